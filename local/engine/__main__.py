@@ -1,0 +1,53 @@
+"""Start the engine: ``python -m local.engine --port 4566`` (use ``make up``, which prepares the environment)."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import sys
+
+from local.engine.patching import PatchedPlaceChanged
+
+
+def main() -> int:
+    """Run the engine until it gets SIGTERM or SIGINT; exit status 78 when the emulator is not the pinned one."""
+    parser = argparse.ArgumentParser(prog="local.engine", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="port on the loopback interface")
+    parser.add_argument("--also-bind", default="", metavar="ADDRESS", help="a further address, for `make sam-local`")
+    parser.add_argument("--bare", action="store_true", help="without any patch: for tests of the patches")
+    arguments = parser.parse_args()
+    # ministack reads its environment at import.
+    os.environ["GATEWAY_PORT"] = str(arguments.port)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:  # every HTTP connection and every warm worker takes descriptors
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+    from ministack.app import app
+
+    application = app
+    if not arguments.bare:
+        from local.engine import services
+
+        try:
+            application = services.install(app)
+        except PatchedPlaceChanged as error:
+            print(error, file=sys.stderr)
+            return 78
+
+    config = Config()
+    config.bind = [f"127.0.0.1:{arguments.port}"]
+    if arguments.also_bind:
+        config.bind.append(f"{arguments.also_bind}:{arguments.port}")
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    asyncio.run(serve(application, config))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""All of the engine's parts, in the order in which a request meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+from local.engine.patching import check
+
+__all__ = ["install"]
+
+Asgi = Callable[[dict[str, Any], Callable[..., Awaitable[Any]], Callable[..., Awaitable[None]]], Awaitable[None]]
+
+# Modules that only patch the emulator: importing one installs it.
+_PATCHES: tuple[str, ...] = ()
+# Modules with `wrap(app) -> app`, outermost first: they answer or alter HTTP requests before the emulator sees them.
+_MIDDLEWARE: tuple[str, ...] = ()
+# Modules with `start() -> None`: their threads begin once every patch is in place.
+_THREADS: tuple[str, ...] = ()
+
+
+def install(app: Asgi) -> Asgi:
+    """Patch the emulator and return its application wrapped in the engine's own.
+
+    Raises:
+        PatchedPlaceChanged: The emulator is not the release that the patches were written for.
+    """
+    for name in _PATCHES:
+        import_module(f"local.engine.{name}")
+    for name in reversed(_MIDDLEWARE):
+        app = import_module(f"local.engine.{name}").wrap(app)
+    check()
+    for name in _THREADS:
+        import_module(f"local.engine.{name}").start()
+    return app
