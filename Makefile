@@ -40,6 +40,57 @@ setup: $(TOOLS) $(ENGINE) $(FUNCTIONS) ## Create the virtual environments (the o
 LOCKED := uv tools engine functions bench
 .PHONY: lock
 lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
-	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/imaging/requirements; do \
+	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
+
+# ---- run
+PORT ?= 4566
+
+.PHONY: demo
+demo: setup ## Deploy the suite to the local engine and drive every application (PORT=4566)
+	@$(PY) -m local.demo --port $(PORT)
+
+.PHONY: up down status logs
+up: setup ## Start the local engine with the suite on it (PORT=4566)
+	@$(PY) -m local.cli up --port $(PORT)
+down: $(TOOLS) ## Stop the local engine and wipe what it holds
+	@$(PY) -m local.cli down
+status: $(TOOLS) ## Say whether the engine is up, and where everything is
+	@$(PY) -m local.cli status
+logs: $(TOOLS) ## Show the logs of the engine and of the functions
+	@$(PY) -m local.cli logs
+
+# ---- prove
+TESTS ?= tests/unit tests/template tests/integration tests/browser
+PYTHON_CODE := layers functions local tests bench
+
+.PHONY: test
+test: setup ## Unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
+	@$(PY) -m pytest -rs $(TESTS)
+
+.PHONY: check
+check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
+	@$(VENV)/tools/bin/ruff check .
+	@$(VENV)/tools/bin/ruff format --check .
+	@$(VENV)/tools/bin/mypy $(PYTHON_CODE)
+	@$(VENV)/tools/bin/cfn-lint template.yaml
+	@AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
+
+.PHONY: sam-local
+sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
+	@$(PY) -m pytest -rs tests/sam_local
+
+.PHONY: bench
+bench: $(BENCH_ENV) ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
+	@for name in $(or $(BENCH),$(patsubst bench/%.py,%,$(filter-out bench/__init__.py bench/harness.py bench/report.py,$(wildcard bench/*.py)))); do \
+	  $(VENV)/bench/bin/python -m bench.$$name; done
+	@$(VENV)/bench/bin/python -m bench.report
+
+# ---- deploy to AWS
+ENV ?= default
+
+.PHONY: deploy
+deploy: $(TOOLS) ## Build for AWS, deploy and publish the pages (ENV=staging)
+	@wheels=$$($(PY) -m local.settings_of $(ENV) Architecture); stack=$$($(PY) -m local.settings_of $(ENV) stack_name); \
+	  WHEELS=$$wheels sam build --config-env $(ENV) --cache-dir .aws-sam/cache-$$wheels && sam deploy --config-env $(ENV) && $(PY) -m local.publish $$stack

@@ -117,6 +117,8 @@ class EngineProcess:
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "BIND_HOST": "127.0.0.1",
+            "IOT_MTLS_ENABLED": "0",  # listens on every interface
+            "SFTP_ENABLED": "0",
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "MINISTACK_REGION": REGION,
             "DOCKER_HOST": "unix:///nonexistent",

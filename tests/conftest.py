@@ -1,3 +1,64 @@
-"""What all tests share."""
+"""What integration and browser tests share: the suite, deployed once a session."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from local.deploy import build, client_settings, deploy
+from local.process import EngineProcess
+from local.publish import publish
+from local.suite import Suite
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:
+    """With ``CI=true`` whatever a test needs must be there: a skip is a failure."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+    return report
+
+
+@pytest.fixture(scope="session")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    """The suite on an engine of the tests' own, with IAM enforcement on; waiting times of AWS are shortened."""
+    directory = tmp_path_factory.mktemp("suite")
+    build(directory / "build.log")
+    engine = EngineProcess.start(directory, iam=True, settings={"ENGINE_TIME_SCALE": "0.02"})
+    try:
+        outputs = deploy(engine, directory / "deploy.log")
+        publish(outputs, **client_settings(engine))
+        yield Suite(engine, outputs)
+    finally:
+        engine.stop()
+
+
+@pytest.fixture
+def faults(suite: Suite) -> Iterator[Faults]:
+    """Inject faults into the engine's services; they end with the test."""
+    injector = Faults(suite)
+    yield injector
+    injector.clear()
+
+
+class Faults:
+    """The engine's ``/_engine/faults``."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._suite = suite
+        self._url = f"{suite.engine.endpoint}/_engine/faults"
+
+    def inject(self, *rules: dict[str, object]) -> None:
+        """Replace the rules in force (see ``local/engine/faults.py`` for their form)."""
+        self._suite.http.post(self._url, json=list(rules)).raise_for_status()
+
+    def hits(self) -> list[int]:
+        """Return how often each rule in force applied."""
+        return [rule["hits"] for rule in self._suite.http.get(self._url).json()]
+
+    def clear(self) -> None:
+        """Remove every rule."""
+        self._suite.http.delete(self._url).raise_for_status()

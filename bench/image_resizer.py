@@ -1,0 +1,394 @@
+"""The image resizer's recipe beside pyvips, sharp and the usual Pillow code.
+
+All sides read the same generated originals (a real picture, enlarged, with seeded noise) and write the same
+format with the same quality, subsampling and, for AVIF, the same encoder speed and about the same bytes. Our
+side's time includes the guards that look at an original before it is decoded.
+"""
+
+import io
+import json
+import math
+import os
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ["VIPS_CONCURRENCY"] = "1"
+sys.path[:0] = [
+    str(Path(__file__).parents[1] / part) for part in ("functions/image_resizer", "layers/shared")
+]
+
+import numpy as np
+import pyvips
+from PIL import Image, ImageCms, ImageOps
+
+from bench.harness import CACHE, ROOT, Suite, compare, fresh_process, one_core
+from image_resizer import guards, recipe
+from image_resizer.variants import Variant
+from tests.unit.image_resizer import pictures
+
+INPUTS = CACHE / "image_resizer"
+NODE = CACHE / "node"
+PATHS = (ROOT / "functions" / "image_resizer", ROOT / "layers" / "shared")
+SEED = 20_261_123
+ROUNDS = 9
+type Pixels = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Work(NamedTuple):
+    """One kind of work: an original, a box, an output format, and the bar beside pyvips."""
+
+    label: str
+    original: str
+    box: int
+    form: str
+    bar: float
+
+
+WORKS = (
+    Work("JPEG 5400x5400 to JPEG 300", "square.jpg", 300, "jpeg", 1.05),
+    Work("JPEG 5400x5400 to WebP 300", "square.jpg", 300, "webp", 1.05),
+    Work("JPEG 5400x5400 to AVIF 300", "square.jpg", 300, "avif", 1.05),
+    Work("CMYK JPEG 12 MP to JPEG 300", "cmyk.jpg", 300, "jpeg", 1.05),
+    Work("P3 JPEG 12 MP, rotated, to JPEG 800", "p3.jpg", 800, "jpeg", 1.3),
+    Work("PNG RGBA 12 MP to PNG 800", "rgba.png", 800, "png", 1.65),
+    Work("PNG palette 12 MP to PNG 800", "palette.png", 800, "png", 1.65),
+    Work("WebP 12 MP to WebP 800", "photo.webp", 800, "webp", 1.65),
+)
+FIDELITY = (("square.jpg", 300), ("rgba.png", 800), ("photo.webp", 800))
+
+
+# ---- originals ------------------------------------------------------------------------------------------------
+
+
+def _noisy(width: int, height: int) -> Image.Image:
+    """A real picture, enlarged, with the fine noise of a camera."""
+    sample = Image.open(ROOT / "web" / "images" / "samples" / "astronaut.png").convert("RGB")
+    picture = ImageOps.fit(sample, (width, height), Image.Resampling.BICUBIC)
+    noise = np.random.default_rng(SEED)
+    pixels = np.asarray(picture)
+    output = np.empty_like(pixels)
+    for top in range(0, height, 500):
+        part = pixels[top : top + 500]
+        output[top : top + 500] = np.clip(part + noise.normal(0, 5, part.shape), 0, 255).astype(np.uint8)
+    return Image.fromarray(output)
+
+
+def _display_p3() -> bytes:
+    """A Display P3 profile: sRGB's curve and white, the wider primaries (adapted to D50)."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    primaries = {
+        b"rXYZ": (0.51512, 0.2412, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.1571, 0.06657, 0.78407),
+    }
+    (count,) = struct.unpack_from(">I", data, 128)
+    for at in range(132, 132 + 12 * count, 12):
+        name, offset = struct.unpack_from(">4sI", data, at)
+        if name in primaries:
+            struct.pack_into(">3i", data, offset + 8, *(round(65_536 * value) for value in primaries[name]))
+    return bytes(data)
+
+
+def _make_originals() -> None:
+    INPUTS.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+
+    def transparent(image: Image.Image) -> Image.Image:
+        image.putalpha(Image.radial_gradient("L").resize(image.size))
+        return image
+
+    makers: dict[str, Callable[[str], None]] = {
+        "square.jpg": lambda path: _noisy(5400, 5400).save(path, quality=90),
+        "cmyk.jpg": lambda path: _noisy(4000, 3000).convert("CMYK").save(path, quality=90),
+        "p3.jpg": lambda path: _noisy(4000, 3000).save(
+            path, quality=90, exif=exif, icc_profile=_display_p3()
+        ),
+        "rgba.png": lambda path: transparent(_noisy(4000, 3000)).save(path),
+        "palette.png": lambda path: _noisy(4000, 3000).quantize(256).save(path),
+        "photo.webp": lambda path: _noisy(4000, 3000).save(path, quality=85),
+        "huge.jpg": lambda path: _noisy(10_000, 10_000).save(path, quality=85),
+    }
+    for name, make in makers.items():
+        path = INPUTS / name
+        if not path.exists():
+            part = path.with_stem(path.stem + "-part")
+            make(str(part))
+            part.rename(path)
+
+
+# ---- sides ----------------------------------------------------------------------------------------------------
+
+
+def _ours(data: bytes, box: int, form: str) -> bytes:
+    variant = Variant(box, box, "inside", form)  # type: ignore[arg-type]  # any of the formats
+    return recipe.render(guards.inspect(io.BytesIO(data)), variant, lambda _: None).data
+
+
+_VIPS_OPTIONS = {
+    "jpeg": ".jpg[Q=80,keep=none]",
+    "webp": ".webp[Q=80,effort=4,keep=none]",
+    "png": ".png[compression=6,keep=none]",
+}
+
+
+def _vips(data: bytes, box: int, suffix: str) -> bytes:
+    image = pyvips.Image.thumbnail_buffer(data, box, height=box, size="down", output_profile="srgb")
+    output: bytes = image.write_to_buffer(suffix)
+    return output
+
+
+def _usual(data: bytes, box: int, form: str) -> bytes:
+    """What most projects have: transpose, convert, thumbnail, save."""
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    if profile := image.info.get("icc_profile"):
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"))
+        image = converted or image
+    if image.mode not in ("RGB", "RGBA"):
+        image = image.convert("RGB")
+    image.thumbnail((box, box), Image.Resampling.LANCZOS)
+    output = io.BytesIO()
+    options: dict[str, Any] = (
+        {"quality": 50, "speed": 8, "max_threads": 1} if form == "avif" else {"quality": 80}
+    )
+    image.save(output, form, **({} if form == "png" else options))
+    return output.getvalue()
+
+
+def _matching_avif(data: bytes, box: int, size: int) -> tuple[str, int]:
+    """libheif's quality that comes nearest to a number of bytes, at the same encoder and speed as ours."""
+    best = ("", 1 << 40)
+    for quality in range(30, 80, 2):
+        suffix = f".avif[Q={quality},effort=1,encoder=aom,bitdepth=8,subsample_mode=on,keep=none]"
+        made = len(_vips(data, box, suffix))
+        if abs(made - size) < abs(best[1] - size):
+            best = suffix, made
+    return best
+
+
+class _Sharp:
+    """sharp in a Node process of its own, which measures its own CPU time."""
+
+    def __init__(self) -> None:
+        NODE.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json", "resize.mjs"):
+            shutil.copy(ROOT / "bench" / "node" / name, NODE)
+        if not (NODE / "node_modules" / "sharp").exists():
+            quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            subprocess.run(["npm", "ci", *quiet], cwd=NODE, check=True, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            ["node", "resize.mjs"], cwd=NODE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def resize(self, work: Work) -> float:
+        options: dict[str, Any] = {"quality": 80}
+        if work.form == "avif":
+            options = {"quality": 50, "effort": 1, "chromaSubsampling": "4:2:0"}
+        elif work.form == "jpeg":
+            options["mozjpeg"] = False
+        elif work.form == "png":
+            options = {"compressionLevel": 6}
+        elif work.form == "webp":
+            options["effort"] = 4
+        job = {"path": str(INPUTS / work.original), "size": work.box, "format": work.form, "options": options}
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        return float(json.loads(self._process.stdout.readline())["ms"])
+
+    def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(timeout=10)
+
+
+# ---- fidelity -------------------------------------------------------------------------------------------------
+
+
+def _lanczos(length: int, size: int) -> Pixels:
+    """The matrix that resamples one axis with Lanczos 3, in floating point."""
+    scale = length / size
+    support = 3 * scale
+    matrix = np.zeros((size, length))
+    for row in range(size):
+        centre = (row + 0.5) * scale
+        first, last = max(0, math.floor(centre - support)), min(length, math.ceil(centre + support))
+        x = (np.arange(first, last) + 0.5 - centre) / scale
+        weights = np.sinc(x) * np.sinc(x / 3) * (np.abs(x) < 3)
+        matrix[row, first:last] = weights / weights.sum()
+    return matrix
+
+
+def _reference(image: Image.Image, box: int) -> Pixels:
+    """Float Lanczos of the whole original, with premultiplied alpha."""
+    size = recipe.plan(*image.size, Variant(box, box, "inside")).size
+    rows, columns = _lanczos(image.height, size[1]), _lanczos(image.width, size[0])
+    bands = [np.asarray(band, dtype=np.float64) for band in image.split()]
+    if len(bands) == 4:
+        bands = [band * bands[3] / 255 for band in bands[:3]] + bands[3:]
+    return np.stack([rows @ band @ columns.T for band in bands], axis=-1)
+
+
+def _psnr(pixels: Pixels, reference: Pixels) -> float:
+    if pixels.shape[-1] == 4:
+        pixels = np.concatenate([pixels[..., :3] * pixels[..., 3:] / 255, pixels[..., 3:]], axis=-1)
+    return float(10 * np.log10(255**2 / np.mean((pixels - reference) ** 2)))
+
+
+def _fidelity(suite: Suite) -> None:
+    for name, box in FIDELITY:
+        suite.step(f"fidelity of {name}")
+        data = (INPUTS / name).read_bytes()
+        reference = _reference(Image.open(io.BytesIO(data)), box)
+        made = Image.open(io.BytesIO(_ours(data, box, "png")))
+        ours = _psnr(np.asarray(made, dtype=np.float64), reference)
+        peer = pyvips.Image.thumbnail_buffer(data, box, height=box, size="down").numpy().astype(np.float64)
+        theirs = _psnr(peer, reference)
+        suite.add(f"{name} to {box}: PSNR beside float Lanczos", ours, "dB", 45, "higher")
+        suite.add(f"{name} to {box}: PSNR, ours less pyvips'", ours - theirs, "dB", -1, "higher")
+
+
+# ---- fresh processes ------------------------------------------------------------------------------------------
+
+_MEASURE = """
+import json, sys, time
+from image_resizer import guards, recipe
+from image_resizer.errors import ResizeError
+from image_resizer.variants import Variant
+start = time.process_time()
+code = ""
+try:
+    with open(sys.argv[1], "rb") as file:
+        made = recipe.render(guards.inspect(file), Variant(300, 300), lambda _: None)
+except ResizeError as error:
+    code = error.code
+seconds = time.process_time() - start
+peak = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
+print(json.dumps([seconds, peak, code]))
+"""
+
+# boto3, botocore and Powertools are stood in for by empty modules: the bar is on what is ours, and on Pillow.
+_IMPORT = """
+import json, sys, time, types
+class Stub(types.ModuleType):
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name == "log_metrics":
+            return lambda function: function
+        return type(name, (Exception,), {"log_metrics": staticmethod(lambda function: function)})
+for name in ("boto3 botocore botocore.config botocore.exceptions aws_lambda_powertools aws_lambda_powertools.logging "
+             "aws_lambda_powertools.metrics aws_lambda_powertools.utilities aws_lambda_powertools.utilities.typing").split():
+    sys.modules[name] = Stub(name)
+start = time.process_time()
+import image_resizer.resize
+print(json.dumps(1000 * (time.process_time() - start)))
+"""
+
+
+def _fresh_processes(suite: Suite) -> None:
+    suite.step("import in fresh processes")
+    imports = [fresh_process(_IMPORT, paths=PATHS) for _ in range(22)][1:]
+    suite.add("import of the handler's modules and Pillow", statistics.median(imports), "ms", 60)
+    suite.step("memory in a fresh process")
+    peaks = [fresh_process(_MEASURE, str(INPUTS / "huge.jpg"), paths=PATHS)[1] for _ in range(3)]
+    suite.add("peak memory, JPEG 100 MP to 300", statistics.median(peaks), "MB", 40)
+
+
+def _bad_inputs(suite: Suite) -> None:
+    suite.step("bad input in fresh processes")
+    rgba = (INPUTS / "rgba.png").read_bytes()
+    bad = {
+        "pixels": pictures.png(30_000, 30_000, data=b""),
+        "scans": pictures.scan_bomb(5_000),
+        "text": pictures.png(4, 4, [pictures.chunk(b"zTXt", b"a\0\0" + _deflated(400_000_000))]),
+        "frames": pictures.gif_bomb(3_000_000),
+        "crumbs": pictures.png(4, 4, [pictures.chunk(b"teXt", b"")] * 3_000_000),
+        "truncated PNG": rgba[: len(rgba) // 2],
+        "truncated JPEG": (INPUTS / "huge.jpg").read_bytes()[:-1_000],
+        "corrupt PNG": rgba[: len(rgba) // 2] + bytes(100) + rgba[len(rgba) // 2 + 100 :],
+    }
+    results = {}
+    file = INPUTS / "bad"
+    for name, data in bad.items():
+        file.write_bytes(data)
+        results[name] = fresh_process(_MEASURE, str(file), paths=PATHS)
+        assert results[name][2], f"{name} was not refused"
+    file.unlink()
+    slowest, biggest = (max(results, key=lambda name: results[name][part]) for part in (0, 1))
+    suite.add(f"slowest refusal of bad input ({slowest})", results[slowest][0], "s", 1)
+    suite.add(f"biggest peak memory of a refusal ({biggest})", results[biggest][1], "MB", 150)
+
+
+def _deflated(length: int) -> bytes:
+    import zlib
+
+    return zlib.compress(bytes(length))
+
+
+# ---- the run --------------------------------------------------------------------------------------------------
+
+
+def _speed(suite: Suite, sharp: _Sharp | None) -> None:
+    for work in WORKS:
+        suite.step(work.label)
+        data = (INPUTS / work.original).read_bytes()
+        suffix = _VIPS_OPTIONS.get(work.form, "")
+        if work.form == "avif":
+            size = len(_ours(data, work.box, "avif"))
+            suffix, theirs = _matching_avif(data, work.box, size)
+            suite.add(f"{work.label}: bytes apart from pyvips", 100 * abs(theirs / size - 1), "%", 5)
+
+        def ours(data: bytes = data, work: Work = work) -> bytes:
+            return _ours(data, work.box, work.form)
+
+        def vips(data: bytes = data, work: Work = work, suffix: str = suffix) -> bytes:
+            return _vips(data, work.box, suffix)
+
+        def usual(data: bytes = data, work: Work = work) -> bytes:
+            return _usual(data, work.box, work.form)
+
+        sides = compare(ours, vips, ROUNDS)
+        suite.add(f"{work.label}: CPU, ours / pyvips", sides.ratio, "x", work.bar)
+        suite.add(f"{work.label}: CPU, ours", sides.ours, "ms")
+        if sharp:
+            suite.add(
+                f"{work.label}: CPU, ours / sharp",
+                compare(ours, lambda work=work: sharp.resize(work), 5).ratio,
+                "x",
+            )
+        suite.add(f"{work.label}: CPU, ours / usual Pillow code", compare(ours, usual, 3).ratio, "x")
+
+
+def main() -> int:
+    """Run everything; the number of bars missed."""
+    one_core()
+    suite = Suite("image_resizer", steps=1 + len(WORKS) + len(FIDELITY) + 3)
+    suite.step("making originals (once)")
+    _make_originals()
+    # The originals are bigger than Pillow lets the usual code open.
+    Image.MAX_IMAGE_PIXELS = None
+    sharp = None
+    if shutil.which("node") and shutil.which("npm"):
+        sharp = _Sharp()
+    else:
+        suite.note("Node.js is missing: no rows for sharp")
+    _speed(suite, sharp)
+    if sharp:
+        sharp.close()
+    _fidelity(suite)
+    _fresh_processes(suite)
+    _bad_inputs(suite)
+    return suite.finish()
+
+
+if __name__ == "__main__":
+    main()

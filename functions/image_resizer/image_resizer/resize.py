@@ -1,0 +1,211 @@
+"""Makes a resized image and sends the browser to it.
+
+Trigger: API Gateway REST, proxy integration, `ANY /resize?key=<size>[,option...]/<key>`. The bucket's website
+    redirects here whatever it does not have.
+Input: the original `<key>` in the bucket; the header `Accept` for the format `auto`.
+Output: 301 to the variant on the website, once it is stored; 301 to the canonical name of a size or an order
+    of options that is not stored; 302 to a concrete format's name for `auto`. Redirects are never cached,
+    and lead to the configured address alone.
+On failure: JSON with a stable code (see `errors`); 503 and 504 are worth another try. Nothing is stored.
+Idempotent: a variant is written only where there is none (`If-None-Match`). It carries its original's ETag;
+    one that belongs to an earlier original is replaced, and one whose original changes meanwhile is taken
+    back.
+Recorded event: events/image_resizer/resize_jpeg.json
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.settings import SettingsError
+
+from . import signing
+from .errors import (
+    BadRequestError,
+    BusyError,
+    InternalError,
+    MethodNotAllowedError,
+    OutOfTimeError,
+    ResizeError,
+    TooLargeError,
+)
+from .guards import inspect, sniff
+from .recipe import render
+from .settings import ResizeSettings
+from .storage import Bucket, Changed, secret
+from .variants import Request, Variant, negotiate, parse_request
+
+__all__ = ["handler"]
+
+logger = Logger()
+metrics = Metrics()
+
+RESERVE_S = 0.8  # to store the variant, look at the original again, and answer
+TRIES = 2
+SECRET_TTL_S = 300
+_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+_ANIMATED_OR_ALPHA = 4096  # bytes in which a file says so
+
+type Answer = dict[str, Any]
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
+    """Answer one request."""
+    started = time.monotonic()
+    facts: dict[str, Any] = {}
+    try:
+        answer = _serve(event, context, facts)
+        outcome = "ok"
+    except ResizeError as error:
+        answer, outcome = _failure(error), error.code
+        if isinstance(error, InternalError):
+            logger.exception("storage or settings at fault")
+    except Exception:
+        # The last boundary: without it API Gateway would answer 502, and show whatever it likes.
+        answer, outcome = _failure(InternalError("internal", "The request could not be served.")), "internal"
+        logger.exception("unexpected failure")
+    if outcome != "ok":
+        metrics.add_metric(name=f"Error_{outcome}", unit=MetricUnit.Count, value=1)
+    logger.info(
+        "resize",
+        outcome=outcome,
+        status=answer["statusCode"],
+        duration_ms=round(1000 * (time.monotonic() - started)),
+        **facts,
+    )
+    if event.get("httpMethod") == "HEAD":
+        answer["body"] = ""
+    return answer
+
+
+def _serve(event: dict[str, Any], context: LambdaContext, facts: dict[str, Any]) -> Answer:
+    if event.get("httpMethod") not in ("GET", "HEAD"):
+        raise MethodNotAllowedError("method_not_allowed", "Only GET and HEAD are answered.")
+    try:
+        settings = ResizeSettings.from_env()
+    except SettingsError as error:
+        raise InternalError("misconfigured", "The function's settings are wrong.") from error
+    keys = _values(event, "QueryStringParameters", "key")
+    if len(keys) != 1:
+        raise BadRequestError("malformed_key", "Exactly one key is needed: ?key=<size>/<key>.")
+    request = parse_request(keys[0], settings.ladder)
+    facts["variant"] = request.variant.segment
+    if settings.signing_secret_id:
+        key = _signing_key(settings.signing_secret_id, int(time.monotonic() / SECRET_TTL_S))
+        signing.verify(key, request.asked, request.key, request.signature, time.time())
+    elif not request.is_canonical:
+        metrics.add_metric(name="Canonicalised", unit=MetricUnit.Count, value=1)
+        return _redirect(301, settings.url, request.variant, request.key)
+
+    bucket = Bucket(settings.bucket, settings.cache_control)
+    variant, negotiated = request.variant, request.variant.format == "auto"
+    if negotiated:
+        variant = _negotiated(bucket, request, ",".join(_values(event, "Headers", "accept")))
+        facts["variant"] = variant.segment
+        # Unsigned, the concrete name is asked for next, and made then; signed, it could not be.
+        if not settings.signing_secret_id:
+            metrics.add_metric(name="Negotiated", unit=MetricUnit.Count, value=1)
+            return _redirect(302, settings.url, variant, request.key, vary=True)
+
+    def checkpoint(seconds: float) -> None:
+        if context.get_remaining_time_in_millis() / 1000 < seconds + RESERVE_S:
+            raise OutOfTimeError("out_of_time", "The image could not be made in time.")
+
+    _ensure(bucket, variant, request.key, settings.max_bytes, checkpoint, facts)
+    return _redirect(302 if negotiated else 301, settings.url, variant, request.key, vary=negotiated)
+
+
+def _ensure(
+    bucket: Bucket,
+    variant: Variant,
+    key: str,
+    max_bytes: int,
+    checkpoint: Callable[[float], None],
+    facts: dict[str, Any],
+) -> None:
+    """Have the variant of the present original stored."""
+    target = f"{variant.segment}/{key}"
+    for _ in range(TRIES):
+        original = bucket.original(key)
+        if original.size > max_bytes:
+            raise TooLargeError("original_too_large", "The original has more bytes than are read here.")
+        stored = bucket.head(target)
+        if stored and stored.original_etag == original.etag.strip('"'):
+            metrics.add_metric(name="CacheHits", unit=MetricUnit.Count, value=1)
+            facts["cache"] = "hit"
+            return
+        checkpoint(0)
+        try:
+            with bucket.fetch(key, original.etag) as file:
+                made = render(inspect(file), variant, checkpoint)
+        except Changed:
+            continue
+        if stored:
+            bucket.delete(target)
+        first = bucket.store(target, made, original.etag)
+        facts |= {
+            "cache": "miss" if first else "raced",
+            "format": made.format,
+            "source_bytes": original.size,
+            "variant_bytes": len(made.data),
+        }
+        if not first:
+            metrics.add_metric(name="Raced", unit=MetricUnit.Count, value=1)
+            return
+        # Were the original replaced while we worked, its invalidation may have been before our write.
+        after = bucket.head(key)
+        if after and after.etag == original.etag:
+            metrics.add_metric(name="VariantsMade", unit=MetricUnit.Count, value=1)
+            return
+        bucket.delete(target)
+    raise BusyError("original_changing", "The original is being replaced right now; try again in a moment.")
+
+
+def _negotiated(bucket: Bucket, request: Request, accept: str) -> Variant:
+    head = bucket.start(request.key, _ANIMATED_OR_ALPHA)
+    original = sniff(head)
+    flags = head[20] if head[12:16] == b"VP8X" and len(head) > 20 else 0x10 if head[12:16] == b"VP8L" else 0
+    form = negotiate(
+        accept,
+        original,
+        animated=original == "gif" or (original == "webp" and bool(flags & 0x02)),
+        alpha=bool(flags & 0x10) if original == "webp" else re.search(rb"auxiliary:alpha", head) is not None,
+    )
+    return request.variant._replace(format=form)
+
+
+def _values(event: Mapping[str, Any], part: str, name: str) -> list[str]:
+    """All values of a header (whose case does not matter) or a query parameter."""
+    values: Mapping[str, list[str]] = event.get(f"multiValue{part}") or {}
+    fold = part == "Headers"
+    return [text for key, texts in values.items() if (key.lower() if fold else key) == name for text in texts]
+
+
+@lru_cache(maxsize=1)
+def _signing_key(secret_id: str, _period: int) -> bytes:
+    return secret(secret_id)
+
+
+def _redirect(status: int, url: str, variant: Variant, key: str, *, vary: bool = False) -> Answer:
+    location = f"{url}/{variant.segment}/{quote(key, safe='/')}"
+    headers = _HEADERS | {"Location": location} | ({"Vary": "Accept"} if vary else {})
+    return {"statusCode": status, "headers": headers, "body": ""}
+
+
+def _failure(error: ResizeError) -> Answer:
+    headers = _HEADERS | {"Content-Type": "application/json"} | error.headers
+    body = json.dumps({"code": error.code, "message": error.message})
+    return {"statusCode": error.status, "headers": headers, "body": body}

@@ -1,0 +1,38 @@
+"""The environment of the image resizer's functions."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from shared.settings import EnvSettings, positive_int
+
+from .variants import Ladder, parse_ladder
+
+__all__ = ["ResizeSettings"]
+
+
+def _base_url(text: str) -> str:
+    scheme, separator, host = text.partition("://")
+    if scheme not in ("http", "https") or not separator or not host or text.endswith("/"):
+        raise ValueError("must be an http or https address without a slash at its end")
+    return text
+
+
+@dataclass(frozen=True)
+class ResizeSettings(EnvSettings):
+    """Settings of the resize function.
+
+    Attributes:
+        bucket: The bucket of originals and variants.
+        url: Base address of the bucket's website; every redirect goes there.
+        ladder: The allowed widths and heights, in pixels.
+        max_bytes: The biggest original that is read.
+        cache_control: Header of stored variants.
+        signing_secret_id: Secrets Manager secret that holds the key of signed URLs; empty: signing is off.
+    """
+
+    bucket: str
+    url: Annotated[str, _base_url]
+    ladder: Annotated[Ladder, parse_ladder]
+    max_bytes: Annotated[int, positive_int] = 40_000_000
+    cache_control: str = "public, max-age=86400"
+    signing_secret_id: str = ""

@@ -1,0 +1,1 @@
+"""What every function of the suite uses: settings from the environment and cached AWS clients."""

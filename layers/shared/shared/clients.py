@@ -1,0 +1,88 @@
+"""One boto3 client for each service and time-out, made when first asked for.
+
+Botocore takes region, credentials and endpoint (`AWS_ENDPOINT_URL`) from the environment by itself. Nothing
+is made at import, so a test needs neither a region nor a reload.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_firehose import FirehoseClient
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+__all__ = ["client"]
+
+CONNECT_TIMEOUT_S = 2.0
+READ_TIMEOUT_S = 5.0
+ATTEMPTS = 3
+
+
+@overload
+def client(service: Literal["athena"], *, read_timeout: float = ...) -> "AthenaClient": ...
+@overload
+def client(service: Literal["cloudformation"], *, read_timeout: float = ...) -> "CloudFormationClient": ...
+@overload
+def client(service: Literal["dynamodb"], *, read_timeout: float = ...) -> "DynamoDBClient": ...
+@overload
+def client(service: Literal["events"], *, read_timeout: float = ...) -> "EventBridgeClient": ...
+@overload
+def client(service: Literal["firehose"], *, read_timeout: float = ...) -> "FirehoseClient": ...
+@overload
+def client(service: Literal["glue"], *, read_timeout: float = ...) -> "GlueClient": ...
+@overload
+def client(service: Literal["kinesis"], *, read_timeout: float = ...) -> "KinesisClient": ...
+@overload
+def client(service: Literal["kms"], *, read_timeout: float = ...) -> "KMSClient": ...
+@overload
+def client(service: Literal["lambda"], *, read_timeout: float = ...) -> "LambdaClient": ...
+@overload
+def client(service: Literal["logs"], *, read_timeout: float = ...) -> "CloudWatchLogsClient": ...
+@overload
+def client(service: Literal["s3"], *, read_timeout: float = ...) -> "S3Client": ...
+@overload
+def client(service: Literal["secretsmanager"], *, read_timeout: float = ...) -> "SecretsManagerClient": ...
+@overload
+def client(service: Literal["sns"], *, read_timeout: float = ...) -> "SNSClient": ...
+@overload
+def client(service: Literal["sqs"], *, read_timeout: float = ...) -> "SQSClient": ...
+@overload
+def client(service: Literal["stepfunctions"], *, read_timeout: float = ...) -> "SFNClient": ...
+def client(service: str, *, read_timeout: float = READ_TIMEOUT_S) -> Any:
+    """The client of one AWS service.
+
+    Args:
+        service: The service's name in boto3.
+        read_timeout: Seconds to wait for an answer; connecting may take 2 s, and a call is tried 3 times.
+
+    Returns:
+        The same client for the same arguments; boto3 clients are safe to share between threads.
+    """
+    return _client(service, read_timeout)
+
+
+@cache
+def _client(service: str, read_timeout: float) -> Any:
+    # Imported here: boto3 takes longer to import than most functions' own code.
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    )
+    return boto3.client(service, config=config)  # type: ignore[call-overload]

@@ -1,0 +1,89 @@
+"""``make up | down | status | logs``: the engine and the suite on it, without the demo."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from local.deploy import STACK, SamError, build, client_settings, deploy
+from local.process import ROOT, EngineError, EngineProcess
+from local.publish import outputs_of, publish
+
+STATE = ROOT / ".local"
+
+
+def up(port: int, console: Console) -> int:
+    """Start the engine, deploy the suite, publish the pages."""
+    engine = EngineProcess.find(STATE)
+    if engine is None:
+        with console.status("starting the engine"):
+            engine = EngineProcess.start(STATE, port=port)
+    with console.status("sam build"):
+        build(STATE / "build.log")
+    with console.status("sam deploy"):
+        outputs = deploy(engine, STATE / "deploy.log")
+    publish(outputs, **client_settings(engine))
+    return status(console)
+
+
+def down(console: Console) -> int:
+    """Stop the engine and wipe what it held."""
+    engine = EngineProcess.find(STATE)
+    if engine is None:
+        console.print("The engine is not up.")
+        return 0
+    engine.stop()
+    console.print("The engine is down; what it held is gone.")
+    return 0
+
+
+def status(console: Console) -> int:
+    """Say whether the engine is up, and where everything is; 1 if it is down."""
+    engine = EngineProcess.find(STATE)
+    if engine is None:
+        console.print("The engine is down. `make up` starts it.")
+        return 1
+    console.print(f"The engine is up at {engine.endpoint} (process {engine.pid}).", highlight=False)
+    for name, value in sorted(outputs_of(STACK, **client_settings(engine)).items()):
+        console.print(f"  {name:<26} {value}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def logs(console: Console) -> int:
+    """Print the engine's log and the end of every function's log."""
+    import boto3
+
+    engine = EngineProcess.find(STATE)
+    if engine is None:
+        console.print("The engine is down. `make up` starts it.")
+        return 1
+    console.print((STATE / "engine.log").read_text(errors="replace")[-4000:], highlight=False, markup=False)
+    client = boto3.client("logs", **client_settings(engine))  # type: ignore[call-overload]
+    for group in client.describe_log_groups()["logGroups"]:
+        console.rule(group["logGroupName"])
+        for event in client.filter_log_events(logGroupName=group["logGroupName"], limit=1000)["events"][-50:]:
+            console.print(event["message"].rstrip(), highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def main() -> int:
+    """Dispatch the command line."""
+    parser = argparse.ArgumentParser(prog="local.cli", description=__doc__)
+    parser.add_argument("command", choices=["up", "down", "status", "logs"])
+    parser.add_argument("--port", type=int, default=4566)
+    arguments = parser.parse_args()
+    STATE.mkdir(exist_ok=True)
+    console = Console()
+    try:
+        if arguments.command == "up":
+            return up(arguments.port, console)
+        return {"down": down, "status": status, "logs": logs}[arguments.command](console)
+    except (EngineError, SamError) as error:
+        console.print(f"[red]{error}[/red]", highlight=False)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

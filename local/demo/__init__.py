@@ -1,0 +1,1 @@
+"""``make demo``: every application driven end to end with real input."""

@@ -1,0 +1,103 @@
+"""``make demo``: build, deploy to the local engine, drive every application, show a table, leave the suite up."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from local.demo import image_resizer
+from local.demo.checks import Checks, Result
+from local.deploy import STACK, SamError, build, client_settings, deploy
+from local.process import ROOT, EngineError, EngineProcess
+from local.publish import publish
+from local.suite import Suite
+
+# Each application's module: FLOW, WHERE (output[:path]), STEPS (how many checks it makes) and drive(suite, checks).
+DRIVES = {"image_resizer": image_resizer}
+STATE = ROOT / ".local"
+
+
+def main() -> int:
+    """Run the demo; 0 if every flow passed."""
+    parser = argparse.ArgumentParser(prog="local.demo", description=__doc__)
+    parser.add_argument("--port", type=int, default=4566, help="port of the engine, if it is not up yet")
+    port = parser.parse_args().port
+    console = Console()
+    results: list[Result] = []
+    started = time.perf_counter()
+    try:
+        with Progress(
+            SpinnerColumn(), TextColumn("[bold]{task.description:<44.44}"), BarColumn(), MofNCompleteColumn(),
+            TimeElapsedColumn(), console=console,
+        ) as progress:  # fmt: skip
+            suite = _up(progress, port)
+            for name, module in DRIVES.items():
+                output, _, path = module.WHERE.partition(":")
+                result = Result(name, module.FLOW, suite[output] + path)
+                bar = progress.add_task(name, total=module.STEPS)
+
+                def advance(what: str, bar: int = bar, name: str = name) -> None:
+                    progress.update(bar, advance=1, description=f"{name}: {what}")  # type: ignore[arg-type]
+
+                checks = Checks(result, advance)
+                with checks.timed():
+                    module.drive(suite, checks)
+                done = len(result.checked) + len(result.failed)
+                progress.update(bar, description=name, total=done, completed=done)
+                results.append(result)
+    except (EngineError, SamError) as error:
+        console.print(f"[red]The demo could not start:[/red] {error}", highlight=False)
+        return 1
+
+    _show(console, results)
+    report = {
+        "stack": STACK,
+        "seconds": round(time.perf_counter() - started, 1),
+        "outputs": suite.outputs,
+        "applications": [asdict(result) | {"ok": result.ok} for result in results],
+    }
+    (STATE / "demo.json").write_text(json.dumps(report, indent=2))
+    console.print(f"\nThe suite is up. Pages: [link]{suite['WebUrl']}/[/link]   Stop it with `make down`.")
+    console.print(f"{report['seconds']} s in all; the same as JSON in .local/demo.json", highlight=False)
+    return 0 if results and all(result.ok for result in results) else 1
+
+
+def _up(progress: Progress, port: int) -> Suite:
+    """Start the engine unless it is up, build, deploy and publish; a bar with a step for each."""
+    bar = progress.add_task("sam build", total=4)
+    build(STATE / "build.log")
+    progress.update(bar, advance=1, description="engine")
+    engine = EngineProcess.find(STATE) or EngineProcess.start(STATE, port=port)
+    progress.update(bar, advance=1, description="sam deploy")
+    outputs = deploy(engine, STATE / "deploy.log")
+    progress.update(bar, advance=1, description="pages")
+    publish(outputs, **client_settings(engine))
+    progress.update(bar, advance=1, description="build, engine, deploy, pages")
+    return Suite(engine, outputs)
+
+
+def _show(console: Console, results: list[Result]) -> None:
+    table = Table(title="What the demo did", expand=False)
+    for column, justify in (("application", "left"), ("flow", "left"), ("checked", "right"), ("ms", "right")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    table.add_column("where to look", overflow="fold")
+    for result in results:
+        count = f"[green]{len(result.checked)} ok" if result.ok else f"[red]{len(result.failed)} failed"
+        table.add_row(result.application, result.flow, count, f"{result.milliseconds:.0f}", result.where)
+    console.print(table)
+    for result in results:
+        for failure in result.failed:
+            console.print(f"[red]{result.application}[/red]: {failure}", highlight=False)
+
+
+if __name__ == "__main__":
+    Path(STATE).mkdir(exist_ok=True)
+    sys.exit(main())

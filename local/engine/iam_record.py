@@ -1,0 +1,62 @@
+"""AWS IAM: a record of every decision about a role's request, at ``/_engine/iam``.
+
+``GET`` answers a JSON list of ``{"role", "action", "resource", "allowed"}``, each combination once.
+``DELETE`` forgets them. With enforcement on, it tells a test which allowed actions no flow has used.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.services import sts
+
+from local.engine.asgi import App, Receive, Scope, Send, respond
+from local.engine.patching import replaces
+
+__all__ = ["wrap"]
+
+_PATH = "/_engine/iam"
+_decisions: set[tuple[str, str, str, bool]] = set()
+_lock = threading.Lock()
+
+
+@replaces(iam_evaluator, "enforce", digest="cf64b1ee5b09")
+def _enforce(
+    original: Callable[..., Any],
+    access_key_id: str,
+    iam_action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    service_context: dict[str, Any] | None = None,
+) -> Any:
+    """Decisions about roles' requests are kept for `/_engine/iam` (on AWS: CloudTrail)"""
+    denied = original(access_key_id, iam_action, service, region, resource_arn, service_context)
+    principal = (sts._sessions.get(access_key_id) or {}).get("Arn", "")
+    if ":assumed-role/" in principal and not isinstance(denied, iam_evaluator.AuthError):
+        role = principal.split(":assumed-role/")[1].split("/")[0]
+        with _lock:
+            _decisions.add((role, iam_action, resource_arn, denied is None))
+    return denied
+
+
+def wrap(app: App) -> App:
+    """Answer `/_engine/iam` before the emulator."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != _PATH:
+            await app(scope, receive, send)
+            return
+        with _lock:
+            if scope["method"] == "DELETE":
+                _decisions.clear()
+            rows = sorted(_decisions)
+        names = ("role", "action", "resource", "allowed")
+        body = json.dumps([dict(zip(names, row, strict=True)) for row in rows]).encode()
+        await respond(send, 200, {"content-type": "application/json"}, body)
+
+    return application

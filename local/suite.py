@@ -1,0 +1,41 @@
+"""The deployed suite as the demo and the integration tests see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import boto3
+import requests
+from botocore.config import Config
+
+from local.browse import session
+from local.deploy import client_settings
+from local.process import EngineProcess
+
+__all__ = ["Suite"]
+
+
+@dataclass(eq=False)
+class Suite:
+    """A running engine with the suite on it.
+
+    Attributes:
+        engine: Where it runs.
+        outputs: The stack's outputs by name: the suite's public interface.
+        http: Session for the websites and APIs.
+    """
+
+    engine: EngineProcess
+    outputs: dict[str, str]
+    http: requests.Session = field(default_factory=session)
+
+    def __getitem__(self, output: str) -> str:
+        return self.outputs[output]
+
+    @lru_cache  # noqa: B019 - lives as long as the process
+    def client(self, service: str) -> Any:
+        """Return the boto3 client of ``service`` with an administrator's credentials."""
+        config = Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}, inject_host_prefix=False)
+        return boto3.client(service, config=config, **client_settings(self.engine))

@@ -1,0 +1,446 @@
+"""Event source mappings: Kinesis, DynamoDB streams, SQS."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.cloud import Cloud
+from tests.support.waiting import wait_until
+
+# Every handler notes what it was given in a queue: that is what the tests look at.
+_PREAMBLE = """
+import base64, boto3, json, os, time
+sqs = boto3.client("sqs")
+def note(what):
+    sqs.send_message(QueueUrl=os.environ["NOTES"], MessageBody=json.dumps(what))
+def texts(event):
+    return [base64.b64decode(record["kinesis"]["data"]).decode() for record in event["Records"]]
+def number(event, text):
+    return event["Records"][texts(event).index(text)]["kinesis"]["sequenceNumber"]
+"""
+
+
+class _Stream:
+    """A Kinesis stream mapped to a function."""
+
+    def __init__(
+        self, cloud: Cloud, body: str, *, shards: int = 1, records: list[str] | None = None, **mapping: Any
+    ):
+        self.cloud = cloud
+        kinesis = cloud.client("kinesis")
+        self.name = cloud.name("stream")
+        kinesis.create_stream(StreamName=self.name, ShardCount=shards)
+        kinesis.get_waiter("stream_exists").wait(StreamName=self.name, WaiterConfig={"Delay": 1})
+        self.arn = kinesis.describe_stream(StreamName=self.name)["StreamDescription"]["StreamARN"]
+        if records:
+            self.put(*records)
+        self.notes_url, _ = cloud.queue()
+        self.function = cloud.function(
+            _PREAMBLE + body, Environment={"Variables": {"NOTES": self.notes_url}}, Timeout=10
+        )
+        self.mapping = cloud.client("lambda").create_event_source_mapping(
+            FunctionName=self.function,
+            EventSourceArn=self.arn,
+            **{"StartingPosition": "TRIM_HORIZON"} | mapping,
+        )
+        self._notes: list[Any] = []
+
+    def put(self, *texts: str, key: str = "k") -> None:
+        self.cloud.client("kinesis").put_records(
+            StreamName=self.name, Records=[{"Data": text.encode(), "PartitionKey": key} for text in texts]
+        )
+
+    def notes(self) -> list[Any]:
+        self._notes += [json.loads(body) for body in self.cloud.messages(self.notes_url)]
+        return self._notes
+
+    def wait(self, done: Callable[[list[Any]], bool], seconds: float = 4) -> list[Any]:
+        return wait_until(lambda: self.notes() if done(self.notes()) else None, seconds=seconds, what="notes")
+
+
+def test_a_partial_failure_is_retried_from_the_failed_record(cloud: Cloud) -> None:
+    stream = _Stream(
+        cloud,
+        """
+def handler(event, context):
+    note(texts(event))
+    if "c" in texts(event) and len(texts(event)) > 3:
+        return {"batchItemFailures": [{"itemIdentifier": number(event, "c")}]}
+        """,
+        records=["a", "b", "c", "d"],
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    assert stream.wait(lambda notes: len(notes) == 2) == [["a", "b", "c", "d"], ["c", "d"]]
+
+
+@pytest.mark.parametrize("identifier", ["", "unknown", None])
+def test_an_identifier_that_is_empty_or_unknown_fails_the_whole_batch(
+    cloud: Cloud, identifier: str | None
+) -> None:
+    stream = _Stream(
+        cloud,
+        f"""
+def handler(event, context):
+    note(texts(event))
+    return {{"batchItemFailures": [{{"itemIdentifier": {identifier!r}}}]}}
+        """,
+        records=["a", "b"],
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        MaximumRetryAttempts=1,
+    )
+    assert stream.wait(lambda notes: len(notes) == 2) == [["a", "b"], ["a", "b"]]
+
+
+def test_bisecting_isolates_the_poison_and_the_destination_names_it(cloud: Cloud) -> None:
+    url, arn = cloud.queue()
+    stream = _Stream(
+        cloud,
+        """
+def handler(event, context):
+    if "poison" in texts(event):
+        raise ValueError("poison")
+    note(texts(event))
+        """,
+        records=["a", "b", "poison", "c", "d"],
+        BisectBatchOnFunctionError=True,
+        MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": arn}},
+    )
+    notes = stream.wait(lambda notes: sum(map(len, notes)) == 4)
+    assert [text for batch in notes for text in batch] == ["a", "b", "c", "d"]
+    document = json.loads(wait_until(lambda: cloud.messages(url), seconds=3)[0])
+    info = document["KinesisBatchInfo"]
+    assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert document["requestContext"]["approximateInvokeCount"] == 2
+    assert document["responseContext"]["functionError"] == "Unhandled"
+    assert (info["batchSize"], info["shardId"], info["streamArn"]) == (1, "shardId-000000000000", stream.arn)
+    assert info["startSequenceNumber"] == info["endSequenceNumber"]
+    assert "payload" not in document
+
+
+def test_bisecting_with_partial_failures_splits_at_the_returned_record(cloud: Cloud) -> None:
+    stream = _Stream(
+        cloud,
+        """
+def handler(event, context):
+    note(texts(event))
+    if "c" in texts(event):
+        return {"batchItemFailures": [{"itemIdentifier": number(event, "c")}]}
+        """,
+        records=["a", "b", "c", "d"],
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        BisectBatchOnFunctionError=True,
+        MaximumRetryAttempts=0,
+    )
+    assert stream.wait(lambda notes: ["d"] in notes) == [["a", "b", "c", "d"], ["c", "d"], ["c"], ["d"]]
+
+
+def test_retries_are_bounded_and_s3_gets_the_records(cloud: Cloud) -> None:
+    bucket = cloud.name("bucket")
+    cloud.client("s3").create_bucket(Bucket=bucket)
+    stream = _Stream(
+        cloud,
+        """
+def handler(event, context):
+    note(texts(event))
+    if "bad" in texts(event):
+        raise ValueError("no")
+        """,
+        records=["bad"],
+        MaximumRetryAttempts=2,
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}},
+    )
+    s3 = cloud.client("s3")
+    found = wait_until(lambda: s3.list_objects_v2(Bucket=bucket).get("Contents"), seconds=4)
+    today = time.strftime("%Y/%m/%d/%Y-%m-%dT", time.gmtime())
+    assert found[0]["Key"].startswith(f"aws/lambda/{stream.mapping['UUID']}/shardId-000000000000/{today}")
+    document = json.loads(s3.get_object(Bucket=bucket, Key=found[0]["Key"])["Body"].read())
+    assert document["requestContext"]["approximateInvokeCount"] == 3
+    payload = json.loads(document["payload"])
+    assert (
+        payload["Records"][0]["kinesis"]["sequenceNumber"]
+        == document["KinesisBatchInfo"]["startSequenceNumber"]
+    )
+    assert stream.notes() == [["bad"]] * 3
+    stream.put("good")
+    stream.wait(lambda notes: notes[-1] == ["good"])
+
+
+def test_records_beyond_their_age_are_discarded_to_the_destination(cloud: Cloud) -> None:
+    topic = cloud.client("sns").create_topic(Name=cloud.name("topic"))["TopicArn"]
+    url, arn = cloud.queue()
+    cloud.client("sns").subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
+    )
+    _Stream(
+        cloud,
+        'def handler(event, context): raise ValueError("never")',
+        records=["old"],
+        MaximumRecordAgeInSeconds=10,  # scaled: 1 s
+        DestinationConfig={"OnFailure": {"Destination": topic}},
+    )
+    document = json.loads(wait_until(lambda: cloud.messages(url), seconds=4)[0])
+    assert document["requestContext"]["condition"] == "RecordAgeExceeded"
+
+
+def test_a_slow_shard_does_not_hold_up_the_others(cloud: Cloud) -> None:
+    stream = _Stream(
+        cloud,
+        """
+def handler(event, context):
+    if "slow" in texts(event):
+        time.sleep(5)
+    note(texts(event))
+        """,
+        shards=2,
+    )
+    stream.put("slow", key="a")  # the hashes of "a" and "b" fall into different halves
+    time.sleep(0.5)
+    stream.put("quick", key="b")
+    stream.wait(lambda notes: notes == [["quick"]], seconds=3)
+
+
+def test_parallelization_keeps_the_order_of_a_partition_key(cloud: Cloud) -> None:
+    stream = _Stream(
+        cloud,
+        """
+def handler(event, context):
+    if "slow" in texts(event):
+        time.sleep(3)
+    note(texts(event))
+        """,
+        ParallelizationFactor=4,
+        BatchSize=1,
+    )
+    stream.put("slow", "slow's next", key="a")
+    for key in "bcdefgh":
+        stream.put(f"quick {key}", key=key)
+    notes = stream.wait(lambda notes: len(notes) >= 4, seconds=2.5)
+    assert all(note[0].startswith("quick") for note in notes)
+
+
+def test_latest_starts_at_creation_and_at_timestamp_at_its_time(cloud: Cloud) -> None:
+    body = "def handler(event, context): note(texts(event))"
+    latest = _Stream(cloud, body, records=["before"], StartingPosition="LATEST")
+    latest.put("after")
+    timed = _Stream(cloud, body, StartingPosition="AT_TIMESTAMP", StartingPositionTimestamp=datetime.now(UTC))
+    past = datetime.now(UTC) - timedelta(minutes=5)
+    early = _Stream(
+        cloud, body, records=["x"], StartingPosition="AT_TIMESTAMP", StartingPositionTimestamp=past
+    )
+    timed.put("now")
+    assert latest.wait(lambda notes: bool(notes)) == [["after"]]
+    assert timed.wait(lambda notes: bool(notes)) == [["now"]]
+    assert early.wait(lambda notes: bool(notes)) == [["x"]]
+
+
+def test_the_batching_window_collects_records(cloud: Cloud) -> None:
+    stream = _Stream(
+        cloud,
+        "def handler(event, context): note(texts(event))",
+        MaximumBatchingWindowInSeconds=10,
+        BatchSize=3,
+    )
+    stream.put("a")
+    time.sleep(0.3)
+    stream.put("b")
+    assert stream.wait(lambda notes: bool(notes)) == [["a", "b"]]
+    started = time.monotonic()
+    stream.put("1", "2", "3")
+    stream.wait(lambda notes: notes[-1] == ["1", "2", "3"])
+    assert time.monotonic() - started < 0.9
+
+
+def test_filters_drop_records_without_an_invocation(cloud: Cloud) -> None:
+    stream = _Stream(
+        cloud,
+        "def handler(event, context): note(texts(event))",
+        records=['{"kind":"no"}', '{"kind":"yes"}', '{"kind":"no"}', '{"kind":"yes"}'],
+        FilterCriteria={"Filters": [{"Pattern": json.dumps({"data": {"kind": ["yes"]}})}]},
+        BatchSize=2,
+    )
+    assert stream.wait(lambda notes: bool(notes)) == [['{"kind":"yes"}', '{"kind":"yes"}']]
+
+
+_COUNTING = """
+def handler(event, context):
+    state = event["state"]
+    state["count"] = state.get("count", 0) + len(event["Records"])
+    note({"window": event["window"], "final": event["isFinalInvokeForWindow"], "count": state["count"],
+          "early": event["isWindowTerminatedEarly"], "shard": event["shardId"], "n": len(event["Records"])})
+    state["filler"] = "x" * (1_100_000 if "big" in texts(event) else 0)
+    return {"state": state}
+"""
+
+
+def test_a_tumbling_window_hands_its_state_on_and_closes(cloud: Cloud) -> None:
+    stream = _Stream(cloud, _COUNTING, TumblingWindowInSeconds=2)
+    time.sleep(2.05 - time.time() % 2)  # the start of a window
+    stream.put("a", "b")
+    stream.wait(lambda notes: bool(notes), seconds=1.5)
+    stream.put("c")
+    first, second, final = stream.wait(lambda notes: len(notes) == 3, seconds=4)
+    assert (first["count"], second["count"], final["count"]) == (2, 3, 3)
+    assert (first["final"], second["final"], final["final"], final["n"]) == (False, False, True, 0)
+    assert first["window"] == final["window"]
+    start, end = (datetime.fromisoformat(first["window"][name]) for name in ("start", "end"))
+    assert (end - start).total_seconds() == 2
+    assert start.timestamp() % 2 == 0
+
+
+def test_a_tumbling_windows_state_over_one_megabyte_ends_it_early(cloud: Cloud) -> None:
+    stream = _Stream(cloud, _COUNTING, records=["big"], TumblingWindowInSeconds=60)
+    first, final = stream.wait(lambda notes: len(notes) == 2)
+    assert (first["early"], final["early"], final["final"]) == (False, True, True)
+    stream.put("small")
+    third = stream.wait(lambda notes: len(notes) == 3)[2]
+    assert (third["count"], third["early"]) == (1, False)
+
+
+def test_shards_that_appear_later_are_read_from_their_start(cloud: Cloud) -> None:
+    stream = _Stream(cloud, "def handler(event, context): note(texts(event))", StartingPosition="LATEST")
+    stream.put("parent")
+    stream.wait(lambda notes: bool(notes))
+    cloud.client("kinesis").split_shard(
+        StreamName=stream.name, ShardToSplit="shardId-000000000000", NewStartingHashKey=str(2**127)
+    )
+    stream.put("a", key="a")
+    stream.put("b", key="b")
+    notes = stream.wait(lambda notes: len(notes) == 3)
+    assert sorted(note[0] for note in notes) == ["a", "b", "parent"]
+
+
+@pytest.mark.ours_only
+def test_a_mapping_can_be_disabled_updated_and_deleted(cloud: Cloud) -> None:
+    stream = _Stream(cloud, "def handler(event, context): note(texts(event))")
+    service, uuid = cloud.client("lambda"), stream.mapping["UUID"]
+    stream.put("first")
+    stream.wait(lambda notes: notes == [["first"]])
+    service.update_event_source_mapping(UUID=uuid, Enabled=False)
+    time.sleep(0.3)
+    stream.put("1", "2", "3")
+    time.sleep(0.7)
+    assert len(stream.notes()) == 1
+    service.update_event_source_mapping(UUID=uuid, Enabled=True, BatchSize=2)
+    stream.wait(lambda notes: notes[1:] == [["1", "2"], ["3"]])
+    service.update_event_source_mapping(UUID=uuid, ParallelizationFactor=2)
+    time.sleep(0.7)
+    stream.put("4")
+    stream.wait(lambda notes: notes[-1] == ["4"])
+    service.delete_event_source_mapping(UUID=uuid)
+    stream.put("never")
+    time.sleep(0.7)
+    assert stream.notes()[-1] == ["4"]
+
+
+def _dynamodb(cloud: Cloud, body: str, **mapping: Any) -> tuple[str, Callable[[], list[Any]]]:
+    name = cloud.name("table")
+    table = cloud.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )["TableDescription"]
+    url, _ = cloud.queue()
+    function = cloud.function(_PREAMBLE + body, Environment={"Variables": {"NOTES": url}}, Timeout=10)
+    cloud.client("lambda").create_event_source_mapping(
+        FunctionName=function,
+        EventSourceArn=table["LatestStreamArn"],
+        **{"StartingPosition": "TRIM_HORIZON"} | mapping,
+    )
+    seen: list[Any] = []
+
+    def notes() -> list[Any]:
+        seen.extend(json.loads(body) for body in cloud.messages(url))
+        return seen
+
+    return name, notes
+
+
+def test_a_dynamodb_stream_has_partial_failures_and_a_destination(cloud: Cloud) -> None:
+    url, arn = cloud.queue()
+    table, notes = _dynamodb(
+        cloud,
+        """
+def handler(event, context):
+    failures = []
+    for record in event["Records"]:
+        key = record["dynamodb"]["Keys"]["pk"]["S"]
+        note(key)
+        if key == "bad":
+            failures.append({"itemIdentifier": record["dynamodb"]["SequenceNumber"]})
+    return {"batchItemFailures": failures}
+        """,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        BisectBatchOnFunctionError=True,
+        MaximumRetryAttempts=1,
+        MaximumBatchingWindowInSeconds=5,
+        DestinationConfig={"OnFailure": {"Destination": arn}},
+        FilterCriteria={"Filters": [{"Pattern": '{"eventName":["INSERT"]}'}]},
+    )
+    for key in ("a", "bad", "b"):
+        cloud.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": key}})
+    cloud.client("dynamodb").delete_item(TableName=table, Key={"pk": {"S": "a"}})
+    document = json.loads(wait_until(lambda: cloud.messages(url), seconds=4)[0])
+    assert document["DDBStreamBatchInfo"]["batchSize"] == 1
+    assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    wait_until(lambda: "b" in notes() and set(notes()) == {"a", "bad", "b"}, seconds=3)
+    assert notes().count("a") == 1
+
+
+def _queue_source(cloud: Cloud, body: str, **mapping: Any) -> tuple[str, str, Callable[[], list[Any]]]:
+    dead_url, dead_arn = cloud.queue()
+    url, arn = cloud.queue(
+        VisibilityTimeout="1",
+        RedrivePolicy=json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2}),
+    )
+    notes_url, _ = cloud.queue()
+    function = cloud.function(_PREAMBLE + body, Environment={"Variables": {"NOTES": notes_url}}, Timeout=1)
+    cloud.client("lambda").create_event_source_mapping(FunctionName=function, EventSourceArn=arn, **mapping)
+    seen: list[Any] = []
+
+    def notes() -> list[Any]:
+        seen.extend(json.loads(body) for body in cloud.messages(notes_url))
+        return seen
+
+    return url, dead_url, notes
+
+
+@pytest.mark.ours_only
+def test_a_queue_retries_the_failed_message_alone_and_redrives_it(cloud: Cloud) -> None:
+    url, dead_url, notes = _queue_source(
+        cloud,
+        """
+def handler(event, context):
+    for record in event["Records"]:
+        note(record["body"])
+    return {"batchItemFailures": [
+        {"itemIdentifier": record["messageId"]} for record in event["Records"] if record["body"] == "bad"]}
+        """,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    entries = [{"Id": body, "MessageBody": body} for body in ("good", "bad")]
+    cloud.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+    assert wait_until(lambda: cloud.messages(dead_url), seconds=8) == ["bad"]
+    assert sorted(notes()) == ["bad", "bad", "good"]
+
+
+def test_a_queue_retries_all_messages_when_an_identifier_is_unknown(cloud: Cloud) -> None:
+    url, _, notes = _queue_source(
+        cloud,
+        """
+def handler(event, context):
+    note(event["Records"][0]["body"])
+    return {"batchItemFailures": [{"itemIdentifier": ""}]}
+        """,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    cloud.client("sqs").send_message(QueueUrl=url, MessageBody="again")
+    wait_until(lambda: notes() == ["again", "again"], seconds=4)

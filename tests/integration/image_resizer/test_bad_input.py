@@ -1,0 +1,221 @@
+"""Every row of the contract's table of bad input, through the website or the API's real front door."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+import zlib
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from PIL import Image
+
+from local.suite import Suite
+from tests.conftest import Faults
+from tests.support.pictures import encode, gif, photograph, png_claiming, progressive_scans
+from tests.support.waiting import wait_until
+
+CACHE_CONTROL, ORIGIN = "Cache-Control", "Access-Control-Allow-Origin"
+
+
+@pytest.fixture(scope="module")
+def photo(suite: Suite) -> str:
+    return put(suite, "photo.jpg", encode(photograph(), "JPEG"))
+
+
+def put(suite: Suite, name: str, body: bytes, kind: str = "image/jpeg") -> str:
+    key = f"{uuid.uuid4().hex}-{name}"
+    suite.client("s3").put_object(Bucket=suite["ImagesBucketName"], Key=key, Body=body, ContentType=kind)
+    return key
+
+
+def refused(suite: Suite, raw_key: str, status: int, code: str | None = None) -> dict[str, str]:
+    """Ask the API for a key that is already percent-encoded; check the shape of every error."""
+    answer = suite.http.get(f"{suite['ImagesApiUrl']}/resize?key={raw_key}", allow_redirects=False)
+    assert answer.status_code == status, answer.text
+    assert answer.headers[CACHE_CONTROL] == "no-store"
+    assert answer.headers[ORIGIN] == "*"
+    assert answer.headers["Content-Type"] == "application/json"
+    body: dict[str, str] = json.loads(answer.content)
+    assert set(body) == {"code", "message"}
+    assert code is None or body["code"] == code
+    for secret in ("127.0.0.1", "localhost", "python-requests", suite["ImagesBucketName"], "Traceback"):
+        assert secret not in answer.text
+    return body
+
+
+@pytest.mark.parametrize(
+    "size",
+    ["0x300", "300x0", "-300x300", "+300x300", "300.5x300", "300", "x", "300x300x300", "٣٠٠x300", "300×300", "0300x300",
+     "99999999999999999999x300", "300X300", " 300x300", "300x 300", "3e2x300"],
+)  # fmt: skip
+def test_a_malformed_size_is_a_bad_request(suite: Suite, photo: str, size: str) -> None:
+    refused(suite, f"{quote(size)}/{photo}", 400)
+
+
+@pytest.mark.parametrize("option", ["sepia", "", "webp,webp", "cover,contain", "WEBP", "s123", "contain,,webp"])
+def test_an_unknown_option_is_a_bad_request(suite: Suite, photo: str, option: str) -> None:
+    refused(suite, f"300x300,{option}/{photo}", 400)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    ["a%00b.jpg", "../secret.jpg", "a/../b.jpg", "a/./b.jpg", "a//b.jpg", "/a.jpg", "a%5Cb.jpg", "a%0Ab.jpg",
+     "%252e%252e/b.jpg", "a%2520b.jpg", "", "%2e%2e%2fb.jpg", "a" * 1100],
+)  # fmt: skip
+def test_a_malformed_key_is_a_bad_request(suite: Suite, tail: str) -> None:
+    refused(suite, f"300x300/{tail}", 400)
+
+
+def test_a_request_without_or_with_two_keys_is_a_bad_request(suite: Suite, photo: str) -> None:
+    assert suite.http.get(f"{suite['ImagesApiUrl']}/resize").status_code == 400
+    refused(suite, f"300x300/{photo}&key=25x25/{photo}", 400)
+
+
+def test_a_variant_of_a_variant_is_forbidden(suite: Suite, photo: str) -> None:
+    suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x300/{photo}").raise_for_status()
+    refused(suite, f"25x25/300x300/{photo}", 403)
+    through_the_website = suite.http.get(f"{suite['ImagesWebsiteUrl']}/25x25/300x300/{photo}")
+    assert through_the_website.status_code == 403
+
+
+def test_a_missing_original_is_not_found_and_never_redirected_back(suite: Suite) -> None:
+    answer = suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x300/no/such.jpg")
+    assert [step.status_code for step in answer.history] == [307]
+    assert answer.status_code == 404
+    assert answer.headers[CACHE_CONTROL] == "no-store"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_other_methods_are_not_allowed(suite: Suite, photo: str, method: str) -> None:
+    answer = suite.http.request(method, f"{suite['ImagesApiUrl']}/resize", params={"key": f"300x300/{photo}"})
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+def test_an_original_over_the_byte_cap_is_too_large_before_it_is_read(suite: Suite, faults: Faults) -> None:
+    key = put(suite, "big.jpg", encode(photograph(), "JPEG") + b"\0" * 41943040)
+    faults.inject({"match": "s3.GetObject", "delay": 0.001})
+    refused(suite, f"300x300/{key}", 413)
+    assert faults.hits() == [0], "the body was fetched"
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+        ("drawing.jpg", b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'),
+        ("print.jpg", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+        ("paper.jpg", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"),
+        ("scan.jpg", encode(photograph(60, 40), "TIFF")),
+        ("page.jpg", b"<!doctype html><script>alert(1)</script>"),
+        ("note.jpg", b"just some text"),
+        ("picture.jpg", encode(photograph(60, 40), "BMP")),
+    ],
+)
+def test_what_is_no_picture_for_the_web_is_an_unsupported_type(suite: Suite, name: str, body: bytes) -> None:
+    refused(suite, f"300x300/{put(suite, name, body)}", 415)
+
+
+HONEST = encode(photograph(), "JPEG")
+BROKEN = {
+    "empty": b"",
+    "truncated jpeg": HONEST[: len(HONEST) // 2],
+    "truncated png": encode(photograph(), "PNG")[:-2000],
+    "corrupt jpeg": HONEST[:300] + bytes(reversed(HONEST[300:])),
+    "pixel bomb": png_claiming(30000, 30000),
+    "progressive scan bomb": progressive_scans(140),
+    "iCCP bomb": png_claiming(10, 10, (b"iCCP", b"p\0\0" + zlib.compress(b"\0" * 200_000_000, 9))),
+    "zTXt bomb": png_claiming(10, 10, (b"zTXt", b"Comment\0\0" + zlib.compress(b"\0" * 200_000_000, 9))),
+    "too many frames": gif(2500, (300, 300)),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_bomb_or_a_broken_picture_is_unprocessable(suite: Suite, name: str) -> None:
+    refused(suite, f"300x300/{put(suite, 'broken', BROKEN[name])}", 422)
+
+
+def test_a_function_serves_on_after_every_bomb(suite: Suite, photo: str) -> None:
+    for body in BROKEN.values():
+        refused(suite, f"100x100/{put(suite, 'broken', body)}", 422)
+    assert suite.http.get(f"{suite['ImagesWebsiteUrl']}/100x100/{photo}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("broken ICC", encode(photograph(), "JPEG", icc_profile=b"not a profile at all")),
+        ("broken EXIF", encode(photograph(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xffbroken")),
+        ("polyglot", HONEST + b"PK\x03\x04<script>alert(1)</script>"),
+    ],
+)
+def test_broken_metadata_and_trailing_bytes_are_cleaned_away(suite: Suite, name: str, body: bytes) -> None:
+    key = put(suite, "dirty.jpg", body)
+    answer = suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x300/{key}")
+    assert [step.status_code for step in answer.history] == [307, 301]
+    picture = Image.open(io.BytesIO(answer.content))
+    assert "icc_profile" not in picture.info
+    assert "exif" not in picture.info
+    assert b"script" not in answer.content
+
+
+@pytest.mark.parametrize("operation", ["HeadObject", "GetObject", "PutObject"])
+def test_throttled_storage_is_unavailable_with_a_time_to_retry(
+    suite: Suite, photo: str, faults: Faults, operation: str
+) -> None:
+    faults.inject({"match": f"s3.{operation}", "rate": 1, "status": 503, "type": "SlowDown"})
+    answer = suite.http.get(
+        f"{suite['ImagesApiUrl']}/resize", params={"key": f"500x500,webp/{photo}"}, allow_redirects=False
+    )
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.headers[CACHE_CONTROL] == "no-store"
+    assert sum(faults.hits()) >= 1
+    faults.clear()
+    assert suite.http.get(f"{suite['ImagesWebsiteUrl']}/500x500,webp/{photo}").status_code == 200
+    suite.client("s3").delete_object(Bucket=suite["ImagesBucketName"], Key=f"500x500,webp/{photo}")
+
+
+@pytest.fixture
+def short_timeout(suite: Suite) -> Iterator[None]:
+    functions = suite.client("lambda")
+    name = next(f["FunctionName"] for f in functions.list_functions()["Functions"] if "Resize" in f["FunctionName"])
+    functions.update_function_configuration(FunctionName=name, Timeout=3)
+    yield
+    functions.update_function_configuration(FunctionName=name, Timeout=10)
+
+
+def test_a_deadline_that_is_near_is_a_gateway_timeout(
+    suite: Suite, photo: str, faults: Faults, short_timeout: None
+) -> None:
+    suite.http.get(f"{suite['ImagesApiUrl']}/resize?key=25x25/{photo}", allow_redirects=False)  # warm
+    faults.inject({"match": "s3\\.(Head|Get)Object", "delay": 0.9})
+    refused(suite, f"1200x1200,png/{photo}", 504)
+
+
+def test_what_the_gateway_itself_refuses_looks_like_the_functions_errors(suite: Suite) -> None:
+    answer = suite.http.get(f"{suite['ImagesApiUrl']}/somewhere/else")
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"
+    assert answer.headers[CACHE_CONTROL] == "no-store"
+
+
+def test_an_invalidation_that_keeps_failing_ends_in_the_dead_letter_queue(suite: Suite, faults: Faults) -> None:
+    key = put(suite, "replaced.jpg", encode(photograph(), "JPEG"))
+    suite.http.get(f"{suite['ImagesWebsiteUrl']}/100x100/{key}").raise_for_status()
+    faults.inject({"match": "s3.DeleteObjects", "rate": 1, "status": 503, "type": "SlowDown"})
+    suite.client("s3").put_object(
+        Bucket=suite["ImagesBucketName"], Key=key, Body=encode(photograph(90, 60), "JPEG"), ContentType="image/jpeg"
+    )
+    queue = suite["ImagesDeadLetterQueueUrl"]
+
+    def dead() -> list[dict[str, str]]:
+        answer = suite.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        return [message for message in answer.get("Messages", []) if key in message["Body"]]
+
+    message = wait_until(dead, seconds=60, what="the event in the dead-letter queue")[0]
+    assert json.loads(message["Body"])["requestPayload"]["detail"]["object"]["key"] == key
+    suite.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])

@@ -1,0 +1,116 @@
+"""`sam local` in Docker against an engine that also listens on Docker's bridge; run by `make sam-local`."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local.deploy import architecture, build, client_settings, deploy
+from local.process import ROOT, EngineProcess, aws_environment, free_port
+from local.publish import publish
+from local.suite import Suite
+
+IMAGE = "public.ecr.aws/lambda/python:3.13"
+
+
+@dataclass(frozen=True)
+class SamLocal:
+    """The SAM CLI with everything it needs to run functions of the suite in containers.
+
+    Attributes:
+        suite: The deployed suite that the containers use.
+        directory: Folder for logs.
+        options: Options common to `invoke` and `start-api`.
+        environment: Environment of the command.
+    """
+
+    suite: Suite
+    directory: Path
+    options: list[str]
+    environment: dict[str, str]
+
+    def invoke(self, function: str, event: Path) -> dict[str, object]:
+        """Run ``sam local invoke`` and return the function's answer."""
+        done = subprocess.run(
+            [sys.executable, "-m", "samcli", "local", "invoke", function, "--event", str(event), *self.options],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        answer: dict[str, object] = json.loads(done.stdout.strip().splitlines()[-1])
+        assert answer is None or "errorType" not in answer, done.stderr[-3000:]
+        return answer
+
+    def start_api(self, port: int) -> subprocess.Popen[bytes]:
+        """Start ``sam local start-api`` on a port of the loopback interface."""
+        with (self.directory / "start-api.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "samcli", "local", "start-api", "--port", str(port), *self.options],
+                cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+
+
+def _docker(*arguments: str) -> str | None:
+    if shutil.which("docker") is None:
+        return None
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+@pytest.fixture(scope="session")
+def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
+    """A deployed suite, layers built for Lambda's platform, and an engine that containers reach."""
+    if _docker("info") is None:
+        pytest.skip("no Docker engine answers: start Docker, then `make sam-local` runs the functions in containers")
+    directory = tmp_path_factory.mktemp("sam-local")
+    if platform.system() == "Darwin":
+        bridge, reach = "", "host.docker.internal"
+    else:
+        subnet = _docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}")
+        assert subnet, "Docker has no bridge network"
+        bridge = reach = str(ipaddress.ip_network(subnet)[1])  # the host's own address on it
+    build(directory / "build.log")
+    engine = EngineProcess.start(directory, also_bind=bridge, settings={"ENGINE_TIME_SCALE": "0.02"})
+    try:
+        outputs = deploy(engine, directory / "deploy.log")
+        publish(outputs, **client_settings(engine))
+        built = directory / "built"
+        build(directory / "build-lambda.log", wheels=architecture(), into=built)
+        # Names that CloudFormation would have filled in: `sam local` knows no stack.
+        variables = directory / "variables.json"
+        values = {
+            "AWS_ENDPOINT_URL": f"http://{reach}:{engine.port}",
+            "BUCKET": outputs["ImagesBucketName"],
+            "URL": outputs["ImagesWebsiteUrl"],
+        }
+        variables.write_text(json.dumps({"Parameters": values}))
+        options = ["--template", str(built / "template.yaml"), "--env-vars", str(variables), "--parameter-overrides"]
+        options += ["Target=local", f"Architecture={architecture()}"]
+        if _docker("image", "inspect", f"{IMAGE}-{architecture()}") is not None:
+            options += ["--skip-pull-image"]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        credentials = {**aws_environment(engine.endpoint), "SAM_CLI_TELEMETRY": "0"}
+        del credentials["AWS_ENDPOINT_URL"]  # not the address that containers reach
+        yield SamLocal(Suite(engine, outputs), directory, options, {**clean, **credentials})
+    finally:
+        engine.stop()
+
+
+@pytest.fixture
+def local_api(sam_local: SamLocal) -> Iterator[str]:
+    """`sam local start-api`, started and ended; its address."""
+    port = free_port()
+    process = sam_local.start_api(port)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(30)
+

@@ -1,0 +1,63 @@
+"""Every function runs on its recorded events in Lambda's container, and the APIs answer under `sam local start-api`."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+import requests
+from PIL import Image
+
+from local.process import ROOT
+from tests.sam_local.conftest import SamLocal
+from tests.support.template import source
+from tests.support.waiting import wait_until
+
+
+def recorded() -> list[tuple[str, Path]]:
+    """Return each function with each of its recorded events: events/<application>/<module>_<case>.json."""
+    pairs = []
+    for name, resource in source()["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            application = Path(resource["Properties"]["CodeUri"]).name
+            module = resource["Properties"]["Handler"].split(".")[1]
+            pairs += [(name, path) for path in sorted((ROOT / "events" / application).glob(f"{module}_*.json"))]
+    return pairs
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("function", "event"), recorded(), ids=lambda part: getattr(part, "stem", part))
+def test_function_runs_on_its_recorded_event(sam_local: SamLocal, function: str, event: Path) -> None:
+    answer = sam_local.invoke(function, event)
+    if "httpMethod" in json.loads(event.read_text()):
+        assert isinstance(answer["statusCode"], int)
+        assert answer["statusCode"] < 500, answer
+
+
+@pytest.mark.timeout(300)
+def test_start_api_answers_resize_and_the_variant_is_stored(sam_local: SamLocal, local_api: str) -> None:
+    suite = sam_local.suite
+
+    def ask() -> list[requests.Response]:
+        try:
+            return [
+                requests.get(
+                    f"{local_api}/resize",
+                    params={"key": "300x300,webp/blue_marble.jpg"},
+                    allow_redirects=False,
+                    timeout=60,
+                )
+            ]
+        except requests.ConnectionError:
+            return []  # not listening yet
+
+    [answer] = wait_until(ask, seconds=120, every=1, what="sam local start-api")
+    assert answer.status_code == 301, answer.text
+    assert answer.headers["Location"] == f"{suite['ImagesWebsiteUrl']}/300x300,webp/blue_marble.jpg"
+    variant = suite.http.get(answer.headers["Location"], allow_redirects=False)
+    assert variant.status_code == 200
+    assert Image.open(io.BytesIO(variant.content)).size == (300, 300)
+    missing = requests.get(f"{local_api}/resize", params={"key": "300x300/no/such.jpg"}, timeout=60)
+    assert (missing.status_code, missing.json()["code"]) == (404, "original_not_found")

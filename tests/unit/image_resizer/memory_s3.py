@@ -1,0 +1,97 @@
+"""A bucket in memory, with the calls and the errors of S3 that the package relies on."""
+
+# ruff: noqa: ARG002, N803  # the parameters are named as S3 names them
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+
+def client_error(code: str, status: int, operation: str = "Test") -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        operation,
+    )
+
+
+class MemoryS3:
+    """One bucket.
+
+    `before` maps a call's name to what happens before its next runs: an exception to raise, or a function
+    that does what others do with the bucket at the same time.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.before: dict[str, list[Exception | Callable[[], object]]] = {}
+
+    def upload(self, key: str, data: bytes) -> None:
+        self.objects[key] = {"Body": data, "Metadata": {}}
+
+    def variants(self) -> list[str]:
+        return sorted(key for key, stored in self.objects.items() if "Tagging" in stored)
+
+    def _called(self, operation: str, key: str) -> None:
+        self.calls.append((operation, key))
+        if waiting := self.before.get(operation):
+            event = waiting.pop(0)
+            if isinstance(event, Exception):
+                raise event
+            event()
+
+    def _found(self, key: str, code: str) -> tuple[dict[str, Any], str]:
+        if key not in self.objects:
+            raise client_error(code, 404)
+        stored = self.objects[key]
+        return stored, f'"{hashlib.md5(stored["Body"], usedforsecurity=False).hexdigest()}"'
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        self._called("head_object", Key)
+        stored, etag = self._found(Key, "404")
+        return {"ETag": etag, "ContentLength": len(stored["Body"]), "Metadata": stored["Metadata"]}
+
+    def get_object(self, *, Bucket: str, Key: str, Range: str = "", IfMatch: str = "") -> dict[str, Any]:
+        self._called("get_object", Key)
+        stored, etag = self._found(Key, "NoSuchKey")
+        if IfMatch and IfMatch != etag:
+            raise client_error("PreconditionFailed", 412)
+        if Range and not stored["Body"]:
+            raise client_error("InvalidRange", 416)
+        end = int(Range.rpartition("-")[2]) + 1 if Range else None
+        return {"ETag": etag, "Body": io.BytesIO(stored["Body"][:end])}
+
+    def put_object(self, *, Bucket: str, Key: str, IfNoneMatch: str, **properties: Any) -> None:
+        self._called("put_object", Key)
+        assert IfNoneMatch == "*"
+        if Key in self.objects:
+            raise client_error("PreconditionFailed", 412)
+        self.objects[Key] = properties
+
+    def delete_object(self, *, Bucket: str, Key: str) -> None:
+        self._called("delete_object", Key)
+        self.objects.pop(Key, None)
+
+    def delete_objects(self, *, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
+        self._called("delete_objects", "")
+        assert len(Delete["Objects"]) <= 1000
+        for item in Delete["Objects"]:
+            self.objects.pop(item["Key"], None)
+        return {}
+
+    def get_paginator(self, operation: str) -> "MemoryS3":
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, *, Bucket: str, Delimiter: str, Prefix: str) -> Iterator[dict[str, Any]]:
+        self._called("list_objects_v2", Prefix)
+        common = {
+            key.partition(Delimiter)[0] for key in self.objects if Delimiter in key and key.startswith(Prefix)
+        }
+        names = sorted(common)
+        for at in range(0, len(names), 2) or [0]:
+            page = [{"Prefix": name + Delimiter} for name in names[at : at + 2]]
+            yield {"CommonPrefixes": page} if page else {}

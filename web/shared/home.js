@@ -1,0 +1,19 @@
+// The list of what this deployment has: an application is shown if its output is in the configuration.
+import { configuration, element } from "./suite.js";
+
+const APPLICATIONS = [
+  {
+    output: "ImagesWebsiteUrl", title: "Image resizer", page: "images/",
+    text: "Makes a picture in the size and format that somebody asks for, once, and keeps it.",
+  },
+];
+
+try {
+  const config = await configuration();
+  const cards = APPLICATIONS.filter(({ output }) => config[output]).map(({ title, page, text }) =>
+    element("section", { className: "card" },
+      element("h2", {}, element("a", { href: page }, title)), element("p", { className: "muted" }, text)));
+  document.querySelector("#applications").replaceChildren(...cards);
+} catch (error) {
+  Object.assign(document.querySelector("#trouble"), { hidden: false, textContent: error.message });
+}
