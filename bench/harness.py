@@ -1,9 +1,8 @@
-"""What the benchmarks share: rows with bars, CPU times of interleaved runs, fresh processes, a table and a file.
+"""What the benchmarks share: rows with bars, CPU times of interleaved runs, fresh processes, table and file.
 
 A benchmark adds rows to a `Suite`, and ends with `finish`, which prints a table and writes
-`bench/results/<name>.json`: a list of `{"measure", "value", "unit", "bar", "better", "ok"}`. `bar` is null for
-a row that only informs. CPU times are those of the whole process, all threads, so that a peer's worker threads
-count as its work.
+`bench/results/<name>.json`: a list of `{"measure", "value", "unit", "bar", "better", "ok"}`. `bar` is null
+for a row that only informs. CPU times are those of the whole process, so that a peer's worker threads count.
 """
 
 import json

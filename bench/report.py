@@ -11,9 +11,8 @@ __all__ = ["render"]
 HEAD = """\
 # Benchmarks
 
-Ours and the peers on the same work, in one run, on one core; CPU time, medians of interleaved runs. A ratio below 1
-means that ours needs less. Every table is written by its benchmark; this page is put together by
-`python -m bench.report` and holds whatever was measured last, on whatever machine.
+Ours and the peers on the same work, in one run, on one core; CPU time, medians of interleaved runs. A ratio
+below 1 means that ours needs less. `make bench` measures and writes this page; it holds what was measured last.
 """
 
 

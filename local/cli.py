@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from local.deploy import STACK, SamError, build, client_settings, deploy
+from local.deploy import STACK, SamError, build, deploy
 from local.process import ROOT, EngineError, EngineProcess
 from local.publish import outputs_of, publish
 
@@ -24,7 +24,7 @@ def up(port: int, console: Console) -> int:
         build(STATE / "build.log")
     with console.status("sam deploy"):
         outputs = deploy(engine, STATE / "deploy.log")
-    publish(outputs, **client_settings(engine))
+    publish(outputs, engine.client)
     return status(console)
 
 
@@ -46,21 +46,19 @@ def status(console: Console) -> int:
         console.print("The engine is down. `make up` starts it.")
         return 1
     console.print(f"The engine is up at {engine.endpoint} (process {engine.pid}).", highlight=False)
-    for name, value in sorted(outputs_of(STACK, **client_settings(engine)).items()):
+    for name, value in sorted(outputs_of(STACK, engine.client).items()):
         console.print(f"  {name:<26} {value}", highlight=False, soft_wrap=True)
     return 0
 
 
 def logs(console: Console) -> int:
     """Print the engine's log and the end of every function's log."""
-    import boto3
-
     engine = EngineProcess.find(STATE)
     if engine is None:
         console.print("The engine is down. `make up` starts it.")
         return 1
     console.print((STATE / "engine.log").read_text(errors="replace")[-4000:], highlight=False, markup=False)
-    client = boto3.client("logs", **client_settings(engine))  # type: ignore[call-overload]
+    client = engine.client("logs")
     for group in client.describe_log_groups()["logGroups"]:
         console.rule(group["logGroupName"])
         for event in client.filter_log_events(logGroupName=group["logGroupName"], limit=1000)["events"][-50:]:

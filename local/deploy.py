@@ -6,15 +6,12 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
-
-import boto3
 
 from local.process import ROOT, EngineProcess, aws_environment
 from local.publish import outputs_of
 from local.settings_of import overrides, setting
 
-__all__ = ["STACK", "SamError", "architecture", "build", "client_settings", "deploy"]
+__all__ = ["STACK", "SamError", "architecture", "build", "deploy"]
 
 STACK = setting("local", "stack_name")
 _ARTIFACTS = "suite-local-artifacts"  # as in samconfig.toml
@@ -24,31 +21,24 @@ class SamError(RuntimeError):
     """``sam build`` or ``sam deploy`` failed; carries the end of its output."""
 
 
-def client_settings(engine: EngineProcess) -> dict[str, Any]:
-    """Return keyword arguments of a boto3 client that reaches ``engine``."""
-    environment = aws_environment(engine.endpoint)
-    return {
-        "endpoint_url": engine.endpoint,
-        "region_name": environment["AWS_REGION"],
-        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
-    }
-
-
 def build(log: Path, *, wheels: str = "host", into: Path | None = None) -> None:
     """Run ``sam build``.
 
     Args:
         log: File for the command's output.
-        wheels: Whose wheels the layers get: ``host``'s, because the engine runs functions as processes of this host,
-            or those of a Lambda architecture.
+        wheels: Whose wheels the layers get: ``host``'s, because the engine runs functions as processes of
+            this host, or those of a Lambda architecture.
         into: Folder of the result when it is not samconfig's of the environment ``local``.
 
     Raises:
         SamError: It failed; ``log`` has all of its output.
     """
     # A cache for each kind of wheels: the SAM CLI does not see that the switch changed.
-    options = ["--cache-dir", str(ROOT / f".aws-sam/cache-{wheels}"), *(["--build-dir", str(into)] if into else [])]
+    options = [
+        "--cache-dir",
+        str(ROOT / f".aws-sam/cache-{wheels}"),
+        *(["--build-dir", str(into)] if into else []),
+    ]
     _sam(["build", "--config-env", "local", *options], log, {"WHEELS": wheels})
 
 
@@ -66,14 +56,14 @@ def deploy(engine: EngineProcess, log: Path, **parameters: str) -> dict[str, str
     address = engine.endpoint.removeprefix("http://")
     given = overrides("local") | {"LocalAddress": address, "Architecture": architecture()} | parameters
     pairs = [f"{name}={value}" for name, value in given.items()]
-    boto3.client("s3", **client_settings(engine)).create_bucket(Bucket=_ARTIFACTS)
+    engine.client("s3").create_bucket(Bucket=_ARTIFACTS)
     _sam(
         ["deploy", "--config-env", "local", "--parameter-overrides", *pairs],
         log,
         # The engine is quick: ask it often whether it is ready (the SAM CLI's own setting, seconds).
         {**aws_environment(engine.endpoint), "SAM_CLI_POLL_DELAY": "0.1"},
     )
-    return outputs_of(STACK, **client_settings(engine))
+    return outputs_of(STACK, engine.client)
 
 
 def architecture() -> str:
@@ -86,10 +76,13 @@ def _sam(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
     with log.open("wb") as output:
         # Nothing of the person's AWS set-up gets in, whatever the command.
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        path = (
+            f"{ROOT / '.venv/tools/bin'}:{clean['PATH']}"  # the SAM CLI looks for python3.13 with pip there
+        )
         status = subprocess.run(
             [str(ROOT / ".venv/tools/bin/sam"), *arguments],
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
-            env={**clean, "PATH": f"{ROOT / '.venv/tools/bin'}:{clean['PATH']}", "AWS_DEFAULT_REGION": "us-east-1", "SAM_CLI_TELEMETRY": "0", **environment},
+            env=clean | {"PATH": path, "AWS_DEFAULT_REGION": "us-east-1", "SAM_CLI_TELEMETRY": "0"} | environment,
         ).returncode  # fmt: skip
     if status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])

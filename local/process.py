@@ -36,7 +36,7 @@ def free_port() -> int:
 
 
 def aws_environment(endpoint: str) -> dict[str, str]:
-    """Return the environment with which AWS clients reach the engine at ``endpoint`` and can reach nothing else."""
+    """Return the environment with which AWS clients reach the engine at ``endpoint`` and nothing else."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",
@@ -104,7 +104,9 @@ class EngineProcess:
             try:
                 probe.bind(("127.0.0.1", chosen))
             except OSError as error:
-                raise EngineError(f"port {chosen} is taken by {_owner(chosen)}; try PORT=<another>") from error
+                raise EngineError(
+                    f"port {chosen} is taken by {_owner(chosen)}; try PORT=<another>"
+                ) from error
         temporary = Path(tempfile.mkdtemp(prefix="suite-engine-"))
         functions_python = ROOT / ".venv/functions/bin/python"
         # A clean environment: whatever the engine's process has leaks into every function.
@@ -144,7 +146,9 @@ class EngineProcess:
             )  # fmt: skip
         engine = cls(directory, chosen, child.pid, child)
         engine._state_file.write_text(
-            json.dumps({"port": chosen, "pid": child.pid, "temporary": str(temporary), "also_bind": also_bind})
+            json.dumps(
+                {"port": chosen, "pid": child.pid, "temporary": str(temporary), "also_bind": also_bind}
+            )
         )
         end = time.monotonic() + timeout
         while not engine.answers():
@@ -176,6 +180,28 @@ class EngineProcess:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """Return the boto3 client of an AWS service on this engine, with an administrator's credentials.
+
+        It never retries: a fault is to be seen.
+        """
+        import boto3
+        from botocore.config import Config
+
+        environment = aws_environment(self.endpoint)
+        make: Any = boto3.client
+        return make(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=region,
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            config=Config(
+                retries={"max_attempts": 0}, s3={"addressing_style": "path"}, inject_host_prefix=False,
+                connect_timeout=5, read_timeout=60,
+            ),
+        )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Return what ``start`` wrote about this engine."""

@@ -1,7 +1,7 @@
 """Put the pages and their configuration where browsers find them; the same on AWS and on the local engine.
 
-``python -m local.publish STACK`` after a ``sam deploy``: uploads ``web/`` and writes ``config.json``, from which pages
-learn the addresses of the APIs, and uploads the sample pictures.
+``python -m local.publish STACK`` after a ``sam deploy``: uploads ``web/`` and the sample pictures, and writes
+``config.json``, from which pages learn the addresses of the APIs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import mimetypes
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from local.process import ROOT
 
 __all__ = ["outputs_of", "publish"]
 
+type Client = Callable[[str], Any]
+
 WEB = ROOT / "web"
 SAMPLES = WEB / "images/samples"
 PICTURES = {".jpg", ".png", ".gif", ".webp", ".avif"}
@@ -25,9 +28,9 @@ PICTURES = {".jpg", ".png", ".gif", ".webp", ".avif"}
 _PRIVATE = ("QueueUrl", "TopicArn")
 
 
-def outputs_of(stack: str, **client: Any) -> dict[str, str]:
+def outputs_of(stack: str, client: Client) -> dict[str, str]:
     """Return the outputs of a deployed stack by name."""
-    description = boto3.client("cloudformation", **client).describe_stacks(StackName=stack)["Stacks"][0]
+    description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
 
 
@@ -36,14 +39,14 @@ def samples() -> list[Path]:
     return sorted(path for path in SAMPLES.iterdir() if path.suffix in PICTURES)
 
 
-def publish(outputs: dict[str, str], **client: Any) -> int:
+def publish(outputs: dict[str, str], client: Client) -> int:
     """Upload the pages, ``config.json`` and the sample pictures; return how many objects were written.
 
     Args:
         outputs: The stack's outputs.
-        client: Keyword arguments of the boto3 client (endpoint, credentials).
+        client: Gives the boto3 client of a service: ``boto3.client``, or an engine's.
     """
-    s3 = boto3.client("s3", **client)
+    s3 = client("s3")
     written = 0
     for path in sorted(WEB.rglob("*")):
         if path.is_file() and not path.is_relative_to(SAMPLES):
@@ -75,8 +78,9 @@ def main() -> None:
     """Publish for the stack named on the command line."""
     parser = argparse.ArgumentParser(prog="local.publish", description=__doc__)
     parser.add_argument("stack", help="name of the deployed stack")
-    outputs = outputs_of(parser.parse_args().stack)
-    print(f"{publish(outputs)} objects published; pages: {outputs['WebUrl']}/")
+    client: Any = boto3.client
+    outputs = outputs_of(parser.parse_args().stack, client)
+    print(f"{publish(outputs, client)} objects published; pages: {outputs['WebUrl']}/")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import boto3
 import requests
-from botocore.config import Config
 
 from local.browse import session
-from local.deploy import client_settings
 from local.process import EngineProcess
 
 __all__ = ["Suite"]
@@ -37,5 +34,4 @@ class Suite:
     @lru_cache  # noqa: B019 - lives as long as the process
     def client(self, service: str) -> Any:
         """Return the boto3 client of ``service`` with an administrator's credentials."""
-        config = Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}, inject_host_prefix=False)
-        return boto3.client(service, config=config, **client_settings(self.engine))
+        return self.engine.client(service)

@@ -7,14 +7,16 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from local.deploy import build, client_settings, deploy
+from local.deploy import build, deploy
 from local.process import EngineProcess
 from local.publish import publish
 from local.suite import Suite
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With ``CI=true`` whatever a test needs must be there: a skip is a failure."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
@@ -24,13 +26,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="session")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    """The suite on an engine of the tests' own, with IAM enforcement on; waiting times of AWS are shortened."""
+    """The suite on an engine of the tests' own, with IAM enforcement on and AWS's waiting times shortened."""
     directory = tmp_path_factory.mktemp("suite")
     build(directory / "build.log")
     engine = EngineProcess.start(directory, iam=True, settings={"ENGINE_TIME_SCALE": "0.02"})
     try:
         outputs = deploy(engine, directory / "deploy.log")
-        publish(outputs, **client_settings(engine))
+        publish(outputs, engine.client)
         yield Suite(engine, outputs)
     finally:
         engine.stop()

@@ -1,4 +1,4 @@
-"""``make demo``: build, deploy to the local engine, drive every application, show a table, leave the suite up."""
+"""``make demo``: build, deploy locally, drive every application, show a table, leave the suite up."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from local.demo import image_resizer
 from local.demo.checks import Checks, Result
-from local.deploy import STACK, SamError, build, client_settings, deploy
+from local.deploy import STACK, SamError, build, deploy
 from local.process import ROOT, EngineError, EngineProcess
 from local.publish import publish
 from local.suite import Suite
 
-# Each application's module: FLOW, WHERE (output[:path]), STEPS (how many checks it makes) and drive(suite, checks).
+# An application's module has FLOW, WHERE (output[:path]), STEPS (its number of checks), drive(suite, checks).
 DRIVES = {"image_resizer": image_resizer}
 STATE = ROOT / ".local"
 
@@ -79,7 +86,7 @@ def _up(progress: Progress, port: int) -> Suite:
     progress.update(bar, advance=1, description="sam deploy")
     outputs = deploy(engine, STATE / "deploy.log")
     progress.update(bar, advance=1, description="pages")
-    publish(outputs, **client_settings(engine))
+    publish(outputs, engine.client)
     progress.update(bar, advance=1, description="build, engine, deploy, pages")
     return Suite(engine, outputs)
 

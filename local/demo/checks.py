@@ -54,7 +54,7 @@ class Checks:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Add the block's wall-clock time to the result; an exception in it is a failure, not the demo's end."""
+        """Add the block's wall-clock time to the result; an exception is a failure, not the demo's end."""
         start = time.perf_counter()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Start the engine: ``python -m local.engine --port 4566`` (use ``make up``, which prepares the environment)."""
+"""Start the engine: ``python -m local.engine --port 4566``; ``make up`` prepares the environment."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from local.engine.patching import PatchedPlaceChanged
 
 
 def main() -> int:
-    """Run the engine until it gets SIGTERM or SIGINT; exit status 78 when the emulator is not the pinned one."""
+    """Run the engine until it is told to end; exit status 78 when the emulator is not the pinned one."""
     parser = argparse.ArgumentParser(prog="local.engine", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="port on the loopback interface")
-    parser.add_argument("--also-bind", default="", metavar="ADDRESS", help="a further address, for `make sam-local`")
+    parser.add_argument(
+        "--also-bind", default="", metavar="ADDRESS", help="a further address, for `make sam-local`"
+    )
     parser.add_argument("--bare", action="store_true", help="without any patch: for tests of the patches")
     arguments = parser.parse_args()
     # ministack reads its environment at import.

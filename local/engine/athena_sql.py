@@ -35,7 +35,9 @@ class SqlError(ValueError):
 
 # Trino functions that DuckDB lacks and that need no knowledge of types.
 MACROS = (
-    "CREATE MACRO map_agg(k, v) AS map(list(k), list(v))",
+    # Of a key that comes twice, one value is kept.
+    "CREATE MACRO map_agg(k, v) AS map(list_sort(list_distinct(list(k))), "
+    "list_transform(list_sort(list_distinct(list(k))), lambda each: list(v)[list_position(list(k), each)]))",
     "CREATE MACRO codepoint(s) AS unicode(s)",
     "CREATE MACRO nan() AS 'nan'::DOUBLE",
     "CREATE MACRO infinity() AS 'infinity'::DOUBLE",

@@ -35,7 +35,8 @@ _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _WHOLE_LINE, _NEVER = "\U0010fffd", "\U0010fffc"
 _SCALARS = {
     "boolean": "BOOLEAN", "tinyint": "TINYINT", "smallint": "SMALLINT", "int": "INTEGER",
-    "integer": "INTEGER", "bigint": "BIGINT", "float": "FLOAT", "real": "FLOAT", "double": "DOUBLE", "date": "DATE",
+    "integer": "INTEGER", "bigint": "BIGINT", "float": "FLOAT", "real": "FLOAT", "double": "DOUBLE",
+    "date": "DATE",
     "timestamp": "TIMESTAMP", "binary": "BLOB", "varbinary": "BLOB",
 }  # fmt: skip
 
@@ -157,8 +158,8 @@ def _text(
     source = (
         f"read_csv({_list(paths)}, auto_detect = false, header = false, skip = {_header_lines(table)}, "
         f"columns = {{'__line': 'VARCHAR'}}, delim = {_literal(_WHOLE_LINE)}, quote = '', escape = '', "
-        f"nullstr = {_literal(_NEVER)}, strict_mode = false, max_line_size = {1 << 22}, buffer_size = {1 << 23}, "
-        f"{options})"
+        f"nullstr = {_literal(_NEVER)}, strict_mode = false, max_line_size = {1 << 22}, "
+        f"buffer_size = {1 << 23}, {options})"
     )
     kept = ", ".join(["__fields", *(_name(key["Name"].lower()) for key in table["PartitionKeys"])])
     split = f"(SELECT string_split(__line, {_literal(delimiter)}) AS __fields, * FROM {source})"
@@ -382,10 +383,8 @@ class _Projection:
             return cls(kind, "[^/]+", frozenset(value.strip() for value in setting("values").split(",")))
         if kind == "integer":
             low, high = (int(bound) for bound in setting("range").split(","))
-            step, digits = (
-                int(parameters.get(f"projection.{name}.{field}", default))
-                for field, default in (("interval", "1"), ("digits", "0"))
-            )
+            step = int(parameters.get(f"projection.{name}.interval", "1"))
+            digits = int(parameters.get(f"projection.{name}.digits", "0"))
             return cls(kind, r"-?\d+", low=low, high=high, step=step, digits=digits)
         if kind == "date":
             java = setting("format")
@@ -399,8 +398,9 @@ class _Projection:
         if kind == "injected":
             if name not in injected:
                 raise SqlError(
-                    f"CONSTRAINT_VIOLATION: For the injected projected partition column {name}, the WHERE clause "
-                    "must contain only static equality conditions, and at least one such condition must be present."
+                    f"CONSTRAINT_VIOLATION: For the injected projected partition column {name}, the WHERE "
+                    "clause must contain only static equality conditions, and at least one such condition "
+                    "must be present."
                 )
             return cls(kind, "[^/]+", frozenset(injected[name]))
         raise SqlError(f"INVALID_TABLE_PROPERTY: projection.{name}.type {kind!r} is unknown")

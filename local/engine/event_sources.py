@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ministack.core.arn import parse_arn
-from ministack.services import dynamodb, kinesis, lambda_svc, sqs
+from ministack.services import cloudwatch, dynamodb, kinesis, lambda_svc, sqs
 
 from local.engine.delivery import deliver, iso_time, scope
 from local.engine.patching import pin, replaces
@@ -360,6 +360,9 @@ class _Lane:
             batch = self._discard_old(mapping, batch)
             if not batch.records:
                 continue
+            age = max(0.0, time.time() - _arrival(batch.records[-1])) * 1000
+            function = {"FunctionName": mapping["FunctionName"]}
+            cloudwatch.record_metric("AWS/Lambda", "IteratorAge", age, "Milliseconds", function)
             event = {"Records": batch.records} | self._window_fields(mapping)
             result = self._invoke(mapping, event)
             failed_from = self._judge(mapping, batch, result)

@@ -1,8 +1,8 @@
 """How the engine changes the emulator: checked replacements, listed in one registry.
 
-A patch names the place that it replaces and the digest of the source that it was written against. When a new
-release of the emulator changes that place, the engine refuses to start and names every place to look at again,
-instead of silently running with half of a behaviour.
+A patch names the place that it replaces and the digest of the source that it was written against. When a
+new release of the emulator changes that place, the engine refuses to start and names every place to look at
+again, instead of silently running with half of a behaviour.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def pin(owner: ModuleType | type, name: str, digest: str) -> None:
         _changed.append(f"{place}: expected source {digest}, found {actual}")
 
 
-def replaces(owner: ModuleType | type, name: str, *, digest: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def replaces(
+    owner: ModuleType | type, name: str, *, digest: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Replace ``owner.name``; the replacement gets the original as its first argument.
 
     Args:
@@ -72,7 +74,9 @@ def replaces(owner: ModuleType | type, name: str, *, digest: str) -> Callable[[C
         if inspect.iscoroutinefunction(original):
             inspect.markcoroutinefunction(patched)
         setattr(owner, name, patched)
-        PATCHES.append(Patch(f"{owner.__name__}.{name}", (inspect.getdoc(replacement) or "").partition("\n")[0]))
+        PATCHES.append(
+            Patch(f"{owner.__name__}.{name}", (inspect.getdoc(replacement) or "").partition("\n")[0])
+        )
         return replacement
 
     return install
@@ -90,7 +94,9 @@ def edit_text(owner: ModuleType, name: str, edits: dict[str, str], *, restores: 
     text: str = getattr(owner, name)
     for passage, replacement in edits.items():
         if text.count(passage) != 1:
-            _changed.append(f"{owner.__name__}.{name}: passage not found once: {passage.strip().splitlines()[0]!r}")
+            _changed.append(
+                f"{owner.__name__}.{name}: passage not found once: {passage.strip().splitlines()[0]!r}"
+            )
         text = text.replace(passage, replacement)
     setattr(owner, name, text)
     PATCHES.append(Patch(f"{owner.__name__}.{name}", restores))

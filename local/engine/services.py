@@ -13,14 +13,14 @@ __all__ = ["install"]
 Asgi = Callable[[dict[str, Any], Callable[..., Awaitable[Any]], Callable[..., Awaitable[None]]], Awaitable[None]]
 
 # Modules that only patch the emulator: importing one installs it.
-_PATCHES: tuple[str, ...] = ("rest_api", "firehose", "lambda_worker", "event_sources", "cloudformation", "eventbridge", "async_invocation", "kms",)
+_PATCHES: tuple[str, ...] = ("rest_api", "firehose", "athena", "lambda_worker", "event_sources", "cloudformation", "eventbridge", "async_invocation", "kms", "cloudwatch",)
 # Modules with `wrap(app) -> app`, outermost first: they answer or alter HTTP requests before the emulator sees them.
 _MIDDLEWARE: tuple[str, ...] = ("iam_record", 
     "s3_website",
     "faults",
 )
 # Modules with `start() -> None`: their threads begin once every patch is in place.
-_THREADS: tuple[str, ...] = ()
+_THREADS: tuple[str, ...] = ("cloudwatch",)
 
 
 def install(app: Asgi) -> Asgi:

@@ -17,11 +17,14 @@ SCREENSHOTS = ROOT / ".local/screenshots"
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium of this machine, without its background traffic."""
-    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")]
+    found = [
+        shutil.which(name)
+        for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    ]
     mac = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
     executable = next(filter(None, [*found, str(mac) if mac.exists() else None]), None)
     if executable is None:
-        pytest.skip("no Chromium: 'apt install chromium' or 'brew install --cask google-chrome' runs the browser tests")
+        pytest.skip("no Chromium: 'apt install chromium' or 'brew install --cask google-chrome' gets it")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=executable,

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from local.deploy import architecture, build, client_settings, deploy
+from local.deploy import architecture, build, deploy
 from local.process import ROOT, EngineProcess, aws_environment, free_port
 from local.publish import publish
 from local.suite import Suite
 
+SAM = (sys.executable, "-m", "samcli")
 IMAGE = "public.ecr.aws/lambda/python:3.13"
 
 
@@ -42,7 +43,7 @@ class SamLocal:
     def invoke(self, function: str, event: Path) -> dict[str, object]:
         """Run ``sam local invoke`` and return the function's answer."""
         done = subprocess.run(
-            [sys.executable, "-m", "samcli", "local", "invoke", function, "--event", str(event), *self.options],
+            [*SAM, "local", "invoke", function, "--event", str(event), *self.options],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
@@ -54,7 +55,7 @@ class SamLocal:
         """Start ``sam local start-api`` on a port of the loopback interface."""
         with (self.directory / "start-api.log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "samcli", "local", "start-api", "--port", str(port), *self.options],
+                [*SAM, "local", "start-api", "--port", str(port), *self.options],
                 cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
@@ -70,7 +71,9 @@ def _docker(*arguments: str) -> str | None:
 def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
     """A deployed suite, layers built for Lambda's platform, and an engine that containers reach."""
     if _docker("info") is None:
-        pytest.skip("no Docker engine answers: start Docker, then `make sam-local` runs the functions in containers")
+        pytest.skip(
+            "no Docker engine answers: start Docker, then `make sam-local` runs the functions in containers"
+        )
     directory = tmp_path_factory.mktemp("sam-local")
     if platform.system() == "Darwin":
         bridge, reach = "", "host.docker.internal"
@@ -82,7 +85,7 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
     engine = EngineProcess.start(directory, also_bind=bridge, settings={"ENGINE_TIME_SCALE": "0.02"})
     try:
         outputs = deploy(engine, directory / "deploy.log")
-        publish(outputs, **client_settings(engine))
+        publish(outputs, engine.client)
         built = directory / "built"
         build(directory / "build-lambda.log", wheels=architecture(), into=built)
         # Names that CloudFormation would have filled in: `sam local` knows no stack.
@@ -93,7 +96,13 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
             "URL": outputs["ImagesWebsiteUrl"],
         }
         variables.write_text(json.dumps({"Parameters": values}))
-        options = ["--template", str(built / "template.yaml"), "--env-vars", str(variables), "--parameter-overrides"]
+        options = [
+            "--template",
+            str(built / "template.yaml"),
+            "--env-vars",
+            str(variables),
+            "--parameter-overrides",
+        ]
         options += ["Target=local", f"Architecture={architecture()}"]
         if _docker("image", "inspect", f"{IMAGE}-{architecture()}") is not None:
             options += ["--skip-pull-image"]
@@ -113,4 +122,3 @@ def local_api(sam_local: SamLocal) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     process.terminate()
     process.wait(30)
-

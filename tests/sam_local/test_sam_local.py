@@ -1,4 +1,4 @@
-"""Every function runs on its recorded events in Lambda's container, and the APIs answer under `sam local start-api`."""
+"""Functions run on their recorded events in Lambda's container; APIs answer under `sam local start-api`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def recorded() -> list[tuple[str, Path]]:
         if resource["Type"] == "AWS::Serverless::Function":
             application = Path(resource["Properties"]["CodeUri"]).name
             module = resource["Properties"]["Handler"].split(".")[1]
-            pairs += [(name, path) for path in sorted((ROOT / "events" / application).glob(f"{module}_*.json"))]
+            pairs += [
+                (name, path) for path in sorted((ROOT / "events" / application).glob(f"{module}_*.json"))
+            ]
     return pairs
 
 

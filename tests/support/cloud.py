@@ -10,9 +10,6 @@ import zipfile
 from functools import lru_cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from local.process import ACCOUNT, REGION, EngineProcess
 
 __all__ = ["Cloud"]
@@ -29,22 +26,9 @@ class Cloud:
         self.endpoint = engine.endpoint
 
     @lru_cache  # noqa: B019 - a cloud lives as long as the test session
-    def client(self, service: str, region: str = REGION, access_key: str = "test", secret: str = "test") -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         """Return the boto3 client of ``service``."""
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=region,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret,
-            config=Config(
-                retries={"max_attempts": 0},
-                inject_host_prefix=False,
-                s3={"addressing_style": "path"},
-                connect_timeout=5,
-                read_timeout=60,
-            ),
-        )
+        return self.engine.client(service, region)
 
     def name(self, kind: str) -> str:
         """Return a fresh name for a resource."""

@@ -28,7 +28,9 @@ def encode(picture: Image.Image, kind: str, **options: Any) -> bytes:
 
 def gif(frames: int, size: tuple[int, int] = (64, 48)) -> bytes:
     """Return an animated GIF whose frames differ."""
-    pictures = [Image.new("RGB", size, (number * 40 % 256, 90, 255 - number * 40 % 256)) for number in range(frames)]
+    pictures = [
+        Image.new("RGB", size, (number * 40 % 256, 90, 255 - number * 40 % 256)) for number in range(frames)
+    ]
     file = io.BytesIO()
     pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=80, loop=0)
     return file.getvalue()
@@ -43,7 +45,9 @@ def png_claiming(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = b"".join(_chunk(kind, content) for kind, content in chunks)
     pixels = zlib.compress(b"\0" * 1024)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + body + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + body + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+    )
 
 
 def progressive_scans(scans: int) -> bytes:

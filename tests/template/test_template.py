@@ -48,13 +48,16 @@ def test_every_wildcard_in_a_policy_is_explained() -> None:
     unexplained = [
         f"{number}: {line.strip()}"
         for number, line in enumerate(LINES, 1)
-        if re.search(r"\b(Resource|Action|Principal|SourceArn)\b.*\*", line.split(" #")[0]) and " #" not in line
+        if re.search(r"\b(Resource|Action|Principal|SourceArn)\b.*\*", line.split(" #")[0])
+        and " #" not in line
     ]
     assert unexplained == []
 
 
 def test_no_policy_allows_a_whole_service() -> None:
-    actions = re.findall(r"[a-z0-9-]+:\*", "\n".join(line.split(" #")[0] for line in LINES if "Action" in line))
+    actions = re.findall(
+        r"[a-z0-9-]+:\*", "\n".join(line.split(" #")[0] for line in LINES if "Action" in line)
+    )
     assert actions == []
 
 
@@ -121,7 +124,9 @@ def test_every_asynchronous_edge_has_a_failure_destination() -> None:
             kind, settings = spec["Type"], spec["Properties"]
             if kind in ("EventBridgeRule", "Schedule", "ScheduleV2") and "DeadLetterConfig" not in settings:
                 open_ended.append(f"{name}.{event}: undelivered events")
-            if kind in ("EventBridgeRule", "Schedule", "ScheduleV2", "SNS", "S3") and not _on_failure(properties):
+            if kind in ("EventBridgeRule", "Schedule", "ScheduleV2", "SNS", "S3") and not _on_failure(
+                properties
+            ):
                 open_ended.append(f"{name}: failed invocations")
             if kind in ("Kinesis", "DynamoDB") and "OnFailure" not in settings.get("DestinationConfig", {}):
                 open_ended.append(f"{name}.{event}: given-up batches")
@@ -135,7 +140,9 @@ def _on_failure(properties: dict[str, Any]) -> bool:
 
 def test_every_dead_letter_queue_has_an_alarm() -> None:
     resources = source()["Resources"]
-    queues = {name for name, item in resources.items() if item["Type"] == "AWS::SQS::Queue" and "DeadLetter" in name}
+    queues = {
+        name for name, item in resources.items() if item["Type"] == "AWS::SQS::Queue" and "DeadLetter" in name
+    }
     watched = {
         queue
         for item in resources.values()

@@ -15,7 +15,10 @@ from tests.support.pictures import encode, photograph
 def own_picture(suite: Suite) -> str:
     key = f"own/{uuid.uuid4().hex}.jpg"
     suite.client("s3").put_object(
-        Bucket=suite["ImagesBucketName"], Key=key, Body=encode(photograph(1500, 1000), "JPEG"), ContentType="image/jpeg"
+        Bucket=suite["ImagesBucketName"],
+        Key=key,
+        Body=encode(photograph(1500, 1000), "JPEG"),
+        ContentType="image/jpeg",
     )
     return key
 
@@ -74,4 +77,7 @@ def test_a_missing_picture_is_said_in_words(page: Page, suite: Suite) -> None:
 def test_image_elements_follow_the_whole_way(page: Page, suite: Suite, own_picture: str) -> None:
     page.goto(f"{suite['ImagesWebsiteUrl']}/100x100,avif/{own_picture}")
     assert page.url.endswith(f"/100x100,avif/{own_picture}")
-    assert page.locator("img").evaluate("picture => [picture.naturalWidth, picture.naturalHeight]") == [100, 100]
+    assert page.locator("img").evaluate("picture => [picture.naturalWidth, picture.naturalHeight]") == [
+        100,
+        100,
+    ]

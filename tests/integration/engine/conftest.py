@@ -23,7 +23,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     engines = [pytest.param("ours")]
     if not metafunc.definition.get_closest_marker("ours_only"):
         gap = pytest.mark.xfail(
-            strict=True, reason="the bare emulator lacks it", raises=(AssertionError, BotoCoreError, ClientError)
+            strict=True,
+            reason="the bare emulator lacks it",
+            raises=(AssertionError, BotoCoreError, ClientError),
         )
         engines.append(pytest.param("bare", marks=gap))
     metafunc.parametrize("cloud", engines, indirect=True, scope="session")

@@ -6,8 +6,8 @@ import json
 import time
 from typing import Any
 
+from tests.integration.engine.patience import awaited
 from tests.support.cloud import Cloud
-from tests.support.waiting import wait_until
 
 _FAILING = """
 def handler(event, context):
@@ -38,8 +38,8 @@ def test_the_dead_letter_queue_gets_the_event_itself_and_why_in_attributes(cloud
     _configure(cloud, function, MaximumRetryAttempts=0)
     _send(cloud, function, {"id": 7})
     sqs = cloud.client("sqs")
-    found = wait_until(
-        lambda: sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages"), seconds=3
+    found = awaited(
+        cloud, lambda: sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages")
     )
     assert json.loads(found[0]["Body"]) == {"id": 7}
     attributes = found[0]["MessageAttributes"]
@@ -55,7 +55,7 @@ def test_the_dead_letter_topic_gets_the_event_itself(cloud: Cloud) -> None:
     function = cloud.function(_FAILING, DeadLetterConfig={"TargetArn": topic})
     _configure(cloud, function, MaximumRetryAttempts=0)
     _send(cloud, function, {"id": 7})
-    envelope = json.loads(wait_until(lambda: cloud.messages(url), seconds=3)[0])
+    envelope = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
     assert json.loads(envelope["Message"]) == {"id": 7}
     assert envelope["MessageAttributes"]["ErrorMessage"]["Value"] == "'missing'"
 
@@ -65,7 +65,7 @@ def test_the_failure_destination_gets_an_invocation_record(cloud: Cloud) -> None
     function = cloud.function(_FAILING)
     _configure(cloud, function, failure=arn, MaximumRetryAttempts=0)
     _send(cloud, function, {"id": 7})
-    record = json.loads(wait_until(lambda: cloud.messages(url), seconds=3)[0])
+    record = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
     assert record.get("version") == "1.0"
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 1
@@ -83,7 +83,7 @@ def test_the_success_destination_gets_the_answer_in_a_bucket(cloud: Cloud) -> No
     function = cloud.function("def handler(event, context): return {'sum': event['a'] + event['b']}")
     _configure(cloud, function, success=f"arn:aws:s3:::{bucket}")
     _send(cloud, function, {"a": 1, "b": 2})
-    found = wait_until(lambda: s3.list_objects_v2(Bucket=bucket).get("Contents"), seconds=3)
+    found = awaited(cloud, lambda: s3.list_objects_v2(Bucket=bucket).get("Contents"))
     today = time.strftime("%Y/%m/%d/", time.gmtime())
     assert found[0]["Key"].startswith(f"aws/lambda/async/{function}/{today}")
     record = json.loads(s3.get_object(Bucket=bucket, Key=found[0]["Key"])["Body"].read())
@@ -105,7 +105,7 @@ def test_an_event_bus_and_a_function_can_be_destinations(cloud: Cloud) -> None:
     second_arn = cloud.client("lambda").get_function(FunctionName=second)["Configuration"]["FunctionArn"]
     _configure(cloud, first, success=second_arn)
     _send(cloud, first, {"id": 7})
-    event = json.loads(wait_until(lambda: cloud.messages(url), seconds=4)[0])
+    event = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
     assert event["detail-type"] == "Lambda Function Invocation Result - Failure"
     assert event["detail"]["requestPayload"]["responsePayload"] == {"id": 7}
 
@@ -116,7 +116,7 @@ def test_retries_wait_a_minute_and_the_events_age_ends_them(cloud: Cloud) -> Non
     function = cloud.function(_FAILING)
     _configure(cloud, function, failure=arn, MaximumEventAgeInSeconds=60)
     _send(cloud, function, {})
-    record = json.loads(wait_until(lambda: cloud.messages(url), seconds=3)[0])
+    record = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
     assert record["requestContext"]["approximateInvokeCount"] == 1
 
@@ -141,7 +141,7 @@ def test_a_throttled_event_is_kept_until_there_is_room(cloud: Cloud) -> None:
         done.extend(json.loads(body)["responsePayload"]["number"] for body in cloud.messages(url))
         return done
 
-    wait_until(lambda: sorted(collect()) == [0, 1, 2], seconds=4)
+    awaited(cloud, lambda: sorted(collect()) == [0, 1, 2])
 
 
 def test_with_no_concurrency_reserved_events_go_to_the_dead_letter_queue_at_once(cloud: Cloud) -> None:
@@ -149,7 +149,7 @@ def test_with_no_concurrency_reserved_events_go_to_the_dead_letter_queue_at_once
     function = cloud.function(_FAILING, DeadLetterConfig={"TargetArn": arn})
     cloud.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     _send(cloud, function, {"id": 7})
-    assert wait_until(lambda: cloud.messages(url), seconds=2.5) == ['{"id": 7}']
+    assert awaited(cloud, lambda: cloud.messages(url)) == ['{"id": 7}']
 
 
 def test_sns_and_eventbridge_invoke_asynchronously(cloud: Cloud) -> None:
@@ -170,5 +170,5 @@ def test_sns_and_eventbridge_invoke_asynchronously(cloud: Cloud) -> None:
         found.extend(json.loads(body) for body in cloud.messages(url))
         return len(found) == 2
 
-    wait_until(collect, seconds=3)
+    awaited(cloud, collect)
     assert {"Records" in event or event.get("source") == rule for event in found} == {True}

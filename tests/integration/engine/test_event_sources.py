@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.integration.engine.patience import awaited
 from tests.support.cloud import Cloud
-from tests.support.waiting import wait_until
 
 # Every handler notes what it was given in a queue: that is what the tests look at.
 _PREAMBLE = """
@@ -60,8 +60,8 @@ class _Stream:
         self._notes += [json.loads(body) for body in self.cloud.messages(self.notes_url)]
         return self._notes
 
-    def wait(self, done: Callable[[list[Any]], bool], seconds: float = 4) -> list[Any]:
-        return wait_until(lambda: self.notes() if done(self.notes()) else None, seconds=seconds, what="notes")
+    def wait(self, done: Callable[[list[Any]], bool]) -> list[Any]:
+        return awaited(self.cloud, lambda: self.notes() if done(self.notes()) else None, what="notes")
 
 
 def test_a_partial_failure_is_retried_from_the_failed_record(cloud: Cloud) -> None:
@@ -114,7 +114,7 @@ def handler(event, context):
     )
     notes = stream.wait(lambda notes: sum(map(len, notes)) == 4)
     assert [text for batch in notes for text in batch] == ["a", "b", "c", "d"]
-    document = json.loads(wait_until(lambda: cloud.messages(url), seconds=3)[0])
+    document = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
     info = document["KinesisBatchInfo"]
     assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert document["requestContext"]["approximateInvokeCount"] == 2
@@ -157,7 +157,7 @@ def handler(event, context):
         DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}},
     )
     s3 = cloud.client("s3")
-    found = wait_until(lambda: s3.list_objects_v2(Bucket=bucket).get("Contents"), seconds=4)
+    found = awaited(cloud, lambda: s3.list_objects_v2(Bucket=bucket).get("Contents"))
     today = time.strftime("%Y/%m/%d/%Y-%m-%dT", time.gmtime())
     assert found[0]["Key"].startswith(f"aws/lambda/{stream.mapping['UUID']}/shardId-000000000000/{today}")
     document = json.loads(s3.get_object(Bucket=bucket, Key=found[0]["Key"])["Body"].read())
@@ -185,7 +185,7 @@ def test_records_beyond_their_age_are_discarded_to_the_destination(cloud: Cloud)
         MaximumRecordAgeInSeconds=10,  # scaled: 1 s
         DestinationConfig={"OnFailure": {"Destination": topic}},
     )
-    document = json.loads(wait_until(lambda: cloud.messages(url), seconds=4)[0])
+    document = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
     assert document["requestContext"]["condition"] == "RecordAgeExceeded"
 
 
@@ -203,7 +203,7 @@ def handler(event, context):
     stream.put("slow", key="a")  # the hashes of "a" and "b" fall into different halves
     time.sleep(0.5)
     stream.put("quick", key="b")
-    stream.wait(lambda notes: notes == [["quick"]], seconds=3)
+    stream.wait(lambda notes: notes == [["quick"]])
 
 
 def test_parallelization_keeps_the_order_of_a_partition_key(cloud: Cloud) -> None:
@@ -221,7 +221,7 @@ def handler(event, context):
     stream.put("slow", "slow's next", key="a")
     for key in "bcdefgh":
         stream.put(f"quick {key}", key=key)
-    notes = stream.wait(lambda notes: len(notes) >= 4, seconds=2.5)
+    notes = stream.wait(lambda notes: len(notes) >= 4)
     assert all(note[0].startswith("quick") for note in notes)
 
 
@@ -283,9 +283,9 @@ def test_a_tumbling_window_hands_its_state_on_and_closes(cloud: Cloud) -> None:
     stream = _Stream(cloud, _COUNTING, TumblingWindowInSeconds=2)
     time.sleep(2.05 - time.time() % 2)  # the start of a window
     stream.put("a", "b")
-    stream.wait(lambda notes: bool(notes), seconds=1.5)
+    stream.wait(lambda notes: bool(notes))
     stream.put("c")
-    first, second, final = stream.wait(lambda notes: len(notes) == 3, seconds=4)
+    first, second, final = stream.wait(lambda notes: len(notes) == 3)
     assert (first["count"], second["count"], final["count"]) == (2, 3, 3)
     assert (first["final"], second["final"], final["final"], final["n"]) == (False, False, True, 0)
     assert first["window"] == final["window"]
@@ -388,10 +388,10 @@ def handler(event, context):
     for key in ("a", "bad", "b"):
         cloud.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": key}})
     cloud.client("dynamodb").delete_item(TableName=table, Key={"pk": {"S": "a"}})
-    document = json.loads(wait_until(lambda: cloud.messages(url), seconds=4)[0])
+    document = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
     assert document["DDBStreamBatchInfo"]["batchSize"] == 1
     assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    wait_until(lambda: "b" in notes() and set(notes()) == {"a", "bad", "b"}, seconds=3)
+    awaited(cloud, lambda: "b" in notes() and set(notes()) == {"a", "bad", "b"})
     assert notes().count("a") == 1
 
 
@@ -428,7 +428,7 @@ def handler(event, context):
     )
     entries = [{"Id": body, "MessageBody": body} for body in ("good", "bad")]
     cloud.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
-    assert wait_until(lambda: cloud.messages(dead_url), seconds=8) == ["bad"]
+    assert awaited(cloud, lambda: cloud.messages(dead_url)) == ["bad"]
     assert sorted(notes()) == ["bad", "bad", "good"]
 
 
@@ -443,4 +443,4 @@ def handler(event, context):
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
     cloud.client("sqs").send_message(QueueUrl=url, MessageBody="again")
-    wait_until(lambda: notes() == ["again", "again"], seconds=4)
+    awaited(cloud, lambda: notes() == ["again", "again"])

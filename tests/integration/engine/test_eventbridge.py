@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.integration.engine.patience import awaited
 from tests.support.cloud import Cloud
-from tests.support.waiting import wait_until
 
 
 def _route(cloud: Cloud, **target: Any) -> str:
@@ -39,7 +39,7 @@ def test_a_kinesis_target_gets_its_partition_key_from_the_event(cloud: Cloud) ->
     iterator = kinesis.get_shard_iterator(
         StreamName=name, ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
     )["ShardIterator"]
-    records = wait_until(lambda: kinesis.get_records(ShardIterator=iterator)["Records"], seconds=2)
+    records = awaited(cloud, lambda: kinesis.get_records(ShardIterator=iterator)["Records"])
     assert records[0]["PartitionKey"] == "o-1"
     assert json.loads(records[0]["Data"]) == {"id": "o-1", "amount": 5}
 
@@ -56,7 +56,7 @@ def test_a_log_group_target_gets_the_transformed_event(cloud: Cloud) -> None:
         },
     )
     _send(cloud, source, amount=5)
-    events = wait_until(lambda: logs.filter_log_events(logGroupName=group)["events"], seconds=2)
+    events = awaited(cloud, lambda: logs.filter_log_events(logGroupName=group)["events"])
     assert json.loads(events[0]["message"]) == {"amount": 5, "kind": "order"}
 
 
@@ -74,7 +74,7 @@ def test_a_firehose_target_gets_the_event(cloud: Cloud) -> None:
     )["DeliveryStreamARN"]
     source = _route(cloud, Arn=arn, RoleArn=f"arn:aws:iam::{cloud.account}:role/any")
     _send(cloud, source, amount=5)
-    found = wait_until(lambda: s3.list_objects_v2(Bucket=bucket).get("Contents"), seconds=4)
+    found = awaited(cloud, lambda: s3.list_objects_v2(Bucket=bucket).get("Contents"))
     body = s3.get_object(Bucket=bucket, Key=found[0]["Key"])["Body"].read()
     assert json.loads(body)["detail"] == {"amount": 5}
 
@@ -85,8 +85,8 @@ def test_an_event_without_its_target_goes_to_the_dead_letter_queue(cloud: Cloud)
     source = _route(cloud, Arn=missing, DeadLetterConfig={"Arn": arn})
     _send(cloud, source, amount=5)
     sqs = cloud.client("sqs")
-    found = wait_until(
-        lambda: sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages"), seconds=2
+    found = awaited(
+        cloud, lambda: sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages")
     )
     assert json.loads(found[0]["Body"])["detail"] == {"amount": 5}
     assert found[0]["MessageAttributes"]["TARGET_ARN"]["StringValue"] == missing

@@ -11,8 +11,8 @@ import zipfile
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.integration.engine.patience import awaited
 from tests.support.cloud import Cloud
-from tests.support.waiting import wait_until
 
 
 def test_an_error_keeps_its_class_message_and_stack_trace(cloud: Cloud) -> None:
@@ -224,8 +224,9 @@ def test_output_reaches_cloudwatch_logs_and_the_log_tail(cloud: Cloud) -> None:
     tail = base64.b64decode(answer["LogResult"]).decode()
     for text in ("printed", "warned", "[ERROR]\t", "\tlogged", "[ERROR] ValueError: boom", "Traceback"):
         assert text in tail
-    events = wait_until(
-        lambda: cloud.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+    events = awaited(
+        cloud,
+        lambda: cloud.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"],
     )
     messages = [event["message"] for event in events]
     assert "printed" in messages

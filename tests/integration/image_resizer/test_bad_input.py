@@ -48,14 +48,16 @@ def refused(suite: Suite, raw_key: str, status: int, code: str | None = None) ->
 
 @pytest.mark.parametrize(
     "size",
-    ["0x300", "300x0", "-300x300", "+300x300", "300.5x300", "300", "x", "300x300x300", "٣٠٠x300", "300×300", "0300x300",
-     "99999999999999999999x300", "300X300", " 300x300", "300x 300", "3e2x300"],
+    ["0x300", "300x0", "-300x300", "+300x300", "300.5x300", "300", "x", "300x300x300", "\u0663\u0660\u0660x300",
+     "300\u00d7300", "0300x300", "99999999999999999999x300", "300X300", " 300x300", "300x 300", "3e2x300"],
 )  # fmt: skip
 def test_a_malformed_size_is_a_bad_request(suite: Suite, photo: str, size: str) -> None:
     refused(suite, f"{quote(size)}/{photo}", 400)
 
 
-@pytest.mark.parametrize("option", ["sepia", "", "webp,webp", "cover,contain", "WEBP", "s123", "contain,,webp"])
+@pytest.mark.parametrize(
+    "option", ["sepia", "", "webp,webp", "cover,contain", "WEBP", "s123", "contain,,webp"]
+)
 def test_an_unknown_option_is_a_bad_request(suite: Suite, photo: str, option: str) -> None:
     refused(suite, f"300x300,{option}/{photo}", 400)
 
@@ -182,7 +184,9 @@ def test_throttled_storage_is_unavailable_with_a_time_to_retry(
 @pytest.fixture
 def short_timeout(suite: Suite) -> Iterator[None]:
     functions = suite.client("lambda")
-    name = next(f["FunctionName"] for f in functions.list_functions()["Functions"] if "Resize" in f["FunctionName"])
+    name = next(
+        f["FunctionName"] for f in functions.list_functions()["Functions"] if "Resize" in f["FunctionName"]
+    )
     functions.update_function_configuration(FunctionName=name, Timeout=3)
     yield
     functions.update_function_configuration(FunctionName=name, Timeout=10)
@@ -203,12 +207,17 @@ def test_what_the_gateway_itself_refuses_looks_like_the_functions_errors(suite: 
     assert answer.headers[CACHE_CONTROL] == "no-store"
 
 
-def test_an_invalidation_that_keeps_failing_ends_in_the_dead_letter_queue(suite: Suite, faults: Faults) -> None:
+def test_an_invalidation_that_keeps_failing_ends_in_the_dead_letter_queue(
+    suite: Suite, faults: Faults
+) -> None:
     key = put(suite, "replaced.jpg", encode(photograph(), "JPEG"))
     suite.http.get(f"{suite['ImagesWebsiteUrl']}/100x100/{key}").raise_for_status()
     faults.inject({"match": "s3.DeleteObjects", "rate": 1, "status": 503, "type": "SlowDown"})
     suite.client("s3").put_object(
-        Bucket=suite["ImagesBucketName"], Key=key, Body=encode(photograph(90, 60), "JPEG"), ContentType="image/jpeg"
+        Bucket=suite["ImagesBucketName"],
+        Key=key,
+        Body=encode(photograph(90, 60), "JPEG"),
+        ContentType="image/jpeg",
     )
     queue = suite["ImagesDeadLetterQueueUrl"]
 

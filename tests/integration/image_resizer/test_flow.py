@@ -23,7 +23,9 @@ def upload(suite: Suite, body: bytes, kind: str = "image/jpeg", suffix: str = ".
 def stored(suite: Suite, key: str) -> list[str]:
     """Return the keys of all variants of an original."""
     found = suite.client("s3").get_paginator("list_objects_v2").paginate(Bucket=suite["ImagesBucketName"])
-    return [item["Key"] for page in found for item in page.get("Contents", []) if item["Key"].endswith("/" + key)]
+    return [
+        item["Key"] for page in found for item in page.get("Contents", []) if item["Key"].endswith("/" + key)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,9 @@ def photo(suite: Suite) -> str:
     return upload(suite, encode(photograph(2600, 1800), "JPEG", quality=90))
 
 
-def test_first_request_makes_the_variant_and_the_second_is_served_by_the_bucket(suite: Suite, photo: str) -> None:
+def test_first_request_makes_the_variant_and_the_second_is_served_by_the_bucket(
+    suite: Suite, photo: str
+) -> None:
     first = suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x300/{photo}")
     assert [step.status_code for step in first.history] == [307, 301]
     assert first.history[0].headers["Location"].startswith(suite["ImagesApiUrl"] + "/resize?key=300x300/")

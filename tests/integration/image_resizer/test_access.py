@@ -1,0 +1,174 @@
+"""What the roles may do, proved with the engine's IAM enforcement on; and what signed URLs guard."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image_resizer import signing
+from local.deploy import deploy
+from local.suite import Suite
+from tests.conftest import Faults
+from tests.support.pictures import encode, photograph
+from tests.support.waiting import wait_until
+
+
+def function(suite: Suite, part: str) -> str:
+    listed = suite.client("lambda").list_functions()["Functions"]
+    name: str = next(f["FunctionName"] for f in listed if part in f["FunctionName"])
+    return name
+
+
+@pytest.fixture
+def foreign_bucket(suite: Suite) -> str:
+    bucket = f"foreign-{uuid.uuid4().hex[:8]}"
+    suite.client("s3").create_bucket(Bucket=bucket)
+    suite.client("s3").put_object(Bucket=bucket, Key="photo.jpg", Body=encode(photograph(), "JPEG"))
+    return bucket
+
+
+def test_the_resize_role_is_refused_another_bucket(suite: Suite, foreign_bucket: str) -> None:
+    functions, name = suite.client("lambda"), function(suite, "ResizeFunction")
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name, Environment={"Variables": variables | {"BUCKET": foreign_bucket}}
+    )
+    try:
+        answer = suite.http.get(
+            f"{suite['ImagesApiUrl']}/resize", params={"key": "300x300/photo.jpg"}, allow_redirects=False
+        )
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    assert (answer.status_code, answer.json()["code"]) == (500, "storage_refused")
+    keys = suite.client("s3").list_objects_v2(Bucket=foreign_bucket)["Contents"]
+    assert [item["Key"] for item in keys] == ["photo.jpg"]
+    assert [d for d in decisions(suite) if foreign_bucket in d["resource"] and not d["allowed"]]
+
+
+def decisions(suite: Suite) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = suite.http.get(f"{suite.engine.endpoint}/_engine/iam").json()
+    return found
+
+
+def test_everybody_reads_objects_and_nobody_lists_or_writes_them(suite: Suite) -> None:
+    bucket = f"{suite.engine.endpoint}/{suite['ImagesBucketName']}"
+    assert suite.http.get(f"{bucket}/blue_marble.jpg").status_code == 200
+    assert suite.http.get(f"{bucket}?list-type=2").status_code == 403
+    assert suite.http.put(f"{bucket}/mine.jpg", data=b"mine").status_code == 403
+    assert suite.http.delete(f"{bucket}/blue_marble.jpg").status_code == 403
+
+
+def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, faults: Faults) -> None:
+    """Sufficiency: the flows pass with enforcement on. Necessity: none of the allowed actions goes unused."""
+    suite.http.delete(f"{suite.engine.endpoint}/_engine/iam").raise_for_status()
+    s3, bucket = suite.client("s3"), suite["ImagesBucketName"]
+    key = f"{uuid.uuid4().hex}.jpg"
+
+    def put(width: int) -> None:
+        s3.put_object(
+            Bucket=bucket, Key=key, Body=encode(photograph(width, 200), "JPEG"), ContentType="image/jpeg"
+        )
+
+    def gone() -> bool:
+        return f"300x/{key}" not in [
+            item["Key"]
+            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+            for item in page["Contents"]
+        ]
+
+    put(400)
+    suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x/{key}").raise_for_status()
+    assert suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x/no-{key}").status_code == 404
+    put(500)
+    wait_until(gone, what="invalidation")
+    # An invalidation that fails is parked, and the stale variant is replaced all the same.
+    suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x/{key}").raise_for_status()
+    faults.inject({"match": "s3.DeleteObjects", "rate": 1, "status": 503, "type": "SlowDown"})
+    put(600)
+    queue = suite["ImagesDeadLetterQueueUrl"]
+    dead = wait_until(
+        lambda: suite.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"),
+        seconds=60,
+    )
+    for message in dead:
+        suite.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    faults.clear()
+    suite.http.get(f"{suite['ImagesApiUrl']}/resize", params={"key": f"300x/{key}"}).raise_for_status()
+
+    used = {(str(d["role"]).rpartition("/")[2], str(d["action"])) for d in decisions(suite) if d["allowed"]}
+    refused = [d for d in decisions(suite) if not d["allowed"]]
+    assert refused == []
+    for part in ("ResizeFunction", "InvalidateFunction"):
+        allowed = _allowed(suite, part)
+        missing = {action for role, action in allowed if (role, action) not in used}
+        assert missing == set(), f"{part}: allowed, but no flow used it"
+
+
+def _allowed(suite: Suite, part: str) -> set[tuple[str, str]]:
+    """Return (role, action) of the inline policies of a function's role."""
+    role = suite.client("lambda").get_function_configuration(FunctionName=function(suite, part))["Role"]
+    name = role.rpartition("/")[2]
+    iam = suite.client("iam")
+    actions: set[tuple[str, str]] = set()
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        for statement in document["Statement"]:
+            listed = statement["Action"]
+            actions |= {(name, action) for action in ([listed] if isinstance(listed, str) else listed)}
+    return actions
+
+
+@pytest.fixture(scope="module")
+def signing_suite(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    """The same stack, updated by `sam deploy` to make variants for signed URLs only, and back."""
+    log: Path = tmp_path_factory.mktemp("signing") / "deploy.log"
+    yield Suite(suite.engine, deploy(suite.engine, log, ImageSigning="true"))
+    assert deploy(suite.engine, log)["ImagesApiUrl"] == suite["ImagesApiUrl"], (
+        "an update must keep the address"
+    )
+
+
+def secret(suite: Suite) -> bytes:
+    manager = suite.client("secretsmanager")
+    [listed] = [s for s in manager.list_secrets()["SecretList"] if "ImagesSigning" in s["Name"]]
+    value: str = manager.get_secret_value(SecretId=listed["ARN"])["SecretString"]
+    return value.encode()
+
+
+def test_a_signed_url_makes_the_variant_and_the_stored_variant_is_public(signing_suite: Suite) -> None:
+    suite = signing_suite
+    suite.client("s3").delete_object(Bucket=suite["ImagesBucketName"], Key="200x200,webp/rocket.jpg")
+    plain = f"{suite['ImagesWebsiteUrl']}/200x200,webp/rocket.jpg"
+    assert suite.http.get(plain).status_code == 403
+    path = signing.sign(secret(suite), "200x200,webp", "rocket.jpg", int(time.time()) + 60)
+    answer = suite.http.get(f"{suite['ImagesWebsiteUrl']}/{path}")
+    assert [step.status_code for step in answer.history] == [307, 301]
+    assert answer.url == plain
+    assert suite.http.get(plain, allow_redirects=False).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change", ["expired", "another size", "another key", "tampered", "none", "wrong secret"]
+)
+def test_a_bad_or_expired_signature_is_forbidden(signing_suite: Suite, change: str) -> None:
+    suite = signing_suite
+    key, expires = "rocket.jpg", int(time.time()) + 60
+    signed = signing.sign(secret(suite), "100x100,avif", key, expires)
+    path = {
+        "expired": signing.sign(secret(suite), "100x100,avif", key, int(time.time()) - 1),
+        "another size": signed.replace("100x100", "500x500"),
+        "another key": signing.sign(secret(suite), "100x100,avif", "other.png", expires).replace(
+            "other.png", key
+        ),
+        "tampered": signed.replace(f"/{key}", f"A/{key}"),
+        "none": f"100x100,avif/{key}",
+        "wrong secret": signing.sign(b"guessed", "100x100,avif", key, expires),
+    }[change]
+    answer = suite.http.get(f"{suite['ImagesApiUrl']}/resize", params={"key": path}, allow_redirects=False)
+    assert answer.status_code == 403
+    assert answer.headers["Cache-Control"] == "no-store"
