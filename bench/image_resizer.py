@@ -25,7 +25,7 @@ PATHS = tuple(Path(__file__).parents[1] / part for part in ("functions/image_res
 sys.path[:0] = map(str, PATHS)
 
 # ruff: noqa: E402  # the lines above come first
-import numpy as np
+import numpy as np  # type: ignore[import-not-found, unused-ignore]  # only where benchmarks run
 import pyvips
 from PIL import Image, ImageCms, ImageOps
 
@@ -190,9 +190,11 @@ class _Sharp:
 
     def __init__(self) -> None:
         NODE.mkdir(parents=True, exist_ok=True)
+        lock, installed = ROOT / "bench" / "node" / "package-lock.json", NODE / "package-lock.json"
+        stale = not installed.exists() or installed.read_bytes() != lock.read_bytes()
         for name in ("package.json", "package-lock.json", "resize.mjs"):
             shutil.copy(ROOT / "bench" / "node" / name, NODE)
-        if not (NODE / "node_modules" / "sharp").exists():
+        if stale or not (NODE / "node_modules" / "sharp").exists():
             quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
             subprocess.run(["npm", "ci", *quiet], cwd=NODE, check=True, stdout=subprocess.DEVNULL)
         self._process = subprocess.Popen(

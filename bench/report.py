@@ -12,7 +12,7 @@ HEAD = """\
 # Benchmarks
 
 Ours and the peers on the same work, in one run, on one core; CPU time, medians of interleaved runs. A ratio
-below 1 means that ours needs less. `make bench` measures and writes this page; it holds what was measured last.
+below 1 means that ours needs less. `make bench` measures and writes this page.
 """
 
 

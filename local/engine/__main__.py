@@ -8,17 +8,18 @@ import os
 import resource
 import sys
 
-from local.engine.patching import PatchedPlaceChanged
+from local.engine.patching import PATCHES, PatchedPlaceChanged
 
 
 def main() -> int:
     """Run the engine until it is told to end; exit status 78 when the emulator is not the pinned one."""
     parser = argparse.ArgumentParser(prog="local.engine", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="port on the loopback interface")
+    parser.add_argument("--port", type=int, default=4566, help="port on the loopback interface")
     parser.add_argument(
         "--also-bind", default="", metavar="ADDRESS", help="a further address, for `make sam-local`"
     )
     parser.add_argument("--bare", action="store_true", help="without any patch: for tests of the patches")
+    parser.add_argument("--list", action="store_true", help="print what is restored, as rows of a table, and end")
     arguments = parser.parse_args()
     # ministack reads its environment at import.
     os.environ["GATEWAY_PORT"] = str(arguments.port)
@@ -40,6 +41,11 @@ def main() -> int:
         except PatchedPlaceChanged as error:
             print(error, file=sys.stderr)
             return 78
+
+    if arguments.list:
+        for patch in PATCHES:
+            print(f"| {patch.restores.rstrip('.')} | `{patch.place}` |")
+        return 0
 
     config = Config()
     config.bind = [f"127.0.0.1:{arguments.port}"]

@@ -22,6 +22,7 @@ _RETRY_SECONDS = (60.0, 120.0)
 # AWS: throttled events come back with exponential back-off from 1 second to 5 minutes.
 _FIRST_THROTTLE_SECONDS, _LONGEST_THROTTLE_SECONDS = 1.0, 300.0
 _SIX_HOURS = 21600
+_LARGEST_EVENT, _LARGEST_REQUEST = 1024 * 1024, 6 * 1024 * 1024
 
 
 class _Event:
@@ -127,6 +128,20 @@ class _Event:
         }
         send = to_queue if ":sqs:" in arn else to_topic
         send(arn, json.dumps(self.payload), attributes)
+
+
+@replaces(lambda_svc, "_invoke", digest="ab193779e5c2")
+async def _invoke(
+    original: Callable[..., Any], name: str, event: Any, headers: dict[str, str], *rest: Any, **named: Any
+) -> Any:
+    """Payloads over 6 MB, of asynchronous invocations over 1 MB, are refused"""
+    kind = headers.get("x-amz-invocation-type") or "RequestResponse"
+    limit = _LARGEST_EVENT if kind == "Event" else _LARGEST_REQUEST
+    size = len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
+    if size > limit:
+        message = f"{size} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
+        return lambda_svc.error_response_json("RequestEntityTooLargeException", message, 413)
+    return await original(name, event, headers, *rest, **named)
 
 
 @replaces(lambda_svc, "invoke_async_with_retry", digest="289fe4d3cbd4")

@@ -132,10 +132,17 @@ class _Session:
         ]
         return _Result(names, types, rows)
 
-    def translate(self, query: str, database: str, *, name_columns: bool = False) -> str:
-        """Return a query in DuckDB's dialect, its tables made."""
+    def translate(
+        self,
+        query: str,
+        database: str,
+        *,
+        name_columns: bool = False,
+        outer: dict[str, list[str]] | None = None,
+    ) -> str:
+        """Return a query in DuckDB's dialect, its tables made; ``outer`` is what a view's user asks of it."""
         statement = athena_sql.parse(query)
-        injected = _static_values(statement)
+        injected = (outer or {}) | _static_values(statement)
         for table in list(athena_sql.tables_of(statement)):
             place = ((table.db or database).lower(), table.name.lower())
             self._make(*place, injected)
@@ -162,7 +169,8 @@ class _Session:
             raise SqlError(f"TABLE_NOT_FOUND: Table 'awsdatacatalog.{database}.{name}' does not exist")
         if table.get("TableType") == "VIRTUAL_VIEW":
             view = _view_definition(table)
-            sql = self.translate(view["originalSql"], str(view.get("schema") or database).lower())
+            schema = str(view.get("schema") or database).lower()
+            sql = self.translate(view["originalSql"], schema, outer=injected)
         else:
             columns = [*table["StorageDescriptor"].get("Columns", []), *table["PartitionKeys"]]
             self.dates |= {each["Name"].lower() for each in columns if each.get("Type", "").lower() == "date"}

@@ -477,6 +477,7 @@ def _first_position(mapping: dict[str, Any]) -> str:
 
 def _tend(account: str, region: str, mapping: dict[str, Any], shards: list[_Shard]) -> None:
     """Start the lanes that a mapping lacks, and wake those that it has."""
+    mapping.setdefault("_created", time.time())
     slots = max(1, int(mapping.get("ParallelizationFactor") or 1))
     for shard in shards:
         key = (mapping["UUID"], shard.identity)

@@ -24,7 +24,7 @@ _MARK = b"\x02GCM"
 _LARGEST_PLAINTEXT = 4096
 
 
-class _Refused(Exception):  # noqa: N818 - carries an answer
+class _Refused(Exception):
     def __init__(self, code: str, message: str = "") -> None:
         super().__init__(code)
         self.answer = error_response_json(code, message, 400)

@@ -10,12 +10,28 @@ from local.engine.patching import check
 
 __all__ = ["install"]
 
-Asgi = Callable[[dict[str, Any], Callable[..., Awaitable[Any]], Callable[..., Awaitable[None]]], Awaitable[None]]
+Asgi = Callable[
+    [dict[str, Any], Callable[..., Awaitable[Any]], Callable[..., Awaitable[None]]], Awaitable[None]
+]
 
 # Modules that only patch the emulator: importing one installs it.
-_PATCHES: tuple[str, ...] = ("rest_api", "firehose", "athena", "lambda_worker", "event_sources", "cloudformation", "eventbridge", "async_invocation", "kms", "cloudwatch",)
-# Modules with `wrap(app) -> app`, outermost first: they answer or alter HTTP requests before the emulator sees them.
-_MIDDLEWARE: tuple[str, ...] = ("iam_record", 
+_PATCHES: tuple[str, ...] = (
+    "s3_access",
+    "rest_api",
+    "http_api",
+    "firehose",
+    "athena",
+    "lambda_worker",
+    "event_sources",
+    "cloudformation",
+    "eventbridge",
+    "async_invocation",
+    "kms",
+    "cloudwatch",
+)
+# Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
+_MIDDLEWARE: tuple[str, ...] = (
+    "iam_record",
     "s3_website",
     "faults",
 )

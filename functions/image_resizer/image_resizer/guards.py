@@ -33,17 +33,15 @@ MAX_PIXELS = {
 MAX_ANIMATION_PIXELS = 60_000_000  # of all frames together
 MAX_FRAMES = 1_000
 MAX_SCANS = 100
-MAX_SEGMENTS = 2_000  # of a JPEG; an ICC profile has at most 255
+MAX_SEGMENTS = 2_000  # of a JPEG, or boxes of an AVIF; an ICC profile has at most 255
 MAX_CHUNKS = 100_000  # of a PNG or WebP; encoders write 8 kB and more into each
 MAX_SUB_BLOCKS = 400_000  # of a GIF; a full one has 255 bytes
 MAX_METADATA = 1_048_576  # bytes of inflated text or profile; Pillow's own limit too
-MAX_IFD = 16_777_216  # bytes that the entries of one EXIF directory claim
+MAX_AVIF_HEAD = 4_194_304  # bytes up to the end of an AVIF's metadata, which encoders write first
 
 _BLOCK = 65_536
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in entropy-coded data; FF00 and RSTn belong to it
-_TIFF = re.compile(rb"II\*\x00|MM\x00\*")
 _EXIF_ORIENTATION = 0x0112
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
 
 
 class Header(NamedTuple):
@@ -53,7 +51,7 @@ class Header(NamedTuple):
         format: The format its content has.
         width: Pixels as stored, before the orientation is applied.
         height: Pixels as stored.
-        stream: What to decode: the file, less a JPEG's metadata.
+        stream: What to decode: the file, less what Pillow would parse of a JPEG's or AVIF's metadata.
         orientation: EXIF orientation, 1 to 8.
         icc: Colour profile.
         ycbcr: Whether it is a JPEG whose samples are YCbCr.
@@ -461,27 +459,48 @@ def _known(width: int, height: int) -> tuple[int, int]:
 
 
 def _avif(file: BinaryIO) -> Header:
-    # Pillow parses an EXIF directory while opening, with every byte that its entries claim, however often.
-    data = file.read()
-    for found in _TIFF.finditer(data):
-        entries = _directory(data[found.start() :])
-        if sum(_TYPE_BYTES.get(kind, 0) * count for _, kind, count, _ in entries) > MAX_IFD:
-            raise _metadata_bomb()
     from PIL.AvifImagePlugin import AvifImageFile
 
+    stream = _without_exif(file)
     try:
-        image = AvifImageFile(io.BytesIO(data))
+        image = AvifImageFile(stream)
     except Exception:  # noqa: BLE001  # whatever a broken container makes the parser raise
         raise _corrupt() from None
     _check_pixels(image.width, image.height, MAX_PIXELS["avif"])
     if image.n_frames > 1:
         _check_frames(image.n_frames, image.width, image.height)
-    info = image.info
-    return Header(
-        "avif",
-        image.width,
-        image.height,
-        file,
-        orientation_of(info.get("exif", b"")),
-        info.get("icc_profile"),
-    )
+    # What the container says of rotation and mirroring, which Pillow hands on as EXIF.
+    orientation = orientation_of(image.info.get("exif", b""))
+    return Header("avif", image.width, image.height, stream, orientation, image.info.get("icc_profile"))
+
+
+def _without_exif(file: BinaryIO) -> BinaryIO:
+    """The file with its EXIF items renamed, which Pillow would parse with every byte that they claim."""
+    end = file.seek(0, io.SEEK_END)
+    head = b""
+    position, data = 0, False
+    for _ in range(MAX_SEGMENTS):
+        if position + 8 > end:
+            break
+        file.seek(position)
+        size, kind = struct.unpack(">I4s", _read(file, 8))
+        if size == 1:
+            (size,) = struct.unpack(">Q", _read(file, 8))
+        size = size or end - position
+        if size < 8 or position + size > end:
+            if data:
+                break  # bytes behind the image
+            raise _truncated()
+        position += size
+        data = data or kind == b"mdat"
+        if kind == b"meta":
+            if position > MAX_AVIF_HEAD:
+                raise _metadata_bomb()
+            file.seek(len(head))
+            before = _read(file, position - size - len(head))
+            head += before + _read(file, size).replace(b"Exif", b"none")
+    else:
+        _check_parts(MAX_SEGMENTS + 1, MAX_SEGMENTS)
+    if not data:
+        raise _truncated()
+    return io.BufferedReader(_Spliced(head, file, len(head)), _BLOCK)

@@ -5,7 +5,7 @@ Input: the key in `detail.object.key`, which EventBridge (unlike S3's own notifi
 Output: the number of keys whose deletion was asked for.
 On failure: raises, so that Lambda tries again and then hands the event to its dead-letter queue.
 Idempotent: deleting what is not there is no error. Events of variants themselves are ignored.
-Recorded event: events/image_resizer/original_replaced.json
+Recorded event: events/image_resizer/invalidate_original_replaced.json
 """
 
 from collections.abc import Iterator

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple, cast
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as UnreachableError
 
 from shared.clients import client
 
@@ -34,11 +35,11 @@ _ORIGINAL = "original-etag"
 READ_TIMEOUT_S = 1.5  # with two more tries still within the function's time-out
 
 
-class Changed(Exception):  # noqa: N818  # a signal, not an error: the work begins anew
+class Changed(Exception):  # a signal, not an error: the work begins anew
     """The original is not the one any more that was looked at."""
 
 
-class _TooLate(Exception):  # noqa: N818
+class _TooLate(Exception):
     """A condition of the call did not hold."""
 
 
@@ -159,7 +160,7 @@ def _translated() -> Iterator[None]:
             raise BusyError("storage_busy", "The storage is busy; try again in a moment.") from error
         raise InternalError("storage_refused", "The storage refused a call of this function.") from error
     # Time-outs and broken connections, also in the middle of a body, after botocore's own retries.
-    except (HTTPClientError, OSError) as error:
+    except (HTTPClientError, IncompleteReadError, UnreachableError, OSError) as error:
         raise BusyError(
             "storage_unreachable", "The storage does not answer; try again in a moment."
         ) from error

@@ -18,7 +18,8 @@ from tests.support.cloud import Cloud
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "cloud" not in metafunc.fixturenames:
+    [fixture] = {"cloud", "cloud_with_iam"} & set(metafunc.fixturenames) or [None]
+    if fixture is None:
         return
     engines = [pytest.param("ours")]
     if not metafunc.definition.get_closest_marker("ours_only"):
@@ -28,14 +29,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             raises=(AssertionError, BotoCoreError, ClientError),
         )
         engines.append(pytest.param("bare", marks=gap))
-    metafunc.parametrize("cloud", engines, indirect=True, scope="session")
+    metafunc.parametrize(fixture, engines, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    directory: Path = tmp_path_factory.mktemp(request.param)
-    engine = EngineProcess.start(
-        directory, bare=request.param == "bare", iam=False, settings={"ENGINE_TIME_SCALE": "0.1"}
-    )
+    """An engine that lets everybody do everything."""
+    yield from _engine(request.param, tmp_path_factory.mktemp(request.param), iam=False)
+
+
+@pytest.fixture(scope="session")
+def cloud_with_iam(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """An engine that enforces IAM policies."""
+    yield from _engine(request.param, tmp_path_factory.mktemp(request.param), iam=True)
+
+
+def _engine(which: str, directory: Path, *, iam: bool) -> Iterator[Cloud]:
+    engine = EngineProcess.start(directory, bare=which == "bare", iam=iam, settings={"ENGINE_TIME_SCALE": "0.1"})
     yield Cloud(engine)
     engine.stop()

@@ -1,4 +1,4 @@
-"""Waiting in tests that run on our engine, where a slow machine gets time, and on the bare one, where they must fail."""
+"""Waiting in tests: long on our engine, whose machine may be slow; short on the bare one, which must fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.waiting import wait_until
 __all__ = ["awaited"]
 
 
-def awaited[T](cloud: Cloud, probe: Callable[[], T], *, bare: float = 1.5, what: str = "") -> T:
-    """Call ``probe`` until its answer is true: for long on our engine, for ``bare`` seconds on the bare emulator."""
+def awaited[T](cloud: Cloud, probe: Callable[[], T], *, bare: float = 1.0, what: str = "") -> T:
+    """Call ``probe`` until its answer is true; on the bare emulator for ``bare`` seconds at most."""
     is_bare = cloud.engine.directory.name.startswith("bare")
     return wait_until(probe, seconds=bare if is_bare else 15.0, what=what)

@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from tests.integration.engine.patience import awaited
 from tests.support.cloud import Cloud
 
@@ -172,3 +174,14 @@ def test_sns_and_eventbridge_invoke_asynchronously(cloud: Cloud) -> None:
 
     awaited(cloud, collect)
     assert {"Records" in event or event.get("source") == rule for event in found} == {True}
+
+
+def test_an_event_over_one_megabyte_is_refused(cloud: Cloud) -> None:
+    function = cloud.function("def handler(event, context): return 1")
+    refusal = ""
+    try:
+        _send(cloud, function, {"text": "x" * 1024 * 1024})
+    except ClientError as error:
+        refusal = error.response["Error"]["Code"]
+    assert refusal == "RequestEntityTooLargeException"
+    assert cloud.invoke(function, {"text": "x" * 1024 * 1024})["payload"] == 1

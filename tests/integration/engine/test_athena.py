@@ -246,8 +246,8 @@ def test_json_keys_in_any_case_and_nested_types(lake: Lake) -> None:
     )
     lake.put(
         "posts/a",
-        '{"User_Id":"a","tweetid":12345678901,"tags":["x","y"],"Where":{"c":1},"at":"2026-01-02 03:04:05.678"}\n'
-        '{"user_id":"b"}\n',
+        '{"User_Id":"a","tweetid":12345678901,"tags":["x","y"],"Where":{"c":1},'
+        '"at":"2026-01-02 03:04:05.678"}\n{"user_id":"b"}\n',
     )
     assert lake.rows("SELECT *, cardinality(tags) FROM posts ORDER BY user_id") == [
         ("a", "12345678901", "[x, y]", '{"c":1}', "2026-01-02 03:04:05.678", "2"),
@@ -305,7 +305,7 @@ def test_partitions_are_those_of_the_catalog(lake: Lake) -> None:
     assert "already exists" in lake.failure("ALTER TABLE h ADD PARTITION (year = '2026', month = 2)")
 
 
-def projection(**columns: dict[str, str]) -> dict[str, str]:
+def projection(**columns: dict[str, str]) -> dict[str, Any]:
     given = {
         f"projection__{column}__{name}": value
         for column, settings in columns.items()

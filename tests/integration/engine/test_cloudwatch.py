@@ -281,3 +281,18 @@ def test_a_state_change_reaches_eventbridge(cloud: Cloud) -> None:
     event = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
     assert event["detail-type"] == "CloudWatch Alarm State Change"
     assert event["detail"]["previousState"]["value"] in {"OK", "INSUFFICIENT_DATA"}
+
+
+def test_a_streams_iterator_age_is_a_metric(cloud: Cloud) -> None:
+    kinesis, name = cloud.client("kinesis"), cloud.name("stream")
+    kinesis.create_stream(StreamName=name, ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
+    arn = kinesis.describe_stream(StreamName=name)["StreamDescription"]["StreamARN"]
+    function = cloud.function("def handler(event, context): return None")
+    cloud.client("lambda").create_event_source_mapping(
+        FunctionName=function, EventSourceArn=arn, StartingPosition="TRIM_HORIZON"
+    )
+    kinesis.put_record(StreamName=name, Data=b"x", PartitionKey="k")
+    awaited(
+        cloud, lambda: _sum(cloud, "AWS/Lambda", "IteratorAge", "SampleCount", FunctionName=function) == 1
+    )

@@ -61,7 +61,10 @@ class _Stream:
         return self._notes
 
     def wait(self, done: Callable[[list[Any]], bool]) -> list[Any]:
-        return awaited(self.cloud, lambda: self.notes() if done(self.notes()) else None, what="notes")
+        def enough() -> list[Any] | None:
+            return self.notes() if done(self.notes()) else None
+
+        return awaited(self.cloud, enough, what="notes") or []
 
 
 def test_a_partial_failure_is_retried_from_the_failed_record(cloud: Cloud) -> None:

@@ -7,10 +7,12 @@ import concurrent.futures
 import io
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local.process import EngineProcess
 from tests.integration.engine.patience import awaited
 from tests.support.cloud import Cloud
 
@@ -258,3 +260,19 @@ def test_reserved_concurrency_throttles(cloud: Cloud) -> None:
     cloud.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError, match="TooManyRequestsException"):
         cloud.invoke(function)
+
+
+def test_idle_environments_end_when_they_take_too_much_memory(tmp_path: Path) -> None:
+    import psutil
+
+    engine = EngineProcess.start(tmp_path, iam=False, settings={"ENGINE_IDLE_WORKERS_MB": "40"})
+    try:
+        cloud = Cloud(engine)
+        functions = [cloud.function("def handler(event, context): return 1") for _ in range(5)]
+        for function in [*functions, *functions]:
+            assert cloud.invoke(function)["payload"] == 1
+        workers = psutil.Process(engine.pid).children()
+        assert 1 <= len(workers) <= 4
+        assert sum(worker.memory_info().rss for worker in workers) < 80 * 1024 * 1024
+    finally:
+        engine.stop()

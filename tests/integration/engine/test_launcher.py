@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from local.process import EngineError, EngineProcess
+from local.process import ROOT, EngineError, EngineProcess
 from tests.support.cloud import Cloud
 
 
@@ -27,3 +30,34 @@ def test_engine_listens_on_the_loopback_interface_alone(cloud: Cloud) -> None:
         if connection.status == psutil.CONN_LISTEN
     }
     assert listening == {"127.0.0.1"}
+
+
+def test_documentation_lists_every_restored_behaviour() -> None:
+    listed = subprocess.run(
+        [ROOT / ".venv/engine/bin/python", "-m", "local.engine", "--list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    page = (ROOT / "docs/engine.md").read_text()
+    table = page.partition("<!-- patches -->\n")[2].partition("<!-- /patches -->")[0]
+    assert table == f"\n| restored behaviour | place |\n|---|---|\n{listed}\n"
+
+
+def test_a_changed_emulator_is_refused_with_the_places_to_look_at(tmp_path: Path) -> None:
+    changed = tmp_path / "ministack"
+    installed = next((ROOT / ".venv/engine/lib").glob("python*/site-packages/ministack"))
+    shutil.copytree(installed, changed)
+    kms = changed / "services/kms.py"
+    kms.write_text(kms.read_text().replace("def _decrypt(", "def _decrypt(\n    ", 1))
+    started = subprocess.run(
+        [ROOT / ".venv/engine/bin/python", "-m", "local.engine", "--list"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+    )
+    assert started.returncode == 78
+    assert "kms._decrypt: expected source" in started.stderr

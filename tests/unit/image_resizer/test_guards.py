@@ -82,7 +82,7 @@ def test_an_empty_file_is_refused() -> None:
     assert code(b"") == "empty"
 
 
-@pytest.mark.parametrize("name", [name for name in SOUND if "avif" not in name])
+@pytest.mark.parametrize("name", SOUND)
 def test_a_truncated_image_is_refused_before_it_is_decoded(name: str) -> None:
     for share in (0.3, 0.6, 0.9):
         assert code(SOUND[name][: int(share * len(SOUND[name]))]) == "truncated"
@@ -145,11 +145,14 @@ def test_many_small_texts_are_one_bomb() -> None:
     assert code(png(4, 4, [text] * 3)) == "metadata_too_large"
 
 
-def test_an_exif_directory_that_claims_hundreds_of_megabytes_is_refused_or_left_out() -> None:
-    avif = SOUND["avif"] + exif_bomb()
-    assert code(avif) == "metadata_too_large"
-    header = inspect(with_segment(jpeg(), 0xE1, exif_bomb()))
-    assert b"Exif" not in header.stream.read()
+def test_an_exif_directory_that_claims_hundreds_of_megabytes_is_left_out() -> None:
+    bomb = exif_bomb()
+    harmless = b"Exif\0\0II*\0\x08\0\0\0\0\0".ljust(len(bomb), b"-")
+    avif = encode(photo(), "AVIF", exif=harmless).replace(harmless[6:], bomb[6:])
+    for data in (with_segment(jpeg(), 0xE1, bomb), avif):
+        assert bomb[6:] in data
+        assert b"Exif" in data
+        assert b"Exif" not in inspect(data).stream.read(4096)
 
 
 def test_too_many_frames_are_refused() -> None:
@@ -189,8 +192,7 @@ def test_noise_within_a_scan_is_corrupt() -> None:
 
 def test_bytes_behind_the_end_are_ignored() -> None:
     for name, data in SOUND.items():
-        if name != "avif":
-            assert inspect(data + b"<script>alert(1)</script>" + b"\xff\xda" * 200).format == name.split()[-1]
+        assert inspect(data + b"<script>alert(1)</script>" + b"\xff\xda" * 200).format == name.split()[-1]
 
 
 @pytest.mark.parametrize("value", range(1, 9))
@@ -238,13 +240,18 @@ def test_what_is_decoded_is_the_picture_alone() -> None:
         assert image.convert("RGB").tobytes() == Image.open(io.BytesIO(data)).convert("RGB").tobytes()
 
 
+# Not ru_maxrss: on Linux a child's begins with its parent's.
 CHILD = """
-import resource, sys
+import pathlib, resource, sys
 from image_resizer import errors, guards
 try:
     guards.inspect(open(sys.argv[1], "rb"))
 except errors.BadImageError:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    status = pathlib.Path("/proc/self/status")
+    if status.exists():
+        print(int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024)
+    else:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
 """
 
 
@@ -255,10 +262,10 @@ except errors.BadImageError:
         png(4, 4, [chunk(b"iCCP", PROFILE + zlib.compress(bytes(300_000_000)))]),
         scan_bomb(5000),
         gif_bomb(100_000),
-        SOUND["avif"] + exif_bomb(),
+        SOUND["avif"][:-20],
         SOUND["png"][:-20] + bytes(30_000_000),
     ],
-    ids=["pixels", "profile", "scans", "frames", "exif", "zeros"],
+    ids=["pixels", "profile", "scans", "frames", "avif", "zeros"],
 )
 def test_a_bomb_is_refused_within_150_megabytes(bomb: bytes, tmp_path: Path) -> None:
     file = tmp_path / "bomb"

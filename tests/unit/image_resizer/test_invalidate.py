@@ -30,33 +30,33 @@ def test_all_variants_of_a_replaced_original_go_and_nothing_else(
     stored: MemoryS3, event: Recorded, context: Any
 ) -> None:
     before = set(stored.objects)
-    assert invalidate.handler(event("original_replaced"), context) == {"deleted": len(SEGMENTS)}
+    assert invalidate.handler(event("invalidate_original_replaced"), context) == {"deleted": len(SEGMENTS)}
     assert before - set(stored.objects) == {f"{segment}/blue_marble.jpg" for segment in SEGMENTS}
 
 
 def test_the_key_of_a_deleted_original_is_taken_as_it_is(
     stored: MemoryS3, event: Recorded, context: Any
 ) -> None:
-    invalidate.handler(event("original_deleted"), context)
+    invalidate.handler(event("invalidate_original_deleted"), context)
     assert not [key for key in stored.objects if "Ørsted" in key]
 
 
 def test_the_event_of_a_variant_is_ignored(stored: MemoryS3, event: Recorded, context: Any) -> None:
-    assert invalidate.handler(event("variant_created"), context) == {"deleted": 0}
+    assert invalidate.handler(event("invalidate_variant_created"), context) == {"deleted": 0}
     assert not stored.calls
 
 
 def test_a_second_delivery_changes_nothing(stored: MemoryS3, event: Recorded, context: Any) -> None:
-    invalidate.handler(event("original_replaced"), context)
+    invalidate.handler(event("invalidate_original_replaced"), context)
     after = set(stored.objects)
-    invalidate.handler(event("original_replaced"), context)
+    invalidate.handler(event("invalidate_original_replaced"), context)
     assert set(stored.objects) == after
 
 
 def test_deletions_go_in_batches(s3: MemoryS3, event: Recorded, context: Any) -> None:
     for width in range(1, 1202):
         s3.upload(f"{width}x/blue_marble.jpg", b"a variant")
-    assert invalidate.handler(event("original_replaced"), context) == {"deleted": 1201}
+    assert invalidate.handler(event("invalidate_original_replaced"), context) == {"deleted": 1201}
     assert [call for call, _ in s3.calls].count("delete_objects") == 2
     assert set(s3.objects) == {"blue_marble.jpg"}
 
@@ -67,10 +67,10 @@ def test_a_key_that_is_not_deleted_fails_the_event(
     errors = [{"Key": "300x300/blue_marble.jpg", "Code": "InternalError"}]
     monkeypatch.setattr(stored, "delete_objects", lambda **_: {"Errors": errors})
     with pytest.raises(invalidate.InvalidationError, match=r"1 of 5 .* InternalError"):
-        invalidate.handler(event("original_replaced"), context)
+        invalidate.handler(event("invalidate_original_replaced"), context)
 
 
 def test_a_throttled_listing_fails_the_event(stored: MemoryS3, event: Recorded, context: Any) -> None:
     stored.before["list_objects_v2"] = [client_error("SlowDown", 503)]
     with pytest.raises(Exception, match="SlowDown"):
-        invalidate.handler(event("original_replaced"), context)
+        invalidate.handler(event("invalidate_original_replaced"), context)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops, ImageFile, ImageStat
 
 from image_resizer import guards, recipe
 from image_resizer.errors import BadImageError, OutOfTimeError
@@ -170,6 +170,39 @@ def test_a_jpeg_of_rgb_samples_keeps_its_colours() -> None:
     assert difference(result, photo().resize((100, 75), Image.Resampling.LANCZOS)) < 4
 
 
+@settings(deadline=None)
+@given(
+    st.integers(100, 300),
+    st.integers(100, 300),
+    st.sampled_from([0, 1, 2]),
+    st.sampled_from(["RGB", "L", "CMYK"]),
+    st.sampled_from([2.0, 4.1, 5.0, 5.3, 6.0, 8.0]),
+)
+def test_a_jpeg_decoded_at_a_fraction_shows_the_same_picture(
+    width: int, height: int, subsampling: int, mode: str, shrink: float
+) -> None:
+    picture = photo(width, height, mode)
+    options = {} if mode == "CMYK" else {"subsampling": subsampling}
+    data = encode(picture, "JPEG", quality=95, **options)
+    size = max(1, round(width / shrink)), max(1, round(height / shrink))
+    variant = Variant(size[0], size[1], "inside", "png")
+    result = render(data, variant)
+    assert result.size == recipe.plan(width, height, variant).size
+    assert difference(result, decode(data).convert("RGB").resize(result.size, Image.Resampling.LANCZOS)) < 4
+
+
+@pytest.mark.parametrize("decodable", [True, False])
+def test_three_eighths_are_left_to_libjpeg_turbo(decodable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe, "_decodes", lambda part: decodable or part != 3)
+    source = Image.open(io.BytesIO(jpeg(1000, 750)))
+    assert isinstance(source, ImageFile.ImageFile)
+    pixels, box = recipe._draft(source, (200, 150), (0, 0, 1000, 750), None)
+    source.load()
+    assert source.size == ((375, 282) if decodable else (500, 375))
+    assert pixels == source.width * source.height
+    assert box == ((0, 0, 375, 281.25) if decodable else (0, 0, 500, 375))
+
+
 def test_16_bit_grey_is_not_clipped() -> None:
     result = render(encode(photo(mode="I;16"), "PNG"), "100x")
     assert difference(result, photo(mode="L").resize((100, 75), Image.Resampling.LANCZOS)) < 2
@@ -291,7 +324,7 @@ def test_a_mangled_image_is_rendered_or_bad(form: str, random: Any) -> None:
     for _ in range(random.randint(1, 8)):
         data[random.randrange(12, len(data))] = random.randrange(256)
     with contextlib.suppress(BadImageError):
-        assert decode(rendered(bytes(data), "25x,png").data).width == 25
+        assert decode(rendered(bytes(data), "25x,png").data).width <= 25
 
 
 def test_time_is_asked_for_before_each_costly_step() -> None:

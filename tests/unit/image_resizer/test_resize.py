@@ -64,18 +64,18 @@ def test_a_stored_variant_is_found_without_reading_the_original(s3: MemoryS3, as
 
 def test_head_is_answered_like_get_without_a_body(s3: MemoryS3, event: Recorded, context: Any) -> None:
     assert resize.handler(event("resize_head"), context)["statusCode"] == 301
-    missing = resize.handler(event("missing_original", httpMethod="HEAD"), context)
+    missing = resize.handler(event("resize_missing_original", httpMethod="HEAD"), context)
     assert (missing["statusCode"], missing["body"]) == (404, "")
 
 
 @pytest.mark.parametrize(
     ("recorded", "status", "expected"),
     [
-        ("bad_size", 400, "malformed_size"),
-        ("no_key", 400, "malformed_key"),
-        ("key_is_variant", 403, "key_is_variant"),
-        ("missing_original", 404, "original_not_found"),
-        ("post", 405, "method_not_allowed"),
+        ("resize_bad_size", 400, "malformed_size"),
+        ("resize_no_key", 400, "malformed_key"),
+        ("resize_key_is_variant", 403, "key_is_variant"),
+        ("resize_missing_original", 404, "original_not_found"),
+        ("resize_post", 405, "method_not_allowed"),
     ],
 )
 def test_recorded_mistakes_are_answered(
