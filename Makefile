@@ -77,6 +77,10 @@ check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
 	@$(VENV)/tools/bin/cfn-lint template.yaml
 	@AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
 
+.PHONY: docs
+docs: setup ## Renew the generated table of docs/engine.md
+	@$(PY) -m local.docs
+
 .PHONY: sam-local
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local

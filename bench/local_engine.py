@@ -1,35 +1,42 @@
 """The local engine's numbers: `make bench BENCH=local_engine`.
 
-Runs the demo twice on an engine of its own (built before; then warm), weighs the engine's process and its workers,
-and times a warm silent function through a REST API. The times of `make demo` and `make test` from a fresh clone
-are those of the newest run of each, if there was one (`--cold SECONDS`, `--test SECONDS`).
+Clones the current commit into an empty folder and runs `make demo` there twice and `make test` once, as a
+newcomer would; weighs the engine's process and its workers after the demo; times a warm silent function
+through a REST API. Takes some minutes.
 """
 
-import argparse
 import io
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
+from pathlib import Path
 
 import psutil
 
-from bench.harness import CACHE, Suite
-from local.deploy import STACK
-from local.process import ROOT, EngineProcess
-from local.publish import outputs_of
-from local.suite import Suite as Deployed
+from bench.harness import Suite
+from local.browse import session
+from local.process import ROOT, EngineProcess, free_port
 
-CALLS = 400
+CALLS, WARM_UP = 400, 20  # the first calls start the worker
 SILENT = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'ok'}\n"
 
 
-def _demo(port: int) -> float:
+def _make(clone: Path, *arguments: str) -> float:
+    """Run make in the clone, in a newcomer's environment; wall-clock seconds."""
+    passed = ("HOME", "PATH", "PIP_CERT", "SSL_CERT_FILE")
+    environment = {name: os.environ[name] for name in passed if name in os.environ}
     start = time.perf_counter()
-    command = [str(ROOT / ".venv/tools/bin/python"), "-m", "local.demo", "--port", str(port)]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["make", *arguments],
+        cwd=clone,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env=environment | {"LANG": "C.UTF-8"},
+    )
     return time.perf_counter() - start
 
 
@@ -68,52 +75,49 @@ def _silent_api(engine: EngineProcess) -> str:
     return f"{engine.endpoint}/restapis/{api}/live/_user_request_/silent"
 
 
+def _warm_invoke_ms(engine: EngineProcess) -> float:
+    address = _silent_api(engine)
+    http = session()
+    times = []
+    for number in range(CALLS + WARM_UP):
+        start = time.perf_counter()
+        http.get(address).raise_for_status()
+        if number >= WARM_UP:
+            times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
 def main() -> int:
     """Measure; the number of rows that miss their bar."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cold", type=float, help="seconds of `make demo` from a fresh clone")
-    parser.add_argument("--test", type=float, help="seconds of `make test` from a fresh clone")
-    arguments = parser.parse_args()
-    if EngineProcess.find(ROOT / ".local"):
-        print("the engine is up: `make down` first, the demo is to be measured alone", file=sys.stderr)
-        return 1
-    suite = Suite("local_engine", steps=4)
-    suite.step("make demo")
-    _demo(4566)
-    suite.step("make demo, again")
-    warm = _demo(4566)
-    engine = EngineProcess.find(ROOT / ".local")
-    assert engine is not None
-    try:
-        process = psutil.Process(engine.pid)
-        suite.step("resident memory")
-        Deployed(engine, outputs_of(STACK, engine.client))
-        alone, all_of_it = _megabytes([process]), _megabytes([process, *process.children(recursive=True)])
-        suite.step("warm invoke")
-        address = _silent_api(engine)
-        session = Deployed(engine, {}).http
-        times = []
-        for number in range(CALLS + 20):
-            start = time.perf_counter()
-            session.get(address).raise_for_status()
-            if number >= 20:  # the first calls start the worker
-                times.append(1000 * (time.perf_counter() - start))
-    finally:
-        engine.stop()
-    if arguments.cold:
-        suite.add("`make demo` from a fresh clone", arguments.cold, "s", 240)
+    suite = Suite("local_engine", steps=5)
+    with tempfile.TemporaryDirectory(prefix="suite-clone-") as folder:
+        clone = Path(folder) / "clone"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        port = f"PORT={free_port()}"
+        try:
+            suite.step("make demo, from a fresh clone")
+            cold = _make(clone, "demo", port)
+            suite.step("make demo, again")
+            warm = _make(clone, "demo", port)
+            engine = EngineProcess.find(clone / ".local")
+            assert engine is not None, "the demo leaves the suite up"
+            process = psutil.Process(engine.pid)
+            alone = _megabytes([process])
+            with_workers = _megabytes([process, *process.children(recursive=True)])
+            suite.step("warm invoke")
+            invoke = _warm_invoke_ms(engine)
+        finally:
+            _make(clone, "down")
+        suite.step("make test")
+        test = _make(clone, "test")
+    suite.add("`make demo` from a fresh clone", cold, "s", 240)
     suite.add("`make demo`, warm", warm, "s", 60)
-    if arguments.test:
-        suite.add("`make test` from a fresh clone", arguments.test, "s", 600)
+    suite.add("`make test` after it", test, "s", 600)
     suite.add("resident memory of the engine's process after the demo", alone, "MB", 400)
-    suite.add("resident memory with its warm workers", all_of_it, "MB", 1500)
-    suite.add(
-        "warm invoke of a silent function through the REST API, p50", statistics.median(times), "ms", 10
-    )
+    suite.add("resident memory with its warm workers", with_workers, "MB", 1500)
+    suite.add("warm invoke of a silent function through the REST API, p50", invoke, "ms", 10)
     return suite.finish()
 
 
 if __name__ == "__main__":
-    CACHE.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("TERM", "dumb")
     sys.exit(main())

@@ -12,7 +12,7 @@ __all__ = ["session"]
 
 
 class _LoopbackAdapter(HTTPAdapter):
-    """Connects to 127.0.0.1 for names under ``.localhost`` (RFC 6761, section 6.3), keeping the Host header."""
+    """Connects to 127.0.0.1 for names under ``.localhost`` (RFC 6761, 6.3), keeping the Host header."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         asked = request.url or ""

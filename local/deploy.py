@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from local.process import ROOT, EngineProcess, aws_environment
+from local.process import REGION, ROOT, EngineProcess, aws_environment
 from local.publish import outputs_of
 from local.settings_of import overrides, setting
 
@@ -82,7 +82,7 @@ def _sam(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
         status = subprocess.run(
             [str(ROOT / ".venv/tools/bin/sam"), *arguments],
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
-            env=clean | {"PATH": path, "AWS_DEFAULT_REGION": "us-east-1", "SAM_CLI_TELEMETRY": "0"} | environment,
+            env=clean | {"PATH": path, "AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"} | environment,
         ).returncode  # fmt: skip
     if status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])

@@ -19,7 +19,9 @@ def main() -> int:
         "--also-bind", default="", metavar="ADDRESS", help="a further address, for `make sam-local`"
     )
     parser.add_argument("--bare", action="store_true", help="without any patch: for tests of the patches")
-    parser.add_argument("--list", action="store_true", help="print what is restored, as rows of a table, and end")
+    parser.add_argument(
+        "--list", action="store_true", help="print what is restored, as rows of a table, and end"
+    )
     arguments = parser.parse_args()
     # ministack reads its environment at import.
     os.environ["GATEWAY_PORT"] = str(arguments.port)

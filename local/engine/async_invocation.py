@@ -13,7 +13,7 @@ from typing import Any
 from ministack.core.arn import parse_arn
 from ministack.services import eventbridge, lambda_svc, sns
 
-from local.engine.delivery import deliver, iso_time, scope, to_queue, to_topic
+from local.engine.delivery import deliver, iso_time, permitted, scope, to_queue, to_topic
 from local.engine.patching import pin, replaces
 from local.engine.settings import SETTINGS
 
@@ -53,11 +53,12 @@ class _Event:
                 deliver(
                     destination,
                     self._record(condition),
+                    function=self.config,
                     condition="Success" if condition == "Success" else "Failure",
                     key=f"aws/lambda/async/{self.name}/{name}",
                 )
             dead_letters = (self.config.get("DeadLetterConfig") or {}).get("TargetArn")
-            if condition != "Success" and dead_letters:
+            if condition != "Success" and dead_letters and permitted(self.config, dead_letters):
                 self._bury(dead_letters)
 
     def _settings(self) -> dict[str, Any]:

@@ -12,13 +12,14 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ministack.core import concurrency, responses
+from ministack import app as emulator
+from ministack.core import concurrency, iam_evaluator, lambda_runtime, responses
 from ministack.core.arn import parse_arn
 from ministack.services import eventbridge, lambda_svc, s3, sns, sqs
 
 from local.engine.patching import pin
 
-__all__ = ["deliver", "iso_time", "put_object", "scope", "to_queue", "to_topic"]
+__all__ = ["deliver", "iso_time", "permitted", "put_object", "scope", "to_queue", "to_topic"]
 
 _logger = logging.getLogger(__name__)
 
@@ -104,15 +105,52 @@ def _to_bus(arn: str, document: dict[str, Any], condition: str) -> bool:
     return bool(answer["FailedEntryCount"] == 0)
 
 
-def deliver(arn: str, document: dict[str, Any], *, condition: str, key: str) -> None:
-    """Send an invocation record to a destination.
+_ACTIONS = {
+    "sqs": "sqs:SendMessage",
+    "sns": "sns:Publish",
+    "s3": "s3:PutObject",
+    "events": "events:PutEvents",
+    "lambda": "lambda:InvokeFunction",
+}
+
+
+def permitted(function: Mapping[str, Any], arn: str, key: str = "") -> bool:
+    """Tell whether a function's role may send to a destination; says so in the log if not.
+
+    Args:
+        function: The function's configuration.
+        arn: The destination.
+        key: The object's key, for a bucket.
+    """
+    if not emulator.AUTH:
+        return True
+    spec = parse_arn(arn)
+    access_key = lambda_runtime.execution_credentials(function)["AWS_ACCESS_KEY_ID"]
+    resource = f"{arn}/{key}" if key and spec.service == "s3" else arn
+    region = spec.region or responses.get_region()
+    # Looked up at the call: the record of decisions replaces it.
+    refused = iam_evaluator.enforce(access_key, _ACTIONS[spec.service], spec.service, region, resource)
+    if refused:
+        _logger.warning(
+            "the role of %s may not send to %s; the record is lost", function["FunctionName"], arn
+        )
+    return not refused
+
+
+def deliver(
+    arn: str, document: dict[str, Any], *, function: Mapping[str, Any], condition: str, key: str
+) -> None:
+    """Send an invocation record to a destination, with the permissions of the function's role.
 
     Args:
         arn: Queue, topic, function, event bus or bucket.
         document: The record.
+        function: Configuration of the function that the record is about.
         condition: ``Success`` or ``Failure``, for an event bus.
         key: The object's key, for a bucket.
     """
+    if not permitted(function, arn, key):
+        return
     service = parse_arn(arn).service
     body = json.dumps(document)
     if service == "sqs":
@@ -124,14 +162,15 @@ def deliver(arn: str, document: dict[str, Any], *, condition: str, key: str) -> 
     elif service == "events":
         sent = _to_bus(arn, document, condition)
     else:
-        function, _, _ = lambda_svc._get_func_record_for_ref(arn)
-        sent = function is not None
-        if function is not None:
-            lambda_svc.invoke_async_with_retry(function, document)
+        target, _, _ = lambda_svc._get_func_record_for_ref(arn)
+        sent = target is not None
+        if target is not None:
+            lambda_svc.invoke_async_with_retry(target, document)
     if not sent:
         _logger.warning("destination %s does not exist; its record is lost", arn)
 
 
+pin(lambda_runtime, "execution_credentials", "cffaadc4f396")
 pin(sqs, "_queue_by_arn", "b4981875c818")
 pin(sqs, "_act_send_message", "3abd766508c8")
 pin(sns, "_fanout", "984cdd91d64a")

@@ -458,7 +458,11 @@ class _Lane:
         moment = time.gmtime()
         name = f"{time.strftime('%Y/%m/%d/%Y-%m-%dT%H.%M.%S', moment)}-{uuid.uuid4()}"
         key = f"aws/lambda/{self.mapping_id}/{self.shard.name}/{name}"
-        deliver(destination, document, condition="Failure", key=key)
+        _, function = lambda_svc._get_func_record_for_qualifier(
+            mapping["FunctionName"], mapping.get("Qualifier")
+        )
+        if function is not None:  # deleted meanwhile: nobody is left to ask in whose name
+            deliver(destination, document, function=function, condition="Failure", key=key)
 
 
 # ----------------------------------------------------------------------------------------------- mappings

@@ -20,7 +20,7 @@ def _additional_checks(
     body: bytes,
     query: dict[str, Any],
 ) -> list[tuple[str, str]]:
-    """A missing object is 403 without `s3:ListBucket`, 404 with it; tags at a put need `s3:PutObjectTagging`"""
+    """A missing object is 403 without `s3:ListBucket`; tags at a put need `s3:PutObjectTagging`"""
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Permissions";
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html, "Permissions"
     checks = original(method, path, headers, body, query)

@@ -1,8 +1,8 @@
-"""Every test of a restored behaviour runs twice: on our engine, where it must pass, and on the bare emulator, where
-it must fail. When a new release of the emulator closes a gap by itself, the strict expectation says so.
+"""Every test of a restored behaviour runs twice: on our engine, where it must pass, and on the bare emulator,
+where it must fail. When a new release closes a gap by itself, the strict expectation says so.
 
-A test marked ``ours_only`` covers a part that the emulator does not have at all (faults, the IAM record) or that both
-do right, and runs once.
+A test marked ``ours_only`` covers a part that the emulator does not have at all (faults, the IAM record) or
+that both do right, and runs once.
 """
 
 from __future__ import annotations
@@ -39,12 +39,16 @@ def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
-def cloud_with_iam(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud_with_iam(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cloud]:
     """An engine that enforces IAM policies."""
     yield from _engine(request.param, tmp_path_factory.mktemp(request.param), iam=True)
 
 
 def _engine(which: str, directory: Path, *, iam: bool) -> Iterator[Cloud]:
-    engine = EngineProcess.start(directory, bare=which == "bare", iam=iam, settings={"ENGINE_TIME_SCALE": "0.1"})
+    engine = EngineProcess.start(
+        directory, bare=which == "bare", iam=iam, settings={"ENGINE_TIME_SCALE": "0.1"}
+    )
     yield Cloud(engine)
     engine.stop()

@@ -7,12 +7,14 @@ import json
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from local.process import EngineProcess
 from tests.support.cloud import Cloud
+from tests.support.waiting import wait_until
 
 _SOURCE = """
 import boto3
@@ -132,3 +134,27 @@ def test_the_record_shows_which_allowed_actions_were_used(
     queue = next(row for row in rows if row["action"] == "sqs:SendMessage")["resource"]
     assert queue.endswith(role_of_one["mine-queue"].rsplit("/", 1)[1])
     assert "dynamodb:Scan" not in {row["action"] for row in rows}
+
+
+def test_a_failure_destination_needs_the_permission_of_the_functions_role(
+    enforced: Cloud, role_of_one: dict[str, str]
+) -> None:
+    cloud, names = enforced, role_of_one
+    cloud.messages(names["mine-queue"])  # those of other tests
+
+    def decided(arn: str, allowed: bool) -> bool:
+        return any(row["resource"] == arn and row["allowed"] is allowed for row in _record(cloud))
+
+    for which in ("mine", "other"):
+        arn = cloud.client("sqs").get_queue_attributes(
+            QueueUrl=names[f"{which}-queue"], AttributeNames=["QueueArn"]
+        )["Attributes"]["QueueArn"]
+        cloud.client("lambda").put_function_event_invoke_config(
+            FunctionName=names["caller"],
+            MaximumRetryAttempts=0,
+            DestinationConfig={"OnFailure": {"Destination": arn}},
+        )
+        cloud.client("lambda").invoke(FunctionName=names["caller"], InvocationType="Event", Payload=b"{}")
+        wait_until(partial(decided, arn, which == "mine"), what=f"the decision about {arn}")
+    assert len(wait_until(lambda: cloud.messages(names["mine-queue"]))) == 1
+    assert cloud.messages(names["other-queue"]) == []

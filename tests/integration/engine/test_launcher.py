@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from local import docs
 from local.process import ROOT, EngineError, EngineProcess
 from tests.support.cloud import Cloud
 
@@ -33,16 +34,8 @@ def test_engine_listens_on_the_loopback_interface_alone(cloud: Cloud) -> None:
 
 
 def test_documentation_lists_every_restored_behaviour() -> None:
-    listed = subprocess.run(
-        [ROOT / ".venv/engine/bin/python", "-m", "local.engine", "--list"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    page = (ROOT / "docs/engine.md").read_text()
-    table = page.partition("<!-- patches -->\n")[2].partition("<!-- /patches -->")[0]
-    assert table == f"\n| restored behaviour | place |\n|---|---|\n{listed}\n"
+    page = docs.PAGE.read_text()
+    assert page == docs.with_table(page), "`make docs` renews it"
 
 
 def test_a_changed_emulator_is_refused_with_the_places_to_look_at(tmp_path: Path) -> None:
