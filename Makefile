@@ -31,7 +31,7 @@ $(VENV)/uv/.installed: requirements/uv.txt
 
 $(VENV)/%/.installed: requirements/%.txt $(VENV)/uv/.installed
 	@$(PYTHON) -m venv --clear $(if $(filter tools,$*),,--without-pip) $(VENV)/$*
-	@$(UV) pip install --quiet --no-config --require-hashes --python $(VENV)/$*/bin/python -r $<
+	@$(UV) pip install --quiet --system-certs --require-hashes --python $(VENV)/$*/bin/python -r $<
 	@touch $@
 
 .PHONY: setup
@@ -41,7 +41,7 @@ LOCKED := uv tools engine functions bench
 .PHONY: lock
 lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
 	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging; do \
-	  $(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header \
+	  $(UV) pip compile --quiet --system-certs --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 
 # ---- run
