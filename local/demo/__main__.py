@@ -27,7 +27,7 @@ from local.process import ROOT, EngineError, EngineProcess
 from local.publish import publish
 from local.suite import Suite
 
-# An application's module has FLOW, WHERE (output[:path]), STEPS (its number of checks), drive(suite, checks).
+# An application's module has FLOW, PAGE, STEPS (its number of checks) and drive(suite, checks).
 DRIVES = {"image_resizer": image_resizer}
 STATE = ROOT / ".local"
 
@@ -47,8 +47,7 @@ def main() -> int:
         ) as progress:  # fmt: skip
             suite = _up(progress, port)
             for name, module in DRIVES.items():
-                output, _, path = module.WHERE.partition(":")
-                result = Result(name, module.FLOW, suite[output] + path)
+                result = Result(name, module.FLOW, module.PAGE, f"{suite['WebUrl']}/{module.PAGE}")
                 bar = progress.add_task(name, total=module.STEPS)
 
                 def advance(what: str, bar: int = bar, name: str = name) -> None:
@@ -72,7 +71,9 @@ def main() -> int:
         "applications": [asdict(result) | {"ok": result.ok} for result in results],
     }
     (STATE / "demo.json").write_text(json.dumps(report, indent=2))
-    console.print(f"\nThe suite is up. Pages: [link]{suite['WebUrl']}/[/link]   Stop it with `make down`.")
+    console.print("\nThe suite is up; `make down` stops it.")
+    for result in results:
+        console.print(f"  {result.application}: {result.address}", soft_wrap=True, highlight=False)
     console.print(f"{report['seconds']} s in all; the same as JSON in .local/demo.json", highlight=False)
     return 0 if results and all(result.ok for result in results) else 1
 
@@ -95,10 +96,10 @@ def _show(console: Console, results: list[Result]) -> None:
     table = Table(title="What the demo did", expand=False)
     for column, justify in (("application", "left"), ("flow", "left"), ("checked", "right"), ("ms", "right")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    table.add_column("where to look", overflow="fold")
+    table.add_column("where to look")
     for result in results:
         count = f"[green]{len(result.checked)} ok" if result.ok else f"[red]{len(result.failed)} failed"
-        table.add_row(result.application, result.flow, count, f"{result.milliseconds:.0f}", result.where)
+        table.add_row(result.application, result.flow, count, f"{result.milliseconds:.0f}", result.page)
     console.print(table)
     for result in results:
         for failure in result.failed:

@@ -17,7 +17,8 @@ class Result:
 
     application: str
     flow: str
-    where: str
+    page: str
+    address: str
     checked: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     milliseconds: float = 0.0

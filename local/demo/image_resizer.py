@@ -11,10 +11,10 @@ from local.demo.checks import Checks
 from local.publish import SAMPLES
 from local.suite import Suite
 
-__all__ = ["FLOW", "STEPS", "WHERE", "drive"]
+__all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 
 FLOW = "website 307 → API → resize → bucket 301 → website"
-WHERE = "WebUrl:/images/"
+PAGE = "images/"
 ORIGINAL = "blue_marble.jpg"
 # Path of the variant, its size and format. The original is wider than every rung asked for.
 VARIANTS: tuple[tuple[str, tuple[int, int], str], ...] = (
