@@ -1,15 +1,17 @@
-"""Deletes the variants of an original that was replaced or deleted.
+"""Deletes the variants that an original left behind when it was replaced or deleted.
 
 Trigger: EventBridge, S3's `Object Created` and `Object Deleted` of the bucket.
 Input: the key in `detail.object.key`, which EventBridge (unlike S3's own notifications) does not URL-encode.
-Output: the number of keys whose deletion was asked for.
+Output: the number of variants whose deletion was asked for.
 On failure: raises, so that Lambda tries again and then hands the event to its dead-letter queue.
-Idempotent: deleting what is not there is no error. Events of variants themselves are ignored.
+Idempotent, whatever the order of events: a variant goes if the original that it was made of is not the one
+    that is there now. Events of variants themselves are ignored.
 Recorded event: events/image_resizer/invalidate_original_replaced.json
 """
 
 from collections.abc import Iterator
-from itertools import batched
+from concurrent.futures import ThreadPoolExecutor
+from itertools import batched, compress
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -18,6 +20,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clients import client
 
+from .storage import Bucket
 from .variants import is_variant_key
 
 __all__ = ["InvalidationError", "handler"]
@@ -26,6 +29,7 @@ logger = Logger()
 metrics = Metrics()
 
 BATCH = 1_000  # of DeleteObjects
+HEADS_AT_ONCE = 16
 # How a size segment begins. Listing only these leaves out nearly all of the originals beside them.
 _FIRST_CHARACTERS = "123456789x"
 
@@ -42,12 +46,26 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  #
     deleted = 0
     metrics.add_metric(name="Invalidations", unit=MetricUnit.Count, value=1)
     if not is_variant_key(key):
-        for segments in batched(_size_segments(bucket), BATCH, strict=False):
-            _delete(bucket, [f"{segment}{key}" for segment in segments])
-            deleted += len(segments)
-        logger.info("invalidate", reason=event["detail-type"], segments=deleted)
+        for keys in batched(_stale(Bucket(bucket), key), BATCH, strict=False):
+            _delete(bucket, list(keys))
+            deleted += len(keys)
+        logger.info("invalidate", reason=event["detail-type"], deleted=deleted)
     metrics.add_metric(name="VariantsInvalidated", unit=MetricUnit.Count, value=deleted)
     return {"deleted": deleted}
+
+
+def _stale(bucket: Bucket, key: str) -> Iterator[str]:
+    """The keys of variants that belong to another original than the present one."""
+    present = bucket.head(key)
+    possible = (f"{segment}{key}" for segment in _size_segments(bucket.name))
+
+    def is_stale(variant: str) -> bool:
+        stored = bucket.head(variant)
+        return stored is not None and (present is None or not stored.is_made_of(present))
+
+    with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
+        for keys in batched(possible, BATCH, strict=False):
+            yield from compress(keys, pool.map(is_stale, keys))
 
 
 def _size_segments(bucket: str) -> Iterator[str]:

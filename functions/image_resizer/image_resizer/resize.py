@@ -143,7 +143,7 @@ def _ensure(
         if original.size > max_bytes:
             raise TooLargeError("original_too_large", "The original has more bytes than are read here.")
         stored = bucket.head(target)
-        if stored and stored.original_etag == original.etag.strip('"'):
+        if stored and stored.is_made_of(original):
             metrics.add_metric(name="CacheHits", unit=MetricUnit.Count, value=1)
             facts["cache"] = "hit"
             return

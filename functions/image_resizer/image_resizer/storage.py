@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as UnreachableError
@@ -12,7 +12,9 @@ from botocore.exceptions import ConnectionError as UnreachableError
 from shared.clients import client
 
 from .errors import BadImageError, BusyError, InternalError, NotFoundError
-from .recipe import CONTENT_TYPES, Rendered
+
+if TYPE_CHECKING:  # whoever does not resize needs no Pillow
+    from .recipe import Rendered
 
 __all__ = ["Bucket", "Changed", "Stored", "secret"]
 
@@ -50,24 +52,28 @@ class Stored(NamedTuple):
     size: int
     original_etag: str | None
 
+    def is_made_of(self, original: "Stored") -> bool:
+        """Whether this variant belongs to that very original."""
+        return self.original_etag == original.etag.strip('"')
+
 
 class Bucket:
     """Objects of one bucket.
 
     Args:
         name: The bucket's name.
-        cache_control: Header of the variants that are written.
+        cache_control: Header of the variants that are written; empty for who writes none.
     """
 
-    def __init__(self, name: str, cache_control: str) -> None:
-        self._name = name
+    def __init__(self, name: str, cache_control: str = "") -> None:
+        self.name = name
         self._cache_control = cache_control
 
     def head(self, key: str) -> Stored | None:
         """An object's properties, or None where there is none."""
         try:
             with _translated():
-                found = client("s3", read_timeout=READ_TIMEOUT_S).head_object(Bucket=self._name, Key=key)
+                found = client("s3", read_timeout=READ_TIMEOUT_S).head_object(Bucket=self.name, Key=key)
         except NotFoundError:
             return None
         return Stored(found["ETag"], found["ContentLength"], found["Metadata"].get(_ORIGINAL))
@@ -87,7 +93,7 @@ class Bucket:
         """The first bytes of an original."""
         with _translated():
             found = client("s3", read_timeout=READ_TIMEOUT_S).get_object(
-                Bucket=self._name, Key=key, Range=f"bytes=0-{length - 1}"
+                Bucket=self.name, Key=key, Range=f"bytes=0-{length - 1}"
             )
             return found["Body"].read()
 
@@ -102,22 +108,22 @@ class Bucket:
             try:
                 with _translated():
                     found = client("s3", read_timeout=READ_TIMEOUT_S).get_object(
-                        Bucket=self._name, Key=key, IfMatch=etag
+                        Bucket=self.name, Key=key, IfMatch=etag
                     )
                     shutil.copyfileobj(found["Body"], cast("BinaryIO", file))
             except _TooLate:
                 raise Changed from None
             yield cast("BinaryIO", file)
 
-    def store(self, key: str, variant: Rendered, original_etag: str) -> bool:
+    def store(self, key: str, variant: "Rendered", original_etag: str) -> bool:
         """Store a variant unless there is one already; whether it was stored."""
         try:
             with _translated():
                 client("s3", read_timeout=READ_TIMEOUT_S).put_object(
-                    Bucket=self._name,
+                    Bucket=self.name,
                     Key=key,
                     Body=variant.data,
-                    ContentType=CONTENT_TYPES[variant.format],
+                    ContentType=variant.content_type,
                     CacheControl=self._cache_control,
                     Metadata={_ORIGINAL: original_etag.strip('"')},
                     Tagging="variant=true",
@@ -130,7 +136,7 @@ class Bucket:
     def delete(self, key: str) -> None:
         """Delete a variant; there need not be one."""
         with _translated():
-            client("s3", read_timeout=READ_TIMEOUT_S).delete_object(Bucket=self._name, Key=key)
+            client("s3", read_timeout=READ_TIMEOUT_S).delete_object(Bucket=self.name, Key=key)
 
 
 def secret(secret_id: str) -> bytes:

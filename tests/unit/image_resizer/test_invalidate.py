@@ -53,6 +53,16 @@ def test_a_second_delivery_changes_nothing(stored: MemoryS3, event: Recorded, co
     assert set(stored.objects) == after
 
 
+def test_a_variant_of_the_present_original_stays(stored: MemoryS3, event: Recorded, context: Any) -> None:
+    fresh = "300x300/blue_marble.jpg"
+    present = stored.head_object(Bucket="any", Key="blue_marble.jpg")["ETag"]
+    stored.objects[fresh]["Metadata"] = {"original-etag": present.strip('"')}
+    assert invalidate.handler(event("invalidate_original_replaced"), context) == {
+        "deleted": len(SEGMENTS) - 1
+    }
+    assert fresh in stored.objects
+
+
 def test_deletions_go_in_batches(s3: MemoryS3, event: Recorded, context: Any) -> None:
     for width in range(1, 1202):
         s3.upload(f"{width}x/blue_marble.jpg", b"a variant")
