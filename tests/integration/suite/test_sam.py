@@ -1,0 +1,31 @@
+"""The SAM CLI's own commands against the deployed stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from local.deploy import STACK
+from local.process import ROOT, aws_environment
+from local.suite import Suite
+
+
+def test_sam_remote_invoke_runs_a_deployed_function(suite: Suite) -> None:
+    event = ROOT / "events/image_resizer/resize_missing_original.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "samcli", "remote", "invoke", "ResizeFunction", "--stack-name", STACK,
+         "--event-file", str(event)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, **aws_environment(suite.engine.endpoint), "SAM_CLI_TELEMETRY": "0"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (404, "original_not_found")
+
+
+def test_pages_learn_the_addresses_and_nothing_private(suite: Suite) -> None:
+    config = suite.http.get(f"{suite['WebUrl']}/config.json").json()
+    assert config["ImagesWebsiteUrl"] == suite["ImagesWebsiteUrl"]
+    assert not [name for name in config if name.endswith(("QueueUrl", "TopicArn"))]
