@@ -85,11 +85,13 @@ docs: setup ## Renew the generated table of docs/engine.md
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
 
+BENCHMARKS := image_resizer local_engine
 .PHONY: bench
-bench: $(BENCH_ENV) ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
-	@for name in $(or $(BENCH),$(patsubst bench/%.py,%,$(filter-out bench/__init__.py bench/harness.py bench/report.py,$(wildcard bench/*.py)))); do \
-	  $(VENV)/bench/bin/python -m bench.$$name; done
-	@$(VENV)/bench/bin/python -m bench.report
+bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
+	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \
+	  $(VENV)/bench/bin/python -m bench.$$name || missed=1; \
+	  $(VENV)/bench/bin/python -m bench.bad_input $$name || missed=1; done; \
+	$(VENV)/bench/bin/python -m bench.report; exit $$missed
 
 # ---- deploy to AWS
 ENV ?= default
