@@ -1,7 +1,7 @@
 """An application's table of bad input, measured: `python -m bench.bad_input image_resizer`.
 
-Runs `tests/integration/<application>/test_bad_input.py` against a suite of its own and writes a row for each kind
-of bad input: how many inputs of that kind got the answer that the contract asks for.
+Runs `tests/integration/<application>/test_bad_input.py` against a suite of its own and writes a row for each
+kind of bad input: how many inputs of that kind got the answer that the contract asks for.
 """
 
 import subprocess
