@@ -40,7 +40,7 @@ setup: $(TOOLS) $(ENGINE) $(FUNCTIONS) ## Create the virtual environments (the o
 LOCKED := uv tools engine functions bench
 .PHONY: lock
 lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
-	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging; do \
+	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging layers/dependencies/logs; do \
 	  $(UV) pip compile --quiet --system-certs --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 
@@ -85,7 +85,7 @@ docs: setup ## Renew the generated table of docs/engine.md
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
 
-BENCHMARKS := image_resizer local_engine
+BENCHMARKS := image_resizer access_logs local_engine
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \

@@ -1,0 +1,253 @@
+"""The access-log library beside GoAccess, the naive way and DuckDB.
+
+All sides read the same generated gzip file. Our time is that of the whole way: decompress, enrich, and pack
+into Firehose records. GoAccess reads what `zcat` writes, as its manual says, and both count. The naive way is
+what the original blog post did: `user_agents.parse` for every line; it is measured on the file's first lines.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import distribution
+from pathlib import Path
+from urllib.parse import unquote
+
+PATHS = (Path(__file__).parents[1] / "layers" / "shared",)
+sys.path[:0] = map(str, PATHS)
+
+# ruff: noqa: E402  # the lines above come first
+import ai_crawler_index
+import crawleruseragents
+import duckdb
+import user_agents
+
+from bench.cloudfront_logs import FIELDS, Corpus, browsers, encode_user_agent
+from bench.harness import CACHE, ROOT, Suite, compare, fresh_process, one_core
+from shared.access_log import MAX_RECORD, AccessLog, UserAgents, pack
+
+INPUTS = CACHE / "access_logs"
+ROWS = 500_000
+COPIES = 10  # members of the file of 5,000,000 rows
+NAIVE_ROWS = 20_000
+ROUNDS = 5
+BILLING_STEP = 5 * 1024  # Firehose bills every record in steps of 5 KB
+
+_MEMORY = """
+import sys
+from bench.harness import peak_memory_mb
+from shared.access_log import AccessLog, UserAgents, pack
+
+agents = UserAgents()
+with open(sys.argv[1], "rb") as file:
+    log = AccessLog(file, filename="logs/a.gz", distribution="E1", agents=agents)
+    for record in pack(log):
+        pass
+print([log.rows, peak_memory_mb()])
+"""
+_IMPORT = """
+import boto3, time
+start = time.process_time()
+import shared.access_log
+imported = time.process_time()
+shared.access_log.UserAgents()["curl/8.0"]
+print([1000 * (imported - start), 1000 * (time.process_time() - start)])
+"""
+
+
+# ---- inputs ----------------------------------------------------------------------------------------------
+
+
+def _make_inputs() -> tuple[Path, Path]:
+    INPUTS.mkdir(parents=True, exist_ok=True)
+    one, many = INPUTS / f"{ROWS}.gz", INPUTS / f"{ROWS * COPIES}.gz"
+    if not many.exists():
+        corpus = Corpus(ROWS, rows_per_file=ROWS, viewers=100_000)
+        body = next(corpus.files()).body
+        for path, copies in ((one, 1), (many, COPIES)):
+            part = path.with_suffix(".part")
+            with part.open("wb") as file:
+                for _ in range(copies):
+                    file.write(body)
+            part.rename(path)
+    return one, many
+
+
+# ---- sides -----------------------------------------------------------------------------------------------
+
+
+def _records(path: Path, agents: UserAgents) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from pack(AccessLog(file, filename=f"logs/{path.name}", distribution="E1", agents=agents))
+
+
+def _ours(path: Path, agents: UserAgents, *, cold: bool = False) -> None:
+    if cold:
+        agents.clear()
+    for _ in _records(path, agents):
+        pass
+
+
+def _goaccess(path: Path) -> float:
+    """CPU milliseconds of `zcat | goaccess`."""
+    before = os.times()
+    with subprocess.Popen(["zcat", str(path)], stdout=subprocess.PIPE) as zcat:
+        report = str(INPUTS / "goaccess.json")
+        options = ["--log-format=CLOUDFRONT", "--no-global-config", "--no-progress", "-o", report]
+        subprocess.run(["goaccess", "-", *options], stdin=zcat.stdout, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    valid = json.loads((INPUTS / "goaccess.json").read_text())["general"]["valid_requests"]
+    assert valid == ROWS, f"goaccess took {valid} rows"
+    return 1000 * used
+
+
+def _naive(path: Path) -> float:
+    """CPU milliseconds that the naive way would take for the whole file."""
+    start = time.process_time()
+    rows = 0
+    with gzip.open(path, "rt") as file:
+        for line in itertools.islice(file, NAIVE_ROWS):
+            if line.startswith("#"):
+                continue
+            values = line.rstrip("\n").split("\t")
+            agent = user_agents.parse(unquote(values[10]))
+            values += [agent.browser.family, agent.os.family, str(agent.is_bot), path.name, "E1"]
+            "\t".join(values)
+            rows += 1
+    return 1000 * (time.process_time() - start) * ROWS / rows
+
+
+def _duckdb(path: Path, agents: UserAgents) -> float:
+    """CPU milliseconds of reading, joining with every distinct user agent's result, and writing Parquet."""
+    start = time.process_time()
+    with duckdb.connect(config={"threads": 1}) as database:
+        columns = json.dumps(dict.fromkeys(FIELDS, "VARCHAR"))
+        database.execute(
+            f"CREATE TABLE logs AS FROM read_csv('{path}', delim='\t', skip=2, header=false, quote='', "
+            f"columns={columns}, auto_detect=false)"
+        )
+        found = database.execute('SELECT DISTINCT "cs(User-Agent)" FROM logs').fetchall()
+        database.execute("CREATE TABLE agents (raw VARCHAR, browser VARCHAR, os VARCHAR, category VARCHAR)")
+        database.executemany(
+            "INSERT INTO agents VALUES (?, ?, ?, ?)", [[raw, *agents[raw]] for (raw,) in found]
+        )
+        joined = 'SELECT * EXCLUDE raw FROM logs JOIN agents ON raw = "cs(User-Agent)"'
+        database.sql(joined).write_parquet(str(INPUTS / "duckdb.parquet"))
+    return 1000 * (time.process_time() - start)
+
+
+# ---- rows ------------------------------------------------------------------------------------------------
+
+
+def _speed(suite: Suite, path: Path, agents: UserAgents) -> None:
+    per_second = 1000 * ROWS
+    if shutil.which("goaccess"):
+        for memo, cold, bar in (("cold", True, 6.0), ("warm", False, 10.0)):
+            suite.step(f"beside GoAccess, {memo} memo")
+            sides = compare(partial(_ours, path, agents, cold=cold), partial(_goaccess, path), ROUNDS)
+            suite.add(f"lines/s, {memo} memo, ours / GoAccess", 1 / sides.ratio, "x", bar, "higher")
+            suite.add(f"lines/s, {memo} memo, ours", per_second / sides.ours, "lines/s")
+            suite.add(
+                f"lines/s beside the {memo} memo, GoAccess with zcat", per_second / sides.theirs, "lines/s"
+            )
+    else:
+        suite.note("goaccess is missing (apt install goaccess): no rows for it")
+    suite.step("beside the naive way")
+    cold_memo = partial(_ours, path, agents, cold=True)
+    sides = compare(cold_memo, partial(_naive, path), 3)
+    suite.add(
+        "lines/s, cold memo, ours / user_agents.parse for each line", 1 / sides.ratio, "x", 40, "higher"
+    )
+    suite.add("lines/s, user_agents.parse for each line", per_second / sides.theirs, "lines/s")
+    suite.step("beside DuckDB")
+    sides = compare(cold_memo, partial(_duckdb, path, agents), 3)
+    suite.add("lines/s, cold memo, ours / DuckDB to Parquet", 1 / sides.ratio, "x")
+
+
+def _fresh_processes(suite: Suite, one: Path, many: Path) -> None:
+    paths = (*PATHS, ROOT)
+    for path, rows, rounds in ((one, ROWS, 3), (many, ROWS * COPIES, 1)):
+        suite.step(f"memory at {rows:,} rows")
+        results = [fresh_process(_MEMORY, str(path), paths=paths) for _ in range(rounds)]
+        assert all(found == rows for found, _ in results)
+        suite.add(f"peak memory at {rows:,} rows", statistics.median(peak for _, peak in results), "MB", 128)
+    suite.step("imports in fresh processes")
+    times = [fresh_process(_IMPORT, paths=paths) for _ in range(8)][1:]
+    suite.add("import above boto3", statistics.median(alone for alone, _ in times), "ms", 250)
+    suite.add(
+        "import above boto3, and the first user agent",
+        statistics.median(both for _, both in times),
+        "ms",
+        250,
+    )
+
+
+def _bots(suite: Suite, agents: UserAgents) -> None:
+    suite.step("bots and people")
+
+    def share(texts: list[str], *, found: bool) -> float:
+        hits = sum(agents[encode_user_agent(text)].is_bot for text in texts)
+        return 100 * (hits if found else len(texts) - hits) / len(texts)
+
+    listed = [
+        text
+        for entry in crawleruseragents.CRAWLER_USER_AGENTS_DATA
+        if "ai-crawler" in entry["tags"]
+        for text in entry["instances"]
+    ]
+    # A record in brackets is a robots.txt token that no crawler sends.
+    indexed = [
+        f"Mozilla/5.0 (compatible; {crawler['ua']}/1.0)"
+        for crawler in ai_crawler_index.CRAWLERS
+        if crawler["category"] in ai_crawler_index.AI_CATEGORIES and not crawler["ua"].startswith("(")
+    ]
+    listing = distribution("fake-useragent").locate_file("fake_useragent/data/browsers.jsonl")
+    lines = Path(str(listing)).read_text().splitlines()
+    people = sorted({json.loads(line)["useragent"] for line in lines} | set(browsers()))
+    for source, texts in (("crawler-user-agents", listed), ("ai-crawler-index", indexed)):
+        suite.add(f"{len(texts)} AI crawlers of {source} found", share(texts, found=True), "%", 100, "higher")
+    alone = 100 * sum(user_agents.parse(text).is_bot for text in listed) / len(listed)
+    suite.add("the first of these found by user_agents.is_bot", alone, "%")
+    suite.add(f"{len(people)} browsers of people taken for bots", 100 - share(people, found=False), "%", 0)
+
+
+def _billing(suite: Suite, path: Path, agents: UserAgents) -> None:
+    suite.step("billed volume")
+
+    def billed(size: int) -> int:
+        return -(-size // BILLING_STEP) * BILLING_STEP
+
+    packed = single = 0
+    for record in _records(path, agents):
+        assert len(record) <= MAX_RECORD
+        packed += billed(len(record))
+        single += sum(billed(len(row) + 1) for row in record.splitlines())
+    suite.add("billed Firehose volume, a record for each row / packed", single / packed, "x", 8, "higher")
+
+
+def main() -> int:
+    """Run everything; the number of bars missed."""
+    one_core()
+    suite = Suite("access_logs", steps=9)
+    suite.step("making logs (once)")
+    one, many = _make_inputs()
+    agents = UserAgents()
+    _speed(suite, one, agents)
+    _fresh_processes(suite, one, many)
+    _bots(suite, agents)
+    _billing(suite, one, agents)
+    return suite.finish()
+
+
+if __name__ == "__main__":
+    main()

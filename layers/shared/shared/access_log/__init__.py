@@ -1,0 +1,66 @@
+"""CloudFront access logs: from gzipped log files to enriched rows, and from live records to windows.
+
+A file, to Firehose::
+
+    agents = UserAgents()  # once in a process
+    log = AccessLog(body, filename=key, distribution="E2EXAMPLE1ABCD", agents=agents, on_reject=bad.append)
+    result = put_records(send, pack(log), deadline=time.monotonic() + seconds_left)
+    log.rows, log.rejected, log.partial
+
+Live records, in a tumbling window::
+
+    window = Window.from_state(event["state"])
+    window.add(read(record), sequence_number=number, arrival=arrival)
+    return {"state": window.to_state()}
+
+Errors::
+
+    AccessLogError          all are permanent: the same input fails again
+    ├── CorruptLogError     no gzip, or damaged
+    ├── NoHeaderError       rows without a `#Fields` line
+    └── BadRecordError      a real-time record that cannot be read
+
+What is only a row's fault is no error, but counted and handed to a callback (`Rejected`); a file that ends
+too early is `partial`. Nothing here knows AWS: calls, clocks, sleep and randomness are arguments.
+"""
+
+from ._columns import COLUMNS, FIELDS, Layout
+from ._errors import AccessLogError, BadRecordError, CorruptLogError, NoHeaderError
+from ._firehose import MAX_BATCH, MAX_BATCH_BYTES, MAX_RECORD, PutResult, pack, put_records
+from ._gunzip import Gunzip
+from ._log import MAX_ROW, AccessLog, Rejected
+from ._privacy import hash_addresses, truncate_addresses
+from ._user_agents import UserAgent, UserAgents, decode_user_agent
+from ._window import OTHERS, BotTraffic, Event, EventReader, HeavyHitters, Traffic, Window
+
+__all__ = [
+    "COLUMNS",
+    "FIELDS",
+    "MAX_BATCH",
+    "MAX_BATCH_BYTES",
+    "MAX_RECORD",
+    "MAX_ROW",
+    "OTHERS",
+    "AccessLog",
+    "AccessLogError",
+    "BadRecordError",
+    "BotTraffic",
+    "CorruptLogError",
+    "Event",
+    "EventReader",
+    "Gunzip",
+    "HeavyHitters",
+    "Layout",
+    "NoHeaderError",
+    "PutResult",
+    "Rejected",
+    "Traffic",
+    "UserAgent",
+    "UserAgents",
+    "Window",
+    "decode_user_agent",
+    "hash_addresses",
+    "pack",
+    "put_records",
+    "truncate_addresses",
+]
