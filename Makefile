@@ -43,6 +43,8 @@ lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upg
 	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging layers/dependencies/logs; do \
 	  $(UV) pip compile --quiet --system-certs --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
+	@$(UV) pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links $(UPGRADE) requirements/flink.in -o requirements/flink.txt
 
 # ---- run
 PORT ?= 4566
@@ -61,9 +63,13 @@ status: $(TOOLS) ## Say whether the engine is up, and where everything is
 logs: $(TOOLS) ## Show the logs of the engine and of the functions
 	@$(PY) -m local.cli logs
 
+.PHONY: feed
+feed: setup ## Put traffic on the log stream of the suite that is up (RATE=100 SECONDS=60)
+	@$(PY) -m local.feed_logs --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60)
+
 # ---- prove
-TESTS ?= tests/unit tests/template tests/integration tests/browser
-PYTHON_CODE := layers functions local tests bench
+TESTS ?= tests/unit tests/template tests/integration tests/browser tests/flink
+PYTHON_CODE := layers functions local queries tests bench
 
 .PHONY: test
 test: setup ## Unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
@@ -78,8 +84,20 @@ check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
 	@AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
 
 .PHONY: docs
-docs: setup ## Renew the generated table of docs/engine.md
+docs: setup ## Renew what is generated: the table of docs/engine.md, queries/generated
 	@$(PY) -m local.docs
+	@PYTHONPATH=layers/shared $(PY) -m queries
+
+$(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed
+	@# pyenv would look at .python-version here, and find no 3.11
+	@cd / && python3.11 -c "" 2>/dev/null || { echo "Python 3.11 is needed for Flink: 'apt install python3.11' or 'uv python install 3.11'"; exit 1; }
+	@cd / && python3.11 -m venv --clear --without-pip $(CURDIR)/$(VENV)/flink
+	@$(UV) pip install --quiet --system-certs --require-hashes --python $(VENV)/flink/bin/python -r $<
+	@touch $@
+
+.PHONY: flink
+flink: setup $(VENV)/flink/.installed ## Check the Flink queries on a local mini-cluster (Java, Python 3.11)
+	@$(PY) -m pytest -rs tests/flink
 
 .PHONY: sam-local
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`

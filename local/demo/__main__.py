@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from local.demo import image_resizer
+from local.demo import access_logs, image_resizer, log_streaming
 from local.demo.checks import Checks, Result
 from local.deploy import STACK, SamError, build, deploy
 from local.process import ROOT, EngineError, EngineProcess
@@ -28,7 +28,7 @@ from local.publish import publish
 from local.suite import Suite
 
 # An application's module has FLOW, PAGE, STEPS (its number of checks) and drive(suite, checks).
-DRIVES = {"image_resizer": image_resizer}
+DRIVES = {"image_resizer": image_resizer, "access_logs": access_logs, "log_streaming": log_streaming}
 STATE = ROOT / ".local"
 
 

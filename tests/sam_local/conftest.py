@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from local.deploy import architecture, build, deploy
+from local.deploy import STACK, architecture, build, deploy
 from local.process import ROOT, EngineProcess, aws_environment, free_port
 from local.publish import publish
 from local.suite import Suite
@@ -88,14 +88,9 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
         publish(outputs, engine.client)
         built = directory / "built"
         build(directory / "build-lambda.log", wheels=architecture(), into=built)
-        # Names that CloudFormation would have filled in: `sam local` knows no stack.
+        # What CloudFormation filled in at the deployment: `sam local` knows no stack.
         variables = directory / "variables.json"
-        values = {
-            "AWS_ENDPOINT_URL": f"http://{reach}:{engine.port}",
-            "BUCKET": outputs["ImagesBucketName"],
-            "URL": outputs["ImagesWebsiteUrl"],
-        }
-        variables.write_text(json.dumps({"Parameters": values}))
+        variables.write_text(json.dumps(_deployed_variables(engine, f"http://{reach}:{engine.port}")))
         options = [
             "--template",
             str(built / "template.yaml"),
@@ -112,6 +107,19 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
         yield SamLocal(Suite(engine, outputs), directory, options, {**clean, **credentials})
     finally:
         engine.stop()
+
+
+def _deployed_variables(engine: EngineProcess, endpoint: str) -> dict[str, dict[str, str]]:
+    """Return every deployed function's environment by logical id, with the engine's address for containers."""
+    resources = engine.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    variables = {}
+    for resource in resources:
+        if resource["ResourceType"] == "AWS::Lambda::Function":
+            name = resource["PhysicalResourceId"]
+            function = engine.client("lambda").get_function_configuration(FunctionName=name)
+            given = function.get("Environment", {}).get("Variables", {})
+            variables[resource["LogicalResourceId"]] = given | {"AWS_ENDPOINT_URL": endpoint}
+    return variables
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 // The list of what this deployment has: an application is shown if its output is in the configuration.
+import { handOn } from "./signin.js";
 import { configuration, element } from "./suite.js";
 
 const APPLICATIONS = [
@@ -6,7 +7,13 @@ const APPLICATIONS = [
     output: "ImagesWebsiteUrl", title: "Image resizer", page: "images/",
     text: "Makes a picture in the size and format that somebody asks for, once, and keeps it.",
   },
+  {
+    output: "InsightsApiUrl", title: "Access-log insights", page: "insights/",
+    text: "Who asks for what, live and at rest: bots, bytes, viewers, AI crawlers. Needs a sign-in.",
+  },
 ];
+
+handOn(); // a sign-in ends at the root, and goes on where it began
 
 try {
   const config = await configuration();

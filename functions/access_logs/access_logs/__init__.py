@@ -1,0 +1,1 @@
+"""CloudFront access logs: partitioned and asked at rest, counted in motion."""

@@ -1,0 +1,143 @@
+"""Turns an access log into enriched rows, and puts them on the delivery stream.
+
+Trigger: SQS, S3's `ObjectCreated` notifications of the log bucket, several messages at once.
+Input: the gzipped log that a message names; `s3:TestEvent` is ignored.
+Output: rows in the order of `shared.access_log.COLUMNS`, packed into records of Firehose. Rows that cannot be
+    taken go to `errors/rows/` of the processed bucket, a JSON document a line; a log that ends too early or
+    is damaged is copied to `quarantine/`, after its good rows were delivered.
+On failure: the message alone fails, and comes back later and later; in the end it is in the dead-letter
+    queue.
+Idempotent: an object (key and ETag) that is done is not read again. What fails half-way is sent again as a
+    whole; the views hold one row for each (filename, linenumber).
+Recorded event: events/access_logs/preprocess_log_created.json
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.access_log import (
+    AccessLog,
+    AccessLogError,
+    Rejected,
+    UserAgents,
+    hash_addresses,
+    pack,
+    put_records,
+    truncate_addresses,
+)
+from shared.clients import client
+
+from .errors import ReplacedError, StreamBusyError, UndeliveredError
+from .ledger import Ledger
+from .notifications import StoredObject, each_object
+from .settings import PreprocessSettings
+from .storage import distribution_of, open_log, quarantine, send, write_rejected
+
+__all__ = ["handler"]
+
+logger = Logger()
+metrics = Metrics()
+
+# Rows of one object that are written to the error prefix; all are counted.
+MAX_REJECTED = 10_000
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take the logs of a batch of notifications."""
+    settings = PreprocessSettings.from_env()
+
+    def take(stored: StoredObject, deadline: float) -> None:
+        seconds = context.get_remaining_time_in_millis() / 1000
+        with Ledger(settings.ledger_table).turn(stored, seconds) as fresh:
+            if not fresh:
+                _count("ObjectsAlreadyDone", 1)
+                return
+            try:
+                _preprocess(settings, stored, deadline)
+            except ReplacedError:
+                _count("ObjectsReplaced", 1)
+
+    return each_object(event, context, take, settings.retry_seconds)
+
+
+def _preprocess(settings: PreprocessSettings, stored: StoredObject, deadline: float) -> None:
+    rejected: list[Rejected] = []
+
+    def reject(row: Rejected) -> None:
+        if len(rejected) < MAX_REJECTED:
+            rejected.append(row)
+
+    with open_log(stored) as body:
+        log = AccessLog(
+            body,
+            filename=stored.key,
+            distribution=distribution_of(stored.key),
+            agents=_agents(),
+            privacy=_privacy(settings.viewer_address, settings.address_secret_id),
+            on_reject=reject,
+        )
+        rows = _Undamaged(log)
+        result = put_records(
+            partial(send, settings.stream), pack(rows), deadline=deadline, retry_on=(StreamBusyError,)
+        )
+    if not result.done:
+        raise UndeliveredError(f"{result.accepted} records were taken in time, and there are more")
+    if rejected:
+        # Rows are written as they came: with addresses, so not if those are not to be stored.
+        write_rejected(settings.processed_bucket, stored, rejected, settings.viewer_address == "keep")
+    problem = type(rows.error).__name__ if rows.error else "TruncatedLog" if log.partial else ""
+    if problem:
+        quarantine(settings.processed_bucket, stored, problem)
+        logger.warning("quarantined", log_file=stored.key, problem=problem, rows=log.rows)
+    logger.info(
+        "preprocessed",
+        log_file=stored.key,
+        rows=log.rows,
+        rejected=log.rejected,
+        records=result.accepted,
+    )
+    _count("ObjectsTaken", 1)
+    _count("ObjectsQuarantined", int(bool(problem)))
+    _count("RowsDelivered", log.rows)
+    _count("RowsRejected", log.rejected)
+    _count("RecordsDelivered", result.accepted)
+
+
+class _Undamaged:
+    """The rows before the damage of a log; `error` says what it was."""
+
+    def __init__(self, log: AccessLog) -> None:
+        self._log = log
+        self.error: AccessLogError | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._log
+        except AccessLogError as error:
+            self.error = error
+
+
+def _count(name: str, value: int) -> None:
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+@cache
+def _agents() -> UserAgents:
+    """One memo of user agents for all logs: it stays warm between invocations."""
+    return UserAgents()
+
+
+@cache
+def _privacy(kind: str, secret_id: str) -> Callable[[str], str] | None:
+    if kind == "truncate":
+        return truncate_addresses()
+    if kind == "hash":
+        secret = client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
+        return hash_addresses(secret.encode())
+    return None

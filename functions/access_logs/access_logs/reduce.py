@@ -1,0 +1,51 @@
+"""Adds up the windows of all shards, minute by minute.
+
+Trigger: the DynamoDB stream of the table of partials (keys only; new and changed items).
+Input: the minutes whose counts are new. Everything about such a minute is read again and added up.
+Output: an item for each minute in the table of results.
+On failure: the minutes that failed are reported and tried again, the others are done; after the last try
+    their keys go to the failure bucket. The next window of the same minute repairs it as well.
+Idempotent: a minute is always computed from all of its items; a result from fewer never replaces one from
+    more.
+Recorded event: events/access_logs/reduce_partials.json
+"""
+
+import time
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from . import partials, results
+from .streaming_settings import ReduceSettings
+
+__all__ = ["handler"]
+
+logger = Logger()
+
+_DAY = 86_400
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+    """Compute the results of every minute that the batch names."""
+    settings = ReduceSettings.from_env()
+    minutes: dict[int, str] = {}
+    for record in event["Records"]:
+        change = record["dynamodb"]
+        minutes.setdefault(int(change["Keys"]["minute"]["N"]), change["SequenceNumber"])
+    failures = []
+    for minute, number in minutes.items():
+        try:
+            _reduce(minute, settings)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("minute failed", minute=minute, reason=type(error).__name__)
+            failures.append({"itemIdentifier": number})
+    return {"batchItemFailures": failures}
+
+
+def _reduce(minute: int, settings: ReduceSettings) -> None:
+    window, parts = partials.merged(settings.partials_table, minute)
+    result = results.summarize(minute, window, parts)
+    newest = results.write(settings.results_table, result, int(time.time()) + settings.result_days * _DAY)
+    logger.info("minute", minute=minute, parts=parts, requests=result.requests, newest=newest)

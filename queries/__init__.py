@@ -1,0 +1,134 @@
+"""The SQL of Athena, and what the template takes of it (``python -m queries`` writes ``generated/``).
+
+``*.sql`` are the saved queries, ``views/*.sql`` the views; ``streaming/`` belongs to Flink. CloudFormation
+cannot read SQL: for each query, each view and the table there is a fragment with the resource's properties,
+which the template includes by ``AWS::Include`` (it knows no short forms such as ``!Ref``). A test holds them
+equal.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shared.access_log import COLUMNS
+
+__all__ = ["GENERATED", "PARTITION_KEYS", "SAVED", "VIEWS", "fragments", "sql"]
+
+_HERE = Path(__file__).parent
+GENERATED = _HERE / "generated"
+SAVED = sorted(path.stem for path in _HERE.glob("*.sql"))
+VIEWS = sorted(path.stem for path in (_HERE / "views").glob("*.sql"))
+PARTITION_KEYS = ("year", "month", "day", "hour")
+_DATABASE = {"Ref": "AccessLogsDatabase"}
+_PRESTO = {"string": "varchar"}
+_HEADER = "# Written by `python -m queries` from queries/; do not edit.\n"
+
+
+def sql(name: str) -> str:
+    """Return the text of a saved query, its leading comment included."""
+    return (_HERE / f"{name}.sql").read_text()
+
+
+def fragments() -> dict[str, str]:
+    """Return the fragments: file name to content."""
+    made = {"cf_logs": _table()}
+    made |= {name: _view(name) for name in VIEWS}
+    made |= {name: _saved(name) for name in SAVED}
+    return {f"{name}.yaml": _HEADER + _yaml(properties) for name, properties in made.items()}
+
+
+def _table() -> dict[str, Any]:
+    bucket = {"Fn::Sub": "s3://${AccessLogsProcessedBucket}/"}
+    return {
+        "CatalogId": {"Ref": "AWS::AccountId"},
+        "DatabaseName": _DATABASE,
+        "TableInput": {
+            "Name": "cf_logs",
+            "Description": "Rows as they were delivered, some perhaps twice; ask the views instead",
+            "TableType": "EXTERNAL_TABLE",
+            "Parameters": {"EXTERNAL": "TRUE", "classification": "csv", "compressionType": "gzip"},
+            "PartitionKeys": [{"Name": name, "Type": "string"} for name in PARTITION_KEYS],
+            "StorageDescriptor": {
+                "Location": bucket,
+                "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
+                "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+                "Compressed": True,
+                "SerdeInfo": {
+                    "SerializationLibrary": "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+                    "Parameters": {"field.delim": "\t", "serialization.format": "\t"},
+                },
+                "Columns": [{"Name": name, "Type": kind} for name, kind in COLUMNS.items()],
+            },
+        },
+    }
+
+
+def _view(name: str) -> dict[str, Any]:
+    """Make a view as Athena itself stores one: a table whose text is the encoded definition."""
+    columns = {**COLUMNS, "requesthour": "string", **dict.fromkeys(PARTITION_KEYS, "string")}
+    comment, text = _parts((_HERE / f"views/{name}.sql").read_text())
+    definition = {
+        "originalSql": text.replace("${columns}", ", ".join(columns)),
+        "catalog": "awsdatacatalog",
+        "schema": "${AccessLogsDatabase}",
+        "columns": [{"name": column, "type": _PRESTO.get(kind, kind)} for column, kind in columns.items()],
+    }
+    encoded = {"Fn::Base64": {"Fn::Sub": json.dumps(definition)}}
+    return {
+        "CatalogId": {"Ref": "AWS::AccountId"},
+        "DatabaseName": _DATABASE,
+        "TableInput": {
+            "Name": name,
+            "Description": comment.partition(". ")[0].rstrip("."),
+            "TableType": "VIRTUAL_VIEW",
+            "Parameters": {"presto_view": "true", "comment": "Presto View"},
+            "PartitionKeys": [],
+            "StorageDescriptor": {
+                "SerdeInfo": {},
+                "Columns": [{"Name": column, "Type": kind} for column, kind in columns.items()],
+            },
+            "ViewOriginalText": {"Fn::Join": ["", ["/* Presto View: ", encoded, " */"]]},
+            "ViewExpandedText": "/* Presto View */",
+        },
+    }
+
+
+def _saved(name: str) -> dict[str, Any]:
+    comment, _ = _parts(sql(name))
+    return {
+        "Name": name,
+        "Description": comment.partition(" Parameters:")[0].rstrip("."),
+        "Database": _DATABASE,
+        "WorkGroup": {"Ref": "AccessLogsWorkGroup"},
+        "QueryString": sql(name),
+    }
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """Return the leading comment as one line, and the statement."""
+    lines = text.splitlines()
+    comment = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
+    return " ".join(comment), "\n".join(line for line in lines if not line.startswith("--"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, and repeats a value instead of giving it an anchor."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _yaml(properties: dict[str, Any]) -> str:
+    written: str = yaml.dump(properties, Dumper=_Dumper, sort_keys=False, width=118, allow_unicode=True)
+    return written

@@ -1,0 +1,7 @@
+-- Requests and their share by kind of bot: `ai` for AI crawlers, `-` for people.
+-- Parameters: first and last date of the requests, such as '2026-11-22'.
+SELECT botcategory, count(*) AS ct, CAST(count(*) AS double) / sum(count(*)) OVER () AS share
+FROM cf_logs_by_request
+WHERE logdate BETWEEN CAST(? AS date) AND CAST(? AS date)
+GROUP BY botcategory
+ORDER BY ct DESC, botcategory

@@ -1,0 +1,8 @@
+-- Requests of bots by viewer address and edge location, most first.
+-- Parameters: first and last date of the requests, such as '2026-11-22'.
+SELECT count(*) AS ct, requestip, location
+FROM cf_logs_by_request
+WHERE logdate BETWEEN CAST(? AS date) AND CAST(? AS date)
+  AND isbot = 'True'
+GROUP BY requestip, location
+ORDER BY ct DESC, requestip, location

@@ -1,0 +1,7 @@
+-- Bytes sent by distribution and edge location.
+-- Parameters: first and last date of the requests, such as '2026-11-22'.
+SELECT distribution, location, sum(bytes) AS totalbytes
+FROM cf_logs_by_request
+WHERE logdate BETWEEN CAST(? AS date) AND CAST(? AS date)
+GROUP BY distribution, location
+ORDER BY totalbytes DESC, distribution, location

@@ -1,0 +1,11 @@
+-- Requests served from the cache, and their share, by distribution.
+-- Parameters: first and last date of the requests, such as '2026-11-22'.
+SELECT
+  distribution,
+  count(*) AS requests,
+  count_if(resulttype IN ('Hit', 'RefreshHit')) AS hits,
+  CAST(count_if(resulttype IN ('Hit', 'RefreshHit')) AS double) / count(*) AS ratio
+FROM cf_logs_by_request
+WHERE logdate BETWEEN CAST(? AS date) AND CAST(? AS date)
+GROUP BY distribution
+ORDER BY requests DESC, distribution

@@ -1,0 +1,13 @@
+-- Requests that failed by the viewer's fault (4xx) and by ours (5xx), and their shares, by distribution.
+-- Parameters: first and last date of the requests, such as '2026-11-22'.
+SELECT
+  distribution,
+  count(*) AS requests,
+  count_if(status BETWEEN 400 AND 499) AS errors4xx,
+  count_if(status BETWEEN 500 AND 599) AS errors5xx,
+  CAST(count_if(status BETWEEN 400 AND 499) AS double) / count(*) AS rate4xx,
+  CAST(count_if(status BETWEEN 500 AND 599) AS double) / count(*) AS rate5xx
+FROM cf_logs_by_request
+WHERE logdate BETWEEN CAST(? AS date) AND CAST(? AS date)
+GROUP BY distribution
+ORDER BY requests DESC, distribution

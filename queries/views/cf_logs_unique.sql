@@ -1,0 +1,10 @@
+-- One row per request whenever it was delivered. Scans the whole table: for backfills and for audits.
+SELECT ${columns}
+FROM (
+  SELECT
+    log.*,
+    substr(log.logtime, 1, 2) AS requesthour,
+    row_number() OVER (PARTITION BY log.filename, log.linenumber) AS copy
+  FROM cf_logs AS log
+) AS copies
+WHERE copy = 1

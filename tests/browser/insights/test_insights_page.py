@@ -1,0 +1,208 @@
+"""The page `web/insights/` as a person uses it: sign in, look, sign out."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from bench.cloudfront_logs import Corpus
+from local.feed_logs import feed
+from local.person import PersonAt
+from local.suite import Suite
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def person(suite: Suite) -> PersonAt:
+    return PersonAt(suite, "person@example.org")
+
+
+@pytest.fixture
+def traffic(suite: Suite) -> Iterator[None]:
+    """Somebody feeds the stream while the test runs."""
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.is_set():
+            feed(suite.client("kinesis"), suite["LogStreamName"], rate=150, seconds=2)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+def number(text: str) -> int:
+    return int(re.sub(r"\D", "", text))
+
+
+def sign_in(page: Page, suite: Suite, person: PersonAt) -> None:
+    page.goto(f"{suite['WebUrl']}/insights/")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Username").fill(person.email)
+    page.get_by_label("Password").fill(person.password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#who")).to_contain_text(person.email)
+
+
+def test_home_page_leads_to_the_insights(page: Page, suite: Suite) -> None:
+    page.goto(suite["WebUrl"] + "/")
+    page.get_by_role("link", name="Access-log insights").click()
+    expect(page.get_by_role("heading", name="Access-log insights")).to_be_visible()
+
+
+def test_a_stranger_sees_a_door_and_no_data(page: Page, suite: Suite) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{suite['WebUrl']}/insights/")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(page.locator("#live")).to_be_hidden()
+    expect(page.locator("#rest")).to_be_hidden()
+    assert not [url for url in asked if "/v1/insights/" in url]
+
+
+def test_who_signs_in_comes_back_to_the_page_and_the_code_is_gone_from_the_address(
+    page: Page, suite: Suite, person: PersonAt
+) -> None:
+    sign_in(page, suite, person)
+    assert (urlsplit(page.url).path, urlsplit(page.url).query) == ("/insights/", "")
+    page.reload()
+    expect(page.locator("#who")).to_contain_text(person.email)
+    assert page.evaluate("() => Object.keys(localStorage).length + document.cookie.length") == 0
+
+
+def test_wrong_password_stays_outside(page: Page, suite: Suite, person: PersonAt) -> None:
+    page.goto(f"{suite['WebUrl']}/insights/")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Username").fill(person.email)
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("Incorrect username or password")).to_be_visible()
+
+
+def test_a_code_that_this_tab_did_not_ask_for_is_refused(page: Page, suite: Suite) -> None:
+    page.goto(f"{suite['WebUrl']}/insights/?code=stolen&state=guessed")
+    expect(page.get_by_role("alert")).to_contain_text("not begun in this tab")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_live_panels_grow_while_traffic_comes(
+    page: Page, suite: Suite, person: PersonAt, traffic: None
+) -> None:
+    sign_in(page, suite, person)
+    total = page.locator("#totals dd").first
+    expect(page.locator("[data-panel=requests] svg.chart")).to_be_visible(timeout=20_000)
+    first = number(total.inner_text())
+    expect(total).not_to_have_text(f"{first:,}", timeout=15_000)
+    assert number(total.inner_text()) > first
+    expect(page.locator("#pulse")).to_contain_text("as of")
+    for panel in ("sent", "distributions", "locations", "bots", "viewers"):
+        expect(page.locator(f"[data-panel={panel}] svg.chart")).to_be_visible()
+    page.locator("[data-panel=requests] summary").click()
+    expect(page.locator("[data-panel=requests] tbody tr").first).to_be_visible()
+
+
+def test_live_panels_show_what_the_api_says(page: Page, suite: Suite, person: PersonAt) -> None:
+    feed(suite.client("kinesis"), suite["LogStreamName"], rate=200, seconds=1)
+    sign_in(page, suite, person)
+    expect(page.locator("[data-panel=viewers] tbody tr")).to_have_count(50, timeout=20_000)
+    live = person.get("live").json()  # nobody feeds any more
+    expect(page.locator("#totals dd").first).to_have_text(f"{live['totals']['requests']:,}", timeout=10_000)
+    rows = page.locator("[data-panel=viewers] tbody tr")
+    for place, (address, requests) in enumerate(live["viewers"]["rows"][:5]):
+        expect(rows.nth(place)).to_contain_text(address)
+        expect(rows.nth(place).locator("td.number")).to_have_text(str(requests))
+
+
+@pytest.fixture
+def logs_at_rest(suite: Suite, person: PersonAt) -> None:
+    """A log file of this hour has been delivered, preprocessed and partitioned."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    for file in Corpus(3000, start=hour, late_share=0, viewers=300).files():
+        suite.client("s3").put_object(Bucket=suite["AccessLogsBucketName"], Key=file.key, Body=file.body)
+    wait_until(lambda: rows_of(person, "top_viewers"), seconds=60, every=1, what="rows at rest")
+
+
+def rows_of(person: PersonAt, panel: str) -> list[list[Any]]:
+    answer = person.get(panel)
+    while answer.status_code == 202:
+        answer = person.get(panel, query=answer.json()["query"])
+    rows: list[list[Any]] = answer.json()["rows"]
+    return rows
+
+
+def test_panels_at_rest_show_what_the_api_says(
+    page: Page, suite: Suite, person: PersonAt, logs_at_rest: None
+) -> None:
+    sign_in(page, suite, person)
+    for panel in ("bot_requests", "bytes_by_edge", "cache_hit_ratio", "top_viewers", "ai_crawler_share"):
+        body = page.locator(f"[data-panel={panel}] .body")
+        expect(body).to_contain_text(re.compile("As of .* scanned"), timeout=30_000)
+        expect(body.locator("svg.chart")).to_be_visible()
+        rows = rows_of(person, panel)
+        expect(body.locator("tbody tr")).to_have_count(len(rows))
+        for value in rows[0]:
+            if isinstance(value, str) and panel != "ai_crawler_share":
+                expect(body.locator("tbody tr").first).to_contain_text(value)
+
+
+def test_days_without_requests_are_said_to_be_empty(page: Page, suite: Suite, person: PersonAt) -> None:
+    sign_in(page, suite, person)
+    expect(page.locator("[data-panel=ai_crawler_share] .body")).to_contain_text("scanned", timeout=30_000)
+    page.get_by_role("textbox", name="From", exact=True).fill("2025-01-01")
+    page.get_by_role("textbox", name="To", exact=True).fill("2025-01-02")
+    page.get_by_role("button", name="Ask Athena").click()
+    expect(page.locator("[data-panel=ai_crawler_share] .body")).to_contain_text(
+        "No requests in these days", timeout=30_000
+    )
+
+
+def test_a_question_that_cannot_be_asked_is_said_in_words(page: Page, suite: Suite, person: PersonAt) -> None:
+    sign_in(page, suite, person)
+    expect(page.locator("[data-panel=ai_crawler_share] .body")).to_contain_text("scanned", timeout=30_000)
+    page.get_by_role("textbox", name="From", exact=True).fill("2020-01-01")
+    page.get_by_role("button", name="Ask Athena").click()
+    expect(page.locator("[data-panel=top_viewers] [role=alert]")).to_contain_text("bad_request")
+
+
+def test_an_ended_session_leads_to_the_door(page: Page, suite: Suite, person: PersonAt) -> None:
+    sign_in(page, suite, person)
+    page.evaluate(
+        """() => {
+          const session = JSON.parse(sessionStorage["sign-in.session"]);
+          sessionStorage["sign-in.session"] = JSON.stringify({ ...session, expires: Date.now() - 1 });
+        }"""
+    )
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=10_000)
+    expect(page.locator("#live")).to_be_hidden()
+
+
+def test_a_forged_token_is_refused_by_the_api(page: Page, suite: Suite, person: PersonAt) -> None:
+    sign_in(page, suite, person)
+    page.evaluate(
+        """() => {
+          const session = JSON.parse(sessionStorage["sign-in.session"]);
+          const token = session.token.split(".");
+          token[2] = token[2].split("").reverse().join("");
+          sessionStorage["sign-in.session"] = JSON.stringify({ ...session, token: token.join(".") });
+        }"""
+    )
+    page.reload()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=10_000)
+
+
+def test_signing_out_forgets_the_token(page: Page, suite: Suite, person: PersonAt) -> None:
+    sign_in(page, suite, person)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Serverless suite")).to_be_visible()
+    assert page.evaluate("() => sessionStorage.length") == 0
+    page.goto(f"{suite['WebUrl']}/insights/")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()

@@ -1,0 +1,209 @@
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from access_logs import insights, results
+from access_logs.insights import handler
+from shared import clients
+from shared.access_log import Event, Window
+from tests.unit.log_streaming.memory_dynamodb import MemoryDynamoDb
+
+QUERY = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+
+
+class InvalidRequestError(Exception):
+    pass
+
+
+class MemoryAthena:
+    """Answers one query; `states` are those that the coming looks at it find."""
+
+    exceptions = SimpleNamespace(InvalidRequestException=InvalidRequestError)
+
+    def __init__(self, states: Iterator[str]) -> None:
+        self.states = states
+        self.started: list[dict[str, Any]] = []
+        self.workgroup = "suite"
+
+    def get_named_query(self, *, NamedQueryId: str) -> dict[str, Any]:  # noqa: N803
+        return {"NamedQuery": {"QueryString": f"SELECT {NamedQueryId}", "Database": "logs"}}
+
+    def start_query_execution(self, **request: Any) -> dict[str, Any]:
+        self.started.append(request)
+        return {"QueryExecutionId": QUERY}
+
+    def get_query_execution(self, *, QueryExecutionId: str) -> dict[str, Any]:  # noqa: N803
+        if QueryExecutionId != QUERY:
+            raise InvalidRequestError
+        moment = datetime(2026, 11, 23, 20, tzinfo=UTC)
+        status = {"State": next(self.states), "CompletionDateTime": moment}
+        return {"QueryExecution": {"WorkGroup": self.workgroup, "Status": status}}
+
+    def get_query_results(self, **_: Any) -> dict[str, Any]:
+        def row(*values: str | None) -> dict[str, Any]:
+            return {"Data": [{"VarCharValue": value} if value is not None else {} for value in values]}
+
+        columns = [{"Name": "requestip", "Type": "varchar"}, {"Name": "ct", "Type": "bigint"}]
+        rows = [row("requestip", "ct"), row("192.0.2.1", "7"), row("12", None)]
+        return {"ResultSet": {"ResultSetMetadata": {"ColumnInfo": columns}, "Rows": rows}}
+
+
+@pytest.fixture
+def athena(dynamodb: MemoryDynamoDb, monkeypatch: pytest.MonkeyPatch) -> MemoryAthena:
+    made = MemoryAthena(iter(["SUCCEEDED"]))
+    services: dict[str, Any] = {"dynamodb": dynamodb, "athena": made}
+    monkeypatch.setattr(clients, "_client", lambda service, _timeout: services[service])
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    return made
+
+
+def ask(event: dict[str, Any], context: Any) -> tuple[int, dict[str, Any]]:
+    answer = handler(event, context)
+    assert answer["headers"]["Access-Control-Allow-Origin"] == "*"
+    assert answer["headers"]["Cache-Control"] == "no-store"
+    body: dict[str, Any] = json.loads(answer["body"])
+    return answer["statusCode"], body
+
+
+def test_live_sums_up_the_latest_minutes(
+    dynamodb: MemoryDynamoDb, recorded: Callable[..., Any], context: SimpleNamespace
+) -> None:
+    now = int(time.time())
+    minute, window = now - now % 60, Window()
+    for number in range(5):
+        event = Event(
+            minute + number % 2, f"192.0.2.{number % 2}", "IAD89-C1", "E2EXAMPLE1ABCD", 10, number > 2
+        )
+        window.add(event, sequence_number=str(number), arrival=float(minute))
+    results.write("results", results.summarize(minute, window, 1), 1)
+    status, body = ask(recorded("insights_live"), context)
+    assert status == 200
+    assert body["totals"] == {"requests": 5, "sent": 50, "bot_requests": 2, "late": 0, "duplicates": 0}
+    assert body["seconds"]["rows"] == [[minute, 3, 30, 1], [minute + 1, 2, 20, 1]]
+    assert body["distributions"]["rows"] == [["E2EXAMPLE1ABCD", 5, 50]]
+    assert body["viewers"] | {"columns": 0} == {
+        "minute": minute, "error": 0, "columns": 0, "rows": [["192.0.2.0", 3], ["192.0.2.1", 2]],
+    }  # fmt: skip
+
+
+def test_live_without_traffic_is_empty(
+    dynamodb: MemoryDynamoDb, recorded: Callable[..., Any], context: SimpleNamespace
+) -> None:
+    status, body = ask(recorded("insights_live"), context)
+    assert (status, body["seconds"]["rows"], body["viewers"]["minute"]) == (200, [], None)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [("insights_bad_minutes", 400, "bad_request"), ("insights_unknown_panel", 404, "unknown_panel")],
+)
+def test_errors_are_json_with_a_stable_code(
+    dynamodb: MemoryDynamoDb,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    name: str,
+    status: int,
+    code: str,
+) -> None:
+    found, body = ask(recorded(name), context)
+    assert (found, body["code"], set(body)) == (status, code, {"code", "message"})
+
+
+def test_panel_at_rest_runs_its_saved_query_for_the_dates(
+    athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace
+) -> None:
+    status, body = ask(recorded("insights_top_viewers"), context)
+    assert status == 200
+    assert body["columns"] == ["requestip", "ct"]
+    assert body["rows"] == [["192.0.2.1", 7], ["12", None]]
+    assert body["as_of"] == "2026-11-23T20:00:00Z"
+    [started] = athena.started
+    assert started["ExecutionParameters"] == ["'2026-11-20'", "'2026-11-23'"]
+    assert started["WorkGroup"] == "suite"
+    assert started["ResultReuseConfiguration"]["ResultReuseByAgeConfiguration"]["Enabled"]
+
+
+def test_a_slow_query_is_named_and_can_be_asked_for(
+    athena: MemoryAthena,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    athena.states = iter(["QUEUED", "RUNNING", "SUCCEEDED"])
+    monkeypatch.setattr(insights, "WAIT_S", 0.0)
+    event = recorded("insights_top_viewers")
+    answer = handler(event, context)  # type: ignore[arg-type]
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (202, "1")
+    event["queryStringParameters"] = {"query": json.loads(answer["body"])["query"]}
+    assert ask(event, context)[0] == 202
+    assert ask(event, context)[0] == 200
+    assert len(athena.started) == 1
+
+
+@pytest.mark.parametrize("state", ["FAILED", "CANCELLED"])
+def test_a_failed_query_is_said(
+    athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace, state: str
+) -> None:
+    athena.states = iter([state])
+    status, body = ask(recorded("insights_top_viewers"), context)
+    assert (status, body["code"]) == (502, "query_failed")
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ({"query": "'; DROP TABLE"}, 400, "bad_request"),
+        ({"query": "00000000-0000-4000-8000-000000000000"}, 404, "unknown_query"),
+        ({"from": "yesterday"}, 400, "bad_request"),
+        ({"from": "2026-11-23", "to": "2026-11-22"}, 400, "bad_request"),
+        ({"from": "2020-01-01", "to": "2026-11-22"}, 400, "bad_request"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(
+    athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace, query: dict[str, str],
+    status: int, code: str,
+) -> None:  # fmt: skip
+    event = recorded("insights_top_viewers") | {"queryStringParameters": query}
+    found, body = ask(event, context)
+    assert (found, body["code"]) == (status, code)
+    assert athena.started == []
+
+
+def test_queries_of_other_workgroups_are_unknown(
+    athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace
+) -> None:
+    athena.workgroup = "somebody's"
+    event = recorded("insights_top_viewers") | {"queryStringParameters": {"query": QUERY}}
+    assert ask(event, context)[1]["code"] == "unknown_query"
+
+
+def test_a_busy_service_is_worth_another_try(
+    athena: MemoryAthena,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "TooManyRequestsException"}}, "StartQueryExecution")
+
+    monkeypatch.setattr(athena, "start_query_execution", refuse)
+    answer = handler(recorded("insights_top_viewers"), context)  # type: ignore[arg-type]
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "1")
+
+
+def test_an_application_that_is_switched_off_has_no_panels(
+    dynamodb: MemoryDynamoDb,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("RESULTS_TABLE", "QUERIES", "WORKGROUP"):
+        monkeypatch.setenv(name, "")
+    for name in ("insights_live", "insights_top_viewers"):
+        assert ask(recorded(name), context)[1]["code"] == "unknown_panel"

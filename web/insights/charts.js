@@ -1,0 +1,79 @@
+// Charts as plain SVG. Each has a name for who cannot see it, and stands beside a table of the same numbers.
+import { element } from "../shared/suite.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const CLASSES = ["first", "second"];
+
+function svg(name, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+/** The next round number: 1, 2 or 5 times a power of ten. */
+function ceiling(value) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
+  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
+}
+
+/** Lines over time: `points` are [second, value, ...], `names` the lines' names, `show` makes a value readable. */
+export function lines(title, points, names, show) {
+  const [width, height, left, bottom] = [900, 220, 62, 22];
+  const top = ceiling(Math.max(...points.flatMap(([, ...values]) => values)));
+  const [first, last] = [points[0][0], points.at(-1)[0]];
+  const x = (second) => left + ((second - first) / Math.max(1, last - first)) * (width - left - 12);
+  const y = (value) => 8 + (1 - value / top) * (height - 8 - bottom);
+  const chart = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}, ${clock(first)} to ${clock(last)}` });
+  for (const share of [0, 0.5, 1]) {
+    chart.append(
+      svg("line", { class: "grid-line", x1: left, x2: width - 12, y1: y(top * share), y2: y(top * share) }),
+      svg("text", { x: left - 8, y: y(top * share) + 4, "text-anchor": "end" }, show(top * share)));
+  }
+  for (const [second, anchor] of last > first ? [[first, "start"], [last, "end"]] : [[first, "start"]]) {
+    chart.append(svg("text", { x: x(second), y: height - 6, "text-anchor": anchor }, clock(second)));
+  }
+  names.forEach((name, place) => {
+    const path = points.map(([second, ...values], index) => `${index ? "L" : "M"}${x(second).toFixed(1)} ${y(values[place]).toFixed(1)}`).join("");
+    chart.append(
+      svg("path", { class: `area ${CLASSES[place]}`, d: `${path}L${x(last)} ${y(0)}L${x(first)} ${y(0)}Z` }),
+      svg("path", { class: `line ${CLASSES[place]}`, d: path }, svg("title", {}, name)));
+  });
+  if (names.length < 2) return [chart];
+  const legend = names.map((name, place) =>
+    element("li", {}, svg("svg", { viewBox: "0 0 24 10", "aria-hidden": "true" }, svg("path", { class: `line ${CLASSES[place]}`, d: "M0 5H24" })), ` ${name}`));
+  return [chart, element("ul", { className: "legend" }, ...legend)];
+}
+
+/** Horizontal bars, longest first: `rows` are [name, value]. */
+export function bars(title, rows, show) {
+  const [width, step, left] = [460, 22, 150];
+  const most = Math.max(...rows.map(([, value]) => value)) || 1;
+  const chart = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${rows.length * step}`, role: "img", "aria-label": `${title}: ${rows.map(([name, value]) => `${name} ${show(value)}`).join(", ")}` });
+  rows.forEach(([name, value], place) => {
+    const middle = place * step + step / 2;
+    const length = (value / most) * (width - left - 80);
+    chart.append(
+      svg("text", { class: "name", x: left - 8, y: middle + 4, "text-anchor": "end" }, name.length > 22 ? `${name.slice(0, 21)}…` : name),
+      svg("rect", { class: "bar first", x: left, y: middle - 7, width: Math.max(1, length).toFixed(1), height: 14 }, svg("title", {}, `${name}: ${show(value)}`)),
+      svg("text", { x: left + length + 6, y: middle + 4 }, show(value)));
+  });
+  return [chart];
+}
+
+/** A table; `columns` are [name, key or function of the row, whether it is a number]. */
+export function table(caption, columns, rows) {
+  const cell = (kind, text, number) => element(kind, number ? { className: "number" } : {}, text);
+  const scroll = element("div", { className: "scroll", tabIndex: 0 },
+    element("table", {},
+      element("thead", {}, element("tr", {}, ...columns.map(([name, , number]) => cell("th", name, number)))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...columns.map(([, value, number]) => cell("td", String(value(row) ?? "–"), number)))))));
+  scroll.setAttribute("role", "region");
+  scroll.setAttribute("aria-label", caption);
+  return scroll;
+}
+
+/** 12:34:56, as the person's clock has it. */
+export function clock(second) {
+  return new Date(second * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}

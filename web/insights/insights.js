@@ -1,0 +1,194 @@
+// Live panels refresh while the page is seen; panels at rest are asked when somebody asks.
+import { bytes, configuration, element } from "../shared/suite.js";
+import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
+import { bars, clock, lines, table } from "./charts.js";
+
+const REFRESH_MS = 2500;
+const SHOWN_SECONDS = 120;
+const BARS = 10;
+const find = (selector) => document.querySelector(selector);
+const count = (value) => Math.round(value).toLocaleString("en");
+const percent = (value) => `${(100 * value).toFixed(1)} %`;
+
+// Saved query, title, what a bar is of, how its value reads; columns are [heading, place, how it reads].
+const AT_REST = [
+  { panel: "bot_requests", title: "Bots by edge location", bar: ["location", "ct"], show: count, add: true, columns: { requestip: "Viewer", location: "Edge location", ct: "Requests" } },
+  { panel: "bytes_by_edge", title: "Bytes by distribution", bar: ["distribution", "totalbytes"], show: bytes, add: true, columns: { distribution: "Distribution", location: "Edge location", totalbytes: "Bytes" } },
+  { panel: "cache_hit_ratio", title: "Cache-hit ratio", bar: ["distribution", "ratio"], show: percent, columns: { distribution: "Distribution", requests: "Requests", hits: "Hits", ratio: "Ratio" } },
+  { panel: "error_rates", title: "Errors of ours (5xx)", bar: ["distribution", "rate5xx"], show: percent, columns: { distribution: "Distribution", requests: "Requests", errors4xx: "4xx", rate4xx: "4xx share", errors5xx: "5xx", rate5xx: "5xx share" } },
+  { panel: "top_viewers", title: "Top 50 viewers", bar: ["requestip", "ct"], show: count, columns: { requestip: "Viewer", ct: "Requests" } },
+  { panel: "ai_crawler_share", title: "AI crawlers and other bots", bar: ["botcategory", "share"], show: percent, columns: { botcategory: "Kind", ct: "Requests", share: "Share" } },
+];
+const NAMES = { "-": "people", ai: "AI crawlers" };
+
+let config;
+let timer;
+
+function complain(message) {
+  Object.assign(find("#trouble"), { hidden: !message, textContent: message ?? "" });
+}
+
+/** Show what belongs to who is signed in, or the door. */
+function showDoor() {
+  const who = person();
+  find("#door").hidden = Boolean(who);
+  find("#who").hidden = !who;
+  find("#who span").textContent = who?.email ?? "";
+  find("#live").hidden = !who || !config.LogStreamName;
+  find("#rest").hidden = !who || !config.AccessLogsWorkGroupName;
+  return who;
+}
+
+/** Ask the API for a panel until it has an answer; throws with a sentence for people. */
+async function panel(name, query = {}) {
+  for (;;) {
+    const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${name}?${new URLSearchParams(query)}`);
+    if (status === 200) return body;
+    if (status === 401) showDoor();
+    if (status !== 202) throw new Error(`${body.message} (${body.code})`);
+    query = { query: body.query };
+    await new Promise((resolve) => { setTimeout(resolve, 1000); });
+  }
+}
+
+function fill(body, ...content) {
+  // A reader's place in a table survives a refresh.
+  const before = body.querySelector(".scroll")?.scrollTop ?? 0;
+  const open = body.querySelector("details")?.open;
+  body.replaceChildren(...content);
+  if (open) body.querySelector("details").open = true;
+  const scroll = body.querySelector(".scroll");
+  if (scroll) scroll.scrollTop = before;
+}
+
+const empty = (text) => element("p", { className: "muted empty" }, text);
+
+// ---- live
+
+/** All seconds up to the newest, with zeros where nothing came. */
+function filled(rows) {
+  const known = new Map(rows.map(([second, ...values]) => [second, values]));
+  const last = rows.at(-1)[0];
+  const first = Math.max(rows[0][0], last - SHOWN_SECONDS + 1);
+  return Array.from({ length: last - first + 1 }, (_, place) => [first + place, ...(known.get(first + place) ?? [0, 0, 0])]);
+}
+
+function showLive(live) {
+  const { totals } = live;
+  find("#totals").replaceChildren(...[
+    ["requests in 3 minutes", count(totals.requests)], ["of bots", percent(totals.bot_requests / Math.max(1, totals.requests))],
+    ["sent", bytes(totals.sent)], ["came too late", count(totals.late)],
+  ].map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  const body = (name) => find(`[data-panel=${name}] .body`);
+  const quiet = !live.seconds.rows.length;
+  Object.assign(find("#pulse"), { className: `badge ${quiet ? "muted" : "good"}`, textContent: quiet ? "waiting for traffic" : `as of ${clock(Date.parse(live.as_of) / 1000)}` });
+  if (quiet) {
+    for (const name of ["requests", "sent", "distributions", "locations", "bots", "viewers"]) fill(body(name), empty("Nothing in the last minutes"));
+    return;
+  }
+  const seconds = filled(live.seconds.rows);
+  const newest = seconds.toReversed();
+  const details = (columns) => {
+    const made = element("details", {}, element("summary", {}, "Numbers"));
+    made.append(table("Second by second", [["Time", (row) => clock(row[0])], ...columns], newest));
+    return made;
+  };
+  fill(body("requests"),
+    ...lines("Requests per second", seconds.map(([second, requests, , bots]) => [second, requests, bots]), ["all", "bots"], count),
+    details([["Requests", (row) => count(row[1]), true], ["Of bots", (row) => count(row[3]), true]]));
+  fill(body("sent"),
+    ...lines("Bytes per second", seconds.map(([second, , sent]) => [second, sent]), ["bytes"], bytes),
+    details([["Bytes", (row) => bytes(row[2]), true]]));
+  for (const [name, heading] of [["distributions", "Distribution"], ["locations", "Edge location"]]) {
+    const rows = live[name].rows.toSorted((one, other) => other[2] - one[2]);
+    fill(body(name), ...bars(`Bytes by ${heading.toLowerCase()}`, rows.slice(0, BARS).map(([key, , sent]) => [key, sent]), bytes),
+      table(`Bytes by ${heading.toLowerCase()}`, [[heading, (row) => row[0]], ["Requests", (row) => count(row[1]), true], ["Bytes", (row) => bytes(row[2]), true]], rows));
+  }
+  const bots = live.bots.rows;
+  fill(body("bots"), ...(bots.length ? [
+    ...bars("Requests of bots", grouped(bots, 0, 3).slice(0, BARS), count),
+    table("Requests of bots", [["Address", (row) => row[0]], ["Edge", (row) => row[1]], ["Distribution", (row) => row[2]], ["Requests", (row) => count(row[3]), true], ["Bytes", (row) => bytes(row[4]), true]], bots),
+  ] : [empty("No bots in the last minutes")]));
+  const viewers = live.viewers.rows;
+  fill(body("viewers"), ...(viewers.length ? [
+    ...bars("Requests of viewers", viewers.slice(0, BARS), count),
+    table("Requests of viewers", [["Address", (row) => row[0]], ["Requests", (row) => count(row[1]), true]], viewers),
+    element("p", { className: "muted note" }, `Minute of ${clock(live.viewers.minute)}; ${live.viewers.error ? `counts may be too low by at most ${count(live.viewers.error)}` : "exact"}`),
+  ] : [empty("No viewers yet")]));
+}
+
+/** Sum a table's rows by one column: [name, sum], highest first. */
+function grouped(rows, name, value) {
+  const sums = new Map();
+  for (const row of rows) sums.set(row[name], (sums.get(row[name]) ?? 0) + row[value]);
+  return [...sums].sort((one, other) => other[1] - one[1]);
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  if (!person()) { showDoor(); return; }
+  try {
+    if (!document.hidden) {
+      showLive(await panel("live"));
+      complain();
+    }
+  } catch (error) {
+    complain(`Live: ${error.message}`);
+  }
+  if (person()) timer = setTimeout(refresh, REFRESH_MS);
+}
+
+// ---- at rest
+
+async function showAtRest({ panel: name, title, bar, show, add, columns }, query) {
+  const body = find(`[data-panel=${name}] .body`);
+  body.setAttribute("aria-busy", "true");
+  try {
+    const answer = await panel(name, query);
+    const place = Object.fromEntries(answer.columns.map((column, index) => [column, index]));
+    const readable = (column, value) => column === "botcategory" ? NAMES[value] ?? value : typeof value !== "number" ? value : column === bar[1] || /^(rate|share|ratio)/.test(column) ? show(value) : count(value);
+    const [label, value] = bar.map((column) => place[column]);
+    const rows = add ? grouped(answer.rows, label, value) : answer.rows.map((row) => [readable(bar[0], row[label]), row[value]]);
+    fill(body, ...(rows.length ? [
+      ...bars(title, rows.slice(0, BARS), show),
+      table(title, Object.entries(columns).map(([column, heading]) => [heading, (row) => readable(column, row[place[column]]), typeof answer.rows[0][place[column]] === "number"]), answer.rows),
+    ] : [empty("No requests in these days")]),
+      element("p", { className: "muted note" }, `As of ${new Date(answer.as_of).toLocaleString()}, ${bytes(answer.scanned)} scanned${answer.more ? `; of the ${count(answer.rows.length)} heaviest rows` : ""}`));
+  } catch (error) {
+    fill(body, element("p", { className: "bad", role: "alert" }, error.message));
+  } finally {
+    body.removeAttribute("aria-busy");
+  }
+}
+
+async function askAll() {
+  const query = Object.fromEntries(new FormData(find("#dates")));
+  for (const each of AT_REST) await showAtRest(each, query); // one after the other: Athena's queries are few at a time
+}
+
+function prepareAtRest() {
+  find("#panels").append(...AT_REST.map(({ panel: name, title }) => {
+    const card = element("article", { className: "card" }, element("h3", {}, title), element("div", { className: "body" }, empty("Not asked yet")));
+    card.dataset.panel = name;
+    return card;
+  }));
+  const day = (age) => new Date(Date.now() - age * 86_400_000).toISOString().slice(0, 10);
+  Object.assign(find("#dates").from, { value: day(6) });
+  Object.assign(find("#dates").to, { value: day(0) });
+  find("#dates").addEventListener("submit", (event) => { event.preventDefault(); askAll(); });
+}
+
+try {
+  config = await configuration();
+  find("#door button").addEventListener("click", () => signIn(config));
+  find("#who button").addEventListener("click", () => signOut(config));
+  await finishSignIn(config).catch((error) => complain(error.message));
+  prepareAtRest();
+  if (showDoor()) {
+    if (config.LogStreamName) refresh();
+    if (config.AccessLogsWorkGroupName) askAll();
+  }
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && person() && config.LogStreamName) refresh(); });
+} catch (error) {
+  complain(error.message);
+}
