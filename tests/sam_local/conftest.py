@@ -110,7 +110,7 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
 
 
 def _deployed_variables(engine: EngineProcess, endpoint: str) -> dict[str, dict[str, str]]:
-    """Return every deployed function's environment by logical id, with the engine's address for containers."""
+    """Return the functions' environments by logical id, with the address that containers use."""
     resources = engine.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     variables = {}
     for resource in resources:
