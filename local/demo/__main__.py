@@ -23,6 +23,7 @@ from rich.table import Table
 from local.demo import access_logs, image_resizer, log_streaming
 from local.demo.checks import Checks, Result
 from local.deploy import STACK, SamError, build, deploy
+from local.person import DEMO_EMAIL, DEMO_PASSWORD
 from local.process import ROOT, EngineError, EngineProcess
 from local.publish import publish
 from local.suite import Suite
@@ -74,6 +75,7 @@ def main() -> int:
     console.print("\nThe suite is up; `make down` stops it.")
     for result in results:
         console.print(f"  {result.application}: {result.address}", soft_wrap=True, highlight=False)
+    console.print(f"Sign in to insights/ as {DEMO_EMAIL} with {DEMO_PASSWORD}", highlight=False)
     console.print(f"{report['seconds']} s in all; the same as JSON in .local/demo.json", highlight=False)
     return 0 if results and all(result.ok for result in results) else 1
 
