@@ -12,7 +12,7 @@ Idempotent: an object (key and ETag) that is done is not read again. What fails 
 Recorded event: events/access_logs/preprocess_log_created.json
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -25,13 +25,11 @@ from shared.access_log import (
     AccessLogError,
     Rejected,
     UserAgents,
-    hash_addresses,
     pack,
     put_records,
-    truncate_addresses,
 )
-from shared.clients import client
 
+from .addresses import address_privacy
 from .errors import ReplacedError, StreamBusyError, UndeliveredError
 from .ledger import Ledger
 from .notifications import StoredObject, each_object
@@ -79,7 +77,7 @@ def _preprocess(settings: PreprocessSettings, stored: StoredObject, deadline: fl
             filename=stored.key,
             distribution=distribution_of(stored.key),
             agents=_agents(),
-            privacy=_privacy(settings.viewer_address, settings.address_secret_id),
+            privacy=address_privacy(settings.viewer_address, settings.address_secret_id),
             on_reject=reject,
         )
         rows = _Undamaged(log)
@@ -131,13 +129,3 @@ def _count(name: str, value: int) -> None:
 def _agents() -> UserAgents:
     """One memo of user agents for all logs: it stays warm between invocations."""
     return UserAgents()
-
-
-@cache
-def _privacy(kind: str, secret_id: str) -> Callable[[str], str] | None:
-    if kind == "truncate":
-        return truncate_addresses()
-    if kind == "hash":
-        secret = client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
-        return hash_addresses(secret.encode())
-    return None

@@ -13,7 +13,6 @@ Recorded event: events/access_logs/window_records.json
 """
 
 import time
-from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -29,12 +28,10 @@ from shared.access_log import (
     Layout,
     UserAgents,
     Window,
-    hash_addresses,
-    truncate_addresses,
 )
-from shared.clients import client
 
 from . import partials
+from .addresses import address_privacy
 from .streaming_settings import WindowSettings
 
 __all__ = ["handler"]
@@ -65,13 +62,13 @@ def _count(
 ) -> list[dict[str, str]]:
     """Count records in order, up to the first that cannot be read: its successors come again with it."""
     read = _reader(settings.fields)
-    change = _privacy(settings.viewer_address, settings.address_secret_id)
+    change = address_privacy(settings.viewer_address, settings.address_secret_id)
     for record in records:
         kinesis = record.kinesis
         try:
             event = read(kinesis.data_as_bytes())
             window.add(
-                event._replace(address=change(event.address)),
+                event._replace(address=change(event.address)) if change else event,
                 sequence_number=kinesis.sequence_number,
                 arrival=kinesis.approximate_arrival_timestamp,
             )
@@ -106,13 +103,3 @@ def _store(window: Window, event: dict[str, Any], first: str, settings: WindowSe
 @cache
 def _reader(fields: tuple[str, ...]) -> EventReader:
     return EventReader(Layout(fields), UserAgents())
-
-
-@cache
-def _privacy(addresses: str, secret_id: str) -> Callable[[str], str]:
-    if addresses == "truncate":
-        return truncate_addresses()
-    if addresses == "hash":
-        key = client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
-        return hash_addresses(key.encode())
-    return lambda address: address
