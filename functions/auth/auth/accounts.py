@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from . import mails, merging, mfa, passwords, sessions
 from .clients import Client
-from .documents import PROFILE, Document
+from .documents import Document, checked
 from .errors import BadRequestError, BusyError, ConflictError, NotFoundError, UnauthorizedError
-from .identity import normalise_email, normalise_phone
+from .identity import Kind, normalise_email, normalise_phone
 from .jwts import InvalidTokenError
 from .logins import prove
 from .services import Services
@@ -70,13 +70,13 @@ def sign_up(
         once: The request.
 
     Raises:
-        BadRequestError: The address or the phone number is malformed.
+        BadRequestError: The address or a field of the profile is malformed.
         WeakPasswordError: The password is too short, too long or breached.
         TooManyRequestsError: The address has had its mails of this hour.
     """
     started = services.now()
     address = normalise_email(email)
-    changes = _checked(changes)
+    changes = checked(changes)
     local_part = address.partition("@")[0]
     passwords.check_new(password, _policy(services), second_factor=False, identifiers=(address, local_part))
     alias = f"E#{services.index('email', address)}"
@@ -147,7 +147,13 @@ def verify(services: Services, token: str, client: Client, once: Once) -> str:
 
 
 def log_in(
-    services: Services, kind: Any, identifier: str, password: str, code: str | None, client: Client, once: Once
+    services: Services,
+    kind: Kind,
+    identifier: str,
+    password: str,
+    code: str | None,
+    client: Client,
+    once: Once,
 ) -> dict[str, Any]:
     """Tokens for somebody who knows a password; see `logins.prove` for what is refused, and how.
 
@@ -172,7 +178,7 @@ def log_in(
     return _again(run)
 
 
-def _alias(services: Services, kind: Any, identifier: str) -> str:
+def _alias(services: Services, kind: Kind, identifier: str) -> str:
     normalised = normalise_email(identifier) if kind == "email" else normalise_phone(identifier)
     return f"{'E' if kind == 'email' else 'P'}#{services.index(kind, normalised)}"
 
@@ -341,7 +347,9 @@ def _shown(user: User, document: Document) -> dict[str, Any]:
     return {"user_id": user.id, "status": user.status, "ts": user.ts, "profile": document.profile()}
 
 
-def edit(services: Services, user_id: str, changes: dict[str, Any], client: Client, once: Once) -> dict[str, Any]:
+def edit(
+    services: Services, user_id: str, changes: dict[str, Any], client: Client, once: Once
+) -> dict[str, Any]:
     """Change a profile: fields of `PROFILE`, `phone` and `email`; None removes a field.
 
     A new phone number counts as unverified. A new address counts once the token of its mail was used.
@@ -351,7 +359,7 @@ def edit(services: Services, user_id: str, changes: dict[str, Any], client: Clie
         ConflictError: The address belongs to another account.
     """
     address = normalise_email(changes["email"]) if changes.get("email") is not None else None
-    changes = _checked({name: value for name, value in changes.items() if name != "email"})
+    changes = checked({name: value for name, value in changes.items() if name != "email"})
 
     def run() -> dict[str, Any]:
         user = services.find(user_id)
@@ -368,8 +376,11 @@ def edit(services: Services, user_id: str, changes: dict[str, Any], client: Clie
             changes["email_pending"] = address
             order = mails.Order(services, "email", user.id, client)
             writes.append(order.write)
-        document.edit({f"company.{client.company}": document[f"company.{client.company}"] or {}} | changes,
-                      services.now_ms, services.region)
+        document.edit(
+            {f"company.{client.company}": document[f"company.{client.company}"] or {}} | changes,
+            services.now_ms,
+            services.region,
+        )
         after = user.but(phone_index=_phone_index(services, document))
         after, save = services.close(user, after, document)
         services.store.commit(save, *writes, services.audit(user.id, "edit", client.id), once=once)
@@ -378,23 +389,6 @@ def edit(services: Services, user_id: str, changes: dict[str, Any], client: Clie
         return _shown(after, document)
 
     return _again(run)
-
-
-def _checked(changes: dict[str, Any]) -> dict[str, Any]:
-    """Fields of a profile, their values checked and the phone number in its canonical form."""
-    checked: dict[str, Any] = {}
-    for name, value in changes.items():
-        if name != "phone" and name not in PROFILE:
-            raise BadRequestError("unknown_field", "The profile has a field that is not known.")
-        if value is not None and not isinstance(value, str):
-            raise BadRequestError("bad_field", "A field of the profile is not a text.")
-        if name == "phone":
-            checked[name] = normalise_phone(value) if value is not None else None
-        elif value is not None and not (0 < len(value) <= PROFILE[name] and value.isprintable()):
-            raise BadRequestError("bad_field", "A field of the profile is empty, too long, or not printable.")
-        else:
-            checked[name] = value
-    return checked
 
 
 def _phone_index(services: Services, document: Document) -> str:
@@ -462,8 +456,17 @@ def export(services: Services, user_id: str, client: Client, once: Once) -> dict
             {"client": item["sk"]["S"][2:], "scopes": item["scopes"]["SS"]}
             for item in services.store.query(f"U#{user.id}", "G#")
         ],
+        "same_identifier": [
+            each
+            for kind, index in (("email", user.email_index), ("phone", user.phone_index))
+            for each in (services.store.sharing(kind, index) if index else ())
+            if each != user.id
+        ],
         "trail": [
-            {"at": item["sk"]["S"].partition("#")[0], **{name: item[name]["S"] for name in ("action", "client", "outcome")}}
+            {
+                "at": item["sk"]["S"].partition("#")[0],
+                **{name: item[name]["S"] for name in ("action", "client", "outcome")},
+            }
             for item in services.store.query(f"A#{user.id}")
         ],
     }

@@ -1,7 +1,7 @@
 """The API of client companies: accounts, tokens, profiles, imports.
 
-Trigger: API Gateway REST, proxy integration, `/v1/...` (openapi.yaml). API Gateway wants the company's API key
-    and keeps its usage plan.
+Trigger: API Gateway REST, proxy integration, `/v1/...` (openapi.yaml). API Gateway wants the company's API
+    key, and keeps its usage plan.
 Input: a signed request: `{"request": "<JWT>"}`, or the JWT in the header `Client-Assertion` where there is no
     body. The JWT is bound to method and path, and is good once.
 Output: JSON, never cached.
@@ -162,9 +162,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/logout"): Operation("accounts", _log_out, ("refresh_token",)),
     ("POST", "/v1/password/forgot"): Operation("accounts", _forgot, ("email",)),
     ("POST", "/v1/password/reset"): Operation("accounts", _reset, ("token", "password")),
-    ("POST", "/v1/password/change"): Operation(
-        "accounts", _change, ("access_token", "current", "password")
-    ),
+    ("POST", "/v1/password/change"): Operation("accounts", _change, ("access_token", "current", "password")),
     ("POST", "/v1/mfa/totp"): Operation("accounts", _second_factor, ("access_token", "action"), ("code",)),
     ("POST", "/v1/introspect"): Operation("tokens", _introspect, ("token",)),
     ("POST", "/v1/revoke"): Operation("tokens", _revoke, ("token",)),
@@ -192,7 +190,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: A
         if isinstance(error, InternalError):
             logger.exception("records, secrets or settings at fault")
     except SettingsError:
-        made, outcome = failure(InternalError("misconfigured", "The function's settings are wrong.")), "misconfigured"
+        made, outcome = (
+            failure(InternalError("misconfigured", "The function's settings are wrong.")),
+            "misconfigured",
+        )
         logger.exception("settings")
     except Exception:
         # The last boundary: without it API Gateway would answer 502, and show whatever it likes.

@@ -17,9 +17,9 @@ from jwt.exceptions import PyJWTError
 
 from .errors import ForbiddenError, UnauthorizedError
 from .jwts import SKEW_S, InvalidTokenError, Key, read, times
-from .store import Item, Once, Store
+from .store import Once, Store
 
-__all__ = ["REGISTERED", "SCOPES", "Client", "Clients", "SignedRequest"]
+__all__ = ["REGISTERED", "SCOPES", "Client", "Clients", "SignedRequest", "find_client"]
 
 SCOPES = {
     "accounts": "sign people up, log them in and out, their passwords and second factors",
@@ -112,12 +112,9 @@ class Clients:
 
     def get(self, client_id: str) -> Client | None:
         """A client; None for one that is not registered."""
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", client_id):
-            return None
         read_at, client = self._known.get(client_id, (0.0, None))
         if client is None or self._now() - read_at > _CACHED_S:
-            item = self._store.get(f"C#{client_id}")
-            client = _client(client_id, item) if item else None
+            client = find_client(self._store, client_id)
             self._known[client_id] = (self._now(), client)
         return client
 
@@ -156,7 +153,11 @@ class Clients:
         client, claims = self._read(token, _ASSERTIONS)
         audience = claims.get("aud")
         named = [audience] if isinstance(audience, str) else audience
-        if claims.get("sub") != client.id or not isinstance(named, list) or not audiences & {*map(str, named)}:
+        if (
+            claims.get("sub") != client.id
+            or not isinstance(named, list)
+            or not audiences & {*map(str, named)}
+        ):
             raise _refused("for another subject or audience")
         return client, self._once(client, claims)
 
@@ -191,7 +192,11 @@ def _refused(reason: str) -> UnauthorizedError:
     return error
 
 
-def _client(client_id: str, item: Item) -> Client:
+def find_client(store: Store, client_id: str) -> Client | None:
+    """A client as it is registered now; None for one that is not."""
+    item = store.get(f"C#{client_id}") if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", client_id) else None
+    if item is None:
+        return None
     record = json.loads(item["client"]["S"])
     keys = {}
     for jwk in record["keys"]:

@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .clock import tick
+from .errors import BadRequestError
+from .identity import normalise_phone
 
-__all__ = ["PROFILE", "Document"]
+__all__ = ["PROFILE", "Document", "checked"]
 
 # Fields that a company may read and edit: names and forms of OpenID Connect Core 1.0, section 5.1.
 PROFILE = {
@@ -31,6 +33,27 @@ PROFILE = {
     "postal_code": 20,
 }
 """Name to longest value in characters."""
+
+
+def checked(changes: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a profile and `phone`, as they may be stored; None removes one.
+
+    Raises:
+        BadRequestError: A field is unknown, too long or malformed.
+    """
+    good: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name != "phone" and name not in PROFILE:
+            raise BadRequestError("unknown_field", "The profile has a field that is not known.")
+        if value is not None and not isinstance(value, str):
+            raise BadRequestError("bad_field", "A field of the profile is not a text.")
+        if name == "phone":
+            good[name] = normalise_phone(value) if value is not None else None
+        elif value is not None and not (0 < len(value) <= PROFILE[name] and value.isprintable()):
+            raise BadRequestError("bad_field", "A field of the profile is empty, too long, or not printable.")
+        else:
+            good[name] = value
+    return good
 
 
 class Document:

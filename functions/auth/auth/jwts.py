@@ -69,7 +69,9 @@ def _part(text: str) -> dict[str, Any]:
     return members
 
 
-def read(token: str, types: frozenset[str | None], key_of: Callable[[dict[str, Any], str], Key | None]) -> dict[str, Any]:
+def read(
+    token: str, types: frozenset[str | None], key_of: Callable[[dict[str, Any], str], Key | None]
+) -> dict[str, Any]:
     """The claims of a token whose signature holds.
 
     Args:

@@ -63,7 +63,12 @@ class Keyring:
     """
 
     def __init__(
-        self, ssm: "SSMClient", kms: "KMSClient", kms_key: str, prefix: str, now: Callable[[], float] = time.time
+        self,
+        ssm: "SSMClient",
+        kms: "KMSClient",
+        kms_key: str,
+        prefix: str,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._ssm, self._kms, self._kms_key, self._prefix, self._now = ssm, kms, kms_key, prefix, now
         self._entries: dict[str, tuple[float, list[Entry]]] = {}
@@ -91,7 +96,7 @@ class Keyring:
         return self._signing[kid]
 
     def public_keys(self) -> dict[str, dict[str, str]]:
-        """The public signing keys as JWKs, by `kid`: those to come, the present one, and those just retired."""
+        """The public signing keys as JWKs, by `kid`: to come, present, and just retired ones."""
         return {entry["id"]: entry["public"] for entry in self._entry("signing")}
 
     def _entry(self, purpose: Purpose) -> list[Entry]:
@@ -143,7 +148,9 @@ def make_secret(kms: "KMSClient", kms_key: str, purpose: Purpose, starts: int) -
         entry: Entry = {"id": kid, "from": starts, "public": public}
     else:
         secret, entry = token_bytes(32), {"id": token_hex(8), "from": starts}
-    wrapped = kms.encrypt(KeyId=kms_key, Plaintext=secret, EncryptionContext={"secret": purpose})["CiphertextBlob"]
+    wrapped = kms.encrypt(KeyId=kms_key, Plaintext=secret, EncryptionContext={"secret": purpose})[
+        "CiphertextBlob"
+    ]
     return entry | {"wrapped": b64encode(wrapped).decode()}
 
 
@@ -162,9 +169,8 @@ def next_signing_keys(keys: list[Entry], make: Callable[[int], Entry], now: int,
     if now - keys[-1]["from"] >= life_s:
         keys = [*keys, make(now + PUBLISH_AHEAD_S)]
     # A key is retired once its successor signs; its last tokens have died a day later.
-    kept = [
+    return [
         key
         for key, successor in zip(keys, [*keys[1:], None], strict=True)
         if successor is None or now < successor["from"] + RETIRE_AFTER_S
     ]
-    return kept

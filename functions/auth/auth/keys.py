@@ -1,12 +1,12 @@
 """Makes the system's own secrets at deployment, and renews the signing key afterwards.
 
 Trigger: CloudFormation custom resource `AuthKeys`; a daily schedule.
-Input: CloudFormation's event, or `{"rotate": true}` of the schedule (or of an operator who wants a new key now:
-    `{"rotate": "now"}`).
+Input: CloudFormation's event, or `{"rotate": true}` of the schedule (`{"rotate": "now"}` of an operator who
+    wants a new key now).
 Output: none; secrets lie wrapped by KMS in SSM parameters (see `keyring`).
 On failure: CloudFormation is told, and rolls back; a failed rotation is tried again, ends in the dead-letter
     queue, and rings. Old keys stay good meanwhile.
-Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old enough.
+Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old.
     Deleting the stack leaves the secrets: without them no account could be found again.
 Recorded event: events/auth/keys_rotate.json
 """

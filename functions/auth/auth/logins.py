@@ -129,13 +129,17 @@ def prove(
         outcome = "unknown"
     elif not verdict.matched:
         outcome = "wrong_password"
-    elif document["totp"] and code is not None and (spent := mfa.spend(services, user, document, code)) is None:
+    elif (
+        document["totp"] and code is not None and (spent := mfa.spend(services, user, document, code)) is None
+    ):
         outcome = "wrong_code"
     else:
         outcome = "ok"
     if user is None or outcome != "ok":
         subject = user.id if user else alias
-        _refuse(services, alias, standing, services.audit(subject, "login", client_id, outcome), client_id, once)
+        _refuse(
+            services, alias, standing, services.audit(subject, "login", client_id, outcome), client_id, once
+        )
         services.floor(started)
         raise UnauthorizedError("invalid_credentials", "The name or the password is wrong.")
 

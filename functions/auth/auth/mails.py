@@ -19,7 +19,7 @@ from .store import Item, Write, write
 __all__ = ["LIVES_S", "MailKind", "Order", "allowed", "redeemed", "used"]
 
 type MailKind = Literal["verify", "known", "reset", "email", "none"]
-"""verify: a new account; known: somebody signs up who has one; reset: forgotten password; email: a new address."""
+"""A new account; a sign-up of who has one; a forgotten password; a new address; nobody's."""
 
 LIVES_S = {"verify": 86_400, "known": 3600, "reset": 3600, "email": 86_400, "none": 3600}
 _WINDOW_S = 3600

@@ -62,7 +62,9 @@ def enrol(document: Document, label: str, issuer: str) -> tuple[dict[str, Any], 
     if document["totp"]:
         raise ConflictError("already_enrolled", "There is a second factor already; disable it first.")
     secret = b32encode(token_bytes(20)).decode()
-    query = urlencode({"secret": secret, "issuer": issuer, "algorithm": "SHA1", "digits": _DIGITS, "period": STEP_S})
+    query = urlencode(
+        {"secret": secret, "issuer": issuer, "algorithm": "SHA1", "digits": _DIGITS, "period": STEP_S}
+    )
     uri = f"otpauth://totp/{quote(f'{issuer}:{label}')}?{query}"
     return {"totp_pending": secret}, {"secret": secret, "uri": uri}
 

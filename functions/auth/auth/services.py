@@ -44,7 +44,12 @@ class Records:
     """
 
     def __init__(
-        self, store: Store, envelope: Envelope, keyring: Keyring, region: str, now: Callable[[], float] = time.time
+        self,
+        store: Store,
+        envelope: Envelope,
+        keyring: Keyring,
+        region: str,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.store, self.envelope, self.keyring, self.region, self.now = store, envelope, keyring, region, now
 
@@ -87,7 +92,9 @@ class Records:
         try:
             return Document.from_bytes(self.envelope.decrypt(user.sealed, user.context))
         except KeyUnavailableError as error:
-            raise BusyError("key_unavailable", "The data cannot be read now; try again in a moment.", 5) from error
+            raise BusyError(
+                "key_unavailable", "The data cannot be read now; try again in a moment.", 5
+            ) from error
         except EnvelopeError as error:
             raise InternalError("unreadable", "The record cannot be read.") from error
 
@@ -106,7 +113,9 @@ class Records:
         try:
             sealed = self.envelope.encrypt(document.to_bytes(), made.context)
         except KeyUnavailableError as error:
-            raise BusyError("key_unavailable", "The data cannot be written now; try again in a moment.", 5) from error
+            raise BusyError(
+                "key_unavailable", "The data cannot be written now; try again in a moment.", 5
+            ) from error
         except EnvelopeError as error:
             raise InternalError("unwritable", "The record cannot be written.") from error
         made = replace(made, sealed=sealed)

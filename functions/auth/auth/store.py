@@ -42,8 +42,8 @@ _FOREVER = "253402300799"  # year 9999: an alias of a person never expires, one 
 _ATTEMPTS_S = 86_400
 _RACES = 4
 _RETRYABLE = {
-    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "InternalServerError",
-    "ServiceUnavailable", "ServiceUnavailableException", "TransactionInProgressException",
+    "InternalServerError", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
+    "ServiceUnavailable", "ServiceUnavailableException", "ThrottlingException", "TransactionInProgressException",
 }  # fmt: skip
 
 
@@ -336,7 +336,7 @@ class Store:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 ).get("Attributes", {})
             except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-                item = error.response["Item"]
+                item = error.response["Item"]  # type: ignore[typeddict-item]  # of a failed condition alone
 
         def number(name: str) -> int:
             return int(item[name]["N"]) if name in item else 0
@@ -392,14 +392,17 @@ def _vector(version: Mapping[str, int]) -> Item:
 
 
 def _user(user: str, item: Item) -> User:
+    texts = {name: value["S"] for name, value in item.items() if "S" in value}
     return User(
         user,
-        item["status"]["S"],
+        texts["status"],
         Sealed.from_attribute(item["data"]) if "data" in item else None,
-        *(item.get(name, {}).get("S", "") for name in ("email_index", "phone_index", "ts")),
-        {region: int(count["N"]) for region, count in item["version"]["M"].items()},
-        item["origin"]["S"],
-        item.get("merged_into", {}).get("S", ""),
+        email_index=texts.get("email_index", ""),
+        phone_index=texts.get("phone_index", ""),
+        ts=texts["ts"],
+        version={region: int(count["N"]) for region, count in item["version"]["M"].items()},
+        origin=texts["origin"],
+        merged_into=texts.get("merged_into", ""),
     )
 
 

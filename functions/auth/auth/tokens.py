@@ -74,7 +74,9 @@ class Tokens:
         issued = int(self._now())
         header = {"alg": "ES256", "typ": kind, "kid": key.kid}
         body = {"iss": self._issuer, "iat": issued, "exp": issued + self.seconds} | claims
-        signed = ".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, body))
+        signed = ".".join(
+            _base64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, body)
+        )
         r, s = decode_dss_signature(key.private.sign(signed.encode(), ECDSA(SHA256())))
         return f"{signed}.{_base64(r.to_bytes(32) + s.to_bytes(32))}"
 
