@@ -8,7 +8,7 @@ Output: JSON, never cached.
 On failure: JSON with a stable code (see `errors`); 429 and 503 say when to try again.
 Idempotent: whatever a request changes is written together with the mark that it was answered; sent again
     under a new JWT it changes nothing that is changed already.
-Recorded event: events/auth/api_login_no_client.json
+Recorded event: events/auth/api_login_unknown_client.json
 """
 
 import time

@@ -8,7 +8,7 @@ On failure: the message comes back, five times, and ends in the dead-letter queu
     cannot be imported is reported, and stops nobody else's.
 Idempotent: an account's id is derived from company and id of origin, so that a part that is done again finds
     its accounts; a part's counts and its report are written over.
-Recorded event: events/auth/importer_no_upload.json
+Recorded event: events/auth/importer_part_without_job.json
 """
 
 import json
