@@ -2,8 +2,8 @@
 
 Every side takes a new 256-bit key for each record, as KMS would answer it, and encrypts and decrypts the
 record with its context. KMS is an object in the process, so that only the work around its calls counts. The
-Material Providers Library has the raw AES keyring that equals our path. It runs in a process of its own, which
-measures its own CPU time, because the SDK imports the library wherever it is installed.
+Material Providers Library has the raw AES keyring that equals our path. It runs in a process of its own,
+which measures its own CPU time: the SDK imports the library wherever it is installed.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _each_ms(work: Callable[[], Any]) -> float:
 
 def measure(suite: Suite) -> None:
     """Add the envelope's rows to a suite, in `STEPS` steps."""
-    subprocess.run(["make", ".venv/mpl/.installed"], cwd=ROOT, check=True)
+    subprocess.run(["make", "--silent", ".venv/mpl/.installed"], cwd=ROOT, check=True)
     envelope = Envelope(cast("Any", _Kms()), "key", "eu-west-1")
     ours = partial(_ours, envelope, RECORDS)
 
