@@ -43,7 +43,7 @@ _ATTEMPTS_S = 86_400
 _RACES = 4
 _RETRYABLE = {
     "InternalServerError", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
-    "ServiceUnavailable", "ServiceUnavailableException", "ThrottlingException", "TransactionInProgressException",
+    "ServiceUnavailable", "ThrottlingException", "TransactionInProgressException",
 }  # fmt: skip
 
 
