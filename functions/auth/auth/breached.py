@@ -62,7 +62,7 @@ def entry(form: str) -> bytes:
 
 def _piece(text: str) -> str:
     """The shortest text whose repetition, the last one whole or not, `text` is; `text` itself otherwise."""
-    for size in range(1, len(text) // 2 + 1):
+    for size in range(1, len(text) - _SHORTEST + 1):
         if text[size:] == text[:-size]:
             return text[:size]
     return text
