@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth.breached import ENTRY, entry, forms, is_breached
-from local.breached_list import ENTRIES, LIST, build
+from local.breached_list import ENTRIES, LIST, LIST_SHA256, build
 
 WORDS = (
     "anchor", "basil", "copper", "drizzle", "ember", "fathom", "gravel", "harbour", "ivory", "juniper",
@@ -34,7 +35,7 @@ def test_what_is_used_most_is_found(password: str) -> None:
     [
         "PASSWORD", "Ｐａｓｓｗｏｒｄ", "password2024", "2024password!", "Password12345678",
         "!!!! letmein !!!!", "passwordpassword", "PasswordPassword1", "password1password1", "monkeymonkeymon",
-        "Dragon99!Dragon99!", "aaaaaaaaaaaaaaaa", "xkxkxkxkxkxkxkxk", "zq8zq8zq8zq8zq8", "   qwertyuiop   ",
+        "1234567890123456", "Dragon99!Dragon99!", "aaaaaaaaaaaaaaaa", "xkxkxkxkxkxkxkxk", "zq8zq8zq8zq8zq8", "   qwertyuiop   ",
     ],
 )  # fmt: skip
 def test_what_is_made_of_it_is_found(password: str) -> None:
@@ -67,6 +68,10 @@ def test_the_list_is_sorted_without_repetitions_and_small() -> None:
     assert len(entries) == ENTRIES
     assert entries == sorted(set(entries))
     assert len(content) <= 400_000
+
+
+def test_the_list_is_the_one_that_the_packages_give() -> None:
+    assert hashlib.sha256(LIST.read_bytes()).hexdigest() == LIST_SHA256
 
 
 def test_of_a_million_forms_that_are_not_on_the_list_one_at_most_looks_as_if() -> None:
