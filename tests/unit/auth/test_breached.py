@@ -35,7 +35,8 @@ def test_what_is_used_most_is_found(password: str) -> None:
     [
         "PASSWORD", "Ｐａｓｓｗｏｒｄ", "password2024", "2024password!", "Password12345678",
         "!!!! letmein !!!!", "passwordpassword", "PasswordPassword1", "password1password1", "monkeymonkeymon",
-        "1234567890123456", "Dragon99!Dragon99!", "aaaaaaaaaaaaaaaa", "xkxkxkxkxkxkxkxk", "zq8zq8zq8zq8zq8", "   qwertyuiop   ",
+        "1234567890123456", "Dragon99!Dragon99!", "aaaaaaaaaaaaaaaa", "xkxkxkxkxkxkxkxk", "zq8zq8zq8zq8zq8",
+        "   qwertyuiop   ",
     ],
 )  # fmt: skip
 def test_what_is_made_of_it_is_found(password: str) -> None:
