@@ -32,9 +32,9 @@ CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 5.0
 ATTEMPTS = 3
 
-# A tenth of a call's CPU time goes into looking at each of its parameters, and another one into describing, for
-# the header User-Agent, what runs here. These services refuse a wrong parameter themselves; S3 would take a
-# request with an empty key for one about the bucket.
+# A tenth of a call's CPU time goes into looking at each parameter, and another into describing, in the header
+# User-Agent, what runs here. These services refuse a wrong parameter themselves; S3 would take a request with an
+# empty key for one about the bucket.
 _UNCHECKED = {"dynamodb", "kms"}
 
 
