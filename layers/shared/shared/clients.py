@@ -33,8 +33,8 @@ READ_TIMEOUT_S = 5.0
 ATTEMPTS = 3
 
 # A tenth of a call's CPU time goes into looking at each parameter, and another into describing, in the header
-# User-Agent, what runs here. These services refuse a wrong parameter themselves; S3 would take a request with an
-# empty key for one about the bucket.
+# User-Agent, what runs here. These services refuse a wrong parameter themselves; S3 would take a request with
+# an empty key for one about the bucket.
 _UNCHECKED = {"dynamodb", "kms"}
 
 
