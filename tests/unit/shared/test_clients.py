@@ -1,4 +1,5 @@
 import pytest
+from botocore.exceptions import ParamValidationError
 
 from shared import clients
 
@@ -25,3 +26,8 @@ def test_a_client_gives_up_in_time() -> None:
 def test_the_endpoint_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
     assert clients.client("sqs").meta.endpoint_url == "http://localhost:4566"
+
+
+def test_an_empty_key_never_becomes_a_request_about_the_bucket() -> None:
+    with pytest.raises(ParamValidationError, match="Key"):
+        clients.client("s3").get_object(Bucket="pictures", Key="")
