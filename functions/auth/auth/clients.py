@@ -108,13 +108,17 @@ class Clients:
 
     def __init__(self, store: Store, issuer: str, now: Callable[[], float] = time.time) -> None:
         self._store, self._issuer, self._now = store, issuer, now
-        self._known: dict[str, tuple[float, Client | None]] = {}
+        self._known: dict[str, tuple[float, Client]] = {}
 
     def get(self, client_id: str) -> Client | None:
         """A client; None for one that is not registered."""
-        read_at, client = self._known.get(client_id, (0.0, None))
-        if client is None or self._now() - read_at > _CACHED_S:
-            client = find_client(self._store, client_id)
+        known = self._known.get(client_id)
+        if known is not None and self._now() - known[0] <= _CACHED_S:
+            return known[1]
+        client = find_client(self._store, client_id)
+        if client is None:  # names that strangers try are not kept
+            self._known.pop(client_id, None)
+        else:
             self._known[client_id] = (self._now(), client)
         return client
 
