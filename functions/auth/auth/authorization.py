@@ -52,8 +52,8 @@ SECOND_FACTOR_S = 300
 _TRIES = 4
 _LONGEST = 2048
 _PARAMETERS = (
-    "response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce", "prompt", "max_age",
-    "login_hint", "id_token_hint", "code_challenge", "code_challenge_method",
+    "response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce", "prompt",
+    "max_age", "login_hint", "id_token_hint", "code_challenge", "code_challenge_method",
 )  # fmt: skip
 _NOT_SUPPORTED = ("request", "request_uri", "registration")
 PROMPTS = {"none", "login", "consent", "select_account"}

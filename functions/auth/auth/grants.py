@@ -151,4 +151,6 @@ def _base64(data: bytes) -> str:
 
 
 def _bad_grant() -> BadRequestError:
-    return BadRequestError("invalid_grant", "The code is not valid, or no longer, or was made for another request.")
+    return BadRequestError(
+        "invalid_grant", "The code is not valid, or no longer, or was made for another request."
+    )

@@ -76,7 +76,9 @@ def _discovery(at: Services, _: Request) -> Answer:
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": sorted(authorization.PROMPTS),
-        "claims_supported": sorted(claims | {"iss", "aud", "iat", "exp", "auth_time", "nonce", "sid", "updated_at"}),
+        "claims_supported": sorted(
+            claims | {"iss", "aud", "iat", "exp", "auth_time", "nonce", "sid", "updated_at"}
+        ),
         "authorization_response_iss_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
@@ -86,12 +88,15 @@ def _discovery(at: Services, _: Request) -> Answer:
 
 
 def _jwks(at: Services, _: Request) -> Answer:
-    headers = {"Cache-Control": f"public, max-age={_KEYS_CACHED_S}", "Content-Type": "application/jwk-set+json"}
+    headers = {
+        "Cache-Control": f"public, max-age={_KEYS_CACHED_S}",
+        "Content-Type": "application/jwk-set+json",
+    }
     return answer(200, at.tokens.jwks(), headers)
 
 
 def _health(at: Services, _: Request) -> Answer:
-    """Whether this region can serve: the table answers, and so do the secrets and the key that unwraps them."""
+    """Whether this region can serve: table, secrets, and the key that unwraps them, answer."""
     at.store.get("C#health")
     at.keyring.signing_key()
     return answer(200, {"status": "ok", "region": at.region})

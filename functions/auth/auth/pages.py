@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from html import escape
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from .clients import Client
@@ -15,37 +16,12 @@ from .web import Answer
 
 __all__ = ["consent", "error", "login", "redirect", "second_factor", "sign_out", "signed_out"]
 
-_STYLE = """
-:root { color-scheme: light dark;
-  --ink: light-dark(#1b2430, #e6ebf2); --muted: light-dark(#5a6675, #9aa7b8); --page: light-dark(#f5f7fa, #11161d);
-  --card: light-dark(#fff, #1a212b); --line: light-dark(#8793a1, #66758a); --accent: light-dark(#0b62c4, #6db3ff);
-  --bad: light-dark(#b3261e, #ff8a80); }
-* { box-sizing: border-box; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--page); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; }
-main { width: min(26rem, 100%); padding: 2rem; background: var(--card); border-radius: .75rem;
-  box-shadow: 0 1px 4px light-dark(#0003, #000a); overflow-wrap: anywhere; }
-@media (max-width: 28rem) { body { place-items: start stretch; background: var(--card); }
-  main { box-shadow: none; padding: 1.5rem 1.25rem; } }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; }
-p { margin: 0 0 1rem; }
-ul { margin: 0 0 1rem; padding-left: 1.25rem; }
-.muted { color: var(--muted); }
-.problem { border-left: .25rem solid var(--bad); padding: .25rem .75rem; color: var(--bad); font-weight: 600; }
-label { display: block; font-weight: 600; margin: 0 0 .25rem; }
-input { display: block; width: 100%; margin: 0 0 1rem; padding: .6rem .75rem; font: inherit; color: inherit;
-  background: var(--page); border: 1px solid var(--line); border-radius: .4rem; }
-input[aria-invalid] { border-color: var(--bad); }
-button { width: 100%; min-height: 2.75rem; padding: .5rem 1rem; font: inherit; font-weight: 600; cursor: pointer;
-  color: light-dark(#fff, #0b1017); background: var(--accent); border: 1px solid var(--accent); border-radius: .4rem; }
-button + button { margin-top: .75rem; color: var(--accent); background: none; }
-a { color: var(--accent); }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-"""
+_STYLE = Path(__file__).with_name("pages.css").read_text()
+_DIGEST = b64encode(sha256(_STYLE.encode()).digest()).decode()
 _POLICY = (
-    "default-src 'none'; style-src 'sha256-{digest}'; form-action {targets}; "
-    "frame-ancestors 'none'; base-uri 'none'"
-).replace("{digest}", b64encode(sha256(_STYLE.encode()).digest()).decode())
+    f"default-src 'none'; style-src 'sha256-{_DIGEST}'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
 _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -75,7 +51,8 @@ def login(client: Client, carried: Mapping[str, str], email: str, problem: str =
 <input id="email" name="email" type="email" value="{escape(email)}" autocomplete="username" maxlength="254"
  autocapitalize="none" spellcheck="false" required{invalid}{first}>
 <label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required{invalid}{second}>
+<input id="password" name="password" type="password" autocomplete="current-password"
+ required{invalid}{second}>
 <button>Sign in</button>
 </form>""",
         client,
@@ -85,15 +62,17 @@ def login(client: Client, carried: Mapping[str, str], email: str, problem: str =
 
 def second_factor(client: Client, carried: Mapping[str, str], problem: str = "") -> Answer:
     """The page that asks for a code of the second factor; for the arguments see `login`."""
-    invalid = ' aria-invalid="true" aria-describedby="problem hint"' if problem else ' aria-describedby="hint"'
+    invalid = (
+        ' aria-invalid="true" aria-describedby="problem hint"' if problem else ' aria-describedby="hint"'
+    )
     return _page(
         "Enter your code",
         f"""<p class="muted" id="hint">The six digits that your authenticator app shows now, to continue to
 {escape(client.title)}</p>{_problem(problem)}
 <form method="post" action="second-factor">{_hidden(carried)}
 <label for="code">Code</label>
-<input id="code" name="code" inputmode="numeric" autocomplete="one-time-code" pattern="[0-9]{{6}}" maxlength="6"
- title="Six digits" required{invalid} autofocus>
+<input id="code" name="code" inputmode="numeric" autocomplete="one-time-code" pattern="[0-9]{{6}}"
+ maxlength="6" title="Six digits" required{invalid} autofocus>
 <button>Continue</button>
 </form>""",
         client,
@@ -169,7 +148,7 @@ def _page(title: str, body: str, client: Client | None = None, *, wrong: bool = 
 </main></body>
 </html>
 """
-    policy = _POLICY.format(targets=" ".join(["'self'", *_origins(client)]))
+    policy = " ".join([_POLICY, *_origins(client)])
     headers = {**_HEADERS, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
     return {"statusCode": 200, "headers": headers, "body": text}
 
@@ -188,5 +167,6 @@ def _problem(problem: str) -> str:
 
 def _hidden(carried: Mapping[str, str]) -> str:
     return "".join(
-        f'\n<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in carried.items()
+        f'\n<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
+        for name, value in carried.items()
     )

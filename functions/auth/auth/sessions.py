@@ -153,20 +153,16 @@ def _delete(user: str, key: str) -> Write:
 
 
 def end(services: Services, user: str, but: str | None = None) -> list[Write]:
-    """The writes that end all sessions of a person, those of browsers too; or all but one and its browser's."""
+    """The writes that end all sessions of a person, browsers' too; or all but one and its browser's."""
     things = _things(services, user)
     kept = things.pop(f"R#{but}", {}).get("sid")
-    return [
-        _delete(user, key) for key, item in things.items() if key.startswith("R#") or item["sid"] != kept
-    ]
+    return [_delete(user, key) for key, item in things.items() if key.startswith("R#") or item["sid"] != kept]
 
 
 def end_browser(services: Services, user: str, sid: str) -> list[Write]:
     """The writes that end a person's session in one browser, and those that come from it."""
     return [
-        _delete(user, key)
-        for key, item in _things(services, user).items()
-        if item.get("sid") == {"S": sid}
+        _delete(user, key) for key, item in _things(services, user).items() if item.get("sid") == {"S": sid}
     ]
 
 

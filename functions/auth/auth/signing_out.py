@@ -5,6 +5,7 @@ person. All that came from the session in this browser ends with it.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
@@ -81,17 +82,17 @@ def confirm(services: Services, request: Request) -> Answer:
 def _read(services: Services, given: Mapping[str, str]) -> _Asked:
     given = {name: given[name] for name in _PARAMETERS if given.get(name)}
     claims = {}
-    try:
+    with suppress(InvalidTokenError):  # there is none, or its key has been forgotten: the person is asked
         claims = services.tokens.read_identity(given.get("id_token_hint", ""))
-    except InvalidTokenError:
-        pass  # none, or signed with a key that has been forgotten: the person is asked
     named = given.get("client_id", claims.get("aud", ""))
     client = services.clients.get(named)
     if named and (client is None or named != claims.get("aud", named)):
         raise BadRequestError("unknown_application", "The application that sent you here is not known.")
     back = given.get("post_logout_redirect_uri", "")
     if back and (client is None or back not in client.logout_uris):
-        raise BadRequestError("unknown_application", "The application that sent you here gave a wrong address.")
+        raise BadRequestError(
+            "unknown_application", "The application that sent you here gave a wrong address."
+        )
     if back and "state" in given:
         back += f"{'&' if '?' in back else '?'}{urlencode({'state': given['state']})}"
     return _Asked(client, claims.get("sub", ""), claims.get("sid", ""), back, urlencode(given))

@@ -45,7 +45,8 @@ _RACES = 4
 _MAX_WRITES = 100  # of one transaction
 _RETRYABLE = {
     "InternalServerError", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
-    "ServiceUnavailable", "ServiceUnavailableException", "ThrottlingException", "TransactionInProgressException",
+    "ServiceUnavailable", "ServiceUnavailableException", "ThrottlingException",
+    "TransactionInProgressException",
 }  # fmt: skip
 
 

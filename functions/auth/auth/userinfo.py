@@ -16,7 +16,8 @@ CLAIMS = {
     "profile": {
         name: name
         for name in (
-            "name", "given_name", "family_name", "nickname", "gender", "birthdate", "locale", "zoneinfo", "country",
+            "name", "given_name", "family_name", "nickname", "gender", "birthdate", "locale", "zoneinfo",
+            "country",
         )
     },
     "email": {"email": "email", "email_verified": "email_verified"},
@@ -34,7 +35,9 @@ def userinfo(services: Services, request: Request) -> Answer:
     """
     bearer = re.fullmatch(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)", request.headers.get("authorization", ""))
     if bearer is None:
-        error = UnauthorizedError("invalid_request", "An access token is needed, in the header Authorization.")
+        error = UnauthorizedError(
+            "invalid_request", "An access token is needed, in the header Authorization."
+        )
         error.headers = {"WWW-Authenticate": "Bearer"}
         raise error
     try:

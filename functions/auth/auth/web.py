@@ -113,7 +113,9 @@ class Request:
         if self.media_type != "application/x-www-form-urlencoded":
             raise UnsupportedError("unsupported_type", "The body must be application/x-www-form-urlencoded.")
         try:
-            pairs = parse_qsl(self.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+            pairs = parse_qsl(
+                self.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
+            )
         except ValueError as error:
             raise BadRequestError("invalid_request", "The form is malformed.") from error
         fields = dict(pairs)
