@@ -26,6 +26,7 @@ from shared.settings import SettingsError
 from . import accounts, imports, sessions
 from .clients import SignedRequest
 from .errors import AuthError, BadRequestError, InternalError, NotFoundError, UnauthorizedError
+from .identity import Kind
 from .services import Services, services
 from .web import Answer, Request, answer, failure, shallow
 
@@ -70,13 +71,12 @@ def _verify(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tup
 
 
 def _log_in(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    given = [kind for kind in ("email", "phone") if isinstance(payload.get(kind), str)]
-    if len(given) != 1:
+    email, phone = _text(payload, "email"), _text(payload, "phone")
+    if (email is None) == (phone is None):
         raise BadRequestError("bad_request", "Either email or phone is needed.")
-    tokens = accounts.log_in(
-        at, given[0], payload[given[0]], payload["password"], _text(payload, "totp"), asked.client, asked.once
-    )
-    return 200, tokens
+    kind: Kind = "phone" if email is None else "email"
+    password, code = payload["password"], _text(payload, "totp")
+    return 200, accounts.log_in(at, kind, email or phone or "", password, code, asked.client, asked.once)
 
 
 def _refresh(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:

@@ -103,13 +103,18 @@ class Browser:
         return self.known and hmac.compare_digest(self.seal(services, *parts).encode(), seal.encode())
 
 
-def cookie(services: Services, value: str) -> str:
-    """A `Set-Cookie` header; an empty value makes the browser forget the cookie."""
-    issuer = urlsplit(services.settings.issuer)
+def cookie(issuer: str, value: str) -> str:
+    """A `Set-Cookie` header; an empty value makes the browser forget the cookie.
+
+    Args:
+        issuer: Base address of the API.
+        value: The value.
+    """
+    address = urlsplit(issuer)
     # `__Host-` keeps other hosts and plain HTTP from setting it; it wants Secure and the path /.
-    place = "Path=/; Secure" if issuer.scheme == "https" else f"Path={issuer.path}/oauth2"
+    place = "Path=/; Secure" if address.scheme == "https" else f"Path={address.path}/oauth2"
     lasting = "" if value else "; Max-Age=0"
-    return f"{_name(services.settings.issuer)}={value}; {place}; HttpOnly; SameSite=Lax{lasting}"
+    return f"{_name(issuer)}={value}; {place}; HttpOnly; SameSite=Lax{lasting}"
 
 
 def _name(issuer: str) -> str:

@@ -37,7 +37,6 @@ __all__ = ["PUBLISH_AHEAD_S", "RETIRE_AFTER_S", "Keyring", "SigningKey", "make_s
 PUBLISH_AHEAD_S = 3600
 RETIRE_AFTER_S = 86_400
 LOOK_AGAIN_S = 300
-_PURPOSES = ("blind-index", "refresh", "signing")
 
 type Purpose = Literal["blind-index", "refresh", "signing"]
 type Entry = dict[str, Any]
@@ -102,19 +101,15 @@ class Keyring:
     def _entry(self, purpose: Purpose) -> list[Entry]:
         read, entries = self._entries.get(purpose, (0.0, []))
         if not entries or (purpose == "signing" and self._now() - read > LOOK_AGAIN_S):
-            names = [f"{self._prefix}/{each}" for each in _PURPOSES]
             try:
-                found = self._ssm.get_parameters(Names=names)["Parameters"]
+                parameter = self._ssm.get_parameter(Name=f"{self._prefix}/{purpose}")["Parameter"]
             except (BotoCoreError, ClientError) as error:
                 if entries:  # old keys are good for hours
                     return entries
                 raise BusyError("busy", "The service is not ready; try again in a moment.", 5) from error
-            for parameter in found:
-                name = parameter["Name"].rpartition("/")[2]
-                self._entries[name] = (self._now(), json.loads(parameter["Value"])["keys"])
-            if purpose not in self._entries:
-                raise BusyError("busy", "The service is not ready; try again in a moment.", 30)
-        return self._entries[purpose][1]
+            entries = json.loads(parameter["Value"])["keys"]
+            self._entries[purpose] = (self._now(), entries)
+        return entries
 
     def _secret(self, purpose: Purpose, entry: Entry) -> bytes:
         if entry["id"] not in self._unwrapped:

@@ -45,8 +45,7 @@ _RACES = 4
 _MAX_WRITES = 100  # of one transaction
 _RETRYABLE = {
     "InternalServerError", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
-    "ServiceUnavailable", "ServiceUnavailableException", "ThrottlingException",
-    "TransactionInProgressException",
+    "ServiceUnavailable", "ThrottlingException", "TransactionInProgressException",
 }  # fmt: skip
 
 

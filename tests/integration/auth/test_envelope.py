@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.process import EngineProcess, free_port
+from local.process import ROOT, EngineProcess, aws_environment, free_port
 from shared.envelope import (
     Envelope,
     KeyRefusedError,
@@ -143,3 +145,13 @@ def test_an_unreachable_kms_is_worth_another_try(tmp_path: Path, europe: Region)
     with pytest.raises(KeyUnavailableError) as caught:
         gone.decrypt(sealed, CONTEXT)
     assert caught.value.code == "EndpointConnectionError"
+
+
+def test_the_documented_example_runs(cloud: Cloud) -> None:
+    page = (ROOT / "docs/envelope.md").read_text()
+    example = page.split("```python\n")[1].split("```")[0]
+    environment = aws_environment(cloud.endpoint) | {"PYTHONPATH": str(ROOT / "layers/shared")}
+    done = subprocess.run(
+        [sys.executable, "-c", example], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["that is the record of somebody else", "crypto-shredded"], done.stderr
