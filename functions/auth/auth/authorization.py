@@ -332,7 +332,7 @@ def _enter(services: Services, asked: Asked, browser: Browser, proof: Callable[[
         except LostRaceError:
             continue
         answer = _proceed(services, asked, entered, proved=True, document=proved.document)
-        return _with_cookie(services.settings.issuer, entered, answer)
+        return _with_cookie(services, entered, answer)
     raise BusyError("busy", "The account is being changed right now; try again in a moment.")
 
 
@@ -340,7 +340,7 @@ def _ask_password(
     services: Services, asked: Asked, browser: Browser, email: str, problem: str = ""
 ) -> Answer:
     carried = {"request": asked.text, "seal": browser.seal(services, "login", asked.text)}
-    return _with_cookie(services.settings.issuer, browser, pages.login(asked.client, carried, email, problem))
+    return _with_cookie(services, browser, pages.login(asked.client, carried, email, problem))
 
 
 def _ask_code(

@@ -125,8 +125,9 @@ def _use(pk: str, family: str) -> Write:
     return {
         "Update": {
             "Key": {"pk": {"S": pk}, "sk": {"S": "."}},
-            "UpdateExpression": "SET family = :family",
-            "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(family)",
+            "UpdateExpression": "SET #family = :family",
+            "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(#family)",
+            "ExpressionAttributeNames": {"#family": "family"},
             "ExpressionAttributeValues": {":family": {"S": family}},
         }
     }
