@@ -19,9 +19,10 @@ from pathlib import Path
 from auth.breached import entry, forms, is_too_short
 from local.process import ROOT
 
-__all__ = ["ENTRIES", "LIST", "build"]
+__all__ = ["ENTRIES", "LIST", "LIST_SHA256", "build"]
 
 LIST = ROOT / "functions/auth/auth/breached.bin"
+LIST_SHA256 = "99e8a509f6505f4587743fdb760f05e92ef38c42c3da817b94bd4c92e749cd1b"
 ENTRIES = 80_000
 LONG = 12
 
@@ -78,4 +79,6 @@ def _lines(gzipped: bytes) -> list[str]:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
         popular, ranked = _fetch(Path(made))
-    LIST.write_bytes(build([*popular, *(password for password in ranked if len(password) >= LONG), *ranked]))
+    content = build([*popular, *(password for password in ranked if len(password) >= LONG), *ranked])
+    LIST.write_bytes(content)
+    print(f"{LIST.relative_to(ROOT)}: {len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}")

@@ -40,7 +40,7 @@ class Company:
         scopes: Iterable[str] = SCOPES,
         **registration: Any,
     ) -> None:
-        self.suite, self.name, self.kid = suite, name, "k1"
+        self.suite, self.name, self.kid = suite, name, secrets.token_hex(4)
         self.key = ec.generate_private_key(ec.SECP256R1())
         pem = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         self.url: str = suite["AuthApiUrl"]

@@ -104,7 +104,7 @@ class Application:
         sent = {name: value for name, value in (fields | form).items() if value is not None}
         return self.suite.http.post(f"{self.url}/oauth2/token", data=sent)
 
-    def exchange(self, code: str, **changes: str | None) -> requests.Response:
+    def exchange(self, code: str, /, **changes: str | None) -> requests.Response:
         """Exchange a code."""
         form: dict[str, str | None] = {
             "grant_type": "authorization_code",
@@ -114,7 +114,7 @@ class Application:
         }
         return self.token(**(form | changes))
 
-    def refresh(self, refresh_token: str, **changes: str | None) -> requests.Response:
+    def refresh(self, refresh_token: str, /, **changes: str | None) -> requests.Response:
         """Exchange a refresh token."""
         return self.token(**({"grant_type": "refresh_token", "refresh_token": refresh_token} | changes))
 

@@ -61,8 +61,11 @@ def entry(form: str) -> bytes:
 
 
 def _piece(text: str) -> str:
-    """The shortest text whose repetition, the last one whole or not, `text` is; `text` itself otherwise."""
-    for size in range(1, len(text) // 2 + 1):
+    """The shortest text that `text` repeats, `text` itself if there is none.
+
+    It comes twice at least, or once and then its beginning, as in 1234567890123456.
+    """
+    for size in range(1, max(len(text) // 2, len(text) - _SHORTEST) + 1):
         if text[size:] == text[:-size]:
             return text[:size]
     return text

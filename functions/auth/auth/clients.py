@@ -41,6 +41,8 @@ _TYPES: frozenset[str | None] = frozenset({"client-request+jwt"})
 _ASSERTIONS = frozenset({None, "JWT", "client-authentication+jwt"})
 _JTI = re.compile(r"[\x21-\x7e]{8,64}")
 _CACHED_S = 30
+_REMEMBERED = 1000
+_LACKING_S = 1
 _REFUSED = "The request is not accepted."
 
 
@@ -101,24 +103,28 @@ class Clients:
     """Knows the clients, and reads their requests.
 
     Args:
-        store: The users table; a client is looked up again after half a minute.
+        store: The users table; a client is looked up again after half a minute, or when a key is lacking.
         issuer: Base address of this API, the `aud` of requests.
         now: Seconds since the epoch.
     """
 
     def __init__(self, store: Store, issuer: str, now: Callable[[], float] = time.time) -> None:
         self._store, self._issuer, self._now = store, issuer, now
-        self._known: dict[str, tuple[float, Client]] = {}
+        self._known: dict[str, tuple[float, Client | None]] = {}
 
-    def get(self, client_id: str) -> Client | None:
-        """A client; None for one that is not registered."""
-        known = self._known.get(client_id)
-        if known is not None and self._now() - known[0] <= _CACHED_S:
-            return known[1]
-        client = find_client(self._store, client_id)
-        if client is None:  # names that strangers try are not kept
-            self._known.pop(client_id, None)
-        else:
+    def get(self, client_id: str, kid: str | None = None) -> Client | None:
+        """A client; None for one that is not registered.
+
+        Args:
+            client_id: Its name.
+            kid: A key that it should have: without it the client is looked up again, once in a second.
+        """
+        read_at, client = self._known.get(client_id, (0.0, None))
+        lacking = client is None or (kid is not None and kid not in client.keys)
+        if self._now() - read_at > (_LACKING_S if lacking else _CACHED_S):
+            client = find_client(self._store, client_id)
+            if len(self._known) > _REMEMBERED:  # names that strangers try are without number
+                self._known.clear()
             self._known[client_id] = (self._now(), client)
         return client
 
@@ -166,11 +172,8 @@ class Clients:
         return client, self._once(client, claims)
 
     def _read(self, token: str, types: frozenset[str | None]) -> tuple[Client, dict[str, Any]]:
-        def signer(claims: dict[str, Any]) -> Client | None:
-            return self.get(claims["iss"]) if isinstance(claims.get("iss"), str) else None
-
         def key_of(claims: dict[str, Any], kid: str) -> Key | None:
-            client = signer(claims)
+            client = self.get(claims["iss"], kid) if isinstance(claims.get("iss"), str) else None
             return client.keys.get(kid) if client else None
 
         try:
@@ -178,7 +181,7 @@ class Clients:
             times(claims, self._now(), LONGEST_S)
         except InvalidTokenError as error:
             raise _refused(str(error)) from error
-        client = signer(claims)
+        client = self.get(claims["iss"])
         if client is None:
             raise _refused("unknown client")
         if not isinstance(claims.get("jti"), str) or not _JTI.fullmatch(claims["jti"]):

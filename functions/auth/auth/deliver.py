@@ -56,10 +56,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         try:
             outcome = _deliver(at, settings, record["messageId"], json.loads(record["body"]))
         except (AuthError, BotoCoreError, ClientError, ValueError, KeyError) as error:
-            logger.exception("mail not sent", message=record["messageId"], reason=type(error).__name__)
+            logger.exception("mail not sent", message_id=record["messageId"], reason=type(error).__name__)
             failed.append({"itemIdentifier": record["messageId"]})
         else:
-            logger.info("mail", message=record["messageId"], outcome=outcome)
+            logger.info("mail", message_id=record["messageId"], outcome=outcome)
     return {"batchItemFailures": failed}
 
 

@@ -52,7 +52,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
                 for upload in message.get("Records", ()):
                     _split_upload(at, settings, unquote_plus(upload["s3"]["object"]["key"]))
         except Exception:  # the boundary of one message; the queue keeps it
-            logger.exception("message failed", message=record["messageId"])
+            logger.exception("message failed", message_id=record["messageId"])
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
 

@@ -43,20 +43,20 @@ from .legacy_formats import BARE, read
 
 __all__ = ["BARE", "LONGEST", "MAX_COST", "cost", "matches", "wrap"]
 
-MAX_COST = 16.0
+MAX_COST = 18.0
 """The most that `matches` may cost, in units of one argon2id hash of ours, which is itself one of them.
 
 A whole login costs at most two more: a hash of ours that does not match, and the new one. The floor of a
-login's time has to be above those 18. Accepted are:
+login's time has to be above those 20. Accepted are:
 
 ================  ===============================================  =====================================
 bcrypt            to cost 12                                       defaults of most, to PHP 8.4's 12
-PBKDF2            to 1,200,000 rounds of SHA-256, 1,170,000 of     defaults of Django to 6.0, Passlib,
-                  SHA-1, 510,000 of SHA-512                        Werkzeug, ASP.NET Identity
-scrypt            to N·r·p = 990,000                               defaults of Django, Passlib, Werkzeug
-Argon2            to m·t = 390,000 KiB with m to 128 MiB           defaults of Django, argon2-cffi, PHP
-sha256-crypt      to 315,000 rounds                                default of crypt(3), not of Passlib
-sha512-crypt      to 163,500 rounds                                default of crypt(3), not of Passlib
+PBKDF2            to 1,200,000 rounds of SHA-256 or SHA-1,         defaults of Django to 6.0 (not 6.1),
+                  520,000 of SHA-512                               Passlib, Werkzeug, ASP.NET Identity
+scrypt            to N·r·p = 1,000,000                             defaults of Django, Passlib, Werkzeug
+Argon2            to m·t = 370,000 KiB with m to 128 MiB           defaults of Django, argon2-cffi, PHP
+sha256-crypt      to 320,000 rounds                                default of crypt(3), not of Passlib
+sha512-crypt      to 168,000 rounds                                default of crypt(3), not of Passlib
 phpass, Drupal 7  to 2^18 rounds, to 2^17 rounds                   defaults of WordPress, phpBB, Drupal
 ================  ===============================================  =====================================
 """

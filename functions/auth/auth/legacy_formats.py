@@ -19,7 +19,7 @@ from .legacy_algorithms import (
     to_base64,
 )
 
-__all__ = ["BARE", "Read", "read"]
+__all__ = ["BARE", "SCHEMES", "Read", "read"]
 
 _BARE = {
     **{name: (name, "password") for name in SIZES},
@@ -241,3 +241,7 @@ def _aspnet_identity_3(m: re.Match[str]) -> Read:
     raw = from_base64(m[0])
     function, rounds, size = struct.unpack_from(">III", raw, 1)
     return _pbkdf2(("sha1", "sha256", "sha512")[function], rounds, raw[13 : 13 + size], raw[13 + size :])
+
+
+SCHEMES = (*(name for name, _, _ in _FORMATS), *BARE)
+"""The names of all formats."""

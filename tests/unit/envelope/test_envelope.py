@@ -373,7 +373,7 @@ def test_the_longest_context_is_bound(europe: Region) -> None:
 def test_nothing_about_a_record_is_logged(europe: Region, caplog: pytest.LogCaptureFixture) -> None:
     # Botocore itself logs bodies of requests and responses for debugging.
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("botocore").setLevel(logging.INFO)
+    caplog.set_level(logging.INFO, "botocore")
     sealed = europe.envelope.encrypt(b"data", CONTEXT)
     europe.envelope.decrypt(sealed, CONTEXT)
     with pytest.raises(TamperedError):
