@@ -94,7 +94,7 @@ def consent(client: Client, carried: Mapping[str, str], wishes: Iterable[str], w
         f"Allow {client.title}?",
         f"""<p>{escape(client.title)} asks to</p>
 <ul>{items}</ul>
-<p class="muted">You are signed in as {escape(who)}.</p>
+<p class="muted">You are signed in as<br><strong>{escape(who)}</strong></p>
 <form method="post" action="consent">{_hidden(carried)}
 <button name="decision" value="allow">Allow</button>
 <button name="decision" value="deny">Do not allow</button>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
+from local.auth_clients import register
 from local.company import Company
+from local.process import ROOT
 from local.suite import Suite
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed
+from tests.support.permissions import forget_decisions, function, refused, unused
 from tests.support.sign_on import CALLBACK, GOODBYE, Application, Form, Visitor, told
 from tests.support.totp import totp
 
@@ -808,3 +812,42 @@ def test_scripts_of_applications_may_read_tokens_but_no_pages(suite: Suite, app:
     assert app.token().headers["Access-Control-Allow-Origin"] == "*"
     for path in ("/oauth2/authorize", "/oauth2/logout"):
         assert "Access-Control-Allow-Origin" not in suite.http.get(app.url + path, headers=origin).headers
+
+
+@pytest.mark.parametrize(
+    ("case", "status", "text"),
+    [
+        ("discovery", 200, "authorization_endpoint"),
+        ("jwks", 200, "keys"),
+        ("health", 200, "ok"),
+        ("authorize_login_page", 200, "to continue to Wish list"),
+        ("authorize_unknown_client", 400, "is not known"),
+        ("token_bad_code", 400, "invalid_grant"),
+        ("userinfo_no_token", 401, "An access token is needed"),
+    ],
+)
+def test_recorded_event_is_answered(suite: Suite, case: str, status: int, text: str) -> None:
+    register(
+        suite.client, suite.outputs, "wish-list", company="shop", title="Wish list",
+        redirect_uris=["https://wishes.example/callback"],
+    )  # fmt: skip
+    event = (ROOT / f"events/auth/oidc_{case}.json").read_bytes()
+    answer = suite.client("lambda").invoke(FunctionName=function(suite, "-auth-oidc"), Payload=event)
+    made = json.load(answer["Payload"])
+    assert made["statusCode"] == status
+    assert text in made["body"]
+
+
+def test_role_of_the_function_has_what_it_needs_and_no_more(
+    suite: Suite, visitor: Visitor, app: Application, stranger: Application, shop: Company
+) -> None:
+    forget_decisions(suite)
+    person = joined(Person(shop, fresh_email(), fresh_password()))
+    visitor.sign_in(app, person.email, "a guess")
+    page = visitor.sign_in(stranger, person.email, person.password)
+    tokens = stranger.exchange(code_of(visitor.submit(page, decision="allow"))).json()
+    stranger.userinfo(tokens["access_token"])
+    visitor.get("/oauth2/logout", {"id_token_hint": tokens["id_token"]})
+    assert refused(suite, "-auth-oidc") == []
+    secrets = {"ssm:GetParameter", "kms:GenerateDataKey"}  # at a start, and for a hash of a system of origin
+    assert unused(suite, "-auth-oidc") <= secrets
