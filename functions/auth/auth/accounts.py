@@ -270,13 +270,17 @@ def _set_password(services: Services, document: Document, password: str) -> None
 
 
 def _logged_in(services: Services, access_token: str, client: Client) -> tuple[User, str]:
-    """The person of an access token of the client's, and the session."""
+    """The person of an access token that the client got at a log-in, and the session."""
     try:
         claims = services.tokens.read_access(access_token)
     except InvalidTokenError as error:
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.") from error
     user, session = claims["sub"], claims["sid"]
-    if claims["client_id"] != client.id or services.store.get(f"U#{user}", f"R#{session}") is None:
+    if (
+        claims["client_id"] != client.id
+        or claims["scope"] != SCOPE  # who signs on to an application lets it read, and no more
+        or services.store.get(f"U#{user}", f"R#{session}") is None
+    ):
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.")
     return services.find(user), session
 

@@ -143,7 +143,9 @@ def test_person_signs_in_consents_comes_back_and_signs_out(
     page.get_by_role("button", name="Allow", exact=True).click()
     expect(page.get_by_role("heading", name=f"Hello, {person.email}")).to_be_visible()
     page.goto(stranger.sign_in)
-    expect(page.get_by_role("heading", name=f"Hello, {person.email}")).to_be_visible()  # neither is asked again
+    expect(
+        page.get_by_role("heading", name=f"Hello, {person.email}")
+    ).to_be_visible()  # neither is asked again
     assert page.evaluate("() => document.cookie") == ""
     page.goto(stranger.sign_out)
     expect(page.get_by_role("heading", name="Goodbye")).to_be_visible()
@@ -217,7 +219,9 @@ def test_callback_may_lead_on_to_another_registered_origin(page: Page, shop: Sho
 
 def test_sign_on_cannot_be_framed(page: Page, shop: Shop) -> None:
     page.goto(f"{shop.url}/framed")
-    wait_until(lambda: [frame.url for frame in page.frames if frame.url.startswith("chrome-error:")], what="refusal")
+    wait_until(
+        lambda: [frame.url for frame in page.frames if frame.url.startswith("chrome-error:")], what="refusal"
+    )
     expect(page.frame_locator("iframe").get_by_label("Password")).to_have_count(0)
 
 
@@ -249,7 +253,9 @@ def test_every_page_is_accessible_and_fits(
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=SCREENSHOTS / f"sign_on_{name}_{scheme}_{width}.png", full_page=True)
         page.evaluate(axe)  # by the debugger: the page's policy lets no script in
-        violations = page.evaluate("async () => (await axe.run()).violations.map(each => each.id + ': ' + each.help)")
+        violations = page.evaluate(
+            "async () => (await axe.run()).violations.map(each => each.id + ': ' + each.help)"
+        )
         assert violations == [], name
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width, name
 

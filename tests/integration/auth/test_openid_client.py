@@ -1,4 +1,4 @@
-"""The npm package openid-client, of which we know nothing and which knows nothing of us, as an application."""
+"""The npm package openid-client as an application: somebody else's reading of the same standards."""
 
 from __future__ import annotations
 
