@@ -53,7 +53,7 @@ class Application:
         self.suite, self.url = suite, str(suite["AuthApiUrl"])
         self.id, self.title = f"app-{secrets.token_hex(6)}", title
         self.redirect_uri, self.public = redirect_uris[0], public
-        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.key, self.kid = ec.generate_private_key(ec.SECP256R1()), "k1"
         self.verifier, self.nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(12)
         pem = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         register(
@@ -62,7 +62,7 @@ class Application:
             self.id,
             company="shop",
             title=title,
-            keys=[] if public else [public_jwk(pem, "k1")],
+            keys=[] if public else [public_jwk(pem, self.kid)],
             trusted=trusted,
             redirect_uris=redirect_uris,
             logout_uris=logout_uris,
@@ -94,7 +94,7 @@ class Application:
             "exp": now + 60,
             "jti": secrets.token_urlsafe(16),
         }
-        return jwt.encode(claims | changes, self.key, "ES256", {"kid": "k1"})
+        return jwt.encode(claims | changes, self.key, "ES256", {"kid": self.kid})
 
     def token(self, **form: str | None) -> requests.Response:
         """Ask the token endpoint; the application's authentication is added, None removes a field."""

@@ -800,9 +800,11 @@ def test_userinfo_wants_an_access_token_that_is_good_now(
 def test_token_of_a_sign_on_changes_no_account(suite: Suite, visitor: Visitor, person: Person) -> None:
     app = Application(suite, public=False)
     company = Company(suite, app.id, trusted=True, redirect_uris=[CALLBACK])  # has both ways in
-    app.key = company.key
+    app.key, app.kid = company.key, company.kid
     answer = visitor.sign_in(app, person.email, person.password)
-    token = app.exchange(code_of(answer)).json()["access_token"]
+    exchanged = app.exchange(code_of(answer))
+    assert exchanged.status_code == 200, exchanged.text
+    token = exchanged.json()["access_token"]
     assert company.post("/v1/mfa/totp", access_token=token, action="enrol").status_code == 401
     changed = company.post(
         "/v1/password/change", access_token=token, current=person.password, password=fresh_password()

@@ -49,7 +49,7 @@ def app(suite: Suite, request: pytest.FixtureRequest) -> Application:
 @pytest.fixture
 def discovered(openid_client: OpenIdClient, app: Application) -> OpenIdClient:
     """openid-client, which has read what the issuer says of itself."""
-    key = None if app.public else ECAlgorithm.to_jwk(app.key, as_dict=True) | {"kid": "k1"}
+    key = None if app.public else ECAlgorithm.to_jwk(app.key, as_dict=True) | {"kid": app.kid}
     assert openid_client("discover", issuer=app.url, id=app.id, key=key) == {"issuer": app.url}
     return openid_client
 
