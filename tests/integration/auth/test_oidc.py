@@ -687,8 +687,10 @@ def test_one_of_many_who_show_the_same_code_gets_tokens_for_a_moment(
     signed_in: Visitor, app: Application, faults: Faults
 ) -> None:
     code = code_of(signed_in.open(app.request()))
-    faults.inject({"match": "dynamodb.TransactWriteItems", "delay": 1})  # all have read it before one writes
     with ThreadPoolExecutor(4) as pool:
+        faults.inject({"match": "dynamodb.GetItem", "delay": 2})  # as many environments are needed
+        list(pool.map(lambda _: app.suite.http.get(f"{app.url}/v1/health"), range(4)))
+        faults.inject({"match": "dynamodb.TransactWriteItems", "delay": 1})  # all read before one writes
         answers = list(pool.map(lambda _: app.exchange(code), range(4)))
     faults.clear()
     [good] = [each for each in answers if each.status_code == 200]
