@@ -35,7 +35,7 @@ _LEAST_RSA_BITS = 2048
 # Host and port become a part of the pages' Content-Security-Policy.
 _REST = r"(:[0-9]{1,5})?(/[!$%&'()*+,./0-9:;=?@A-Z_a-z~-]*)?"
 _SAFE = re.compile(rf"https://[a-z0-9.-]+{_REST}")
-_LOOPBACK = re.compile(rf"http://(127\.0\.0\.1|localhost){_REST}")
+_LOOPBACK = re.compile(rf"http://(127\.0\.0\.1|([a-z0-9-]+\.)*localhost){_REST}")
 
 
 class ClientError(ValueError):

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from local.demo import access_logs, image_resizer, log_streaming
+from local.demo import access_logs, auth, image_resizer, log_streaming
 from local.demo.checks import Checks, Result
 from local.deploy import STACK, SamError, build, deploy
 from local.person import DEMO_EMAIL, DEMO_PASSWORD
@@ -29,7 +29,12 @@ from local.publish import publish
 from local.suite import Suite
 
 # An application's module has FLOW, PAGE, STEPS (its number of checks) and drive(suite, checks).
-DRIVES = {"image_resizer": image_resizer, "access_logs": access_logs, "log_streaming": log_streaming}
+DRIVES = {
+    "image_resizer": image_resizer,
+    "access_logs": access_logs,
+    "log_streaming": log_streaming,
+    "auth": auth,
+}
 STATE = ROOT / ".local"
 
 
@@ -75,7 +80,7 @@ def main() -> int:
     console.print("\nThe suite is up; `make down` stops it.")
     for result in results:
         console.print(f"  {result.application}: {result.address}", soft_wrap=True, highlight=False)
-    console.print(f"Sign in to insights/ as {DEMO_EMAIL} with {DEMO_PASSWORD}", highlight=False)
+    console.print(f"Sign in to insights/ and auth/ as {DEMO_EMAIL} with {DEMO_PASSWORD}", highlight=False)
     console.print(f"{report['seconds']} s in all; the same as JSON in .local/demo.json", highlight=False)
     return 0 if results and all(result.ok for result in results) else 1
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 from pathlib import Path
 
 import pytest
 import requests
 from PIL import Image
 
+from local.company import Company
 from local.process import ROOT
 from tests.sam_local.conftest import SamLocal
 from tests.support.template import source
@@ -63,3 +65,35 @@ def test_start_api_answers_resize_and_the_variant_is_stored(sam_local: SamLocal,
     assert Image.open(io.BytesIO(variant.content)).size == (300, 300)
     missing = requests.get(f"{local_api}/resize", params={"key": "300x300/no/such.jpg"}, timeout=60)
     assert (missing.status_code, missing.json()["code"]) == (404, "original_not_found")
+
+
+@pytest.mark.timeout(300)
+def test_start_api_answers_sign_up_and_login(sam_local: SamLocal, local_api: str) -> None:
+    """API Gateway's part, the API key, is not there; the company's signature is."""
+    suite = sam_local.suite
+    shop = Company(suite, "container-shop")
+    email, password = f"container.{secrets.token_hex(4)}@example.org", secrets.token_urlsafe(16)
+
+    def ask(path: str, **payload: str) -> list[requests.Response]:
+        try:
+            return [shop.ask("POST", path, payload, base=local_api)]
+        except requests.ConnectionError:
+            return []  # not listening yet
+
+    [signed_up] = wait_until(
+        lambda: ask("/v1/signup", email=email, password=password), seconds=120, every=1, what="start-api"
+    )
+    assert signed_up.status_code == 202, signed_up.text
+    table = suite.client("dynamodb").get_paginator("scan").paginate(TableName=suite["AuthOutboxTableName"])
+    [token] = wait_until(
+        lambda: [
+            item["token"]["S"] for page in table for item in page["Items"] if item["to"]["S"] == email
+        ],
+        seconds=60, what="mail",
+    )  # fmt: skip
+    assert shop.post("/v1/verify", token=token).status_code == 200, "the deployed API reads the same table"
+    [logged_in] = ask("/v1/login", email=email, password=password)
+    assert logged_in.status_code == 200, logged_in.text
+    assert shop.post("/v1/introspect", token=logged_in.json()["access_token"]).json()["active"] is True
+    [wrong] = ask("/v1/login", email=email, password="not that one")
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "invalid_credentials")

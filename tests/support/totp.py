@@ -11,6 +11,6 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 __all__ = ["totp"]
 
 
-def totp(secret: str) -> str:
-    """Return the present code of a secret in base32."""
-    return TOTP(b32decode(secret), 6, SHA1(), 30).generate(int(time.time())).decode()  # noqa: S303
+def totp(secret: str, later: int = 0) -> str:
+    """Return the code of a secret in base32, the present one or that of some seconds later."""
+    return TOTP(b32decode(secret), 6, SHA1(), 30).generate(int(time.time()) + later).decode()  # noqa: S303

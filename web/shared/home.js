@@ -11,6 +11,10 @@ const APPLICATIONS = [
     output: "InsightsApiUrl", title: "Access-log insights", page: "insights/",
     text: "Who asks for what, live and at rest: bots, bytes, viewers, AI crawlers. Needs a sign-in.",
   },
+  {
+    output: "AuthApiUrl", title: "Single sign-on", page: "auth/",
+    text: "One account for every company: an application that signs people in by OpenID Connect.",
+  },
 ];
 
 handOn(); // a sign-in ends at the root, and goes on where it began

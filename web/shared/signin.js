@@ -74,11 +74,13 @@ export async function ask(address) {
   return { status: response.status, body };
 }
 
-function random() {
+/** 32 random bytes as base64url. */
+export function random() {
   return base64url(crypto.getRandomValues(new Uint8Array(32)));
 }
 
-function base64url(bytes) {
+/** Bytes as base64url without padding. */
+export function base64url(bytes) {
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 

@@ -13,11 +13,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from local.company import Company
+from local.sign_on import Application
 from local.suite import Suite
 from tests.browser.conftest import SCREENSHOTS
 from tests.integration.auth.conftest import LINKS, Person, fresh_email, fresh_password, joined
 from tests.support.node import INSTALLED, install
-from tests.support.sign_on import Application
 from tests.support.totp import totp
 from tests.support.waiting import wait_until
 

@@ -12,6 +12,7 @@ import pytest
 from local.company import Company
 from local.process import ROOT
 from local.suite import Suite
+from local.table_dump import readable
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed
 from tests.integration.auth.test_imports import PASSWORD, hashed, line, one_of_each_scheme, run
 from tests.support.permissions import decisions, forget_decisions, refused, unused
@@ -69,29 +70,6 @@ def test_no_role_reaches_another_applications_data(suite: Suite) -> None:
             assert "uth" in each["resource"] or each["resource"].startswith("arn:aws:kms"), each
 
 
-def everything(suite: Suite) -> str:
-    """Return the users table as somebody sees it who has a copy of it, binary values in every reading."""
-    readable: list[str] = []
-
-    def note(value: Any) -> None:
-        if isinstance(value, bytes):
-            readable.extend([value.decode("latin-1"), base64.b64encode(value).decode(), value.hex()])
-        elif isinstance(value, dict):
-            for name, inner in value.items():
-                readable.append(name)
-                note(inner)
-        elif isinstance(value, list | set | tuple):
-            for inner in value:
-                note(inner)
-        else:
-            readable.append(str(value))
-
-    pages = suite.client("dynamodb").get_paginator("scan").paginate(TableName=suite["AuthUsersTableName"])
-    for page in pages:
-        note(page["Items"])
-    return "\n".join(readable)
-
-
 @pytest.mark.timeout(300)
 def test_a_dumped_table_has_no_personal_data_no_token_and_no_bare_hash(suite: Suite, shop: Company) -> None:
     person = Person(shop, fresh_email("zephyrine.quillfeather"), fresh_password())
@@ -110,7 +88,7 @@ def test_a_dumped_table_has_no_personal_data_no_token_and_no_bare_hash(suite: Su
         shop, [line(password_hash=v["text"], **h, **s) for v, h, s in zip(vectors, hints, salts, strict=True)]
     )
 
-    dump = everything(suite)
+    dump = readable(suite.client("dynamodb"), suite["AuthUsersTableName"])
     secrets = [
         *PROFILE.values(), PHONE, PHONE[4:], person.email, person.email.partition("@")[0], "zephyrine.moves",
         person.password, PASSWORD, token, tokens["access_token"], tokens["refresh_token"], enrolled["secret"],

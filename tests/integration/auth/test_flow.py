@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from base64 import b32decode
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from auth.clock import milliseconds
 from local.company import Company
 from local.suite import Suite
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed, mails
+from tests.support.totp import totp
 from tests.support.waiting import wait_until
 
 SENT = '{"status":"mail_sent"}'
@@ -27,11 +24,6 @@ def public_key(suite: Suite, token: str) -> Any:
     kid = jwt.get_unverified_header(token)["kid"]
     keys = suite.http.get(f"{suite['AuthApiUrl']}/.well-known/jwks.json").json()["keys"]
     return jwt.PyJWK(next(key for key in keys if key["kid"] == kid)).key
-
-
-def code(secret: str, offset: int = 0) -> str:
-    """Return the code of a second factor, as an authenticator shows it."""
-    return TOTP(b32decode(secret), 6, SHA1(), 30).generate(int(time.time()) + offset).decode()  # noqa: S303
 
 
 def test_sign_up_verify_and_log_in(newcomer: Person, suite: Suite) -> None:
@@ -234,11 +226,11 @@ def test_a_second_factor_is_needed_once_it_was_confirmed(person: Person) -> None
     secret = factor("enrol").json()["secret"]
     assert person.log_in().status_code == 200, "not confirmed yet"
     assert factor("confirm", code="000000").status_code == 400
-    assert factor("confirm", code=code(secret)).json() == {"state": "enabled"}
+    assert factor("confirm", code=totp(secret)).json() == {"state": "enabled"}
     lacking = person.log_in()
     assert (lacking.status_code, lacking.json()["code"]) == (401, "second_factor_required")
     assert person.log_in(totp="000000").json()["code"] == "invalid_credentials"
-    used = code(secret)
+    used = totp(secret)
     assert person.log_in(totp=used).status_code == 200
     assert person.log_in(totp=used).status_code == 401, "a code is good once"
     short = "elevenchars"
@@ -246,7 +238,7 @@ def test_a_second_factor_is_needed_once_it_was_confirmed(person: Person) -> None
         "/v1/password/change", access_token=tokens["access_token"], current=person.password, password=short
     )
     assert changed.status_code == 204, "with a second factor a shorter password will do"
-    assert factor("disable", code=code(secret, 30)).json() == {"state": "disabled"}
+    assert factor("disable", code=totp(secret, 30)).json() == {"state": "disabled"}
     person.password = short
     assert person.log_in().status_code == 200
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from jwt.algorithms import ECAlgorithm
 
+from local.sign_on import CALLBACK, GOODBYE, Application, Visitor
 from local.suite import Suite
 from tests.integration.auth.conftest import Person
 from tests.support.node import INSTALLED, install
-from tests.support.sign_on import CALLBACK, GOODBYE, Application, Visitor
 
 
 class OpenIdClient:

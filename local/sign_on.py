@@ -153,12 +153,12 @@ class Form(HTMLParser):
     def __post_init__(self) -> None:
         super().__init__()
         self.feed(self.page.text)
-        assert self.action, self.page.text
+        if not self.action:
+            raise ValueError(f"{self.page.status_code}: a page without a form")
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            assert given["method"] == "post"
             self.action = urljoin(self.page.url, given["action"])
         elif tag == "input" and given.get("type") == "hidden":
             self.fields[given["name"]] = given["value"]
@@ -209,11 +209,16 @@ class Visitor:
         return value or ""
 
 
-def told(answer: requests.Response) -> dict[str, str]:
-    """Return what an application is told by a redirect to its callback."""
-    assert answer.status_code == 303, (answer.status_code, answer.text)
-    location = urlsplit(answer.headers["Location"])
-    assert location._replace(query="").geturl() == CALLBACK
+def told(answer: requests.Response, callback: str = CALLBACK) -> dict[str, str]:
+    """Return what an application is told by a redirect to its callback.
+
+    Raises:
+        ValueError: The answer leads elsewhere, or tells something twice.
+    """
+    location = urlsplit(answer.headers.get("Location", ""))
+    if answer.status_code != 303 or location._replace(query="").geturl() != callback:
+        raise ValueError(f"{answer.status_code}: not a redirect to {callback}: {answer.text}")
     values = parse_qs(location.query, strict_parsing=True, keep_blank_values=True)
-    assert all(len(each) == 1 for each in values.values())
+    if any(len(each) != 1 for each in values.values()):
+        raise ValueError("something is told twice")
     return {name: each[0] for name, each in values.items()}

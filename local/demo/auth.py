@@ -1,0 +1,163 @@
+"""Drive of the central authentication: somebody from an old system, somebody new, sign-up to erasure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from local.auth_clients import register
+from local.company import Company
+from local.demo.checks import Checks
+from local.person import DEMO_EMAIL, DEMO_PASSWORD
+from local.sign_on import Application, Visitor, told
+from local.suite import Suite
+from local.table_dump import readable
+
+__all__ = ["FLOW", "PAGE", "STEPS", "drive"]
+
+FLOW = "company → API → KMS, table; import → upgrade; OpenID Connect"
+PAGE = "auth/"
+STEPS = 25
+PATIENCE_S = 20.0
+PERSONAL = {"given_name": "Hyacinth", "street_address": "7 Larkspur Terrace"}
+
+
+def drive(suite: Suite, checks: Checks) -> None:
+    """Import, sign up, verify, log in, refresh, sign on elsewhere, export, erase."""
+    run = secrets.token_hex(4)
+    shop = Company(suite, "demo-shop", title="The Shop")
+    old = f"old.{run}@example.org"
+    new, password = f"new.{run}@example.org", secrets.token_urlsafe(16)
+    _import(suite, checks, shop, old)
+
+    # Somebody new.
+    answer = shop.post("/v1/signup", email=new, password=password, profile=PERSONAL)
+    checks.equal("sign-up: accepted", answer.status_code, 202)
+    checks.equal("sign-up: not before the address is verified", _log_in(shop, new, password).status_code, 403)
+    [mail] = _wait(lambda: _mails(suite, new)) or [{"token": ""}]
+    checks.equal(
+        "verify: by the token of the mail", shop.post("/v1/verify", token=mail["token"]).status_code, 200
+    )
+    tokens = _log_in(shop, new, password).json()
+    checks.true("log-in: tokens", "access_token" in tokens, str(tokens))
+    refreshed = shop.post("/v1/token/refresh", refresh_token=tokens["refresh_token"]).json()
+    retried = shop.post("/v1/token/refresh", refresh_token=tokens["refresh_token"]).json()
+    checks.true("refresh: a new token", refreshed["refresh_token"] != tokens["refresh_token"])
+    checks.equal("refresh: a retry gets the same one", retried["refresh_token"], refreshed["refresh_token"])
+    active = shop.post("/v1/introspect", token=refreshed["access_token"]).json()
+    checks.equal("introspection: whose it is", active.get("sub"), tokens["user_id"])
+
+    _sign_on(suite, checks, new, password, tokens["user_id"])
+
+    person = f"/v1/users/{tokens['user_id']}"
+    exported = shop.get(f"{person}/export").json()
+    checks.equal("export: the profile", exported["profile"]["given_name"], PERSONAL["given_name"])
+    checks.true("export: the trail", {"signup", "login"} <= {entry["action"] for entry in exported["trail"]})
+    seen = readable(suite.client("dynamodb"), suite["AuthUsersTableName"])
+    known = [
+        new,
+        old,
+        new.partition("@")[0],
+        *PERSONAL.values(),
+        password,
+        mail["token"],
+        refreshed["refresh_token"],
+    ]
+    checks.equal("the table: nothing personal, no token", [text for text in known if text in seen], [])
+    checks.true("the table: no hash", not any(mark in seen for mark in ("$argon2", "$2b$", "$6$")))
+    checks.equal("erase", shop.ask("DELETE", person).status_code, 204)
+    checks.equal("erased: for ever", shop.get(person).status_code, 410)
+    checks.equal("erased: no log-in", _log_in(shop, new, password).status_code, 401)
+    checks.equal(
+        "erased: no session",
+        shop.post("/v1/introspect", token=refreshed["access_token"]).json(),
+        {"active": False},
+    )
+    checks.equal(
+        "a stranger's request",
+        suite.http.post(f"{shop.url}/v1/login", json={"request": "x"}).status_code,
+        401,
+    )
+    _leave_somebody(suite, checks)
+
+
+def _import(suite: Suite, checks: Checks, shop: Company, email: str) -> None:
+    """Import three people of an old system, and log one in."""
+    password, salt = "a password from the old shop", secrets.token_hex(4)
+    digest = hashlib.md5(f"{salt}{password}".encode(), usedforsecurity=False).hexdigest()
+    lines = [
+        {"id": email, "email": email, "email_verified": True, "password_hash": digest,
+         "hash_scheme": "md5(salt.password)", "salt": salt},
+        {"id": f"2.{email}", "email": email, "email_verified": False},
+        {"id": "broken", "email": "nobody"},
+    ]  # fmt: skip
+    begun = shop.post("/v1/users/import").json()
+    body = "\n".join(json.dumps(line) for line in lines)
+    suite.http.put(begun["upload"]["url"], data=body.encode()).raise_for_status()
+    state = _wait(lambda: _done(shop, begun["job_id"])) or {"lines": "not done in time"}
+    expected = {"created": 1, "merged": 0, "already": 0, "conflict": 1, "refused": 1}
+    checks.equal("import: what became of the lines", state["lines"], expected)
+    first = _log_in(shop, email, password).json()
+    checks.true("import: log-in by the old password", "user_id" in first, str(first))
+    exported = shop.get(f"/v1/users/{first.get('user_id')}/export").json()
+    checks.equal("import: the old hash is replaced", exported.get("legacy_passwords_of"), [])
+    checks.equal("import: and again by the new one", _log_in(shop, email, password).status_code, 200)
+
+
+def _done(shop: Company, job: str) -> dict[str, Any] | None:
+    state: dict[str, Any] = shop.get(f"/v1/users/import/{job}").json()
+    return state if state["state"] == "done" else None
+
+
+def _sign_on(suite: Suite, checks: Checks, email: str, password: str, user: str) -> None:
+    """Sign on to a second application by OpenID Connect, in a browser's stead."""
+    application, visitor = Application(suite, "The Bank", public=False, trusted=False), Visitor(suite)
+    consent = visitor.sign_in(application, email, password, scope="openid email")
+    while consent.status_code in (302, 303) and application.redirect_uri not in consent.headers["Location"]:
+        consent = visitor.http.get(consent.headers["Location"], allow_redirects=False)
+    checks.true("sign-on: asks for consent", "The Bank" in consent.text, consent.text[:200])
+    answer = visitor.submit(consent, decision="allow")
+    while answer.headers.get("Location", "").startswith(application.url):
+        answer = visitor.http.get(answer.headers["Location"], allow_redirects=False)
+    tokens = application.exchange(told(answer)["code"]).json()
+    claims = application.read(tokens["id_token"])
+    checks.equal("sign-on: the same person", claims["sub"], user)
+    checks.equal("sign-on: the address", application.userinfo(tokens["access_token"]).json()["email"], email)
+
+
+def _leave_somebody(suite: Suite, checks: Checks) -> None:
+    """Leave somebody to sign in as, and the page of `web/auth/` as an application."""
+    page = f"{suite['WebUrl']}/{PAGE}"
+    register(
+        suite.client, suite.outputs, "sign-on-page", company="demo-shop", title="The demo page",
+        redirect_uris=[page], logout_uris=[page],
+    )  # fmt: skip
+    shop = Company(suite, "demo-shop", title="The Shop")
+    if _log_in(shop, DEMO_EMAIL, DEMO_PASSWORD).status_code != 200:
+        shop.post("/v1/signup", email=DEMO_EMAIL, password=DEMO_PASSWORD, profile={"name": "Demo Person"})
+        [mail, *_] = _wait(lambda: _mails(suite, DEMO_EMAIL)) or [{"token": ""}]
+        shop.post("/v1/verify", token=mail["token"])
+    checks.equal("somebody to sign in as", _log_in(shop, DEMO_EMAIL, DEMO_PASSWORD).status_code, 200)
+    checks.equal("the page is there", suite.http.get(page).status_code, 200)
+
+
+def _log_in(shop: Company, email: str, password: str) -> Any:
+    return shop.post("/v1/login", email=email, password=password)
+
+
+def _mails(suite: Suite, email: str) -> list[dict[str, str]]:
+    pages = suite.client("dynamodb").get_paginator("scan").paginate(TableName=suite["AuthOutboxTableName"])
+    items = [item for page in pages for item in page["Items"] if item["to"]["S"] == email]
+    return [{"token": item["token"]["S"]} for item in items]
+
+
+def _wait[T](probe: Callable[[], T]) -> T:
+    """Ask until the answer is something, or patience ends; the checks say which."""
+    end = time.monotonic() + PATIENCE_S
+    while not (answer := probe()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return answer
