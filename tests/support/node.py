@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
 
 from local.process import ROOT
 
-__all__ = ["INSTALLED", "install"]
+__all__ = ["INSTALLED", "Ask", "install", "running"]
+
+type Ask = Callable[[dict[str, Any]], dict[str, Any]]
+"""Gives a script a job, and returns its answer."""
 
 SOURCE = ROOT / "tests/interop"
 INSTALLED = ROOT / ".local/interop"
 
 
-def install() -> str | None:
-    """Install what the lock file says, once; why it cannot be, on one line."""
+@contextmanager
+def running(script: str) -> Iterator[Ask]:
+    """Run a script of `tests/interop` that answers lines of JSON; skips the test without Node.js."""
+    install()
+    with subprocess.Popen(
+        ["node", script], cwd=INSTALLED, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+
+        def ask(job: dict[str, Any]) -> dict[str, Any]:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            answer: dict[str, Any] = json.loads(process.stdout.readline())
+            return answer
+
+        yield ask
+
+
+def install() -> None:
+    """Install what the lock file says, once; skips the test where that cannot be."""
     if not (shutil.which("node") and shutil.which("npm")):
-        return "no Node.js with npm: 'apt install nodejs npm' or 'brew install node'"
+        pytest.skip("no Node.js with npm: 'apt install nodejs npm' or 'brew install node'")
     INSTALLED.mkdir(parents=True, exist_ok=True)
     lock, done = SOURCE / "package-lock.json", INSTALLED / "installed.json"
     for path in SOURCE.iterdir():
@@ -27,6 +55,5 @@ def install() -> str | None:
             ["npm", "ci", *quiet], cwd=INSTALLED, capture_output=True, text=True, check=False
         )
         if installing.returncode:
-            return f"npm ci fails: {' '.join(installing.stderr.split())[:150]}"
+            pytest.skip(f"npm ci fails: {' '.join(installing.stderr.split())[:150]}")
         shutil.copy(lock, done)
-    return None

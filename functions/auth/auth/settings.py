@@ -3,16 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from shared.settings import EnvSettings, positive_int
+from shared.settings import EnvSettings, base_url, positive_int
 
 __all__ = ["AuthSettings", "DeliverSettings", "ImportSettings", "KeySettings", "RotationSettings"]
-
-
-def _issuer(text: str) -> str:
-    scheme, separator, rest = text.partition("://")
-    if scheme not in ("http", "https") or not separator or not rest or text.endswith("/"):
-        raise ValueError("must be an http or https address without a slash at its end")
-    return text
 
 
 @dataclass(frozen=True)
@@ -54,7 +47,7 @@ class AuthSettings(KeySettings):
         password_min_second_factor: The same with one.
     """
 
-    issuer: Annotated[str, _issuer]
+    issuer: Annotated[str, base_url]
     mail_queue: str
     import_bucket: str = ""
     access_token_seconds: Annotated[int, positive_int] = 600

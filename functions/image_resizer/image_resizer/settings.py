@@ -3,18 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from shared.settings import EnvSettings, positive_int
+from shared.settings import EnvSettings, base_url, positive_int
 
 from .variants import Ladder, parse_ladder
 
 __all__ = ["ResizeSettings"]
-
-
-def _base_url(text: str) -> str:
-    scheme, separator, host = text.partition("://")
-    if scheme not in ("http", "https") or not separator or not host or text.endswith("/"):
-        raise ValueError("must be an http or https address without a slash at its end")
-    return text
 
 
 @dataclass(frozen=True)
@@ -31,7 +24,7 @@ class ResizeSettings(EnvSettings):
     """
 
     bucket: str
-    url: Annotated[str, _base_url]
+    url: Annotated[str, base_url]
     ladder: Annotated[Ladder, parse_ladder]
     max_bytes: Annotated[int, positive_int] = 40_000_000
     cache_control: str = "public, max-age=86400"

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, Self, get_args
 
-__all__ = ["EnvSettings", "SettingsError", "flag", "positive_int", "positive_number"]
+__all__ = ["EnvSettings", "SettingsError", "base_url", "flag", "positive_int", "positive_number"]
 
 
 class SettingsError(Exception):
@@ -55,6 +55,18 @@ def positive_number(text: str) -> float:
     if not 0 < number < float("inf"):
         raise ValueError("must be a number above 0")
     return number
+
+
+def base_url(text: str) -> str:
+    """An http or https address that paths can be put behind.
+
+    Raises:
+        ValueError: `text` is none, or ends with a slash.
+    """
+    scheme, separator, host = text.partition("://")
+    if scheme not in ("http", "https") or not separator or not host or text.endswith("/"):
+        raise ValueError("must be an http or https address without a slash at its end")
+    return text
 
 
 def flag(text: str) -> bool:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from shared.envelope import PermanentError, WrongContextError
-from tests.support.node import INSTALLED, install
+from tests.support.node import Ask, running
 from tests.unit.envelope.memory_kms import Region
 
 CONTEXTS = [
@@ -27,29 +24,21 @@ CONTEXTS = [
 class Node:
     """The other SDK, in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
 
     def seal(self, plaintext: bytes, key: bytes, context: dict[str, str]) -> bytes:
         return base64.b64decode(
-            self._ask(plaintext=_text(plaintext), key=_text(key), context=context)["message"]
+            self._ask({"plaintext": _text(plaintext), "key": _text(key), "context": context})["message"]
         )
 
     def open(self, message: bytes, key: bytes, context: dict[str, str]) -> bytes:
         return base64.b64decode(
-            self._ask(message=_text(message), key=_text(key), context=context)["plaintext"]
+            self._ask({"message": _text(message), "key": _text(key), "context": context})["plaintext"]
         )
 
     def refusal(self, message: bytes, key: bytes, context: dict[str, str]) -> str:
-        answer: str = self._ask(message=_text(message), key=_text(key), context=context)["error"]
-        return answer
-
-    def _ask(self, **job: Any) -> dict[str, Any]:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        answer: str = self._ask({"message": _text(message), "key": _text(key), "context": context})["error"]
         return answer
 
 
@@ -59,12 +48,8 @@ def _text(data: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    if reason := install():
-        pytest.skip(reason)
-    with subprocess.Popen(
-        ["node", "envelope.mjs"], cwd=INSTALLED, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield Node(process)
+    with running("envelope.mjs") as ask:
+        yield Node(ask)
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,32 +11,23 @@ from jwt.algorithms import ECAlgorithm
 from local.sign_on import CALLBACK, GOODBYE, Application, Visitor
 from local.suite import Suite
 from tests.integration.auth.conftest import Person
-from tests.support.node import INSTALLED, install
+from tests.support.node import Ask, running
 
 
 class OpenIdClient:
     """An application whose protocol is somebody else's work."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
 
     def __call__(self, job: str, **parameters: Any) -> dict[str, Any]:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps({"job": job, **parameters}) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
+        return self._ask({"job": job, **parameters})
 
 
 @pytest.fixture
 def openid_client() -> Iterator[OpenIdClient]:
-    if reason := install():
-        pytest.skip(reason)
-    with subprocess.Popen(
-        ["node", "openid_client.mjs"], cwd=INSTALLED, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield OpenIdClient(process)
+    with running("openid_client.mjs") as ask:
+        yield OpenIdClient(ask)
 
 
 @pytest.fixture(params=["public", "private_key_jwt"])
