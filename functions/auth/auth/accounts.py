@@ -10,8 +10,15 @@ from uuid import uuid4
 
 from . import mails, merging, mfa, passwords, sessions
 from .clients import Client
-from .documents import Document, checked
-from .errors import BadRequestError, BusyError, ConflictError, NotFoundError, UnauthorizedError
+from .documents import PROFILE, Document, checked
+from .errors import (
+    BadRequestError,
+    BusyError,
+    ConflictError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
 from .identity import Kind, normalise_email, normalise_phone
 from .jwts import InvalidTokenError
 from .logins import opened, prove
@@ -35,6 +42,7 @@ __all__ = [
 ]
 
 _TRIES = 4
+_CODES, _CODES_S = 5, 300  # that can be tried to confirm or end a second factor
 SCOPE = "account"  # of tokens that a company's server gets for a person
 
 
@@ -85,7 +93,7 @@ def sign_up(
     document.edit(known | changes, services.now_ms, services.region)
     new = User(str(uuid4()), "unverified", None, alias[2:], _phone_index(services, document))
     new, save = services.close(None, new, document)
-    order = mails.Order(services, "verify", new.id, client)
+    order = mails.Order(services, "verify", new.id, alias[2:], client)
     try:
         services.store.commit(
             save,
@@ -96,7 +104,7 @@ def sign_up(
         )
     except LostRaceError:
         owner = services.store.owner(alias)
-        order = mails.Order(services, "known" if owner else "none", owner or new.id, client)
+        order = mails.Order(services, "known" if owner else "none", owner or new.id, alias[2:], client)
         services.store.commit(
             order.write, services.audit(owner or alias, "signup", client.id, "known"), once=once
         )
@@ -123,17 +131,18 @@ def verify(services: Services, token: str, client: Client, once: Once) -> str:
         after = user
         if item["kind"]["S"] == "email":
             address = document["email_pending"]
-            if address is None:
-                raise BadRequestError("invalid_token", "The link is not valid, or no longer.")
-            index = services.index("email", address)
+            index = services.index("email", address) if address else ""
+            if index != item["index"]["S"]:
+                raise mails.invalid()
             owner = services.store.owner(f"E#{index}")
             if owner not in (None, user.id):
                 raise ConflictError("address_taken", "The address belongs to another account.")
             writes.append(services.store.claim(f"E#{index}", user.id))
-            if user.email_index and user.email_index != index:
-                writes.append(services.store.release(f"E#{user.email_index}", user.id))
+            writes += services.releases(f"E#{user.email_index}", user.id) if user.email_index != index else []
             document.edit({"email": address, "email_pending": None}, services.now_ms, services.region)
             after = user.but(email_index=index)
+        elif user.email_index != item["index"]["S"]:
+            raise mails.invalid()
         document.edit({"email_verified": True}, services.now_ms, services.region)
         if after.status == "unverified":
             after = after.but(status="active")
@@ -198,7 +207,7 @@ def forgot_password(services: Services, email: str, client: Client, once: Once) 
     alias = f"E#{services.index('email', normalise_email(email))}"
     mails.allowed(services, alias)
     owner = services.store.owner(alias)
-    order = mails.Order(services, "reset" if owner else "none", owner or str(uuid4()), client)
+    order = mails.Order(services, "reset" if owner else "none", owner or str(uuid4()), alias[2:], client)
     services.store.commit(order.write, services.audit(owner or alias, "forgot", client.id), once=once)
     order.send()
     services.floor(started)
@@ -215,22 +224,40 @@ def reset_password(services: Services, token: str, password: str, client: Client
     def run() -> None:
         item, done = mails.redeemed(services, token, frozenset({"reset", "known"}))
         user = services.find(item["user"]["S"])
-        document = services.open(user)
+        if item["index"]["S"] not in (user.email_index, *_further(document := services.open(user))):
+            raise mails.invalid()
         if done:
             if not passwords.verify(password, document["secret"], {}).matched:
-                raise BadRequestError("invalid_token", "The link is not valid, or no longer.")
+                raise mails.invalid()
             services.store.commit(once=once)
-            return
-        _set_password(services, document, password)
-        document.edit({"email_verified": True}, services.now_ms, services.region)
-        after = user.but(status="active") if user.status == "unverified" else user
-        _, save = services.close(user, after, document)
-        audit = services.audit(user.id, "reset", client.id)
-        unlocked = opened(services, f"E#{user.email_index}") if user.email_index else None
-        services.store.commit(save, mails.used(token), unlocked, audit, once=once)
-        services.store.commit_each(sessions.end(services, user.id))
+        else:
+            _set_password(services, document, password)
+            after = user
+            if user.status == "unverified":
+                # Whoever signed up with it may have been somebody else: nothing of theirs stays.
+                strangers = dict.fromkeys([*PROFILE, "phone", "phone_verified"])
+                document.edit(strangers, services.now_ms, services.region)
+                after = user.but(status="active", phone_index="")
+            document.edit({"email_verified": True}, services.now_ms, services.region)
+            _, save = services.close(user, after, document)
+            audit = services.audit(user.id, "reset", client.id)
+            unlocked = [opened(services, alias) for alias in _aliases(user, document)]
+            services.store.commit(save, mails.used(token), *unlocked, audit, once=once)
+        services.store.commit_each(sessions.end(services, user.id))  # at a retry too
 
     _again(run)
+
+
+def _further(document: Document) -> list[str]:
+    """The blind indexes of a person's further addresses."""
+    return [index for index, _ in document.family("email_also")]
+
+
+def _aliases(user: User, document: Document) -> list[str]:
+    """The aliases that are a person's by their record."""
+    aliases = [f"E#{user.email_index}"] if user.email_index else []
+    aliases += [f"P#{user.phone_index}"] if document["phone_verified"] else []
+    return aliases + [f"E#{index}" for index in _further(document)]
 
 
 def change_password(
@@ -282,7 +309,10 @@ def _logged_in(services: Services, access_token: str, client: Client) -> tuple[U
         or services.store.get(f"U#{user}", f"R#{session}") is None
     ):
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.")
-    return services.find(user), session
+    found = services.find(user)
+    if found.status != "active":
+        raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.")
+    return found, session
 
 
 def second_factor(
@@ -305,10 +335,13 @@ def second_factor(
         UnauthorizedError: The token is not good.
         BadRequestError: The code is wrong, or the action unknown.
         ConflictError: There is a second factor already, or none was begun.
+        TooManyRequestsError: Five codes were tried in five minutes.
     """
 
     def run() -> dict[str, str]:
         user, _ = _logged_in(services, access_token, client)
+        if action != "enrol" and services.store.count(f"totp#{user.id}", _CODES_S) > _CODES:
+            raise TooManyRequestsError("too_many_attempts", "Too many codes; try again later.", _CODES_S)
         document = services.open(user)
         spent = None
         if action == "enrol":
@@ -355,7 +388,9 @@ def edit(
         BadRequestError: A field is unknown, too long or malformed.
         ConflictError: The address belongs to another account.
     """
-    address = normalise_email(changes["email"]) if changes.get("email") is not None else None
+    if not isinstance(changes.get("email", ""), str):
+        raise BadRequestError("bad_field", "The address is not a text; it can be changed, and not removed.")
+    address = normalise_email(changes["email"]) if "email" in changes else None
     changes = checked({name: value for name, value in changes.items() if name != "email"})
 
     def run() -> dict[str, Any]:
@@ -364,14 +399,14 @@ def edit(
         writes = []
         after = user
         if "phone" in changes and changes["phone"] != document["phone"]:
-            if document["phone_verified"]:
-                writes.append(services.store.release(f"P#{user.phone_index}", user.id))
+            writes += services.releases(f"P#{user.phone_index}", user.id)
             changes["phone_verified"] = None
         order = None
         if address is not None and address != document["email"]:
-            mails.allowed(services, f"E#{services.index('email', address)}")
+            index = services.index("email", address)
+            mails.allowed(services, f"E#{index}")
             changes["email_pending"] = address
-            order = mails.Order(services, "email", user.id, client)
+            order = mails.Order(services, "email", user.id, index, client)
             writes.append(order.write)
         document.edit(
             {f"company.{client.company}": document[f"company.{client.company}"] or {}} | changes,
@@ -403,33 +438,24 @@ def erase(services: Services, user_id: str, client: Client, once: Once) -> None:
 
     def run() -> None:
         user = services.store.user(user_id)
+        while user is not None and user.merged_into:  # the id leads to the account of the same person
+            user = services.store.user(user.merged_into)
         if user is None:
             raise NotFoundError("unknown_user", "There is no such account.")
         if user.status == "erased":
             services.store.commit(once=once)
-            return
-        aliases = [f"E#{user.email_index}"] if user.email_index else []
-        if user.sealed is not None:
-            document = services.open(user)
-            aliases += [f"P#{user.phone_index}"] if document["phone_verified"] else []
-            aliases += [f"E#{index}" for index, _ in document.family("email_also")]
-        _forget_belongings(services, user.id)
-        held = [alias for alias in aliases if services.store.owner(alias) == user.id]
-        after = User(user.id, "erased", None, ts=services.reading(user.ts), version=user.version)
-        services.store.commit(
-            services.store.save(after.written_in(services.region), user),
-            *(services.store.release(alias, user.id) for alias in held),
-            services.audit(user.id, "erase", client.id),
-            once=once,
-        )
+        else:
+            aliases = _aliases(user, services.open(user)) if user.sealed else []
+            after = User(user.id, "erased", None, ts=services.reading(user.ts), version=user.version)
+            services.store.commit(
+                services.store.save(after.written_in(services.region), user),
+                *(write for alias in aliases for write in services.releases(alias, user.id)),
+                services.audit(user.id, "erase", client.id),
+                once=once,
+            )
+        services.forget_belongings(user.id)  # last: no log-in can be written any more; at a retry too
 
     _again(run)
-
-
-def _forget_belongings(services: Services, user: str) -> None:
-    """Delete the sessions of a person and what was granted to applications."""
-    things = [item for item in services.store.query(f"U#{user}") if item["sk"]["S"] != "."]
-    services.store.commit_each([{"Delete": {"Key": {"pk": item["pk"], "sk": item["sk"]}}} for item in things])
 
 
 def export(services: Services, user_id: str, client: Client, once: Once) -> dict[str, Any]:
@@ -486,11 +512,13 @@ def merge(services: Services, user_id: str, other_id: str, client: Client, once:
         document = services.open(user)
         if user.id == other.id:
             services.store.commit(once=once)
-            return _shown(user, document)
-        after, writes = merging.merge(services, user, document, other, services.open(other))
-        _forget_belongings(services, other.id)
-        audits = [services.audit(each, "merge", client.id) for each in (user.id, other.id)]
-        services.store.commit(*writes, *audits, once=once)
+            after = user
+        else:
+            after, writes = merging.merge(services, user, document, other, services.open(other))
+            audits = [services.audit(each, "merge", client.id) for each in (user.id, other.id)]
+            services.store.commit(*writes, *audits, once=once)
+        if other_id != user_id:
+            services.forget_belongings(other_id)  # at a retry too
         return _shown(after, document)
 
     return _again(run)

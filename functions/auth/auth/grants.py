@@ -98,10 +98,10 @@ def _exchange(
 def _refresh(
     services: Services, form: Mapping[str, str], client: Client, once: Once | None
 ) -> dict[str, Any]:
-    newest, session, tokens = sessions.refresh(services, form.get("refresh_token", ""), client.id, once)
+    newest, session, tokens = sessions.refresh(
+        services, form.get("refresh_token", ""), client.id, once, scope=form.get("scope", "")
+    )
     scopes = session["scope"]["S"].split()
-    if not set(form.get("scope", "").split()) <= set(scopes):
-        raise BadRequestError("invalid_scope", "scope has more than was granted.")
     if "openid" not in scopes:
         return tokens
     sid = {"sid": session["sid"]["S"]} if "sid" in session else {}

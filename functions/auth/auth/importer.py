@@ -23,7 +23,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.clients import client
 
 from .imports import COUNTED, JOB_DAYS, job_of
-from .lines import Importer
+from .lines import MAX_LINE_BYTES, Importer
 from .services import Records, records
 from .settings import ImportSettings
 from .store import Item, Write, write
@@ -36,7 +36,7 @@ __all__ = ["handler", "split"]
 logger = Logger()
 
 _CHUNK = 1 << 20
-MAX_UPLOAD_BYTES = 1 << 30
+MAX_PARTS = 2000
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
@@ -83,20 +83,26 @@ def split(body: Iterator[bytes], lines: int) -> Iterator[tuple[int, int]]:
 def _split_upload(at: Records, settings: ImportSettings, key: str) -> None:
     job = key.removeprefix("uploads/").removesuffix(".jsonl")
     item, _ = job_of(at.store, job)
+    s3, queue = client("s3"), client("sqs")
     if item is None or item["state"]["S"] in ("done", "failed"):
         logger.info("upload without a job", job=job)
+        s3.delete_object(Bucket=settings.import_bucket, Key=key)  # it holds personal data
         return
-    s3, queue = client("s3"), client("sqs")
     try:
         upload = s3.get_object(Bucket=settings.import_bucket, Key=key)
     except s3.exceptions.NoSuchKey:
         logger.info("upload is gone", job=job)
         return
-    if upload["ContentLength"] > MAX_UPLOAD_BYTES:
-        at.store.commit(_state(job, "failed", problem="The upload has more than 1 GiB."))
+    parts = list(split(upload["Body"].iter_chunks(_CHUNK), settings.part_lines))
+    problem = None
+    if len(parts) > MAX_PARTS:
+        problem = f"The upload has more than {MAX_PARTS * settings.part_lines} lines."
+    elif any(end - start > settings.part_lines * (MAX_LINE_BYTES + 2) for start, end in parts):
+        problem = f"The upload has lines of far more than {MAX_LINE_BYTES} bytes."
+    if problem is not None:
+        at.store.commit(_state(job, "failed", problem=problem))
         s3.delete_object(Bucket=settings.import_bucket, Key=key)
         return
-    parts = list(split(upload["Body"].iter_chunks(_CHUNK), settings.part_lines))
     if not parts:
         at.store.commit(_state(job, "done", parts=0))
         return

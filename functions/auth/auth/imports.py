@@ -34,7 +34,7 @@ def begin(services: Services, company: Client, once: Once, *, dry_run: bool) -> 
         dry_run: Only report what would be done.
 
     Returns:
-        `job_id`, and `upload`: an address that takes one PUT within an hour.
+        `job_id`, and `upload`: an address to PUT the lines to, within an hour.
     """
     job = str(uuid4())
     item: Item = {

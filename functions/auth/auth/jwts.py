@@ -37,15 +37,18 @@ class Key(NamedTuple):
 
 
 def strict_json(data: bytes | str) -> Any:
-    """JSON without repeated member names and without NaN or Infinity.
+    """JSON without repeated member names, NaN, Infinity, and halves of surrogate pairs, which no UTF-8 has.
 
     Raises:
         ValueError: It is anything else, or nested beyond what the parser takes.
     """
     try:
-        return json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse)
+        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse)
+        if (b"\\u" if isinstance(data, bytes) else "\\u") in data:  # type: ignore[operator]  # the same kind
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

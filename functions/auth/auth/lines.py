@@ -84,6 +84,8 @@ class Importer:
         if not 0 < len(members.get("id", "")) <= 100:
             raise BadRequestError("bad_field", "id is missing or too long.")
         company = members.get("company", self._company)
+        if company == "*":
+            raise BadRequestError("bad_field", "company is missing.")
         if company != self._company and self._company != "*":
             raise BadRequestError("other_company", "The line is another company's.")
         profile = members.get("profile", {})
@@ -160,6 +162,8 @@ class Importer:
             _, demoted = records.close(loser, loser.but(status="conflict"), losers)
             writes.append(demoted)
         records.store.commit(*writes)
+        if loser is not None:
+            records.forget_belongings(loser.id)
         return {"result": "created", "user_id": user_id} | ({"with": loser.id} if loser else {})
 
     def _join(self, owner: User, theirs: Document, document: Document) -> dict[str, Any]:
@@ -170,7 +174,10 @@ class Importer:
         theirs.edit(merging.taken_over(theirs, document, ""), records.now_ms, records.region)
         phone_index = records.index("phone", theirs["phone"]) if theirs["phone"] else ""
         _, save = records.close(owner, owner.but(phone_index=phone_index), theirs)
-        records.store.commit(save, records.audit(owner.id, "import_merge", self._company))
+        writes = [save, records.audit(owner.id, "import_merge", self._company)]
+        if theirs["phone_verified"] and records.store.owner(f"P#{phone_index}") is None:
+            writes.append(records.store.claim(f"P#{phone_index}", owner.id))
+        records.store.commit(*writes)
         return outcome
 
     def _pretend(self, user_id: str, document: Document, alias: str | None) -> dict[str, Any]:
@@ -191,6 +198,7 @@ class Importer:
             if first is None:
                 raise
             if first["user"]["S"] != user_id:
-                result = "merged" if verified and first["verified"]["BOOL"] else "conflict"
+                beaten = verified and not first["verified"]["BOOL"]
+                result = "created" if beaten else "merged" if verified else "conflict"
                 return {"result": result, "with": first["user"]["S"]}
         return {"result": "created", "user_id": user_id}

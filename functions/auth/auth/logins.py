@@ -151,12 +151,17 @@ def prove(
         raise UnauthorizedError("invalid_credentials", "The name or the password is wrong.")
 
     if user.status == "unverified":
+        services.store.commit(opened(services, alias), once=once)
         raise ForbiddenError("unverified", "The e-mail address has not been verified yet.")
     if second_factor and document["totp"] and spent is None:
-        services.store.commit(services.store.attempts(alias, add=-1), once=once)
+        forgotten = {"wait": 0, "locked": 0} if standing.forgotten else {}
+        uncounted = services.store.attempts(alias, add=-1 - standing.forgotten, **forgotten)
+        services.store.commit(uncounted, once=once)
         raise UnauthorizedError("second_factor_required", "A code of the second factor is needed too.")
     writes = [opened(services, alias)] + ([spent] if spent else [])
-    if verdict.upgrade:
+    if not verdict.upgrade:
+        writes.append(services.store.unchanged(user))  # or a password that was changed meanwhile lets in
+    else:
         before = user
         replaced = {f"old_hash.{company}": None for company, _ in document.family("old_hash")}
         secret = passwords.hash_password(password)
@@ -184,7 +189,7 @@ def prove_code(services: Services, alias: str, code: str, client_id: str, *, gue
         _refuse(services, alias, standing, audit, guesser, None)
         services.floor(started)
         raise UnauthorizedError("wrong_code", "The code is wrong, or was used before.")
-    return Proof(user, document, (opened(services, alias), spent))
+    return Proof(user, document, (opened(services, alias), spent, services.store.unchanged(user)))
 
 
 def _begun(services: Services, alias: str, guesser: str) -> tuple[Standing, User | None, Document]:

@@ -16,7 +16,7 @@ from .errors import BadRequestError, BusyError, TooManyRequestsError
 from .services import Services
 from .store import Item, Write, write
 
-__all__ = ["LIVES_S", "MailKind", "Order", "allowed", "redeemed", "used"]
+__all__ = ["LIVES_S", "MailKind", "Order", "allowed", "invalid", "redeemed", "used"]
 
 type MailKind = Literal["verify", "known", "reset", "email", "none"]
 """A new account; a sign-up of who has one; a forgotten password; a new address; nobody's."""
@@ -32,11 +32,13 @@ class Order:
         services: The services.
         kind: Which mail; `none` costs the same and sends nothing.
         user: To whom; any text for `none`.
+        index: Blind index of the address that it goes to: its token proves that address, and no other.
         client: The company in whose name.
     """
 
-    def __init__(self, services: Services, kind: MailKind, user: str, client: Client) -> None:
+    def __init__(self, services: Services, kind: MailKind, user: str, index: str, client: Client) -> None:
         self._services, self._kind, self._user, self._client = services, kind, user, client
+        self._index = index
         self._token = token_urlsafe(32)
         self._expires = int(services.now()) + LIVES_S[kind]
 
@@ -46,6 +48,7 @@ class Order:
         item: Item = {
             "kind": {"S": self._kind},
             "user": {"S": self._user},
+            "index": {"S": self._index},
             "client": {"S": self._client.id},
             "expires": {"N": str(self._expires)},
         }
@@ -91,8 +94,13 @@ def redeemed(services: Services, token: str, kinds: frozenset[str]) -> tuple[Ite
     """
     item = services.store.get(_key(token)) if len(token) <= 64 else None
     if item is None or item["kind"]["S"] not in kinds:
-        raise BadRequestError("invalid_token", "The link is not valid, or no longer.")
+        raise invalid()
     return item, "used" in item
+
+
+def invalid() -> BadRequestError:
+    """Why a token of a mail does nothing, whatever the reason."""
+    return BadRequestError("invalid_token", "The link is not valid, or no longer.")
 
 
 def used(token: str) -> Write:

@@ -46,6 +46,8 @@ def taken_over(document: Document, other: Document, other_index: str) -> dict[st
         changes[f"email_also.{other_index}"] = other["email"]
     if document["secret"] is None and other["secret"] is not None:
         changes["secret"] = other["secret"]
+    if document["totp"] is None and other["totp"] is not None:
+        changes["totp"] = other["totp"]  # a password of the other one must not open more than it did
     return changes
 
 
@@ -77,12 +79,16 @@ def merge(
     ended = User(
         other.id, "merged", None, ts=records.reading(other.ts), version=other.version, merged_into=user.id
     )
-    aliases = [f"E#{other.email_index}"] if other.email_index else []
-    aliases += [f"E#{index}" for index, _ in other_document.family("email_also")]
+    aliases = [f"E#{index}" for index, _ in other_document.family("email_also")]
     aliases += [f"P#{other.phone_index}"] if other_document["phone_verified"] else []
-    moved = [
+    moved = [f"E#{other.email_index}"] if other.email_index else []
+    if not other_document["email_verified"] and user.email_index:  # nobody showed that it is the person's
+        freed, moved = [write for alias in moved for write in records.releases(alias, other.id)], []
+    else:
+        freed = []
+    claims = [
         records.store.claim(alias, user.id, held_by=other.id)
-        for alias in aliases
+        for alias in (*moved, *aliases)
         if records.store.owner(alias) in (other.id, None)
     ]
-    return after, [save, records.store.save(ended.written_in(records.region), other), *moved]
+    return after, [save, records.store.save(ended.written_in(records.region), other), *claims, *freed]

@@ -39,10 +39,10 @@ def step_of(secret: str, code: str, now: float) -> int | None:
 def spend(services: Services, user: User, document: Document, code: str) -> Write | None:
     """The write that uses a code up; None if the code is wrong or was used before."""
     step = step_of(document["totp"], code, services.now())
-    if step is None or services.store.get(f"J#totp#{user.id}#{step}") is not None:
+    if step is None or services.store.get(f"F#{user.id}", str(step)) is not None:
         return None
     expires = (step + _DRIFT + 2) * STEP_S
-    return write((f"J#totp#{user.id}#{step}", "."), {"expires": {"N": str(expires)}}, new=True)
+    return write((f"F#{user.id}", str(step)), {"expires": {"N": str(expires)}}, new=True)
 
 
 def enrol(document: Document, label: str, issuer: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -125,6 +125,15 @@ class Records:
         """The blind index of an identifier."""
         return identity.blind_index(self.keyring.blind_index_key(), kind, normalised)
 
+    def releases(self, alias: str, user: str) -> list[Write]:
+        """The write that frees an alias, if it is the person's."""
+        return [self.store.release(alias, user)] if self.store.owner(alias) == user else []
+
+    def forget_belongings(self, user: str) -> None:
+        """Delete the sessions of a person, browsers' too, and what was granted to applications."""
+        things = [item for item in self.store.query(f"U#{user}") if item["sk"]["S"] != "."]
+        self.store.commit_each([{"Delete": {"Key": {"pk": each["pk"], "sk": each["sk"]}}} for each in things])
+
     def audit(self, subject: str, action: str, client_id: str, outcome: str = "ok") -> Write:
         """An entry of the audit trail.
 

@@ -9,7 +9,7 @@ from secrets import token_hex
 from typing import Any
 
 from .clients import Client
-from .errors import UnauthorizedError
+from .errors import BadRequestError, UnauthorizedError
 from .jwts import InvalidTokenError
 from .services import Services
 from .store import Item, LostRaceError, Once, Write, write
@@ -77,7 +77,7 @@ def _answer(services: Services, token: RefreshToken, client_id: str, scope: str)
 
 
 def refresh(
-    services: Services, text: str, client_id: str, once: Once | None = None
+    services: Services, text: str, client_id: str, once: Once | None = None, *, scope: str = ""
 ) -> tuple[RefreshToken, Item, dict[str, Any]]:
     """Exchange a refresh token.
 
@@ -86,12 +86,14 @@ def refresh(
         text: The token.
         client_id: Who asks; it must be who got it.
         once: The request.
+        scope: Scopes that are asked for, parted by blanks; each must have been granted.
 
     Returns:
         What the new token says, the session, and the new tokens.
 
     Raises:
         UnauthorizedError: It is not good, or was stolen: then its family has ended.
+        BadRequestError: More is asked for than was granted; the token stays good.
     """
     try:
         token = services.tokens.read_refresh(text)
@@ -103,8 +105,10 @@ def refresh(
             raise _invalid()
         newest = int(session["number"]["N"])
         now = int(services.now())
-        if now > int(session["began"]["N"]) + _DAY_S * services.settings.refresh_days:
+        if _over(services, session):
             raise _invalid()
+        if not set(scope.split()) <= set(session["scope"]["S"].split()):
+            raise BadRequestError("invalid_scope", "scope has more than was granted.")
         successor = RefreshToken(token.user, token.family, token.number + 1)
         answer = _answer(services, successor, client_id, session["scope"]["S"])
         if token.number == newest:
@@ -120,6 +124,11 @@ def refresh(
         services.store.commit(delete(token.user, token.family), reuse, once=once)
         break
     raise _invalid()
+
+
+def _over(services: Services, session: Item) -> bool:
+    """Whether a session has reached its age, however often it was refreshed."""
+    return services.now() > int(session["began"]["N"]) + _DAY_S * services.settings.refresh_days
 
 
 def _invalid() -> UnauthorizedError:
@@ -189,7 +198,7 @@ def introspect(services: Services, text: str) -> dict[str, Any]:
             return {"active": False}
         user, family = token.user, token.family
     session = services.store.get(f"U#{user}", f"R#{family}")
-    if session is None:
+    if session is None or (not claims and _over(services, session)):
         return {"active": False}
     if claims:
         return {"active": True, "token_type": "access_token", **claims}

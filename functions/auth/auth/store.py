@@ -11,6 +11,8 @@ One table, keys `pk` and `sk` (`.` where a partition has one item), time to live
     T#<hash>        .             single-use token of a mail
     O#<hash>        .             authorization code
     C#<client>      .             client company                I#<job>    .   import
+    F#<user>        <step>        code of a second factor that was used
+    D#<job>#<alias> .             what a dry run of an import would have made
     J#<client>#<id> .             request that was answered     L#<what>   <window>   counter
     A#<subject>     <time>#<id>   audit trail
 
@@ -279,6 +281,17 @@ class Store:
             )
         return sorted(item["pk"]["S"].removeprefix("U#") for item in answer["Items"])
 
+    @staticmethod
+    def unchanged(user: User) -> Write:
+        """The check that a record is as it was read."""
+        return {
+            "ConditionCheck": {
+                "Key": {"pk": {"S": f"U#{user.id}"}, "sk": _SINGLE},
+                "ConditionExpression": "version = :version",
+                "ExpressionAttributeValues": {":version": _vector(user.version)},
+            }
+        }
+
     # ---- aliases
 
     def owner(self, alias: str) -> str | None:
@@ -303,7 +316,7 @@ class Store:
 
     @staticmethod
     def release(alias: str, user: str) -> Write:
-        """Free an alias that is a person's; no matter if it is somebody else's by now."""
+        """Free an alias that is a person's; fails if it is not."""
         return {
             "Update": {
                 "Key": {"pk": {"S": alias}, "sk": _SINGLE},

@@ -132,7 +132,11 @@ def test_a_new_signing_key_is_published_before_it_signs_and_the_old_one_stays(
 ) -> None:
     person = joined(Person(shop, fresh_email(), fresh_password()))
     before = person.tokens()
-    parameters, name = suite.client("ssm"), "/suite-local/auth/signing"
+    configuration = suite.client("lambda").get_function_configuration(
+        FunctionName=suite["AuthKeysFunctionName"]
+    )
+    name = f"{configuration['Environment']['Variables']['SECRETS']}/signing"
+    parameters = suite.client("ssm")
 
     def keys() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(parameters.get_parameter(Name=name)["Parameter"]["Value"])[
