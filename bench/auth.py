@@ -45,7 +45,7 @@ from auth.tokens import RefreshToken
 from bench import envelope
 from bench.harness import ROOT, Steps, Suite, compare, fresh_process, one_core
 from local.company import Company
-from local.deploy import build, deploy
+from local.deploy import STACK, build, deploy
 from local.process import EngineProcess, aws_environment
 from local.suite import Suite as Deployed
 from local.table_dump import readable
@@ -56,7 +56,7 @@ TIMED = 15
 TOKENS = 200
 ROUNDS = 5
 CROWD = 50
-FUNCTION = "suite-local-auth-api"
+FUNCTION = "AuthApiFunction"
 BUILT = ROOT / ".aws-sam" / "local"
 EVENT = ROOT / "events/auth/api_login_unknown_client.json"
 HASHES = ROOT / "tests/unit/auth/legacy_hashes.json"  # made by other implementations
@@ -94,7 +94,11 @@ class Place:
 
     def __init__(self, engine: EngineProcess, outputs: dict[str, str]) -> None:
         self.engine = engine
-        deployed = engine.client("lambda").get_function_configuration(FunctionName=FUNCTION)
+        described = engine.client("cloudformation").describe_stack_resource(
+            StackName=STACK, LogicalResourceId=FUNCTION
+        )["StackResourceDetail"]
+        name = described["PhysicalResourceId"]
+        deployed = engine.client("lambda").get_function_configuration(FunctionName=name)
         self.zipped = {"function": deployed["CodeSize"]}
         self.zipped |= {layer["Arn"].split(":")[-2]: layer["CodeSize"] for layer in deployed["Layers"]}
         os.environ.update(aws_environment(engine.endpoint) | deployed["Environment"]["Variables"])
@@ -275,7 +279,7 @@ def _refusals(suite: Suite, place: Place) -> None:
 
 def _tokens(suite: Suite, place: Place) -> None:
     suite.step("tokens beside PyJWT")
-    tokens, issuer = place.at.tokens, place.at.settings.issuer
+    tokens, issuer = place.at.tokens, place.at.issuer
     key = place.at.keyring.signing_key()
     user, family = "0f8b2c1e-6d3a-4d8e-9a51-6c0f5b7f3f10", token_hex(16)
 

@@ -353,7 +353,7 @@ def _ask_code(
 
 def _with_cookie(services: Services, browser: Browser, answer: Answer) -> Answer:
     if not browser.known:
-        answer["headers"]["Set-Cookie"] = cookie(services.settings.issuer, browser.value)
+        answer["headers"]["Set-Cookie"] = cookie(services.issuer, browser.value)
     return answer
 
 
@@ -416,5 +416,5 @@ def _give_code(services: Services, asked: Asked, browser: Browser, *writes: Writ
 
 
 def _to_application(services: Services, redirect_uri: str, told: Mapping[str, str], state: str) -> Answer:
-    parameters = {**told, **({"state": state} if state else {}), "iss": services.settings.issuer}
+    parameters = {**told, **({"state": state} if state else {}), "iss": services.issuer}
     return pages.redirect(f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(parameters)}")

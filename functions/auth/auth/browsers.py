@@ -52,7 +52,7 @@ class Browser:
     @classmethod
     def of(cls, services: Services, request: Request) -> "Browser":
         """The browser that sent a request."""
-        name = _name(services.settings.issuer)
+        name = _name(services.issuer)
         pairs = (part.strip().partition("=") for part in request.headers.get("cookie", "").split(";"))
         value = next((value for each, _, value in pairs if each == name), "")
         if not _COOKIE.fullmatch(value):

@@ -51,7 +51,7 @@ def _client(services: Services, request: Request, form: Mapping[str, str]) -> tu
     if "client_assertion" in form or "client_assertion_type" in form:
         if form.get("client_assertion_type") != ASSERTION:
             raise UnauthorizedError("invalid_client", "client_assertion_type is not the one for JWTs.")
-        issuer = services.settings.issuer
+        issuer = services.issuer
         audiences = frozenset({issuer, f"{issuer}/oauth2/token"})
         client, once = services.clients.assertion(form.get("client_assertion", ""), audiences)
         if form.get("client_id", client.id) != client.id:

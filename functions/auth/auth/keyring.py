@@ -3,6 +3,7 @@
     <prefix>/blind-index   HMAC key of the blind indexes; never changes
     <prefix>/refresh       HMAC key of refresh tokens and of what else is derived
     <prefix>/signing       P-256 keys that sign tokens, each with the time from which it signs
+    <prefix>/issuer        no secret: the API's address, which its functions cannot know before it is there
 
 A parameter is JSON, `{"keys": [{"id", "from", "wrapped", "public"?}]}`, newest key last. A key is wrapped
 with its purpose as encryption context, so that no parameter can stand in for another. A new signing key is
@@ -102,14 +103,23 @@ class Keyring:
         read, entries = self._entries.get(purpose, (0.0, []))
         if not entries or (purpose == "signing" and self._now() - read > LOOK_AGAIN_S):
             try:
-                parameter = self._ssm.get_parameter(Name=f"{self._prefix}/{purpose}")["Parameter"]
-            except (BotoCoreError, ClientError) as error:
+                entries = json.loads(self._parameter(purpose))["keys"]
+            except BusyError:
                 if entries:  # old keys are good for hours
                     return entries
-                raise BusyError("busy", "The service is not ready; try again in a moment.", 5) from error
-            entries = json.loads(parameter["Value"])["keys"]
+                raise
             self._entries[purpose] = (self._now(), entries)
         return entries
+
+    def issuer(self) -> str:
+        """The base address of the API."""
+        return self._parameter("issuer")
+
+    def _parameter(self, name: str) -> str:
+        try:
+            return self._ssm.get_parameter(Name=f"{self._prefix}/{name}")["Parameter"]["Value"]
+        except (BotoCoreError, ClientError) as error:
+            raise BusyError("busy", "The service is not ready; try again in a moment.", 5) from error
 
     def _secret(self, purpose: Purpose, entry: Entry) -> bytes:
         if entry["id"] not in self._unwrapped:

@@ -57,7 +57,7 @@ class Route:
 
 
 def _discovery(at: Services, _: Request) -> Answer:
-    issuer = at.settings.issuer
+    issuer = at.issuer
     claims = {claim for fields in userinfo.CLAIMS.values() for claim in fields}
     document = {
         "issuer": issuer,

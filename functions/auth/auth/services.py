@@ -158,6 +158,7 @@ class Services(Records):
 
     Args:
         settings: The function's settings.
+        issuer: Base address of the API: `iss` of every token, `aud` of every client's request.
         store: The users table.
         envelope: Encrypts documents.
         keyring: The system's secrets.
@@ -169,6 +170,7 @@ class Services(Records):
     def __init__(
         self,
         settings: AuthSettings,
+        issuer: str,
         store: Store,
         envelope: Envelope,
         keyring: Keyring,
@@ -177,9 +179,9 @@ class Services(Records):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__(store, envelope, keyring, settings.aws_region, now)
-        self.settings, self.queue, self.sleep = settings, queue, sleep
-        self.tokens = Tokens(keyring, settings.issuer, settings.access_token_seconds, now)
-        self.clients = Clients(store, settings.issuer, now)
+        self.settings, self.issuer, self.queue, self.sleep = settings, issuer, queue, sleep
+        self.tokens = Tokens(keyring, issuer, settings.access_token_seconds, now)
+        self.clients = Clients(store, issuer, now)
         self.client_failures: dict[str, tuple[float, int]] = {}  # of this minute: when read, how many
 
     def floor(self, started: float) -> None:
@@ -208,9 +210,11 @@ def services() -> Services:
 
     Raises:
         SettingsError: A variable is missing or wrong.
+        BusyError: The parameter with the API's address cannot be read.
     """
     settings = AuthSettings.from_env()
-    return Services(settings, *_parts(settings), client("sqs"))
+    store, envelope, keyring = _parts(settings)
+    return Services(settings, keyring.issuer(), store, envelope, keyring, client("sqs"))
 
 
 def _parts(settings: KeySettings) -> tuple[Store, Envelope, Keyring]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from shared.settings import EnvSettings, base_url, positive_int
+from shared.settings import EnvSettings, positive_int
 
 __all__ = ["AuthSettings", "DeliverSettings", "ImportSettings", "KeySettings", "RotationSettings"]
 
@@ -16,7 +16,7 @@ class KeySettings(EnvSettings):
         table: The users table.
         kms_key: ARN of this region's KMS key.
         aws_region: This region; set by Lambda itself.
-        secrets: Prefix of the SSM parameters that hold the system's wrapped secrets, `/stack/auth`.
+        secrets: Prefix of the SSM parameters that hold the system's wrapped secrets, and its address.
     """
 
     table: str
@@ -30,7 +30,6 @@ class AuthSettings(KeySettings):
     """Settings of the API and of single sign-on.
 
     Attributes:
-        issuer: Base address of the API; `iss` of every token, `aud` of every client's request.
         mail_queue: URL of the queue of mails to be sent.
         import_bucket: Where uploads of imports go; empty where the function makes no imports.
         access_token_seconds: Life of an access token, at most 900.
@@ -47,7 +46,6 @@ class AuthSettings(KeySettings):
         password_min_second_factor: The same with one.
     """
 
-    issuer: Annotated[str, base_url]
     mail_queue: str
     import_bucket: str = ""
     access_token_seconds: Annotated[int, positive_int] = 600

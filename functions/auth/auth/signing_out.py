@@ -102,7 +102,7 @@ def _done(services: Services, asked: _Asked, browser: Browser) -> Answer:
     if browser.user:
         _end(services, browser.user, browser.sid, asked.client)
     answer = pages.redirect(asked.back) if asked.back else pages.signed_out()
-    answer["headers"]["Set-Cookie"] = cookie(services.settings.issuer, "")
+    answer["headers"]["Set-Cookie"] = cookie(services.issuer, "")
     return answer
 
 

@@ -894,7 +894,7 @@ def test_recorded_event_is_answered(suite: Suite, case: str, status: int, text: 
         redirect_uris=["https://wishes.example/callback"],
     )  # fmt: skip
     event = (ROOT / f"events/auth/oidc_{case}.json").read_bytes()
-    answer = suite.client("lambda").invoke(FunctionName=function(suite, "-auth-oidc"), Payload=event)
+    answer = suite.client("lambda").invoke(FunctionName=function(suite, "AuthOidcFunction"), Payload=event)
     made = json.load(answer["Payload"])
     assert made["statusCode"] == status
     assert text in made["body"]
@@ -910,6 +910,6 @@ def test_role_of_the_function_has_what_it_needs_and_no_more(
     tokens = stranger.exchange(code_of(visitor.submit(page, decision="allow"))).json()
     stranger.userinfo(tokens["access_token"])
     visitor.get("/oauth2/logout", {"id_token_hint": tokens["id_token"]})
-    assert refused(suite, "-auth-oidc") == []
+    assert refused(suite, "AuthOidcFunction") == []
     secrets = {"ssm:GetParameter", "kms:GenerateDataKey"}  # at a start, and for a hash of a system of origin
-    assert unused(suite, "-auth-oidc") <= secrets
+    assert unused(suite, "AuthOidcFunction") <= secrets

@@ -13,7 +13,7 @@ from auth.logins import after_failure, judge
 from auth.settings import AuthSettings
 from auth.store import Attempts
 
-SETTINGS = AuthSettings("table", "key", "eu-west-1", "/stack/auth", "https://api.example/live", "queue")
+SETTINGS = AuthSettings("table", "key", "eu-west-1", "/stack/auth", "queue")
 NOW = 1_800_000_000_000
 
 
