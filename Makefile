@@ -67,6 +67,13 @@ logs: $(TOOLS) ## Show the logs of the engine and of the functions
 feed: setup ## Put traffic on the log stream of the suite that is up (RATE=100 SECONDS=60)
 	@$(PY) -m local.feed_logs --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60)
 
+# ---- social stream
+.PHONY: feed-posts redrive
+feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1)
+	@$(PY) -m local.feed_posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(if $(FILE),--file $(FILE)) $(if $(LIVE),--live)
+redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
+	@$(PY) -m local.redrive $(if $(STACK),--stack $(STACK))
+
 # ---- prove
 TESTS ?= tests/unit tests/template tests/integration tests/browser tests/flink
 PYTHON_CODE := layers functions local queries tests bench
