@@ -43,7 +43,6 @@ class _BusyError(Exception):
     """Firehose throttles or does not answer."""
 
 
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Deliver a line for each new post of a batch."""
     settings = ActivitySettings.from_env()
@@ -59,6 +58,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     failed = [starts[record] for record in result.unaccepted]
     logger.info("delivered", changes=len(event["Records"]), posts=len(inserted), records=result.accepted)
     metrics.add_metric(name="PostsDelivered", unit=MetricUnit.Count, value=0 if failed else len(inserted))
+    metrics.flush_metrics()
     return {"batchItemFailures": [{"itemIdentifier": min(failed, key=int)}] if failed else []}
 
 

@@ -43,7 +43,6 @@ class _Read(NamedTuple):
     failed: str
 
 
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Take a batch of records."""
     settings = IngestSettings.from_env()
@@ -106,3 +105,4 @@ def _count(read: _Read) -> None:
     # A partition takes 1,000 writes a second: the busiest user of a batch shows when one comes near.
     busiest = max(Counter(post["user_id"] for _, post in read.posts).values(), default=0)
     metrics.add_metric(name="BusiestUserPosts", unit=MetricUnit.Count, value=busiest)
+    metrics.flush_metrics()

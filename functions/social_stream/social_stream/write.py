@@ -34,7 +34,6 @@ metrics = Metrics()
 MARGIN_S = 12.0  # calls under way at the deadline may take 5 s, the dead-letter queue as long
 
 
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Write the posts of a hand-over."""
     settings = WriteSettings.from_env()
@@ -56,6 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     }
     for name, value in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    metrics.flush_metrics()
     logger.info("wrote", posts=len(posts), fresh=fresh_s > 0, counts=counts)
 
 
