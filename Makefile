@@ -50,8 +50,8 @@ lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upg
 PORT ?= 4566
 
 .PHONY: demo
-demo: setup ## Deploy the suite to the local engine and drive every application (PORT=4566)
-	@$(PY) -m local.demo --port $(PORT)
+demo: setup ## Deploy the suite to the local engine and drive every application (PORT=4566, SCALE=full)
+	@$(PY) -m local.demo --port $(PORT) $(if $(filter full,$(SCALE)),--full)
 
 .PHONY: up down status logs
 up: setup ## Start the local engine with the suite on it (PORT=4566)

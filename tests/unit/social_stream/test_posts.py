@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -116,7 +117,7 @@ def test_hand_overs_are_small_enough_and_in_order(sizes: list[int]) -> None:
     for first, some in parts:
         assert len(handover.payload(some)) < 1_000_000
         assert posts[int(first)][1] == some[0]
-    for (_, one), (_, other) in zip(parts, parts[1:], strict=False):
+    for (_, one), (_, other) in pairwise(parts):
         assert sum(len(encoded(post)) for post in [*one, other[0]]) > MAX_POST_BYTES - 2 * len(one) - 2
 
 
