@@ -19,7 +19,6 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.social_posts import Posts, Record
-from local import jetstream
 from local.deploy import STACK
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.process import ROOT, EngineProcess
@@ -100,6 +99,8 @@ def recorded(path: Path) -> Iterator[Record]:
 
 def main() -> int:
     """Feed the suite that is up; 1 if none is."""
+    from local import jetstream  # whoever only puts posts needs no WebSocket
+
     parser = argparse.ArgumentParser(prog="local.feed_posts", description=__doc__)
     parser.add_argument("--rate", type=float, default=100, help="posts a second; 0 for as fast as possible")
     parser.add_argument("--seconds", type=float, default=60)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 __all__ = ["Pace"]
 
-_MOST = 0.5  # of a call that came back: the table takes less than it is given
+_MOST = 0.5  # came back: the table takes less than it is given
 
 
 class Pace:
@@ -14,9 +14,10 @@ class Pace:
 
     A call that was taken whole lets one more be under way. One of which a share came back lowers their
     number by half of that share (as DCTCP does for marked packets), so that leftovers that do not depend on
-    load cost little, and throttling halves it. After calls of which at least half came back, a pause of a
-    random part of `base * 2 ** n` seconds, n being how many such calls came in a row, at most 2 as long as
-    the table takes something (AWS Architecture Blog, "Exponential Backoff And Jitter").
+    load cost little, and throttling halves it. While lately at least half of what was sent came back, each call
+    is followed by a pause of a random part of `base * 2 ** n` seconds, n being how many such calls came in a
+    row, at most 2 as long as the table takes something (AWS Architecture Blog, "Exponential Backoff And
+    Jitter").
 
     Args:
         most: Calls under way at most.
@@ -40,6 +41,7 @@ class Pace:
         self._base, self._cap = base, cap
         self._window = min(start, most)
         self._in_a_row = 0
+        self._lately = 0.0
 
     @property
     def window(self) -> int:
@@ -57,7 +59,8 @@ class Pace:
         share = left / sent
         self.troubled = left > 0
         self._window = min(self._most, max(1.0, self._window * (1 - share / 2) + (1 - share)))
-        if share < _MOST:
+        self._lately = (self._lately + share) / 2
+        if self._lately < _MOST:
             self._in_a_row = 0
             return
         # A table that takes something is not as busy as one that takes nothing: the wait stays short.
