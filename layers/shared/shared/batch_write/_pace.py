@@ -14,9 +14,9 @@ class Pace:
 
     A call that was taken whole lets one more be under way. One of which a share came back lowers their
     number by half of that share (as DCTCP does for marked packets), so that leftovers that do not depend on
-    load cost little, and throttling halves it. While lately at least half of what was sent came back, each call
-    is followed by a pause of a random part of `base * 2 ** n` seconds, n being how many such calls came in a
-    row, at most 2 as long as the table takes something (AWS Architecture Blog, "Exponential Backoff And
+    load cost little, and throttling halves it. While lately at least half of what was sent came back, calls
+    are followed by a pause of a random part of `base * 2 ** n` seconds, n being how many such calls came in
+    a row, at most 2 as long as the table takes something (AWS Architecture Blog, "Exponential Backoff And
     Jitter").
 
     Args:
