@@ -156,8 +156,16 @@ provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = provisio
 
 @replaces(rest, "_build_lambda_event_v1", digest="c7ac97b91f6e")
 def _build_lambda_event(original: Any, *args: Any, **settings: Any) -> Any:
-    """Proxy events: of a repeated query parameter, `queryStringParameters` has the last value."""
+    """Proxy events: `queryStringParameters` has the last of repeated values; `identity` names the API key"""
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html,
+    # `$context.identity.apiKey` and `apiKeyId`: for methods that want a key
     event = original(*args, **settings)
+    _, _, _, resource, _, method, headers, *_ = args
+    methods = resource.get("resourceMethods", {})
+    if methods.get(method, methods.get("ANY", {})).get("apiKeyRequired"):
+        key = rest._resolve_api_key(rest._api_key_from_request(headers))
+        if key is not None:
+            event["requestContext"]["identity"] |= {"apiKey": key["value"], "apiKeyId": key["id"]}
     several = event["multiValueQueryStringParameters"]
     if several:
         event["queryStringParameters"] = {name: values[-1] for name, values in several.items()}

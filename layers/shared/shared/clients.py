@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
 __all__ = ["client", "client_without_retries"]
@@ -57,9 +59,13 @@ def client(service: Literal["s3"], *, read_timeout: float = ...) -> "S3Client": 
 @overload
 def client(service: Literal["secretsmanager"], *, read_timeout: float = ...) -> "SecretsManagerClient": ...
 @overload
+def client(service: Literal["sesv2"], *, read_timeout: float = ...) -> "SESV2Client": ...
+@overload
 def client(service: Literal["sns"], *, read_timeout: float = ...) -> "SNSClient": ...
 @overload
 def client(service: Literal["sqs"], *, read_timeout: float = ...) -> "SQSClient": ...
+@overload
+def client(service: Literal["ssm"], *, read_timeout: float = ...) -> "SSMClient": ...
 @overload
 def client(service: Literal["stepfunctions"], *, read_timeout: float = ...) -> "SFNClient": ...
 def client(service: str, *, read_timeout: float = READ_TIMEOUT_S) -> Any:

@@ -363,3 +363,22 @@ def test_a_stages_method_settings_throttle(cloud: Cloud) -> None:
     ]
     ask = asking(cloud, cloud.deploy(sam(ANY, MethodSettings=settings))["ApiId"])
     assert 429 in [ask("/any/x").status for _ in range(5)]
+
+
+def test_a_function_learns_which_api_key_was_let_in(cloud: Cloud) -> None:
+    made = cloud.deploy(
+        sam({
+            "Guarded": {"Path": "/guarded", "Method": "get", "Auth": {"ApiKeyRequired": True}},
+            "Open": {"Path": "/open", "Method": "get"},
+        })
+    )  # fmt: skip
+    gateway = cloud.client("apigateway")
+    key = gateway.create_api_key(name=cloud.name("key"), enabled=True)
+    stages = [{"apiId": made["ApiId"], "stage": "prod"}]
+    plan = gateway.create_usage_plan(name=cloud.name("plan"), apiStages=stages)
+    gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    ask = asking(cloud, made["ApiId"])
+    assert ask("/guarded").status == 403
+    identity = ask("/guarded", x_api_key=key["value"]).json["requestContext"]["identity"]
+    assert (identity.get("apiKeyId"), identity.get("apiKey")) == (key["id"], key["value"])
+    assert "apiKeyId" not in ask("/open", x_api_key=key["value"]).json["requestContext"]["identity"]

@@ -1,0 +1,249 @@
+"""The API of client companies: accounts, tokens, profiles, imports.
+
+Trigger: API Gateway REST, proxy integration, `/v1/...` (openapi.yaml). API Gateway wants the company's API
+    key, and keeps its usage plan.
+Input: a signed request: `{"request": "<JWT>"}`, or the JWT in the header `Client-Assertion` where there is no
+    body. The JWT is bound to method and path, and is good once.
+Output: JSON, never cached.
+On failure: JSON with a stable code (see `errors`); 429 and 503 say when to try again.
+Idempotent: whatever a request changes is written together with the mark that it was answered; sent again
+    under a new JWT it changes nothing that is changed already.
+Recorded event: events/auth/api_login_unknown_client.json
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.settings import SettingsError
+
+from . import accounts, imports, sessions
+from .clients import SignedRequest
+from .errors import AuthError, BadRequestError, InternalError, NotFoundError, UnauthorizedError
+from .identity import Kind
+from .services import Services, services
+from .web import Answer, Request, answer, failure, shallow
+
+__all__ = ["handler"]
+
+logger = Logger()
+metrics = Metrics()
+
+type Payload = dict[str, Any]
+type Run = Callable[[Services, SignedRequest, Payload, str], tuple[int, Any]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        scope: What the client must be allowed.
+        run: Does it: services, request, payload, and what stands for `{id}`; gives status and body.
+        texts: Members of the payload that must be there.
+        maybe: Members that may be there.
+        free: Whether any further member is taken, and checked by the operation.
+    """
+
+    scope: str
+    run: Run
+    texts: tuple[str, ...] = ()
+    maybe: tuple[str, ...] = ()
+    free: bool = False
+
+
+def _sign_up(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    profile = payload.get("profile") or {}
+    if not isinstance(profile, dict):
+        raise BadRequestError("bad_request", "profile must be an object.")
+    accounts.sign_up(at, payload["email"], payload["password"], profile, asked.client, asked.once)
+    return 202, {"status": "mail_sent"}
+
+
+def _verify(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    return 200, {"user_id": accounts.verify(at, payload["token"], asked.client, asked.once)}
+
+
+def _log_in(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    email, phone = _text(payload, "email"), _text(payload, "phone")
+    if (email is None) == (phone is None):
+        raise BadRequestError("bad_request", "Either email or phone is needed.")
+    kind: Kind = "phone" if email is None else "email"
+    password, code = payload["password"], _text(payload, "totp")
+    return 200, accounts.log_in(at, kind, email or phone or "", password, code, asked.client, asked.once)
+
+
+def _refresh(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    return 200, sessions.refresh(at, payload["refresh_token"], asked.client.id, asked.once)[2]
+
+
+def _log_out(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    sessions.revoke(at, payload["refresh_token"], asked.client, asked.once)
+    return 204, None
+
+
+def _forgot(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    accounts.forgot_password(at, payload["email"], asked.client, asked.once)
+    return 202, {"status": "mail_sent"}
+
+
+def _reset(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    accounts.reset_password(at, payload["token"], payload["password"], asked.client, asked.once)
+    return 204, None
+
+
+def _change(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    accounts.change_password(
+        at, payload["access_token"], payload["current"], payload["password"], asked.client, asked.once
+    )
+    return 204, None
+
+
+def _second_factor(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    return 200, accounts.second_factor(
+        at, payload["access_token"], payload["action"], _text(payload, "code"), asked.client, asked.once
+    )
+
+
+def _introspect(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    at.store.commit(once=asked.once)
+    return 200, sessions.introspect(at, payload["token"])
+
+
+def _revoke(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    sessions.revoke(at, payload["token"], asked.client, asked.once)
+    return 200, {}
+
+
+def _profile(at: Services, asked: SignedRequest, _: Payload, user: str) -> tuple[int, Any]:
+    return 200, accounts.profile(at, user, asked.once)
+
+
+def _edit(at: Services, asked: SignedRequest, payload: Payload, user: str) -> tuple[int, Any]:
+    return 200, accounts.edit(at, user, payload, asked.client, asked.once)
+
+
+def _erase(at: Services, asked: SignedRequest, _: Payload, user: str) -> tuple[int, Any]:
+    accounts.erase(at, user, asked.client, asked.once)
+    return 204, None
+
+
+def _export(at: Services, asked: SignedRequest, _: Payload, user: str) -> tuple[int, Any]:
+    return 200, accounts.export(at, user, asked.client, asked.once)
+
+
+def _merge(at: Services, asked: SignedRequest, payload: Payload, user: str) -> tuple[int, Any]:
+    return 200, accounts.merge(at, user, _uuid(payload["other"]), asked.client, asked.once)
+
+
+def _import(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    dry_run = payload.get("dry_run", False)
+    if not isinstance(dry_run, bool):
+        raise BadRequestError("bad_request", "dry_run must be true or false.")
+    return 202, imports.begin(at, asked.client, asked.once, dry_run=dry_run)
+
+
+def _import_state(at: Services, asked: SignedRequest, _: Payload, job: str) -> tuple[int, Any]:
+    at.store.commit(once=asked.once)
+    return 200, imports.state(at, job, asked.client)
+
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("POST", "/v1/signup"): Operation("accounts", _sign_up, ("email", "password"), ("profile",)),
+    ("POST", "/v1/verify"): Operation("accounts", _verify, ("token",)),
+    ("POST", "/v1/login"): Operation("accounts", _log_in, ("password",), ("email", "phone", "totp")),
+    ("POST", "/v1/token/refresh"): Operation("accounts", _refresh, ("refresh_token",)),
+    ("POST", "/v1/logout"): Operation("accounts", _log_out, ("refresh_token",)),
+    ("POST", "/v1/password/forgot"): Operation("accounts", _forgot, ("email",)),
+    ("POST", "/v1/password/reset"): Operation("accounts", _reset, ("token", "password")),
+    ("POST", "/v1/password/change"): Operation("accounts", _change, ("access_token", "current", "password")),
+    ("POST", "/v1/mfa/totp"): Operation("accounts", _second_factor, ("access_token", "action"), ("code",)),
+    ("POST", "/v1/introspect"): Operation("tokens", _introspect, ("token",)),
+    ("POST", "/v1/revoke"): Operation("tokens", _revoke, ("token",)),
+    ("GET", "/v1/users/{id}"): Operation("users:read", _profile),
+    ("PATCH", "/v1/users/{id}"): Operation("users:write", _edit, free=True),
+    ("DELETE", "/v1/users/{id}"): Operation("users:erase", _erase),
+    ("GET", "/v1/users/{id}/export"): Operation("users:export", _export),
+    ("POST", "/v1/users/{id}/merge"): Operation("users:merge", _merge, ("other",)),
+    ("POST", "/v1/users/import"): Operation("users:import", _import, maybe=("dry_run",)),
+    ("GET", "/v1/users/import/{id}"): Operation("users:import", _import_state),
+}
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: ARG001
+    """Answer one request."""
+    started = time.monotonic()
+    facts: dict[str, Any] = {"operation": f"{event.get('httpMethod')} {event.get('resource')}"}
+    try:
+        status, body = _serve(Request.of(event), facts)
+        made, outcome = answer(status, body), "ok"
+    except AuthError as error:
+        made, outcome = failure(error), error.code
+        facts["reason"] = getattr(error, "__notes__", None) or str(error.__cause__ or "")
+        if isinstance(error, InternalError):
+            logger.exception("records, secrets or settings at fault")
+    except SettingsError:
+        made, outcome = (
+            failure(InternalError("misconfigured", "The function's settings are wrong.")),
+            "misconfigured",
+        )
+        logger.exception("settings")
+    except Exception:
+        # The last boundary: without it API Gateway would answer 502, and show whatever it likes.
+        made, outcome = failure(InternalError("internal", "The request could not be served.")), "internal"
+        logger.exception("unexpected failure")
+    if outcome != "ok":
+        metrics.add_metric(name=f"Error_{outcome}", unit=MetricUnit.Count, value=1)
+    duration = round(1000 * (time.monotonic() - started))
+    logger.info("auth", outcome=outcome, status=made["statusCode"], duration_ms=duration, **facts)
+    return made
+
+
+def _serve(request: Request, facts: dict[str, Any]) -> tuple[int, Any]:
+    operation = OPERATIONS.get((request.method, request.resource))
+    if operation is None:
+        raise NotFoundError("not_found", "There is nothing here.")
+    if request.method in ("POST", "PATCH"):
+        token = request.json().get("request")
+    else:
+        token = request.headers.get("client-assertion")
+    if not isinstance(token, str):
+        raise UnauthorizedError("invalid_client", "The request is not accepted.")
+    at = services()
+    asked = at.clients.request(token, request.method, request.path, request.api_key_id)
+    facts["client"] = asked.client.id
+    asked.client.need(operation.scope)
+    _check(operation, asked.payload)
+    target = request.parameters.get("id", "")
+    return operation.run(at, asked, asked.payload, _uuid(target) if target else "")
+
+
+def _check(operation: Operation, payload: Payload) -> None:
+    if not shallow(payload):
+        raise BadRequestError("bad_request", "The request is nested too deeply.")
+    for name in operation.texts:
+        if not isinstance(payload.get(name), str):
+            raise BadRequestError("bad_request", f"{name} is missing, or is no text.")
+    if not operation.free and set(payload) - {*operation.texts, *operation.maybe}:
+        raise BadRequestError("bad_request", "The request has a member that is not known here.")
+
+
+def _text(payload: Payload, name: str) -> str | None:
+    value = payload.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadRequestError("bad_request", f"{name} is no text.")
+    return value
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError as error:
+        raise NotFoundError("not_found", "There is no such thing.") from error

@@ -1,0 +1,171 @@
+"""Imports accounts from an uploaded file: splits it, and imports its parts side by side.
+
+Trigger: SQS, one message at a time: S3's notification of an upload, or a part that this function sent itself.
+Input: `uploads/<job>.jsonl`, a JSON object in each line (see `lines`); a part is `{"job", "part", "start",
+    "end"}`, bytes of the file.
+Output: accounts; `reports/<job>/<part>.jsonl` with what became of each line; the state of the job.
+On failure: the message comes back, five times, and ends in the dead-letter queue, which rings. A line that
+    cannot be imported is reported, and stops nobody else's.
+Idempotent: an account's id is derived from company and id of origin, so that a part that is done again finds
+    its accounts; a part's counts and its report are written over.
+Recorded event: events/auth/importer_part_without_job.json
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.clients import client
+
+from .imports import COUNTED, JOB_DAYS, job_of
+from .lines import Importer
+from .services import Records, records
+from .settings import ImportSettings
+from .store import Item, Write, write
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+__all__ = ["handler", "split"]
+
+logger = Logger()
+
+_CHUNK = 1 << 20
+MAX_UPLOAD_BYTES = 1 << 30
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+    """Take one message."""
+    settings, at = ImportSettings.from_env(), records()
+    failed = []
+    for record in event["Records"]:
+        try:
+            message = json.loads(record["body"])
+            if "job" in message:
+                _import_part(at, settings, message)
+            else:
+                for upload in message.get("Records", ()):
+                    _split_upload(at, settings, unquote_plus(upload["s3"]["object"]["key"]))
+        except Exception:  # the boundary of one message; the queue keeps it
+            logger.exception("message failed", message_id=record["messageId"])
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
+
+
+def split(body: Iterator[bytes], lines: int) -> Iterator[tuple[int, int]]:
+    """Where a file of lines is to be cut.
+
+    Args:
+        body: The file in pieces.
+        lines: Most lines of a part.
+
+    Yields:
+        First byte of a part, and the first byte behind it.
+    """
+    start = position = count = 0
+    for piece in body:
+        at = -1
+        while (at := piece.find(b"\n", at + 1)) >= 0:
+            count += 1
+            if count == lines:
+                yield start, position + at + 1
+                start, count = position + at + 1, 0
+        position += len(piece)
+    if position > start:
+        yield start, position
+
+
+def _split_upload(at: Records, settings: ImportSettings, key: str) -> None:
+    job = key.removeprefix("uploads/").removesuffix(".jsonl")
+    item, _ = job_of(at.store, job)
+    if item is None or item["state"]["S"] in ("done", "failed"):
+        logger.info("upload without a job", job=job)
+        return
+    s3, queue = client("s3"), client("sqs")
+    try:
+        upload = s3.get_object(Bucket=settings.import_bucket, Key=key)
+    except s3.exceptions.NoSuchKey:
+        logger.info("upload is gone", job=job)
+        return
+    if upload["ContentLength"] > MAX_UPLOAD_BYTES:
+        at.store.commit(_state(job, "failed", problem="The upload has more than 1 GiB."))
+        s3.delete_object(Bucket=settings.import_bucket, Key=key)
+        return
+    parts = list(split(upload["Body"].iter_chunks(_CHUNK), settings.part_lines))
+    if not parts:
+        at.store.commit(_state(job, "done", parts=0))
+        return
+    # The number of parts first: a part that is done early must not think that it was the last.
+    at.store.commit(_state(job, "running", parts=len(parts)))
+    messages = [
+        {"job": job, "part": number, "start": start, "end": end} for number, (start, end) in enumerate(parts)
+    ]
+    for first in range(0, len(messages), 10):
+        batch: list[SendMessageBatchRequestEntryTypeDef] = [
+            {"Id": str(each["part"]), "MessageBody": json.dumps(each)}
+            for each in messages[first : first + 10]
+        ]
+        answer = queue.send_message_batch(QueueUrl=settings.import_queue, Entries=batch)
+        if answer.get("Failed"):
+            raise RuntimeError("not every part could be sent")
+    logger.info("import split", job=job, parts=len(parts))
+
+
+def _import_part(at: Records, settings: ImportSettings, message: dict[str, Any]) -> None:
+    job, part = message["job"], message["part"]
+    item, _ = job_of(at.store, job)
+    if item is None or item["state"]["S"] != "running":
+        return
+    s3 = client("s3")
+    body = s3.get_object(
+        Bucket=settings.import_bucket,
+        Key=f"uploads/{job}.jsonl",
+        Range=f"bytes={message['start']}-{message['end'] - 1}",
+    )["Body"]
+    importer = Importer(at, job, item["company"]["S"], dry_run=item["dry_run"]["BOOL"])
+    counts: Counter[str] = Counter()
+    report = []
+    for number, line in enumerate(body.read().splitlines()):
+        if not line.strip():
+            continue
+        outcome = importer.take(line)
+        counts[outcome["result"]] += 1
+        report.append(json.dumps({"line": number + part * settings.part_lines + 1, **outcome}))
+    s3.put_object(
+        Bucket=settings.import_bucket,
+        Key=f"reports/{job}/{part:06}.jsonl",
+        Body="".join(f"{line}\n" for line in report).encode(),
+        ContentType="application/jsonl",
+    )
+    numbers: Item = {name: {"N": str(counts[name])} for name in COUNTED}
+    expires = {"N": str(int(at.now()) + 86_400 * JOB_DAYS)}
+    at.store.commit(write((f"I#{job}", f"{part:06}"), numbers | {"expires": expires}))
+    logger.info("part imported", job=job, part=part, counts=dict(counts))
+    item, done = job_of(at.store, job)
+    if item is not None and len(done) == int(item["parts"]["N"]):
+        at.store.commit(_state(job, "done"))
+        s3.delete_object(Bucket=settings.import_bucket, Key=f"uploads/{job}.jsonl")
+
+
+def _state(job: str, state: str, parts: int | None = None, problem: str | None = None) -> Write:
+    values: dict[str, Any] = {":state": {"S": state}}
+    sets = ["#state = :state"]
+    if parts is not None:
+        values[":parts"] = {"N": str(parts)}
+        sets.append("parts = :parts")
+    if problem is not None:
+        values[":problem"] = {"S": problem}
+        sets.append("problem = :problem")
+    return {
+        "Update": {
+            "Key": {"pk": {"S": f"I#{job}"}, "sk": {"S": "."}},
+            "UpdateExpression": "SET " + ", ".join(sets),
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": values,
+        }
+    }

@@ -1,0 +1,94 @@
+"""Makes the system's own secrets at deployment, and renews the signing key afterwards.
+
+Trigger: CloudFormation custom resource `AuthKeys`; a daily schedule.
+Input: CloudFormation's event, or `{"rotate": true}` of the schedule (`{"rotate": "now"}` of an operator who
+    wants a new key now).
+Output: none; secrets lie wrapped by KMS in SSM parameters (see `keyring`).
+On failure: CloudFormation is told, and rolls back; a failed rotation is tried again, ends in the dead-letter
+    queue, and rings. Old keys stay good meanwhile.
+Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old.
+    Deleting the stack leaves the secrets: without them no account could be found again.
+Recorded event: events/auth/keys_rotate.json
+"""
+
+import json
+import time
+from functools import partial
+from typing import Any
+from urllib.request import Request, urlopen
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.clients import client
+
+from .keyring import Entry, Purpose, make_secret, next_signing_keys
+from .settings import RotationSettings
+
+__all__ = ["handler"]
+
+logger = Logger()
+
+_PURPOSES: tuple[Purpose, ...] = ("blind-index", "refresh", "signing")
+_DAY_S = 86_400
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Make what is missing; renew what is old."""
+    if "RequestType" not in event:
+        _rotate(now=event.get("rotate") == "now")
+        return
+    try:
+        if event["RequestType"] != "Delete":
+            _make_missing()
+    except Exception as error:
+        logger.exception("secrets could not be made")
+        _tell(event, context, f"{type(error).__name__}: see the log {context.log_stream_name}")
+    else:
+        _tell(event, context, None)
+
+
+def _make_missing() -> None:
+    settings = RotationSettings.from_env()
+    ssm, kms = client("ssm"), client("kms")
+    for purpose in _PURPOSES:
+        entry = make_secret(kms, settings.kms_key, purpose, int(time.time()))
+        try:
+            _put(settings.secrets, purpose, [entry], overwrite=False)
+        except ssm.exceptions.ParameterAlreadyExists:
+            logger.info("secret kept", purpose=purpose)
+        else:
+            logger.info("secret made", purpose=purpose, id=entry["id"])
+
+
+def _rotate(*, now: bool) -> None:
+    settings = RotationSettings.from_env()
+    name = f"{settings.secrets}/signing"
+    keys: list[Entry] = json.loads(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])["keys"]
+    life_s = 0 if now else settings.signing_key_days * _DAY_S
+    make = partial(make_secret, client("kms"), settings.kms_key, "signing")
+    renewed = next_signing_keys(keys, make, int(time.time()), life_s)
+    if renewed != keys:
+        _put(settings.secrets, "signing", renewed, overwrite=True)
+    logger.info("signing keys", before=[key["id"] for key in keys], after=[key["id"] for key in renewed])
+
+
+def _put(prefix: str, purpose: Purpose, keys: list[Entry], *, overwrite: bool) -> None:
+    value = json.dumps({"keys": keys}, separators=(",", ":"))
+    client("ssm").put_parameter(Name=f"{prefix}/{purpose}", Value=value, Type="String", Overwrite=overwrite)
+
+
+def _tell(event: dict[str, Any], context: LambdaContext, reason: str | None) -> None:
+    """Answer CloudFormation at the address that it gave."""
+    body = {
+        "Status": "FAILED" if reason else "SUCCESS",
+        "Reason": reason or "",
+        "PhysicalResourceId": event.get("PhysicalResourceId") or f"{context.function_name}-secrets",
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+    address = event["ResponseURL"]
+    if not address.startswith(("https://", "http://")):
+        raise ValueError("CloudFormation's address is not HTTP")
+    request = Request(address, json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")  # noqa: S310
+    with urlopen(request, timeout=10):  # noqa: S310
+        pass

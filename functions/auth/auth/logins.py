@@ -1,0 +1,180 @@
+"""Proving who somebody is by a password, and a second factor where there is one.
+
+Whatever the reason, a refused log-in looks the same: one answer, the hash always computed, and never before
+a fixed time has passed, which is above the slowest hash that is accepted. Attempts are counted for each
+identifier, known or not, before the password is looked at, and for each client when they failed.
+"""
+
+import math
+from dataclasses import dataclass
+
+from . import mfa, passwords
+from .documents import Document
+from .errors import ForbiddenError, TooManyRequestsError, UnauthorizedError
+from .services import Services
+from .settings import AuthSettings
+from .store import Attempts, Once, User, Write
+
+__all__ = ["Proof", "Standing", "after_failure", "judge", "prove"]
+
+_FORGET_MS = 3_600_000
+_LONGEST_WAIT_S = 60
+_CLIENT_WINDOW_S = 60
+_LOOK_AGAIN_S = 5
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an identifier stands at a log-in.
+
+    Attributes:
+        failed: Log-ins in a row that did not succeed, this one included until it does.
+        locked_ms: Time until which every log-in fails; milliseconds since the epoch, 0 if it is not locked.
+    """
+
+    failed: int
+    locked_ms: int
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Somebody proved to be a person.
+
+    Attributes:
+        user: The record, as it is after the writes.
+        document: Its document.
+        writes: What has to be written for it to count.
+    """
+
+    user: User
+    document: Document
+    writes: tuple[Write, ...]
+
+
+def judge(attempts: Attempts, now_ms: int, settings: AuthSettings) -> Standing:
+    """How an identifier stands.
+
+    Args:
+        attempts: What was counted.
+        now_ms: Milliseconds since the epoch.
+        settings: The limits.
+
+    Raises:
+        TooManyRequestsError: It has to wait; says for how long.
+    """
+    if attempts.wait_ms > now_ms:
+        after = math.ceil((attempts.wait_ms - now_ms) / 1000)
+        raise TooManyRequestsError("too_many_attempts", "Too many attempts; try again later.", after)
+    if attempts.locked_ms > now_ms:
+        return Standing(attempts.failed, attempts.locked_ms)
+    if attempts.locked_ms or now_ms - attempts.last_ms > _FORGET_MS:
+        return Standing(1, 0)  # a lock that is over, or old attempts: counting begins anew
+    # Guesses made side by side are all counted before the first has failed.
+    over = attempts.failed > settings.lock_attempts
+    return Standing(attempts.failed, now_ms + 1000 * settings.lock_seconds if over else 0)
+
+
+def after_failure(standing: Standing, now_ms: int, settings: AuthSettings) -> dict[str, int]:
+    """What is kept of a failed log-in: the count, and until when to wait or to be locked."""
+    if standing.locked_ms:
+        return {"failed": standing.failed, "locked_ms": standing.locked_ms}
+    if standing.failed >= settings.lock_attempts:
+        return {"failed": standing.failed, "locked_ms": now_ms + 1000 * settings.lock_seconds}
+    beyond = standing.failed - settings.free_attempts
+    wait_s = min(2**beyond, _LONGEST_WAIT_S) if beyond > 0 else 0
+    return {"failed": standing.failed, "wait_ms": now_ms + 1000 * wait_s if wait_s else 0}
+
+
+def prove(
+    services: Services,
+    alias: str,
+    password: str,
+    code: str | None,
+    client_id: str,
+    once: Once | None,
+    *,
+    second_factor: bool = True,
+) -> Proof:
+    """Prove by a password, and a code of the second factor if there is one, that somebody is a person.
+
+    Args:
+        services: The services.
+        alias: `E#<index>` or `P#<index>` of the identifier.
+        password: The password.
+        code: Six digits of the second factor; None if none were given.
+        client_id: By whose server.
+        once: The request, for the trace that a refused one leaves.
+        second_factor: Whether a code is asked for where there is a second factor.
+
+    Returns:
+        The proof; its writes are to be committed with whatever follows from it.
+
+    Raises:
+        UnauthorizedError: Not proved: `invalid_credentials`, or `second_factor_required`.
+        ForbiddenError: Proved, and the address was never verified.
+        TooManyRequestsError: The identifier or the client has to wait.
+    """
+    started = services.now()
+    _client_may_try(services, client_id)
+    attempts = services.store.try_login(alias)
+    standing = judge(attempts, services.now_ms, services.settings)
+    user = services.store.user(attempts.user) if attempts.user else None
+    document = services.open(user) if user and user.sealed else Document()
+    verdict = passwords.verify(password, document["secret"], dict(document.family("old_hash")))
+
+    spent = None
+    if standing.locked_ms:
+        outcome = "locked"
+    elif user is None:
+        outcome = "unknown"
+    elif not verdict.matched:
+        outcome = "wrong_password"
+    elif (
+        document["totp"] and code is not None and (spent := mfa.spend(services, user, document, code)) is None
+    ):
+        outcome = "wrong_code"
+    else:
+        outcome = "ok"
+    if user is None or outcome != "ok":
+        subject = user.id if user else alias
+        _refuse(
+            services, alias, standing, services.audit(subject, "login", client_id, outcome), client_id, once
+        )
+        services.floor(started)
+        raise UnauthorizedError("invalid_credentials", "The name or the password is wrong.")
+
+    if user.status == "unverified":
+        raise ForbiddenError("unverified", "The e-mail address has not been verified yet.")
+    if second_factor and document["totp"] and spent is None:
+        services.store.commit(services.store.attempts(alias, standing.failed - 1), once=once)
+        raise UnauthorizedError("second_factor_required", "A code of the second factor is needed too.")
+    writes = [services.store.attempts(alias, 0)] + ([spent] if spent else [])
+    if verdict.upgrade:
+        before = user
+        replaced = {f"old_hash.{company}": None for company, _ in document.family("old_hash")}
+        secret = passwords.hash_password(password)
+        document.edit({"secret": secret} | replaced, services.now_ms, services.region)
+        user, save = services.close(before, before, document)
+        writes.append(save)
+    return Proof(user, document, tuple(writes))
+
+
+def _refuse(
+    services: Services, alias: str, standing: Standing, audit: Write, client_id: str, once: Once | None
+) -> None:
+    kept = after_failure(standing, services.now_ms, services.settings)
+    services.store.commit(services.store.attempts(alias, **kept), audit, once=once)
+    failures = services.store.count(f"failures#{client_id}", _CLIENT_WINDOW_S)
+    services.client_failures[client_id] = (services.now(), failures)
+
+
+def _client_may_try(services: Services, client_id: str) -> None:
+    """Refuse a client whose log-ins failed too often in this minute, as known some seconds ago."""
+    read, failures = services.client_failures.get(client_id, (0.0, 0))
+    now = services.now()
+    if now - read > _LOOK_AGAIN_S or int(now) // _CLIENT_WINDOW_S != int(read) // _CLIENT_WINDOW_S:
+        failures = services.store.counted(f"failures#{client_id}", _CLIENT_WINDOW_S)
+        services.client_failures[client_id] = (now, failures)
+    if failures >= services.settings.client_failures:
+        after = _CLIENT_WINDOW_S - int(now) % _CLIENT_WINDOW_S
+        raise TooManyRequestsError("too_many_failures", "Too many failed log-ins; try again later.", after)

@@ -1,0 +1,213 @@
+"""What the functions of the application share: made once in a container, from the settings.
+
+Records are opened and closed here: nothing else sees ciphertext.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from secrets import token_hex
+from typing import Any
+
+from shared.clients import client
+from shared.envelope import Envelope, EnvelopeError, KeyUnavailableError
+
+from . import identity
+from .clients import Clients
+from .clock import tick
+from .documents import Document
+from .errors import BusyError, GoneError, InternalError, NotFoundError
+from .keyring import Keyring
+from .settings import AuthSettings, KeySettings
+from .store import Store, User, Write, write
+from .tokens import Tokens
+
+__all__ = ["Records", "Services", "records", "services"]
+
+AUDIT_DAYS = 400
+_MERGES = 8
+
+type Kind = identity.Kind
+
+
+class Records:
+    """Records and their documents.
+
+    Args:
+        store: The users table.
+        envelope: Encrypts documents under this region's key.
+        keyring: The system's secrets.
+        region: This region.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        envelope: Envelope,
+        keyring: Keyring,
+        region: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.store, self.envelope, self.keyring, self.region, self.now = store, envelope, keyring, region, now
+
+    @property
+    def now_ms(self) -> int:
+        """The wall clock, milliseconds since the epoch."""
+        return int(1000 * self.now())
+
+    def reading(self, seen: str) -> str:
+        """A reading of this region's clock that is later than what was seen."""
+        return tick(self.now_ms, self.region, seen)
+
+    def find(self, user: str) -> User:
+        """A record that can be used, of the account itself or of the one that took it over.
+
+        Raises:
+            NotFoundError: There never was one.
+            GoneError: It was erased.
+        """
+        for _ in range(_MERGES):
+            found = self.store.user(user)
+            if found is None:
+                break
+            if found.status == "erased":
+                raise GoneError("erased", "The account was erased.")
+            if not found.merged_into:
+                return found
+            user = found.merged_into
+        raise NotFoundError("unknown_user", "There is no such account.")
+
+    def open(self, user: User) -> Document:
+        """The document of a record; one call to KMS.
+
+        Raises:
+            BusyError: KMS does not answer, or this region's key is disabled.
+            InternalError: The record cannot be decrypted at all.
+        """
+        if user.sealed is None:
+            raise GoneError("erased", "The account was erased.")
+        try:
+            return Document.from_bytes(self.envelope.decrypt(user.sealed, user.context))
+        except KeyUnavailableError as error:
+            raise BusyError(
+                "key_unavailable", "The data cannot be read now; try again in a moment.", 5
+            ) from error
+        except EnvelopeError as error:
+            raise InternalError("unreadable", "The record cannot be read.") from error
+
+    def close(self, before: User | None, after: User, document: Document) -> tuple[User, Write]:
+        """A record with its document encrypted under a new data key, and its write; one call to KMS.
+
+        Args:
+            before: The record that was read; None for a new one.
+            after: The record that is to be, with the status and the indexes that it shall have.
+            document: Its document.
+
+        Raises:
+            BusyError: KMS does not answer, or this region's key is disabled.
+        """
+        made = replace(after, ts=document.latest).written_in(self.region)
+        try:
+            sealed = self.envelope.encrypt(document.to_bytes(), made.context)
+        except KeyUnavailableError as error:
+            raise BusyError(
+                "key_unavailable", "The data cannot be written now; try again in a moment.", 5
+            ) from error
+        except EnvelopeError as error:
+            raise InternalError("unwritable", "The record cannot be written.") from error
+        made = replace(made, sealed=sealed)
+        return made, self.store.save(made, before)
+
+    def index(self, kind: Kind, normalised: str) -> str:
+        """The blind index of an identifier."""
+        return identity.blind_index(self.keyring.blind_index_key(), kind, normalised)
+
+    def audit(self, subject: str, action: str, client_id: str, outcome: str = "ok") -> Write:
+        """An entry of the audit trail.
+
+        Args:
+            subject: The person's id, or the alias of an identifier that is nobody's.
+            action: What was done, `login`.
+            client_id: By whose server.
+            outcome: `ok`, or why not.
+        """
+        at = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds")
+        item: dict[str, Any] = {
+            "action": {"S": action},
+            "client": {"S": client_id},
+            "outcome": {"S": outcome},
+            "expires": {"N": str(int(self.now()) + 86_400 * AUDIT_DAYS)},
+        }
+        return write((f"A#{subject}", f"{at}#{token_hex(4)}"), item)
+
+
+class Services(Records):
+    """What the API and single sign-on work with.
+
+    Args:
+        settings: The function's settings.
+        store: The users table.
+        envelope: Encrypts documents.
+        keyring: The system's secrets.
+        queue: An SQS client, for mails.
+        now: Seconds since the epoch.
+        sleep: Waits for seconds.
+    """
+
+    def __init__(
+        self,
+        settings: AuthSettings,
+        store: Store,
+        envelope: Envelope,
+        keyring: Keyring,
+        queue: Any,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(store, envelope, keyring, settings.aws_region, now)
+        self.settings, self.queue, self.sleep = settings, queue, sleep
+        self.tokens = Tokens(keyring, settings.issuer, settings.access_token_seconds, now)
+        self.clients = Clients(store, settings.issuer, now)
+        self.client_failures: dict[str, tuple[float, int]] = {}  # of this minute: when read, how many
+
+    def floor(self, started: float) -> None:
+        """Wait until an answer that must not tell why it took so long may be given.
+
+        Args:
+            started: When the request came, by this object's clock.
+        """
+        self.sleep(max(0.0, started + self.settings.failure_floor_ms / 1000 - self.now()))
+
+
+@cache
+def records() -> Records:
+    """The records of this container, for functions without an API.
+
+    Raises:
+        SettingsError: A variable is missing or wrong.
+    """
+    settings = KeySettings.from_env()
+    return Records(*_parts(settings), settings.aws_region)
+
+
+@cache
+def services() -> Services:
+    """The services of this container.
+
+    Raises:
+        SettingsError: A variable is missing or wrong.
+    """
+    settings = AuthSettings.from_env()
+    return Services(settings, *_parts(settings), client("sqs"))
+
+
+def _parts(settings: KeySettings) -> tuple[Store, Envelope, Keyring]:
+    kms = client("kms")
+    return (
+        Store(client("dynamodb"), settings.table),
+        Envelope(kms, settings.kms_key, settings.aws_region),
+        Keyring(client("ssm"), kms, settings.kms_key, settings.secrets),
+    )

@@ -1,0 +1,112 @@
+"""The environment of the functions of the auth application."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from shared.settings import EnvSettings, positive_int
+
+__all__ = ["AuthSettings", "DeliverSettings", "ImportSettings", "KeySettings", "RotationSettings"]
+
+
+def _issuer(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    if scheme not in ("http", "https") or not separator or not rest or text.endswith("/"):
+        raise ValueError("must be an http or https address without a slash at its end")
+    return text
+
+
+@dataclass(frozen=True)
+class KeySettings(EnvSettings):
+    """What every function needs to reach the records and the system's own secrets.
+
+    Attributes:
+        table: The users table.
+        kms_key: ARN of this region's KMS key.
+        aws_region: This region; set by Lambda itself.
+        secrets: Prefix of the SSM parameters that hold the system's wrapped secrets, `/stack/auth`.
+    """
+
+    table: str
+    kms_key: str
+    aws_region: str
+    secrets: str
+
+
+@dataclass(frozen=True)
+class AuthSettings(KeySettings):
+    """Settings of the API and of single sign-on.
+
+    Attributes:
+        issuer: Base address of the API; `iss` of every token, `aud` of every client's request.
+        mail_queue: URL of the queue of mails to be sent.
+        import_bucket: Where uploads of imports go; empty where the function makes no imports.
+        access_token_seconds: Life of an access token, at most 900.
+        refresh_idle_days: Days after which an unused refresh token dies.
+        refresh_days: Days after which a session ends whatever happens.
+        failure_floor_ms: A refused log-in takes this long, whatever the reason was.
+        free_attempts: Failed log-ins of an identifier that cost no waiting.
+        lock_attempts: Failed log-ins in a row that lock an identifier.
+        lock_seconds: How long it is locked.
+        client_failures: Failed log-ins of one client in a minute before it has to wait.
+        mails_per_hour: Mails that one identifier can cause in an hour.
+        password_min: Shortest password of a person without a second factor.
+        password_min_second_factor: The same with one.
+    """
+
+    issuer: Annotated[str, _issuer]
+    mail_queue: str
+    import_bucket: str = ""
+    access_token_seconds: Annotated[int, positive_int] = 600
+    refresh_idle_days: Annotated[int, positive_int] = 30
+    refresh_days: Annotated[int, positive_int] = 90
+    failure_floor_ms: Annotated[int, positive_int] = 500
+    free_attempts: Annotated[int, positive_int] = 5
+    lock_attempts: Annotated[int, positive_int] = 10
+    lock_seconds: Annotated[int, positive_int] = 900
+    client_failures: Annotated[int, positive_int] = 300
+    mails_per_hour: Annotated[int, positive_int] = 5
+    password_min: Annotated[int, positive_int] = 15
+    password_min_second_factor: Annotated[int, positive_int] = 8
+
+
+@dataclass(frozen=True)
+class RotationSettings(EnvSettings):
+    """Settings of the function that makes secrets.
+
+    Attributes:
+        kms_key: ARN of this region's KMS key.
+        secrets: Prefix of the SSM parameters.
+        signing_key_days: Days for which a signing key signs.
+    """
+
+    kms_key: str
+    secrets: str
+    signing_key_days: Annotated[int, positive_int] = 30
+
+
+@dataclass(frozen=True)
+class DeliverSettings(KeySettings):
+    """Settings of the function that sends mails.
+
+    Attributes:
+        sender: Address of the sender, verified in SES; empty: mails go to the outbox.
+        outbox: Table of mails that are not sent, on the local engine; empty: they are sent.
+    """
+
+    sender: str = ""
+    outbox: str = ""
+
+
+@dataclass(frozen=True)
+class ImportSettings(KeySettings):
+    """Settings of the function that imports accounts.
+
+    Attributes:
+        import_bucket: Where uploads and reports lie.
+        import_queue: URL of the queue of uploads and their parts.
+        part_lines: Lines that one invocation imports.
+    """
+
+    import_bucket: str
+    import_queue: str
+    part_lines: Annotated[int, positive_int] = 500

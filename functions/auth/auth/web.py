@@ -1,0 +1,117 @@
+"""HTTP as API Gateway's proxy events have it: requests read with care, answers that are never cached."""
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import AuthError, BadRequestError, TooLargeError, UnsupportedError
+from .jwts import strict_json
+
+__all__ = ["MAX_BODY_BYTES", "Answer", "Request", "answer", "failure", "shallow"]
+
+MAX_BODY_BYTES = 16_384
+_MAX_DEPTH = 8
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Type": "application/json",
+    "Strict-Transport-Security": "max-age=63072000",
+    "X-Content-Type-Options": "nosniff",
+}
+
+type Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request.
+
+    Attributes:
+        method: `GET`, `POST`, ...
+        path: Its path below the API's base address.
+        resource: The path's template, `/v1/users/{id}`.
+        parameters: What stands for the names in the template.
+        query: Query parameters; the last one of a repeated name.
+        repeated: Names of query parameters that occur more than once.
+        headers: Headers by lower-case name.
+        body: The body's bytes.
+        api_key_id: The key that API Gateway let in; None where there is no gateway.
+    """
+
+    method: str
+    path: str
+    resource: str
+    parameters: Mapping[str, str]
+    query: Mapping[str, str]
+    repeated: frozenset[str]
+    headers: Mapping[str, str]
+    body: bytes
+    api_key_id: str | None
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> "Request":
+        """The request of a proxy event.
+
+        Raises:
+            TooLargeError: The body has more bytes than are read.
+        """
+        text = event.get("body") or ""
+        if len(text) > MAX_BODY_BYTES * (4 / 3 if event.get("isBase64Encoded") else 1) + 4:
+            raise TooLargeError("body_too_large", f"A body has at most {MAX_BODY_BYTES} bytes.")
+        body = b64decode(text) if event.get("isBase64Encoded") else text.encode()
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLargeError("body_too_large", f"A body has at most {MAX_BODY_BYTES} bytes.")
+        values = event.get("multiValueQueryStringParameters") or {}
+        return cls(
+            method=event["httpMethod"],
+            path=event["path"],
+            resource=event["resource"],
+            parameters=event.get("pathParameters") or {},
+            query=event.get("queryStringParameters") or {},
+            repeated=frozenset(name for name, texts in values.items() if len(texts) > 1),
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            body=body,
+            api_key_id=((event.get("requestContext") or {}).get("identity") or {}).get("apiKeyId"),
+        )
+
+    @property
+    def media_type(self) -> str:
+        """The type of the body, without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def json(self) -> dict[str, Any]:
+        """The body, a JSON object.
+
+        Raises:
+            UnsupportedError: It is of another type.
+            BadRequestError: It is malformed, not an object, or nested too deeply.
+        """
+        if self.media_type != "application/json":
+            raise UnsupportedError("unsupported_type", "The body must be application/json.")
+        try:
+            body = strict_json(self.body)
+        except ValueError as error:
+            raise BadRequestError("bad_json", "The body is not valid JSON.") from error
+        if not isinstance(body, dict) or not shallow(body):
+            raise BadRequestError("bad_json", "The body is not an object, or nested too deeply.")
+        return body
+
+
+def shallow(value: Any, depth: int = _MAX_DEPTH) -> bool:
+    """Whether a value of JSON is nested at most so deeply."""
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(shallow(each, depth - 1) for each in inner)
+
+
+def answer(status: int, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+    """An answer with a body of JSON; without one if `body` is None."""
+    text = "" if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return {"statusCode": status, "headers": {**_HEADERS, **(headers or {})}, "body": text}
+
+
+def failure(error: AuthError) -> Answer:
+    """The answer that tells of an error."""
+    return answer(error.status, {"code": error.code, "message": error.message}, error.headers)

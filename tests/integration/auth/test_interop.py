@@ -1,0 +1,147 @@
+"""Records of shared.envelope are messages that the AWS Encryption SDK for JavaScript reads and writes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from local.process import ROOT
+from shared.envelope import PermanentError, WrongContextError
+from tests.unit.envelope.memory_kms import Region
+
+SOURCE = ROOT / "tests/interop"
+INSTALLED = ROOT / ".local/interop"
+
+CONTEXTS = [
+    {"user": "42", "version": "7"},
+    {},
+    {"a": "1", "Z": "2", "ä": "3", "Ω": "4"},  # no locale has this order
+    {"\uff01": "1", "\U0001f511": "2"},  # nor has UTF-16
+    {"empty": "", "": "nameless"},
+]
+
+
+class Node:
+    """The other SDK, in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def seal(self, plaintext: bytes, key: bytes, context: dict[str, str]) -> bytes:
+        return base64.b64decode(
+            self._ask(plaintext=_text(plaintext), key=_text(key), context=context)["message"]
+        )
+
+    def open(self, message: bytes, key: bytes, context: dict[str, str]) -> bytes:
+        return base64.b64decode(
+            self._ask(message=_text(message), key=_text(key), context=context)["plaintext"]
+        )
+
+    def refusal(self, message: bytes, key: bytes, context: dict[str, str]) -> str:
+        answer: str = self._ask(message=_text(message), key=_text(key), context=context)["error"]
+        return answer
+
+    def _ask(self, **job: Any) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def install() -> str | None:
+    """Install what the lock file says, once; why it cannot be, on one line."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        return "no Node.js with npm: 'apt install nodejs npm' or 'brew install node'"
+    INSTALLED.mkdir(parents=True, exist_ok=True)
+    lock, done = SOURCE / "package-lock.json", INSTALLED / "installed.json"
+    for path in SOURCE.iterdir():
+        shutil.copy(path, INSTALLED)
+    if not done.exists() or done.read_bytes() != lock.read_bytes():
+        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        installing = subprocess.run(
+            ["npm", "ci", *quiet], cwd=INSTALLED, capture_output=True, text=True, check=False
+        )
+        if installing.returncode:
+            return f"npm ci fails: {' '.join(installing.stderr.split())[:150]}"
+        shutil.copy(lock, done)
+    return None
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    if reason := install():
+        pytest.skip(reason)
+    with subprocess.Popen(
+        ["node", "envelope.mjs"], cwd=INSTALLED, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Node(process)
+
+
+@pytest.fixture(scope="module")
+def region() -> Region:
+    return Region("eu-west-1")
+
+
+@pytest.mark.timeout(300)  # the first test installs
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_javascript_reads_what_python_wrote(node: Node, region: Region, context: dict[str, str]) -> None:
+    sealed = region.envelope.encrypt("Größe".encode(), context)
+    assert node.open(sealed.info, region.data_key(sealed, context), context) == "Größe".encode()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_python_reads_what_javascript_wrote(node: Node, region: Region, context: dict[str, str]) -> None:
+    keys = region.envelope.encrypt(b"", context)
+    message = node.seal("Größe".encode(), region.data_key(keys, context), context)
+    assert region.envelope.decrypt(replace(keys, info=message), context) == "Größe".encode()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("size", [0, 4_096, 2**20 + 1])
+def test_records_of_any_size_go_both_ways(node: Node, region: Region, size: int) -> None:
+    plaintext, context = bytes(size), {"user": "42"}
+    sealed = region.envelope.encrypt(plaintext, context)
+    key = region.data_key(sealed, context)
+    assert node.open(sealed.info, key, context) == plaintext
+    assert (
+        region.envelope.decrypt(replace(sealed, info=node.seal(plaintext, key, context)), context)
+        == plaintext
+    )
+
+
+@pytest.mark.timeout(300)
+def test_both_refuse_another_context(node: Node, region: Region) -> None:
+    context, other = {"user": "42"}, {"user": "42", "version": "7"}
+    sealed = region.envelope.encrypt(b"data", context)
+    key = region.data_key(sealed, context)
+    assert node.refusal(sealed.info, key, other) == "another context"
+    with pytest.raises(WrongContextError):
+        region.envelope.decrypt(replace(sealed, info=node.seal(b"data", key, context)), other)
+
+
+@pytest.mark.timeout(300)
+def test_both_refuse_what_was_changed(node: Node, region: Region) -> None:
+    context = {"user": "42"}
+    sealed = region.envelope.encrypt(b"data", context)
+    key = region.data_key(sealed, context)
+    changed = [
+        message[:-1] + bytes([message[-1] ^ 1]) for message in (sealed.info, node.seal(b"data", key, context))
+    ]
+    for message in changed:
+        assert node.refusal(message, key, context)
+        with pytest.raises(PermanentError):
+            region.envelope.decrypt(replace(sealed, info=message), context)
