@@ -69,8 +69,8 @@ feed: setup ## Put traffic on the log stream of the suite that is up (RATE=100 S
 
 # ---- social stream
 .PHONY: feed-posts redrive
-feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1)
-	@$(PY) -m local.feed_posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(if $(FILE),--file $(FILE)) $(if $(LIVE),--live)
+feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1, ENCRYPT=1)
+	@PYTHONPATH=layers/shared $(PY) -m local.feed_posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(if $(FILE),--file $(FILE)) $(if $(LIVE),--live) $(if $(ENCRYPT),--encrypt)
 redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
 	@$(PY) -m local.redrive $(if $(STACK),--stack $(STACK))
 

@@ -1,8 +1,8 @@
 """Feed the stream of posts: ``python -m local.feed_posts --rate 200``.
 
 Posts are made up (seeded, see ``bench/social_posts.py``), read from a file of JSON lines (``--file``), or
-taken live from Bluesky's public feed (``--live``, with another server's address if wanted). The demo and the
-tests use the same ``feed``.
+taken live from Bluesky's public feed (``--live``, with another server's address if wanted); ``--encrypt``
+encrypts each before it enters the stream. The demo and the tests use the same ``feed``.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.social_posts import Posts, Record
 from local.deploy import STACK
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.process import ROOT, EngineProcess
+from local.process import REGION, ROOT, EngineProcess
 from local.publish import outputs_of
 from local.suite import Suite
 
-__all__ = ["feed", "put", "recorded"]
+if TYPE_CHECKING:
+    from shared.envelope import Envelope
+
+__all__ = ["feed", "put", "recorded", "sealed"]
 
 _A_CALL, _A_CALL_BYTES = 500, 4 << 20  # PutRecords takes no more than 500 records and 5 MiB with their keys
 
@@ -97,6 +100,12 @@ def recorded(path: Path) -> Iterator[Record]:
             yield Record(user, line)
 
 
+def sealed(records: Iterable[Record], envelope: Envelope, stream: str) -> Iterator[Record]:
+    """Yield the records encrypted for a stream; each costs a call of KMS."""
+    for record in records:
+        yield Record(record.partition_key, envelope.encrypt(record.data, {"stream": stream}).to_bytes())
+
+
 def main() -> int:
     """Feed the suite that is up; 1 if none is."""
     from local import jetstream  # whoever only puts posts needs no WebSocket
@@ -108,6 +117,7 @@ def main() -> int:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--file", type=Path, help="JSON lines, a post each")
     source.add_argument("--live", nargs="?", const=jetstream.PUBLIC, metavar="URL", help="Jetstream's feed")
+    parser.add_argument("--encrypt", action="store_true", help="encrypt each record before it is put")
     arguments = parser.parse_args()
     engine = EngineProcess.find(ROOT / ".local")
     if engine is None:
@@ -128,6 +138,11 @@ def main() -> int:
         records = islice(
             Posts(total, seed=seed, start=time.time(), per_second=arguments.rate or 1_000), total
         )
+    if arguments.encrypt:
+        from shared.envelope import Envelope
+
+        envelope = Envelope(engine.client("kms"), outputs["SocialRecordKeyArn"], REGION)
+        records = sealed(records, envelope, outputs["SocialStreamName"])
     columns = (TextColumn("posts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.speed:.0f}/s")) as progress:
         bar = progress.add_task("posts", total=total)

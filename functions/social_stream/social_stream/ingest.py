@@ -1,7 +1,7 @@
 """Makes posts of the stream's records, and hands them to the write function.
 
 Trigger: the Kinesis stream of posts, batches of up to 100, with partial batch responses.
-Input: records, single ones or aggregated by the Kinesis Producer Library; each a post as JSON.
+Input: records, single or aggregated by the Kinesis Producer Library, encrypted or not; each a post as JSON.
 Output: asynchronous invocations of the write function, each of less than 1 MB. A record that is no post goes
     to `quarantine/` of the failure bucket, with its sequence number and the reason; all others go on.
 On failure: the first record that could not be handed over is reported. Lambda goes on from there, halves the
@@ -14,7 +14,7 @@ Recorded event: events/social_stream/ingest_posts.json
 import base64
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from aws_lambda_powertools.logging import Logger
@@ -26,6 +26,7 @@ from . import handover, kpl, quarantine
 from .errors import BadRecordError
 from .posts import Arrival, Post, post_of
 from .quarantine import Refusal
+from .sealing import opened
 from .settings import IngestSettings
 from .storage import invoke
 
@@ -58,20 +59,37 @@ def _read(records: Iterable[dict[str, Any]], settings: IngestSettings) -> _Read:
     posts: list[tuple[str, Post]] = []
     refusals: list[Refusal] = []
     for record in records:
-        kinesis = record["kinesis"]
-        number = str(kinesis["sequenceNumber"])
+        number = str(record["kinesis"]["sequenceNumber"])
         try:
-            data = base64.b64decode(kinesis["data"])
-            for part, each in enumerate(kpl.split(data)):
-                arrival = Arrival(number, part, float(kinesis["approximateArrivalTimestamp"]))
-                try:
-                    posts.append((number, post_of(each, arrival, settings.post_days)))
-                except BadRecordError as error:
-                    refusals.append(Refusal(arrival, str(error), each))
+            for found in _parts(record, settings):
+                if isinstance(found, Refusal):
+                    refusals.append(found)
+                else:
+                    posts.append((number, found))
         except Exception as error:  # the boundary of a record: what is behind it waits, and nothing is lost
             logger.exception("record failed", sequence_number=number, reason=type(error).__name__)
             return _Read(posts, refusals, number)
     return _Read(posts, refusals, "")
+
+
+def _parts(record: dict[str, Any], settings: IngestSettings) -> Iterator[Post | Refusal]:
+    """The posts of a record, and what in it is none: several of each, if it is aggregated."""
+    kinesis = record["kinesis"]
+    number, arrived = str(kinesis["sequenceNumber"]), float(kinesis["approximateArrivalTimestamp"])
+    data = base64.b64decode(kinesis["data"])
+    stream = record["eventSourceARN"].rpartition("/")[2]
+    try:
+        plain = opened(data, stream, settings.key_arn, record["awsRegion"])
+    except BadRecordError as error:
+        yield Refusal(Arrival(number, 0, arrived), str(error), data)
+        return
+    for part, each in enumerate(kpl.split(plain)):
+        arrival = Arrival(number, part, arrived)
+        try:
+            yield post_of(each, arrival, settings.post_days)
+        except BadRecordError as error:
+            # What came encrypted is kept encrypted.
+            yield Refusal(arrival, str(error), each if plain == data else data)
 
 
 def _quarantine(refusals: list[Refusal], settings: IngestSettings) -> str:

@@ -15,11 +15,13 @@ class IngestSettings(EnvSettings):
     Attributes:
         write_function: Name of the function that posts are handed to.
         failures_bucket: Where records go that are no posts, under `quarantine/`.
+        key_arn: KMS key of encrypted records; empty if there are none.
         post_days: Days after its arrival at which a post expires.
     """
 
     write_function: str
     failures_bucket: str
+    key_arn: str = ""
     post_days: Annotated[int, positive_int] = 30
 
 

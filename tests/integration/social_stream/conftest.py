@@ -14,8 +14,9 @@ import pytest
 
 from bench.social_posts import Record
 from local.feed_posts import put
-from local.process import ROOT
+from local.process import REGION, ROOT
 from local.suite import Suite
+from shared.envelope import Envelope
 from tests.support.athena import ask_in
 from tests.support.permissions import function
 from tests.support.waiting import wait_until
@@ -41,6 +42,11 @@ class Social:
         records = [Record(self.prefix, post if isinstance(post, bytes) else encoded(post)) for post in posts]
         for first in range(0, len(records), 500):
             put(self.suite.client("kinesis"), self.suite["SocialStreamName"], records[first : first + 500])
+
+    def encrypted(self, data: bytes, **context: str) -> bytes:
+        """Encrypt a record, for this stream unless told otherwise."""
+        envelope = Envelope(self.suite.client("kms"), self.suite["SocialRecordKeyArn"], REGION)
+        return envelope.encrypt(data, context or {"stream": self.suite["SocialStreamName"]}).to_bytes()
 
     def items(self, prefix: str = "") -> dict[tuple[str, int], dict[str, Any]]:
         """Return the items of this test's users (or of another prefix) by key."""

@@ -6,7 +6,7 @@ import pytest
 
 from local.suite import Suite
 from tests.conftest import Faults
-from tests.integration.social_stream.conftest import Social
+from tests.integration.social_stream.conftest import Social, encoded
 from tests.support.permissions import refused, unused
 from tests.support.waiting import wait_until
 
@@ -26,10 +26,10 @@ BY_THE_SERVICE = {
 
 @pytest.fixture
 def used(social: Social, faults: Faults) -> None:
-    """Every flow has been used: fresh and late posts, poison, and posts that had to be buried."""
+    """Every flow has been used: fresh, late and encrypted posts, poison, and posts that had to be buried."""
     poison = f"poison of {social.prefix}".encode()
-    social.put(social.post(1), poison)
-    wait_until(lambda: social.distinct() == 1, seconds=30, what="a post in the lake")
+    social.put(social.post(1), poison, social.encrypted(encoded(social.post(3))))
+    wait_until(lambda: social.distinct() == 2, seconds=30, what="two posts in the lake")
     wait_until(lambda: poison in social.quarantined(), seconds=30, what="a record in quarantine")
     late = {"posts": [social.post(2, RecordNum="1")], "fresh_until": 0}
     social.invoke("Write", late)
