@@ -35,7 +35,7 @@ logger = Logger()
 metrics = Metrics()
 
 RECORD_BYTES = 5 * 1024
-MARGIN_S = 12.0  # a call that has begun is not cut short
+MARGIN_S = 20.0  # a call that has begun is not cut short, and may be tried three times
 _THROTTLED = {"LimitExceededException", "ServiceUnavailableException", "ThrottlingException"}
 
 
