@@ -167,11 +167,11 @@ def _speed(suite: Suite, field: Field, latency: float, bar: float) -> None:
 
 def _under(suite: Suite, field: Field, what: str, items: list[Item], **behaviour: float) -> dict[str, Run]:
     """Rows of every writer while the table throttles or leaves items over."""
-    runs = {}
+    runs, keys = {}, len({item["pk"] for item in items})
     for name in ("ours", "batch_writer", "pynamodb", "awswrangler"):
         runs[name] = run = field.run(getattr(field, name), items, latency=0.005, **behaviour)
         ended = f", {run.error}" if run.error else ""
-        suite.add(f"{what}: items/s, {name}{ended}", (len(items) - run.lost) / run.seconds, "items/s")
+        suite.add(f"{what}: items/s, {name}{ended}", (keys - run.lost) / run.seconds, "items/s")
         suite.add(f"{what}: calls, {name}", run.calls, "calls")
         suite.add(f"{what}: lost, {name}", run.lost, "items", 0 if name == "ours" else None)
     return runs

@@ -16,7 +16,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from bench.social_posts import Posts, Record
 from local.deploy import STACK
@@ -106,6 +115,13 @@ def sealed(records: Iterable[Record], envelope: Envelope, stream: str) -> Iterat
         yield Record(record.partition_key, envelope.encrypt(record.data, {"stream": stream}).to_bytes())
 
 
+class _Rate(ProgressColumn):
+    """How many a second lately."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.0f}/s")
+
+
 def main() -> int:
     """Feed the suite that is up; 1 if none is."""
     from local import jetstream  # whoever only puts posts needs no WebSocket
@@ -143,10 +159,9 @@ def main() -> int:
 
         envelope = Envelope(engine.client("kms"), outputs["SocialRecordKeyArn"], REGION)
         records = sealed(records, envelope, outputs["SocialStreamName"])
-    columns = (TextColumn("posts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.speed:.0f}/s")) as progress:
+    columns = (TextColumn("posts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), _Rate())
+    with Progress(*columns) as progress:
         bar = progress.add_task("posts", total=total)
-        progress.update(bar, completed=0)
         feed(
             engine.client("kinesis"), outputs["SocialStreamName"], records, rate=arguments.rate,
             seconds=arguments.seconds, advance=lambda count: progress.advance(bar, count),
