@@ -57,6 +57,13 @@ def test_item_has_the_originals_attributes_derived_from_the_record_alone(social:
     assert (len(number), part) == (56, "00000")
 
 
+def test_a_batch_of_more_than_a_megabyte_is_handed_over_in_parts(suite: Suite, social: Social) -> None:
+    posts = [social.post(number, Tweet=str(number) * 300_000) for number in range(8)]
+    social.put(*posts)
+    items = social.wait_for_items(8)
+    assert [item["Tweet"]["S"][0] for _, item in sorted(items.items())] == list("01234567")
+
+
 def test_same_record_twice_is_one_item_and_one_post_in_the_lake(social: Social) -> None:
     social.put(social.post(1), social.post(1), social.post(2))
     social.put(social.post(1))

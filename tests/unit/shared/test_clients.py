@@ -25,3 +25,10 @@ def test_a_client_gives_up_in_time() -> None:
 def test_the_endpoint_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
     assert clients.client("sqs").meta.endpoint_url == "http://localhost:4566"
+
+
+def test_the_batch_writers_client_tries_once_and_keeps_a_connection_for_each_call() -> None:
+    config = clients.client_without_retries("dynamodb").meta.config
+    assert config.retries == {"mode": "standard", "total_max_attempts": 1}  # type: ignore[attr-defined]
+    assert config.max_pool_connections >= 16  # type: ignore[attr-defined]
+    assert clients.client_without_retries("dynamodb") is not clients.client("dynamodb")

@@ -29,7 +29,6 @@ leftovers, and neither hands anything back; `bench/social_stream.py` compares th
 """
 
 from ._items import MAX_ITEM_BYTES, Delete, Refused, item_size, serialized
-from ._pace import Pace
 from ._writer import MAX_BATCH, MAX_BATCH_BYTES, BatchWriteError, BatchWriter, Outcome, deadline_of
 
 __all__ = [
@@ -40,7 +39,6 @@ __all__ = [
     "BatchWriter",
     "Delete",
     "Outcome",
-    "Pace",
     "Refused",
     "deadline_of",
     "item_size",
