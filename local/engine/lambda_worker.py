@@ -21,6 +21,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ _BOOTSTRAP = Path(__file__).with_name("lambda_bootstrap.py")
 _INIT_SECONDS = 30.0
 _MIB = 1024 * 1024
 _extracting = threading.Lock()
+_starting = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 class PythonWorker:
@@ -53,7 +55,6 @@ class PythonWorker:
         self.last_used = time.time()
         self.retired = False
         self._lock = threading.Lock()
-        self._cold = True
         self._proc: subprocess.Popen[bytes] | None = None
         self._tmpdir: str | None = None
         self._answers = self._output = -1
@@ -97,10 +98,14 @@ class PythonWorker:
             answer = self._exchange(json.dumps(invocation).encode() + b"\n", timeout, request_id)
             return answer | {"log": self._take_log()}
 
+    def start(self) -> None:
+        """Start the process, so that the next invocation finds it warm."""
+        with self._lock:
+            self._spawn()
+
     def _spawn(self) -> None:
         """Start the process and load the function's module in it."""
         self._end()
-        self._cold = False
         self._tmpdir = tempfile.mkdtemp(prefix="function-")
         task_root = _extracted([self.code_zip])
         opt = _extracted([_layer(reference) for reference in self.config.get("Layers") or []])
@@ -329,6 +334,31 @@ def _kill_workers(original: Callable[..., Any], workers: list[Any]) -> None:
     original(idle)
 
 
+def _lease(config: dict[str, Any], code_zip: bytes) -> tuple[Any, bool]:
+    """Return a free worker or a new one, and whether it is new; as many start at once as there are cores.
+
+    A burst would start one for each request, and none would be ready in time. Those that wait for their turn
+    to start one take whichever becomes free before.
+    """
+    name, version = config["FunctionName"], config.get("Version", "$LATEST")
+    key = pool._worker_key(name, config, version)
+    while True:
+        with pool._lock:
+            free = any(not worker.in_use for worker in pool._workers.get(key, ()))
+        turn = not free and _starting.acquire(timeout=0.02)
+        if not free and not turn:
+            continue
+        try:
+            worker, how = pool.acquire_worker(name, config, code_zip, qualifier=version)
+            if how == "spawn" and isinstance(worker, PythonWorker):
+                with suppress(OSError, RuntimeError, zipfile.BadZipFile):  # the invocation will say why
+                    worker.start()
+        finally:
+            if turn:
+                _starting.release()
+        return worker, how == "spawn"
+
+
 @replaces(lambda_svc, "_execute_function_warm", digest="62b9218bef5b")
 def _execute(original: Callable[..., Any], func: dict[str, Any], event: Any, request_id: str) -> Any:
     """Errors keep class and stack trace and leave the worker warm; no answer waits for logs"""
@@ -336,14 +366,11 @@ def _execute(original: Callable[..., Any], func: dict[str, Any], event: Any, req
     if not func.get("code_zip") or not str(config.get("Runtime", "")).startswith("python"):
         return original(func, event, request_id)
     lambda_svc._ensure_reaper_thread()
-    worker, _ = pool.acquire_worker(
-        config["FunctionName"], config, func["code_zip"], qualifier=config.get("Version", "$LATEST")
-    )
+    worker, cold = _lease(config, func["code_zip"])
     environment = {
         "_X_AMZN_TRACE_ID": lambda_svc._xray_trace_id_for_invocation(config),
         "_ENGINE_INVOKE_DEPTH": str(lambda_svc._invoke_depth.get()),
     }
-    cold = worker._cold
     try:
         outcome = worker.invoke(event, request_id, arn=config.get("FunctionArn", ""), environment=environment)
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
@@ -364,6 +391,7 @@ def _execute(original: Callable[..., Any], func: dict[str, Any], event: Any, req
 
 
 pin(pool, "acquire_worker", "5017d144adb5")
+pin(pool, "_worker_key", "0537100beb43")
 pin(pool, "execution_credentials", "cffaadc4f396")
 pin(lambda_svc, "_resolve_layer_zip", "447d3c3ec42c")
 pin(lambda_svc, "_extract_zip_preserving_mode", "4172b5aedece")

@@ -14,7 +14,7 @@ from .documents import Document, checked
 from .errors import BadRequestError, BusyError, ConflictError, NotFoundError, UnauthorizedError
 from .identity import Kind, normalise_email, normalise_phone
 from .jwts import InvalidTokenError
-from .logins import prove
+from .logins import opened, prove
 from .services import Services
 from .store import LostRaceError, Once, User
 
@@ -227,7 +227,7 @@ def reset_password(services: Services, token: str, password: str, client: Client
         after = user.but(status="active") if user.status == "unverified" else user
         _, save = services.close(user, after, document)
         audit = services.audit(user.id, "reset", client.id)
-        unlocked = services.store.attempts(f"E#{user.email_index}", 0) if user.email_index else None
+        unlocked = opened(services, f"E#{user.email_index}") if user.email_index else None
         services.store.commit(save, mails.used(token), unlocked, audit, once=once)
         _end_sessions(services, user.id)
 
@@ -251,7 +251,7 @@ def change_password(
         _set_password(services, proof.document, password)
         _, save = services.close(user, user, proof.document)
         audit = services.audit(user.id, "change", client.id)
-        services.store.commit(save, services.store.attempts(alias, 0), audit, once=once)
+        services.store.commit(save, opened(services, alias), audit, once=once)
         _end_sessions(services, user.id, session)
 
     _again(run)

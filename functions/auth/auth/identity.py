@@ -133,7 +133,7 @@ def _unicode_label(label: str) -> str:
         decoded = label.removeprefix("xn--").encode("ascii").decode("punycode")
     except ValueError:
         raise _malformed() from None
-    if decoded.isascii() or _ascii_label(decoded) != label:
+    if _ascii_label(decoded) != label:
         raise _malformed()
     return decoded
 

@@ -15,7 +15,7 @@ from .services import Services
 from .settings import AuthSettings
 from .store import Attempts, Once, User, Write
 
-__all__ = ["Proof", "Standing", "after_failure", "judge", "prove"]
+__all__ = ["Proof", "Standing", "after_failure", "judge", "opened", "prove"]
 
 _FORGET_MS = 3_600_000
 _LONGEST_WAIT_S = 60
@@ -30,10 +30,12 @@ class Standing:
     Attributes:
         failed: Log-ins in a row that did not succeed, this one included until it does.
         locked_ms: Time until which every log-in fails; milliseconds since the epoch, 0 if it is not locked.
+        forgotten: How many of those that were counted no longer count.
     """
 
     failed: int
-    locked_ms: int
+    locked_ms: int = 0
+    forgotten: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,21 +70,28 @@ def judge(attempts: Attempts, now_ms: int, settings: AuthSettings) -> Standing:
     if attempts.locked_ms > now_ms:
         return Standing(attempts.failed, attempts.locked_ms)
     if attempts.locked_ms or now_ms - attempts.last_ms > _FORGET_MS:
-        return Standing(1, 0)  # a lock that is over, or old attempts: counting begins anew
+        return Standing(1, forgotten=attempts.failed - 1)  # a lock that is over, or old attempts
     # Guesses made side by side are all counted before the first has failed.
     over = attempts.failed > settings.lock_attempts
     return Standing(attempts.failed, now_ms + 1000 * settings.lock_seconds if over else 0)
 
 
 def after_failure(standing: Standing, now_ms: int, settings: AuthSettings) -> dict[str, int]:
-    """What is kept of a failed log-in: the count, and until when to wait or to be locked."""
+    """What a failed log-in changes, as `Store.attempts` takes it.
+
+    Of log-ins side by side the last to end must not undo what another one decided: nothing is set back.
+    """
+    changes: dict[str, int] = {}
+    if standing.forgotten:
+        changes = {"add": -standing.forgotten, "wait": 0, "locked": 0}
     if standing.locked_ms:
-        return {"failed": standing.failed, "locked_ms": standing.locked_ms}
-    if standing.failed >= settings.lock_attempts:
-        return {"failed": standing.failed, "locked_ms": now_ms + 1000 * settings.lock_seconds}
-    beyond = standing.failed - settings.free_attempts
-    wait_s = min(2**beyond, _LONGEST_WAIT_S) if beyond > 0 else 0
-    return {"failed": standing.failed, "wait_ms": now_ms + 1000 * wait_s if wait_s else 0}
+        changes["locked"] = standing.locked_ms
+    elif standing.failed >= settings.lock_attempts:
+        changes["locked"] = now_ms + 1000 * settings.lock_seconds
+    elif standing.failed > settings.free_attempts:
+        wait_s = min(2 ** (standing.failed - settings.free_attempts), _LONGEST_WAIT_S)
+        changes["wait"] = now_ms + 1000 * wait_s
+    return changes
 
 
 def prove(
@@ -146,9 +155,9 @@ def prove(
     if user.status == "unverified":
         raise ForbiddenError("unverified", "The e-mail address has not been verified yet.")
     if second_factor and document["totp"] and spent is None:
-        services.store.commit(services.store.attempts(alias, standing.failed - 1), once=once)
+        services.store.commit(services.store.attempts(alias, add=-1), once=once)
         raise UnauthorizedError("second_factor_required", "A code of the second factor is needed too.")
-    writes = [services.store.attempts(alias, 0)] + ([spent] if spent else [])
+    writes = [opened(services, alias)] + ([spent] if spent else [])
     if verdict.upgrade:
         before = user
         replaced = {f"old_hash.{company}": None for company, _ in document.family("old_hash")}
@@ -159,11 +168,16 @@ def prove(
     return Proof(user, document, tuple(writes))
 
 
+def opened(services: Services, alias: str) -> Write:
+    """The write that forgets the failures of an identifier, and its lock."""
+    return services.store.attempts(alias, failed=0, wait=0, locked=0)
+
+
 def _refuse(
     services: Services, alias: str, standing: Standing, audit: Write, client_id: str, once: Once | None
 ) -> None:
-    kept = after_failure(standing, services.now_ms, services.settings)
-    services.store.commit(services.store.attempts(alias, **kept), audit, once=once)
+    changes = after_failure(standing, services.now_ms, services.settings)
+    services.store.commit(services.store.attempts(alias, **changes) if changes else None, audit, once=once)
     failures = services.store.count(f"failures#{client_id}", _CLIENT_WINDOW_S)
     services.client_failures[client_id] = (services.now(), failures)
 

@@ -350,17 +350,24 @@ class Store:
         )
 
     @staticmethod
-    def attempts(alias: str, failed: int, wait_ms: int = 0, locked_ms: int = 0) -> Write:
-        """Set how things stand with an identifier after a log-in."""
+    def attempts(alias: str, add: int = 0, **values: int) -> Write:
+        """Change how things stand with an identifier after a log-in.
+
+        Args:
+            alias: The identifier's.
+            add: What to add to the count; others may have raised it meanwhile.
+            values: What to set: `failed`, `wait` and `locked`, the last two in milliseconds since the epoch.
+        """
+        sets = ", ".join(f"#{name} = :{name}" for name in values)
+        names = {f"#{name}": name for name in values} | ({"#failed": "failed"} if add else {})
         return {
             "Update": {
                 "Key": {"pk": {"S": alias}, "sk": _SINGLE},
-                "UpdateExpression": "SET #failed = :failed, #wait = :wait, #locked = :locked",
-                "ExpressionAttributeNames": {"#failed": "failed", "#wait": "wait", "#locked": "locked"},
+                "UpdateExpression": (f"SET {sets} " if sets else "") + ("ADD #failed :add" if add else ""),
+                "ExpressionAttributeNames": names,
                 "ExpressionAttributeValues": {
-                    ":failed": {"N": str(failed)},
-                    ":wait": {"N": str(wait_ms)},
-                    ":locked": {"N": str(locked_ms)},
+                    **{f":{name}": {"N": str(value)} for name, value in values.items()},
+                    **({":add": {"N": str(add)}} if add else {}),
                 },
             }
         }

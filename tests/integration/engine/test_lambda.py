@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import concurrent.futures
 import io
+import os
 import time
 import zipfile
 from pathlib import Path
@@ -276,3 +277,23 @@ def test_idle_environments_end_when_they_take_too_much_memory(tmp_path: Path) ->
         assert sum(worker.memory_info().rss for worker in workers) < 80 * 1024 * 1024
     finally:
         engine.stop()
+
+
+@pytest.mark.ours_only
+def test_a_burst_starts_as_many_environments_at_once_as_there_are_cores(cloud: Cloud) -> None:
+    source = """
+    import time
+    began = time.monotonic()
+    time.sleep(0.3)
+    ready = time.monotonic()
+
+    def handler(event, context):
+        return [began, ready]
+    """
+    name = cloud.function(source, Timeout=60)
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: cloud.invoke(name)["payload"], range(12)))
+    starts = {(began, ready) for began, ready in answers}
+    at_once = [sum(began <= other < ready for began, ready in starts) for other, _ in starts]
+    assert max(at_once) <= (os.cpu_count() or 1)
+    assert len(starts) < 12, "who waits takes an environment that became free"

@@ -197,6 +197,12 @@ def test_django_bcrypt_sees_every_byte() -> None:
     assert not legacy.matches(wrapped, "a" * 81)
 
 
+def test_wordpress_trims_what_is_typed() -> None:
+    wrapped = legacy.wrap(MADE["wordpress"]("two words"))
+    assert legacy.matches(wrapped, " two words\n")
+    assert not legacy.matches(wrapped, "two  words")
+
+
 @pytest.mark.parametrize("password", ["test\0", "\0", "x" * 513, "ž" * 257, "x" * 100_000])
 def test_what_no_system_can_have_taken_matches_nothing(password: str) -> None:
     wrapped = legacy.wrap(hashlib.sha256(password.encode()).hexdigest(), scheme="sha256")

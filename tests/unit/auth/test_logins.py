@@ -19,17 +19,18 @@ NOW = 1_800_000_000_000
 
 def guesses(number: int, patience_ms: int) -> list[str]:
     """Guess a password again and again, as patiently as that, and return what became of each."""
-    kept = {"failed": 0, "wait_ms": 0, "locked_ms": 0}
+    kept = {"failed": 0, "wait": 0, "locked": 0}
     last, now, outcomes = 0, NOW, []
     for _ in range(number):
-        attempts = Attempts("u", kept["failed"] + 1, kept["wait_ms"], kept["locked_ms"], last)
+        attempts = Attempts("u", kept["failed"] + 1, kept["wait"], kept["locked"], last)
         try:
             standing = judge(attempts, now, SETTINGS)
         except TooManyRequestsError as error:
             outcomes.append("wait" if int(error.headers["Retry-After"]) > 0 else "wait for nothing")
         else:
             outcomes.append("locked" if standing.locked_ms else "tried")
-            kept = {"failed": 0, "wait_ms": 0, "locked_ms": 0} | after_failure(standing, now, SETTINGS)
+            changes = after_failure(standing, now, SETTINGS)
+            kept = kept | {"failed": attempts.failed + changes.pop("add", 0)} | changes
             last = now
         now += patience_ms
     return outcomes
@@ -51,7 +52,7 @@ def test_ten_failures_in_a_row_lock_the_identifier_for_a_while() -> None:
 
 @given(st.integers(1, 120_000))
 def test_nobody_tries_more_than_ten_passwords_in_a_quarter_of_an_hour(patience_ms: int) -> None:
-    outcomes = guesses(15 * 60_000 // patience_ms + 1 if patience_ms > 2000 else 500, patience_ms)
+    outcomes = guesses(min(900_000 // patience_ms, 2000), patience_ms)
     assert outcomes.count("tried") <= 10
 
 
@@ -72,7 +73,12 @@ def test_an_hour_without_attempts_forgets_them() -> None:
 def test_a_lock_is_not_prolonged_by_trying(count: int) -> None:
     locked = Attempts("u", count, 0, NOW + 1000, NOW)
     standing = judge(locked, NOW, SETTINGS)
-    assert after_failure(standing, NOW, SETTINGS)["locked_ms"] == NOW + 1000
+    assert after_failure(standing, NOW, SETTINGS) == {"locked": NOW + 1000}
+
+
+def test_a_guess_that_ends_late_undoes_no_lock_and_no_count() -> None:
+    early = judge(Attempts("u", 3, 0, 0, NOW), NOW, SETTINGS)
+    assert after_failure(early, NOW, SETTINGS) == {}
 
 
 def test_every_limit_is_a_setting() -> None:
