@@ -54,9 +54,9 @@ def test_pauses_stay_short_while_something_is_taken_and_end_with_the_trouble() -
     for now in range(9):
         pace_.answered(25, 22, now=float(now))
     assert pace_.resume <= 8 + 0.1
-    pace_.answered(25, 0, now=20.0)
-    pace_.answered(25, 0, now=21.0)
-    assert pace_.resume < 20, "no new pause"
+    for now in range(20, 26):
+        pace_.answered(25, 0, now=float(now))
+    assert pace_.resume < 23, "no new pause after the third that was taken whole"
 
 
 @given(ANSWERS, st.integers(1, 20), st.floats(0, 1))

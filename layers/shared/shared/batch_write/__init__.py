@@ -12,7 +12,7 @@
 * What comes back as unprocessed joins the queue again, so that calls stay full.
 * Up to `concurrency` calls are under way. How many follows what the table takes: one more after each call
   that was taken whole, fewer in proportion to what came back (AIMD), and a pause with exponential back-off
-  and full jitter while most of what is sent comes back.
+  and full jitter while much of what is sent comes back.
 * Nothing is sent after the deadline; what is left is handed back.
 * An item that DynamoDB can never take (too large, a float, no key) is refused alone, before a call is made.
 

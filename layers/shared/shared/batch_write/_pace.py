@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 __all__ = ["Pace"]
 
-_MOST = 0.5  # came back: the table takes less than it is given
+_TOO_MUCH = 0.4  # of what was sent lately came back: the table takes less than it is given
+_NEWEST = 0.3  # weight of a call in what is true lately
 
 
 class Pace:
@@ -14,10 +15,10 @@ class Pace:
 
     A call that was taken whole lets one more be under way. One of which a share came back lowers their
     number by half of that share (as DCTCP does for marked packets), so that leftovers that do not depend on
-    load cost little, and throttling halves it. While lately at least half of what was sent came back, calls
-    are followed by a pause of a random part of `base * 2 ** n` seconds, n being how many such calls came in
-    a row, at most 2 as long as the table takes something (AWS Architecture Blog, "Exponential Backoff And
-    Jitter").
+    load cost little, and throttling halves it. A call of which nothing was taken, and any call while lately
+    two fifths of what was sent came back, is followed by a pause of a random part of `base * 2 ** n` seconds,
+    n being how many such calls came in a row, at most 2 as long as the table takes something (AWS
+    Architecture Blog, "Exponential Backoff And Jitter").
 
     Args:
         most: Calls under way at most.
@@ -59,8 +60,8 @@ class Pace:
         share = left / sent
         self.troubled = left > 0
         self._window = min(self._most, max(1.0, self._window * (1 - share / 2) + (1 - share)))
-        self._lately = (self._lately + share) / 2
-        if self._lately < _MOST:
+        self._lately += _NEWEST * (share - self._lately)
+        if left < sent and self._lately < _TOO_MUCH:
             self._in_a_row = 0
             return
         # A table that takes something is not as busy as one that takes nothing: the wait stays short.
