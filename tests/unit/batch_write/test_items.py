@@ -33,13 +33,15 @@ def test_values_are_those_that_boto3_writes(value: Any) -> None:
 
 
 def numbers_by_value(value: Any) -> Any:
-    if isinstance(value, dict):
-        if set(value) == {"N"}:
-            return Decimal(value["N"])
-        if set(value) == {"B"}:
-            return bytes(value["B"])
-        return {name: numbers_by_value(each) for name, each in value.items()}
-    return [numbers_by_value(each) for each in value] if isinstance(value, list) else value
+    """An attribute value with its numbers as numbers: 1.0 and 1 are the same to DynamoDB."""
+    [(kind, content)] = value.items()
+    if kind == "N":
+        return Decimal(content)
+    if kind == "L":
+        return [numbers_by_value(each) for each in content]
+    if kind == "M":
+        return {name: numbers_by_value(each) for name, each in content.items()}
+    return {kind: bytes(content) if kind == "B" else content}
 
 
 @pytest.mark.parametrize("values", [{"a", "b"}, {1, Decimal("2.5")}, frozenset({b"x"})])
