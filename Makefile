@@ -37,7 +37,7 @@ $(VENV)/%/.installed: requirements/%.txt $(VENV)/uv/.installed
 .PHONY: setup
 setup: $(TOOLS) $(ENGINE) $(FUNCTIONS) ## Create the virtual environments (the other targets do it by themselves)
 
-LOCKED := uv tools engine functions bench
+LOCKED := uv tools engine functions bench mpl
 .PHONY: lock
 lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
 	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging layers/dependencies/logs layers/dependencies/crypto; do \
@@ -110,7 +110,7 @@ flink: setup $(VENV)/flink/.installed ## Check the Flink queries on a local mini
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
 
-BENCHMARKS := image_resizer access_logs social_stream local_engine
+BENCHMARKS := image_resizer access_logs social_stream local_engine auth envelope
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \

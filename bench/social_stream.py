@@ -58,13 +58,13 @@ class Field:
         self.proxy = proxy
         self._direct = engine.client("dynamodb")
         self._resource = boto3.resource("dynamodb", endpoint_url=proxy.endpoint)
-        # As `shared.clients.client_without_retries` makes it.
+        # As `shared.clients.client_without_retries` makes it, but for this endpoint.
         self._client = boto3.client(
             "dynamodb",
             endpoint_url=proxy.endpoint,
             config=Config(
                 retries={"mode": "standard", "total_max_attempts": 1}, parameter_validation=False,
-                max_pool_connections=16,
+                max_pool_connections=16, user_agent=f"Boto3/{boto3.__version__}",
             ),
         )  # fmt: skip
         self._tables = 0

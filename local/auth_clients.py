@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -31,6 +32,10 @@ SCOPES = (
     "users:import",
 )  # fmt: skip
 _LEAST_RSA_BITS = 2048
+# Host and port become a part of the pages' Content-Security-Policy.
+_REST = r"(:[0-9]{1,5})?(/[!$%&'()*+,./0-9:;=?@A-Z_a-z~-]*)?"
+_SAFE = re.compile(rf"https://[a-z0-9.-]+{_REST}")
+_LOOPBACK = re.compile(rf"http://(127\.0\.0\.1|localhost){_REST}")
 
 
 class ClientError(ValueError):
@@ -100,10 +105,11 @@ def register(
     scopes = sorted(scopes)
     if unknown := set(scopes) - set(SCOPES):
         raise ClientError(f"unknown scopes: {', '.join(sorted(unknown))}")
-    if not client_id.replace("-", "").isalnum() or client_id != client_id.lower() or len(client_id) > 63:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", client_id):
         raise ClientError("a client's name has small letters, digits and hyphens")
+    redirect_uris, logout_uris = list(redirect_uris), list(logout_uris)
     for uri in (*redirect_uris, *logout_uris):
-        if not uri.startswith(("https://", "http://127.0.0.1", "http://localhost")) or "#" in uri:
+        if not (_SAFE.fullmatch(uri) or _LOOPBACK.fullmatch(uri)):
             raise ClientError(f"{uri} is neither https nor an address of this machine, or has a fragment")
     known = _stored(factory, outputs, client_id)
     key_id, key = _api_key(factory, outputs, client_id, known) if scopes else ("", "")
@@ -114,8 +120,8 @@ def register(
         "keys": list(keys),
         "title": title,
         "trusted": trusted,
-        "redirect_uris": list(redirect_uris),
-        "logout_uris": list(logout_uris),
+        "redirect_uris": redirect_uris,
+        "logout_uris": logout_uris,
         "links": dict(links or {}),
     }
     _store(factory, outputs, client_id, record)

@@ -34,7 +34,10 @@ def _enforce(
     resource_arn: str = "*",
     service_context: dict[str, Any] | None = None,
 ) -> Any:
-    """Decisions about roles' requests are kept for `/_engine/iam` (on AWS: CloudTrail)"""
+    """SQS batches need the single call's permission; decisions about roles are kept for `/_engine/iam`"""
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
+    if iam_action.startswith("sqs:"):
+        iam_action = iam_action.removesuffix("Batch")
     denied = original(access_key_id, iam_action, service, region, resource_arn, service_context)
     principal = (sts._sessions.get(access_key_id) or {}).get("Arn", "")
     if ":assumed-role/" in principal and not isinstance(denied, iam_evaluator.AuthError):

@@ -35,7 +35,6 @@ __all__ = [
 ]
 
 _TRIES = 4
-_DELETES = 90  # of the 100 writes of a transaction
 SCOPE = "account"  # of tokens that a company's server gets for a person
 
 
@@ -229,7 +228,7 @@ def reset_password(services: Services, token: str, password: str, client: Client
         audit = services.audit(user.id, "reset", client.id)
         unlocked = opened(services, f"E#{user.email_index}") if user.email_index else None
         services.store.commit(save, mails.used(token), unlocked, audit, once=once)
-        _end_sessions(services, user.id)
+        services.store.commit_each(sessions.end(services, user.id))
 
     _again(run)
 
@@ -252,7 +251,7 @@ def change_password(
         _, save = services.close(user, user, proof.document)
         audit = services.audit(user.id, "change", client.id)
         services.store.commit(save, opened(services, alias), audit, once=once)
-        _end_sessions(services, user.id, session)
+        services.store.commit_each(sessions.end(services, user.id, session))
 
     _again(run)
 
@@ -270,20 +269,18 @@ def _set_password(services: Services, document: Document, password: str) -> None
     document.edit({"secret": secret} | replaced, services.now_ms, services.region)
 
 
-def _end_sessions(services: Services, user: str, but: str | None = None) -> None:
-    writes = list(sessions.end(services, user, but))
-    for start in range(0, len(writes), _DELETES):
-        services.store.commit(*writes[start : start + _DELETES])
-
-
 def _logged_in(services: Services, access_token: str, client: Client) -> tuple[User, str]:
-    """The person of an access token of the client's, and the session."""
+    """The person of an access token that the client got at a log-in, and the session."""
     try:
         claims = services.tokens.read_access(access_token)
     except InvalidTokenError as error:
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.") from error
     user, session = claims["sub"], claims["sid"]
-    if claims["client_id"] != client.id or services.store.get(f"U#{user}", f"R#{session}") is None:
+    if (
+        claims["client_id"] != client.id
+        or claims["scope"] != SCOPE  # who signs on to an application lets it read, and no more
+        or services.store.get(f"U#{user}", f"R#{session}") is None
+    ):
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.")
     return services.find(user), session
 
@@ -431,10 +428,8 @@ def erase(services: Services, user_id: str, client: Client, once: Once) -> None:
 
 def _forget_belongings(services: Services, user: str) -> None:
     """Delete the sessions of a person and what was granted to applications."""
-    keys = [(item["pk"], item["sk"]) for item in services.store.query(f"U#{user}") if item["sk"]["S"] != "."]
-    for start in range(0, len(keys), _DELETES):
-        deletes = [{"Delete": {"Key": {"pk": pk, "sk": sk}}} for pk, sk in keys[start : start + _DELETES]]
-        services.store.commit(*deletes)
+    things = [item for item in services.store.query(f"U#{user}") if item["sk"]["S"] != "."]
+    services.store.commit_each([{"Delete": {"Key": {"pk": item["pk"], "sk": item["sk"]}}} for item in things])
 
 
 def export(services: Services, user_id: str, client: Client, once: Once) -> dict[str, Any]:

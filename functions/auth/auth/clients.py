@@ -41,6 +41,7 @@ _TYPES: frozenset[str | None] = frozenset({"client-request+jwt"})
 _ASSERTIONS = frozenset({None, "JWT", "client-authentication+jwt"})
 _JTI = re.compile(r"[\x21-\x7e]{8,64}")
 _CACHED_S = 30
+_REMEMBERED = 1000
 _LACKING_S = 1
 _REFUSED = "The request is not accepted."
 
@@ -122,6 +123,8 @@ class Clients:
         lacking = client is None or (kid is not None and kid not in client.keys)
         if self._now() - read_at > (_LACKING_S if lacking else _CACHED_S):
             client = find_client(self._store, client_id)
+            if len(self._known) > _REMEMBERED:  # names that strangers try are without number
+                self._known.clear()
             self._known[client_id] = (self._now(), client)
         return client
 

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
-__all__ = ["InvalidTokenError", "Key", "read", "strict_json", "times"]
+__all__ = ["ALGORITHMS", "InvalidTokenError", "Key", "read", "strict_json", "times"]
 
 MAX_BYTES = 16_384
 SKEW_S = 30
 _HEADER = {"alg", "typ", "kid"}
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_ALGORITHMS = ["ES256", "ES384", "RS256", "PS256", "EdDSA"]
-_JWS = PyJWS(algorithms=_ALGORITHMS)
+ALGORITHMS = ["ES256", "ES384", "RS256", "PS256", "EdDSA"]
+_JWS = PyJWS(algorithms=ALGORITHMS)
 
 
 class InvalidTokenError(Exception):

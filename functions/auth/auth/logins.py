@@ -15,12 +15,13 @@ from .services import Services
 from .settings import AuthSettings
 from .store import Attempts, Once, User, Write
 
-__all__ = ["Proof", "Standing", "after_failure", "judge", "opened", "prove"]
+__all__ = ["Proof", "Standing", "after_failure", "judge", "opened", "prove", "prove_code"]
 
 _FORGET_MS = 3_600_000
 _LONGEST_WAIT_S = 60
 _CLIENT_WINDOW_S = 60
 _LOOK_AGAIN_S = 5
+_REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def prove(
     once: Once | None,
     *,
     second_factor: bool = True,
+    guesser: str = "",
 ) -> Proof:
     """Prove by a password, and a code of the second factor if there is one, that somebody is a person.
 
@@ -111,9 +113,10 @@ def prove(
         alias: `E#<index>` or `P#<index>` of the identifier.
         password: The password.
         code: Six digits of the second factor; None if none were given.
-        client_id: By whose server.
+        client_id: By whose server, or for which application.
         once: The request, for the trace that a refused one leaves.
         second_factor: Whether a code is asked for where there is a second factor.
+        guesser: For whom a failure counts, if not for the client: at our own pages, who sits there.
 
     Returns:
         The proof; its writes are to be committed with whatever follows from it.
@@ -124,11 +127,8 @@ def prove(
         TooManyRequestsError: The identifier or the client has to wait.
     """
     started = services.now()
-    _client_may_try(services, client_id)
-    attempts = services.store.try_login(alias)
-    standing = judge(attempts, services.now_ms, services.settings)
-    user = services.store.user(attempts.user) if attempts.user else None
-    document = services.open(user) if user and user.sealed else Document()
+    guesser = guesser or client_id
+    standing, user, document = _begun(services, alias, guesser)
     verdict = passwords.verify(password, document["secret"], dict(document.family("old_hash")))
 
     spent = None
@@ -145,10 +145,8 @@ def prove(
     else:
         outcome = "ok"
     if user is None or outcome != "ok":
-        subject = user.id if user else alias
-        _refuse(
-            services, alias, standing, services.audit(subject, "login", client_id, outcome), client_id, once
-        )
+        audit = services.audit(user.id if user else alias, "login", client_id, outcome)
+        _refuse(services, alias, standing, audit, guesser, once)
         services.floor(started)
         raise UnauthorizedError("invalid_credentials", "The name or the password is wrong.")
 
@@ -168,27 +166,59 @@ def prove(
     return Proof(user, document, tuple(writes))
 
 
+def prove_code(services: Services, alias: str, code: str, client_id: str, *, guesser: str) -> Proof:
+    """Prove by a code of the second factor, after the password was proved; for the arguments see `prove`.
+
+    Raises:
+        UnauthorizedError: The code is wrong or was used before, or the identifier is locked.
+        TooManyRequestsError: The identifier or the guesser has to wait.
+    """
+    started = services.now()
+    standing, user, document = _begun(services, alias, guesser)
+    spent = None
+    if user is not None and document["totp"] and not standing.locked_ms:
+        spent = mfa.spend(services, user, document, code)
+    if user is None or spent is None:
+        outcome = "locked" if standing.locked_ms else "wrong_code"
+        audit = services.audit(user.id if user else alias, "login", client_id, outcome)
+        _refuse(services, alias, standing, audit, guesser, None)
+        services.floor(started)
+        raise UnauthorizedError("wrong_code", "The code is wrong, or was used before.")
+    return Proof(user, document, (opened(services, alias), spent))
+
+
+def _begun(services: Services, alias: str, guesser: str) -> tuple[Standing, User | None, Document]:
+    """Count an attempt; how the identifier stands, whose it is, and what is known of them."""
+    _guesser_may_try(services, guesser)
+    attempts = services.store.try_login(alias)
+    standing = judge(attempts, services.now_ms, services.settings)
+    user = services.store.user(attempts.user) if attempts.user else None
+    return standing, user, services.open(user) if user and user.sealed else Document()
+
+
 def opened(services: Services, alias: str) -> Write:
     """The write that forgets the failures of an identifier, and its lock."""
     return services.store.attempts(alias, failed=0, wait=0, locked=0)
 
 
 def _refuse(
-    services: Services, alias: str, standing: Standing, audit: Write, client_id: str, once: Once | None
+    services: Services, alias: str, standing: Standing, audit: Write, guesser: str, once: Once | None
 ) -> None:
     changes = after_failure(standing, services.now_ms, services.settings)
     services.store.commit(services.store.attempts(alias, **changes) if changes else None, audit, once=once)
-    failures = services.store.count(f"failures#{client_id}", _CLIENT_WINDOW_S)
-    services.client_failures[client_id] = (services.now(), failures)
+    failures = services.store.count(f"failures#{guesser}", _CLIENT_WINDOW_S)
+    services.client_failures[guesser] = (services.now(), failures)
 
 
-def _client_may_try(services: Services, client_id: str) -> None:
-    """Refuse a client whose log-ins failed too often in this minute, as known some seconds ago."""
-    read, failures = services.client_failures.get(client_id, (0.0, 0))
+def _guesser_may_try(services: Services, guesser: str) -> None:
+    """Refuse whose log-ins failed too often in this minute, as known some seconds ago."""
+    read, failures = services.client_failures.get(guesser, (0.0, 0))
     now = services.now()
     if now - read > _LOOK_AGAIN_S or int(now) // _CLIENT_WINDOW_S != int(read) // _CLIENT_WINDOW_S:
-        failures = services.store.counted(f"failures#{client_id}", _CLIENT_WINDOW_S)
-        services.client_failures[client_id] = (now, failures)
+        if len(services.client_failures) > _REMEMBERED:  # guessers at our pages are without number
+            services.client_failures.clear()
+        failures = services.store.counted(f"failures#{guesser}", _CLIENT_WINDOW_S)
+        services.client_failures[guesser] = (now, failures)
     if failures >= services.settings.client_failures:
         after = _CLIENT_WINDOW_S - int(now) % _CLIENT_WINDOW_S
         raise TooManyRequestsError("too_many_failures", "Too many failed log-ins; try again later.", after)

@@ -1,11 +1,10 @@
-"""Sessions: families of refresh tokens, one for each log-in.
+"""Sessions: families of refresh tokens, one for each log-in of a person at a client.
 
 A family's item knows the number of its newest token. Exchanging the newest raises the number; the successor
 is derived, so the same token exchanged again within 30 seconds (a retry, or many requests side by side)
 gives the same successor. An older token is a stolen one: its family ends, and no other.
 """
 
-from collections.abc import Iterable
 from secrets import token_hex
 from typing import Any
 
@@ -16,7 +15,7 @@ from .services import Services
 from .store import Item, LostRaceError, Once, Write, write
 from .tokens import RefreshToken
 
-__all__ = ["begin", "delete", "end", "introspect", "of_person", "refresh", "revoke"]
+__all__ = ["begin", "delete", "end", "end_browser", "introspect", "of_person", "refresh", "revoke"]
 
 GRACE_MS = 30_000
 _DAY_S = 86_400
@@ -24,7 +23,14 @@ _TRIES = 4
 
 
 def begin(
-    services: Services, user: str, client_id: str, scope: str, auth_time: int
+    services: Services,
+    user: str,
+    client_id: str,
+    scope: str,
+    auth_time: int,
+    *,
+    sid: str = "",
+    lasting: bool = True,
 ) -> tuple[str, Write, dict[str, Any]]:
     """A new session.
 
@@ -34,12 +40,15 @@ def begin(
         client_id: Who may refresh it.
         scope: Scopes of its access tokens, parted by blanks.
         auth_time: When the person logged in, seconds since the epoch.
+        sid: The browser session that it comes from; empty for none.
+        lasting: Whether it can be refreshed; else it ends with its one access token.
 
     Returns:
         The family, its write, and the tokens that count once it is written.
     """
     now = int(services.now())
     family = token_hex(16)
+    life = _DAY_S * services.settings.refresh_idle_days if lasting else services.tokens.seconds
     item: Item = {
         "client": {"S": client_id},
         "scope": {"S": scope},
@@ -47,10 +56,14 @@ def begin(
         "rotated": {"N": "0"},
         "began": {"N": str(now)},
         "auth_time": {"N": str(auth_time)},
-        "expires": {"N": str(now + _DAY_S * services.settings.refresh_idle_days)},
+        "expires": {"N": str(now + life)},
     }
-    made = write((f"U#{user}", f"R#{family}"), item, new=True)
-    return family, made, _answer(services, RefreshToken(user, family, 0), client_id, scope)
+    if sid:
+        item["sid"] = {"S": sid}
+    answer = _answer(services, RefreshToken(user, family, 0), client_id, scope)
+    if not lasting:
+        del answer["refresh_token"]
+    return family, write((f"U#{user}", f"R#{family}"), item, new=True), answer
 
 
 def _answer(services: Services, token: RefreshToken, client_id: str, scope: str) -> dict[str, Any]:
@@ -132,12 +145,30 @@ def _rotate(services: Services, token: RefreshToken, now: int) -> Write:
 
 def delete(user: str, family: str) -> Write:
     """The write that ends a session."""
-    return {"Delete": {"Key": {"pk": {"S": f"U#{user}"}, "sk": {"S": f"R#{family}"}}}}
+    return _delete(user, f"R#{family}")
 
 
-def end(services: Services, user: str, but: str | None = None) -> Iterable[Write]:
-    """The writes that end all sessions of a person, or all but one."""
-    return [delete(user, family) for family, _ in of_person(services, user) if family != but]
+def _delete(user: str, key: str) -> Write:
+    return {"Delete": {"Key": {"pk": {"S": f"U#{user}"}, "sk": {"S": key}}}}
+
+
+def end(services: Services, user: str, but: str | None = None) -> list[Write]:
+    """The writes that end all sessions of a person, browsers' too; or all but one and its browser's."""
+    things = _things(services, user)
+    kept = things.pop(f"R#{but}", {}).get("sid")
+    return [_delete(user, key) for key, item in things.items() if key.startswith("R#") or item["sid"] != kept]
+
+
+def end_browser(services: Services, user: str, sid: str) -> list[Write]:
+    """The writes that end a person's session in one browser, and those that come from it."""
+    return [
+        _delete(user, key) for key, item in _things(services, user).items() if item.get("sid") == {"S": sid}
+    ]
+
+
+def _things(services: Services, user: str) -> dict[str, Item]:
+    found = services.store.query(f"U#{user}", "R#") + services.store.query(f"U#{user}", "S#")
+    return {item["sk"]["S"]: item for item in found}
 
 
 def of_person(services: Services, user: str) -> list[tuple[str, Item]]:

@@ -43,7 +43,8 @@ class AuthSettings(KeySettings):
         access_token_seconds: Life of an access token, at most 900.
         refresh_idle_days: Days after which an unused refresh token dies.
         refresh_days: Days after which a session ends whatever happens.
-        failure_floor_ms: A refused log-in takes this long, whatever the reason was.
+        failure_floor_ms: A refused log-in takes this long, whatever the reason was: half as long again as the
+            slowest hash (20 units of `legacy.MAX_COST`) at 25 ms a unit, for a processor that is shared.
         free_attempts: Failed log-ins of an identifier that cost no waiting.
         lock_attempts: Failed log-ins in a row that lock an identifier.
         lock_seconds: How long it is locked.
@@ -59,7 +60,7 @@ class AuthSettings(KeySettings):
     access_token_seconds: Annotated[int, positive_int] = 600
     refresh_idle_days: Annotated[int, positive_int] = 30
     refresh_days: Annotated[int, positive_int] = 90
-    failure_floor_ms: Annotated[int, positive_int] = 500
+    failure_floor_ms: Annotated[int, positive_int] = 750
     free_attempts: Annotated[int, positive_int] = 5
     lock_attempts: Annotated[int, positive_int] = 10
     lock_seconds: Annotated[int, positive_int] = 900

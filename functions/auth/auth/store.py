@@ -5,10 +5,11 @@ One table, keys `pk` and `sk` (`.` where a partition has one item), time to live
     U#<user>        .             record: status, email_index, phone_index, ts, version, origin, data
     U#<user>        R#<family>    session: a family of refresh tokens
     U#<user>        G#<client>    scopes that a person granted to an application
+    U#<user>        S#<hash>      session in a browser
     E#<index>       .             alias of an e-mail address: user, and the log-ins that were tried
     P#<index>       .             alias of a verified phone number
     T#<hash>        .             single-use token of a mail
-    O#<hash>        .             authorization code            S#<hash>   .   browser session
+    O#<hash>        .             authorization code
     C#<client>      .             client company                I#<job>    .   import
     J#<client>#<id> .             request that was answered     L#<what>   <window>   counter
     A#<subject>     <time>#<id>   audit trail
@@ -18,7 +19,7 @@ request that is replayed, or two that race, change nothing.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ _SINGLE = {"S": "."}
 _FOREVER = "253402300799"  # year 9999: an alias of a person never expires, one of nobody does
 _ATTEMPTS_S = 86_400
 _RACES = 4
+_MAX_WRITES = 100  # of one transaction
 _RETRYABLE = {
     "InternalServerError", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
     "ServiceUnavailable", "ThrottlingException", "TransactionInProgressException",
@@ -226,6 +228,11 @@ class Store:
                 else:
                     return
             time.sleep(0.01 * 2**attempt)
+
+    def commit_each(self, writes: Sequence[Write]) -> None:
+        """Write many things of which each stands for itself, such as deletes."""
+        for start in range(0, len(writes), _MAX_WRITES):
+            self.commit(*writes[start : start + _MAX_WRITES])
 
     # ---- people
 

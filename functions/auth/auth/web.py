@@ -5,6 +5,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from .errors import AuthError, BadRequestError, TooLargeError, UnsupportedError
 from .jwts import strict_json
@@ -13,6 +14,7 @@ __all__ = ["MAX_BODY_BYTES", "Answer", "Request", "answer", "failure", "shallow"
 
 MAX_BODY_BYTES = 16_384
 _MAX_DEPTH = 8
+_MAX_FIELDS = 50
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Type": "application/json",
@@ -37,6 +39,7 @@ class Request:
         headers: Headers by lower-case name.
         body: The body's bytes.
         api_key_id: The key that API Gateway let in; None where there is no gateway.
+        source_ip: Network address of who asks.
     """
 
     method: str
@@ -48,6 +51,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     api_key_id: str | None
+    source_ip: str
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> "Request":
@@ -63,6 +67,7 @@ class Request:
         if len(body) > MAX_BODY_BYTES:
             raise TooLargeError("body_too_large", f"A body has at most {MAX_BODY_BYTES} bytes.")
         values = event.get("multiValueQueryStringParameters") or {}
+        identity = (event.get("requestContext") or {}).get("identity") or {}
         return cls(
             method=event["httpMethod"],
             path=event["path"],
@@ -72,7 +77,8 @@ class Request:
             repeated=frozenset(name for name, texts in values.items() if len(texts) > 1),
             headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
             body=body,
-            api_key_id=((event.get("requestContext") or {}).get("identity") or {}).get("apiKeyId"),
+            api_key_id=identity.get("apiKeyId"),
+            source_ip=identity.get("sourceIp") or "",
         )
 
     @property
@@ -96,6 +102,26 @@ class Request:
         if not isinstance(body, dict) or not shallow(body):
             raise BadRequestError("bad_json", "The body is not an object, or nested too deeply.")
         return body
+
+    def form(self) -> dict[str, str]:
+        """The body, a form without repeated fields.
+
+        Raises:
+            UnsupportedError: It is of another type.
+            BadRequestError: It is malformed, or a field is repeated.
+        """
+        if self.media_type != "application/x-www-form-urlencoded":
+            raise UnsupportedError("unsupported_type", "The body must be application/x-www-form-urlencoded.")
+        try:
+            pairs = parse_qsl(
+                self.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
+            )
+        except ValueError as error:
+            raise BadRequestError("invalid_request", "The form is malformed.") from error
+        fields = dict(pairs)
+        if len(fields) != len(pairs):
+            raise BadRequestError("invalid_request", "A field is repeated.")
+        return fields
 
 
 def shallow(value: Any, depth: int = _MAX_DEPTH) -> bool:

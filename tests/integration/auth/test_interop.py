@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,12 +11,9 @@ from typing import Any
 
 import pytest
 
-from local.process import ROOT
 from shared.envelope import PermanentError, WrongContextError
+from tests.support.node import INSTALLED, install
 from tests.unit.envelope.memory_kms import Region
-
-SOURCE = ROOT / "tests/interop"
-INSTALLED = ROOT / ".local/interop"
 
 CONTEXTS = [
     {"user": "42", "version": "7"},
@@ -59,25 +55,6 @@ class Node:
 
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def install() -> str | None:
-    """Install what the lock file says, once; why it cannot be, on one line."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        return "no Node.js with npm: 'apt install nodejs npm' or 'brew install node'"
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    lock, done = SOURCE / "package-lock.json", INSTALLED / "installed.json"
-    for path in SOURCE.iterdir():
-        shutil.copy(path, INSTALLED)
-    if not done.exists() or done.read_bytes() != lock.read_bytes():
-        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        installing = subprocess.run(
-            ["npm", "ci", *quiet], cwd=INSTALLED, capture_output=True, text=True, check=False
-        )
-        if installing.returncode:
-            return f"npm ci fails: {' '.join(installing.stderr.split())[:150]}"
-        shutil.copy(lock, done)
-    return None
 
 
 @pytest.fixture(scope="module")

@@ -119,6 +119,16 @@ def test_a_role_reaches_its_own_and_nothing_else(
     assert _call(enforced, role_of_one, "other", kind).startswith("AccessDenied")
 
 
+def test_a_batch_of_messages_needs_the_permission_to_send_one(
+    enforced: Cloud, role_of_one: dict[str, str]
+) -> None:
+    for which, expected in (("mine", "allowed"), ("other", "AccessDenied")):
+        entries = [{"Id": "1", "MessageBody": "hi"}]
+        arguments = {"QueueUrl": role_of_one[f"{which}-queue"], "Entries": entries}
+        event = {"service": "sqs", "operation": "send_message_batch", "arguments": arguments}
+        assert enforced.invoke(role_of_one["caller"], event)["payload"].startswith(expected)
+
+
 def test_the_record_shows_which_allowed_actions_were_used(
     enforced: Cloud, role_of_one: dict[str, str]
 ) -> None:

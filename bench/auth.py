@@ -1,0 +1,440 @@
+"""The central authentication's numbers: `make bench BENCH=auth`.
+
+The suite is deployed once to a local engine of the benchmark's own. The API's handler then runs in this
+process, with the environment of the deployed function and events as API Gateway writes them: CPU time is
+ours alone, and the engine's is another process's. Only the times that a client sees are taken over HTTP.
+
+People are made by the importer itself; the first log-in of each replaces the legacy hash by one of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from secrets import token_hex, token_urlsafe
+from typing import Any
+from unittest import mock
+
+PATHS = tuple(Path(__file__).parents[1] / part for part in ("functions/auth", "layers/shared"))
+sys.path[:0] = map(str, PATHS)
+# Powertools reads them when the handler is imported.
+os.environ |= {"POWERTOOLS_SERVICE_NAME": "auth", "POWERTOOLS_METRICS_NAMESPACE": "bench"}
+
+# ruff: noqa: E402  # the lines above come first
+import bcrypt
+import jwt
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from auth import api, argon2id, legacy
+from auth.lines import Importer
+from auth.logins import Standing, after_failure
+from auth.services import Services, services
+from auth.tokens import RefreshToken
+from bench import envelope
+from bench.harness import ROOT, Steps, Suite, compare, fresh_process, one_core
+from local.company import Company
+from local.deploy import build, deploy
+from local.process import EngineProcess, aws_environment
+from local.suite import Suite as Deployed
+from shared.clients import client
+
+LOGINS = 60
+TIMED = 15
+TOKENS = 200
+ROUNDS = 5
+CROWD = 50
+FUNCTION = "suite-local-auth-api"
+BUILT = ROOT / ".aws-sam" / "local"
+EVENT = ROOT / "events/auth/api_login_unknown_client.json"
+HASHES = ROOT / "tests/unit/auth/legacy_hashes.json"  # made by other implementations
+PBKDF2_ROUNDS = 1_200_000  # the most that are accepted
+
+_IMPORT = """
+import boto3, importlib, json, sys, time
+times = []
+for module in sys.argv[1:]:
+    start = time.process_time()
+    importlib.import_module(module)
+    times.append(1000 * (time.process_time() - start))
+print(json.dumps(times))
+"""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who was imported."""
+
+    id: str
+    email: str
+    password: str
+    name: str
+    old_hash: str
+
+
+class Place:
+    """The deployed suite, a client of it, and the handler in this process.
+
+    Args:
+        engine: Where the suite is.
+        outputs: The stack's outputs.
+    """
+
+    def __init__(self, engine: EngineProcess, outputs: dict[str, str]) -> None:
+        self.engine = engine
+        deployed = engine.client("lambda").get_function_configuration(FunctionName=FUNCTION)
+        self.zipped = {"function": deployed["CodeSize"]}
+        self.zipped |= {layer["Arn"].split(":")[-2]: layer["CodeSize"] for layer in deployed["Layers"]}
+        os.environ.update(aws_environment(engine.endpoint) | deployed["Environment"]["Variables"])
+        os.environ["MAILS_PER_HOUR"] = "1000"  # or most of the crowd would be sent away
+        self.table = os.environ["TABLE"]
+        self.company = Company(Deployed(engine, outputs), "bench")
+        self.at: Services = services()
+        known = self.at.clients.get("bench")
+        assert known is not None
+        self._api_key_id = known.api_key_id
+        self.people: list[Person] = []
+
+    def event(self, method: str, path: str, payload: dict[str, Any], user: str = "") -> dict[str, Any]:
+        """A signed request as API Gateway hands it on."""
+        event: dict[str, Any] = json.loads(EVENT.read_text())
+        event["requestContext"]["identity"]["apiKeyId"] = self._api_key_id
+        token = self.company.sign(self.company.claims(method, path.format(id=user), payload))
+        parameters = {"id": user} if user else None
+        return event | {
+            "httpMethod": method,
+            "resource": path,
+            "path": path.format(id=user),
+            "pathParameters": parameters,
+            "body": json.dumps({"request": token}),
+        }
+
+    def call(self, method: str, path: str, payload: dict[str, Any], user: str = "") -> Any:
+        """Answer a request; the body of the answer, which must be a success."""
+        return answered(self.event(method, path, payload, user))
+
+    def join(self, old_hash: Callable[[str], str], scheme: str | None = None) -> Person:
+        """Import somebody with a legacy hash of a fresh password."""
+        email, password = f"{token_hex(8)}@example.org", token_urlsafe(18)
+        name, text = f"Wilhelmina-{token_hex(4)}", old_hash(password)
+        line = {"id": email, "email": email, "email_verified": True, "password_hash": text}
+        line |= {"profile": {"given_name": name}} | ({"hash_scheme": scheme} if scheme else {})
+        done = Importer(self.at, "bench", "bench", dry_run=False).take(json.dumps(line).encode())
+        assert done["result"] == "created", done
+        self.people.append(Person(done["user_id"], email, password, name, text))
+        return self.people[-1]
+
+    def member(self) -> Person:
+        """Import somebody, and let the legacy hash be replaced by one of ours."""
+        person = self.join(lambda password: hashlib.sha1(password.encode()).hexdigest(), "sha1")  # noqa: S324
+        self.call("POST", "/v1/login", {"email": person.email, "password": person.password})
+        return person
+
+    def settle(self, email: str, standing: Mapping[str, int]) -> None:
+        """Set how things stand with an address."""
+        self.at.store.commit(self.at.store.attempts(f"E#{self.at.index('email', email)}", **standing))
+
+
+def answered(event: dict[str, Any]) -> Any:
+    """The body of the handler's answer, which must be a success."""
+    answer = api.handler(event, LambdaContext())
+    assert answer["statusCode"] < 300, answer
+    return json.loads(answer["body"]) if answer["body"] else None
+
+
+# ---- CPU of a login --------------------------------------------------------------------------------------
+
+
+def _login(suite: Suite, place: Place) -> None:
+    suite.step("a login beside argon2id alone")
+    person = place.member()
+    steps = Steps()
+    steps.watch(argon2id, "verify_bytes", "password hash")
+    steps.watch(place.at.clients, "request", "the client's signature")
+    for call in ("update_item", "get_item", "transact_write_items"):
+        steps.watch(client("dynamodb"), call, "3 calls of DynamoDB")
+    steps.watch(client("kms"), "decrypt", "1 call of KMS")
+    steps.watch(place.at.envelope, "decrypt", "opening the record")
+    steps.watch(place.at.tokens, "access", "signing the access token")
+    steps.watch(api.logger, "info", "the log line")
+    logins, alone = [], []
+    payload = {"email": person.email, "password": person.password}
+    for turn in range(LOGINS + 1):
+        event = place.event("POST", "/v1/login", payload)
+        login = steps.run(partial(answered, event))
+        start = time.process_time()
+        argon2id.hash_bytes(person.password.encode())
+        if turn:  # the first ones warm up
+            logins.append(login)
+            alone.append(1000 * (time.process_time() - start))
+    with mock.patch.object(argon2id, "verify_bytes", return_value=True):
+        events = [place.event("POST", "/v1/login", payload) for _ in range(LOGINS)]
+        warm = [sum(steps.run(partial(answered, event)).values()) for event in events]
+    steps.restore()
+
+    def median(*parts: str) -> float:
+        return statistics.median(sum(login[part] for part in parts) for login in logins)
+
+    rest = [part for part in logins[0] if part != "password hash"]
+    whole = median(*logins[0])
+    suite.add("CPU of a login besides the password hash, p50", median(*rest), "ms", 5)
+    suite.add("CPU of a whole login / argon2id alone", whole / statistics.median(alone), "x", 1.4)
+    suite.add("CPU of a whole login, p50", whole, "ms")
+    suite.add("CPU of argon2id alone, p50", statistics.median(alone), "ms")
+    suite.add(
+        "CPU of a login that computes no hash, which would empty the caches", statistics.median(warm), "ms"
+    )
+    for part in logins[0]:
+        suite.add(f"of a login: {part}", median(part), "ms")
+
+
+def _kms_calls(suite: Suite, place: Place) -> None:
+    suite.step("calls of KMS")
+    person = place.member()
+    requests: list[str] = []
+
+    def sent(event_name: str, **_: Any) -> None:
+        requests.append(event_name)
+
+    client("kms").meta.events.register("before-send.kms", sent)
+    password = token_urlsafe(18)
+    for what, bar, request in (
+        ("login", 1, ("POST", "/v1/login", {"email": person.email, "password": person.password})),
+        (
+            "new user",
+            1,
+            ("POST", "/v1/signup", {"email": f"{token_hex(8)}@example.org", "password": password}),
+        ),
+        ("change of an existing user", 2, ("PATCH", "/v1/users/{id}", {"locality": "Lisboa"}, person.id)),
+    ):
+        requests.clear()
+        place.call(*request)
+        suite.add(f"calls of KMS on the wire: {what}", len(requests), "calls", bar)
+    client("kms").meta.events.unregister("before-send.kms", sent)
+
+
+# ---- what a client sees ----------------------------------------------------------------------------------
+
+
+def _pbkdf2(password: str) -> str:
+    """As Django writes it, with the most rounds that are accepted."""
+    salt = token_hex(8)
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), PBKDF2_ROUNDS)
+    return f"pbkdf2_sha256${PBKDF2_ROUNDS}${salt}${b64encode(digest).decode()}"
+
+
+def _bcrypt(password: str) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(12)).decode()
+
+
+def _refusals(suite: Suite, place: Place) -> None:
+    suite.step("times of refused log-ins, over HTTP")
+    member, locked = place.member(), place.member()
+    nobody = f"{token_hex(8)}@example.org"
+    fresh = {"failed": 0}
+    lock = after_failure(Standing(place.at.settings.lock_attempts, 0), place.at.now_ms, place.at.settings)
+    kinds = {
+        "unknown": (nobody, "wrong", fresh),
+        "wrong password": (member.email, "wrong", fresh),
+        "empty password": (member.email, "", fresh),
+        "locked": (locked.email, locked.password, lock),
+        "wrong, bcrypt of cost 12": (place.join(_bcrypt).email, "wrong", fresh),
+        f"wrong, PBKDF2 of {PBKDF2_ROUNDS:,} rounds": (place.join(_pbkdf2).email, "wrong", fresh),
+    }
+    times: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for turn in range(TIMED + 1):
+        for kind, (email, password, standing) in kinds.items():
+            place.settle(email, standing)
+            start = time.perf_counter()
+            answer = place.company.post("/v1/login", email=email, password=password)
+            took = 1000 * (time.perf_counter() - start)
+            assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials"), answer.text
+            if turn:  # the first ones warm up
+                times[kind].append(took)
+    medians = {kind: statistics.median(values) for kind, values in times.items()}
+    spread = 100 * (max(medians.values()) / min(medians.values()) - 1)
+    suite.add("times of refused log-ins: slowest median over the fastest", spread, "%", 5)
+    for kind, milliseconds in medians.items():
+        suite.add(f"refused log-in, {kind}, p50", milliseconds, "ms")
+
+
+# ---- tokens, imports, sizes ------------------------------------------------------------------------------
+
+
+def _tokens(suite: Suite, place: Place) -> None:
+    suite.step("tokens beside PyJWT")
+    tokens, issuer = place.at.tokens, place.at.settings.issuer
+    key = place.at.keyring.signing_key()
+    user, family = "0f8b2c1e-6d3a-4d8e-9a51-6c0f5b7f3f10", token_hex(16)
+
+    def sign() -> None:
+        for _ in range(TOKENS):
+            tokens.access(user, "bench", "account", family)
+
+    def sign_by_pyjwt() -> None:
+        for _ in range(TOKENS):
+            now = int(time.time())
+            claims = {"iss": issuer, "iat": now, "exp": now + 600, "aud": issuer, "sub": user}
+            claims |= {"client_id": "bench", "scope": "account", "sid": family, "jti": token_urlsafe(12)}
+            jwt.encode(claims, key.private, "ES256", {"typ": "at+jwt", "kid": key.kid})
+
+    token = tokens.access(user, "bench", "account", family)
+
+    def verify() -> None:
+        for _ in range(TOKENS):
+            tokens.read_access(token)
+
+    def verify_by_pyjwt() -> None:
+        for _ in range(TOKENS):
+            jwt.decode(token, key.private.public_key(), ["ES256"], audience=issuer, issuer=issuer)
+
+    for what, ours, theirs in (("signed", sign, sign_by_pyjwt), ("verified", verify, verify_by_pyjwt)):
+        sides = compare(ours, theirs, ROUNDS)
+        suite.add(f"access tokens {what} in a second of CPU", 1000 * TOKENS / sides.ours, "tokens/s")
+        suite.add("the same, CPU of ours / PyJWT", sides.ratio, "x")
+    refresh = tokens.refresh(RefreshToken(user, family, 0))
+    start = time.process_time()
+    for _ in range(TOKENS):
+        tokens.read_refresh(refresh)
+    each = (time.process_time() - start) / TOKENS
+    suite.add("refresh tokens verified in a second of CPU", 1 / each, "tokens/s")
+
+
+def _imports(suite: Suite) -> None:
+    suite.step("imports in fresh processes")
+    parts = ("shared.envelope._envelope", "argon2.low_level", "auth.api")
+    times = [fresh_process(_IMPORT, *parts, paths=PATHS) for _ in range(8)][1:]
+    sealed, hashing, _ = (statistics.median(column) for column in zip(*times, strict=True))
+    suite.add("import of auth.api above boto3", statistics.median(map(sum, times)), "ms")
+    suite.add("of it: the envelope", sealed, "ms")
+    suite.add("of it: argon2", hashing, "ms")
+
+
+def _sizes(suite: Suite, place: Place) -> None:
+    suite.step("artifacts")
+    for name, folder, package in (
+        ("function", "AuthApiFunction", "function"),
+        ("crypto layer", "CryptoLayer", "suite-local-crypto"),
+    ):
+        size = sum(path.stat().st_size for path in (BUILT / folder).rglob("*") if path.is_file())
+        suite.add(f"size of the {name}, unzipped", size / 1e6, "MB")
+        suite.add(f"size of the {name}, zipped", place.zipped[package] / 1e6, "MB")
+
+
+# ---- what must hold --------------------------------------------------------------------------------------
+
+
+def _crowds(suite: Suite, place: Place) -> None:
+    suite.step("side by side")
+    person = place.member()
+    began = place.call("POST", "/v1/login", {"email": person.email, "password": person.password})
+    payload = {"refresh_token": began["refresh_token"]}
+    events = [place.event("POST", "/v1/token/refresh", payload) for _ in range(CROWD)]
+    with ThreadPoolExecutor(CROWD) as crowd:
+        answers = list(crowd.map(answered, events))
+    suite.add(f"{CROWD} refreshes of one token side by side: answered", len(answers), "", CROWD, "higher")
+    successors = {answer["refresh_token"] for answer in answers}
+    suite.add("the same: different successors", len(successors), "", 1)
+    place.call("POST", "/v1/token/refresh", {"refresh_token": successors.pop()})
+
+    email, password = f"{token_hex(8)}@example.org", token_urlsafe(18)
+    payload = {"email": email, "password": password}
+    events = [place.event("POST", "/v1/signup", payload) for _ in range(CROWD)]
+    with ThreadPoolExecutor(CROWD) as crowd:
+        answers = list(crowd.map(answered, events))
+    suite.add(f"{CROWD} sign-ups of one address side by side: answered", len(answers), "", CROWD, "higher")
+    index = place.at.index("email", email)
+    users = place.at.store.sharing("email", index)
+    assert users == [place.at.store.owner(f"E#{index}")]
+    suite.add("the same: accounts", len(users), "", 1)
+    place.people.append(Person(users[0], email, password, email, password))
+
+
+def _legacy_formats(suite: Suite) -> None:
+    suite.step("legacy formats")
+    accepted = set()
+    for known in json.loads(HASHES.read_text()):
+        wrapped = legacy.wrap(known["text"], scheme=known.get("hint"), salt=known.get("salt"))
+        assert legacy.matches(wrapped, known["password"]), known
+        accepted.add(wrapped["scheme"])
+    suite.add("legacy formats accepted, of hashes that others made", len(accepted), "", 12, "higher")
+
+
+def _texts(value: Any) -> Iterator[bytes]:
+    """Every text and every run of bytes in a value of DynamoDB, names too."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name.encode()
+            yield from _texts(inner)
+    elif isinstance(value, list | set):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, bytes):
+        yield value
+    else:
+        yield str(value).encode()
+
+
+def _dump(suite: Suite, place: Place) -> None:
+    suite.step("the table, dumped")
+    pages = place.engine.client("dynamodb").get_paginator("scan").paginate(TableName=place.table)
+    items = [item for page in pages for item in page["Items"]]
+    dump = b"\n".join(text for item in items for text in _texts(item)).lower()
+    ids = sum(person.id.encode() in dump for person in place.people)
+    assert ids == len(place.people), "what is looked for would be found"
+
+    def found(secrets: list[str]) -> int:
+        forms = {form.lower() for text in secrets for form in (text.encode(), b64encode(text.encode()))}
+        return sum(form in dump for form in forms)
+
+    personal = [text for person in place.people for text in (person.email, person.name, person.password)]
+    hashes = [person.old_hash for person in place.people]
+    hashes += ["$2a$", "$2b$", "$2y$", "$argon2", "pbkdf2", "scrypt", "$5$", "$6$", "$p$", "$h$", "$s$"]
+    suite.add(f"personal data in plaintext in {len(items)} items of the users table", found(personal), "", 0)
+    suite.add("bare hashes there", found(hashes), "", 0)
+
+
+# ---- the run ---------------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    """Run everything; the number of bars missed."""
+    suite = Suite("auth", steps=10 + envelope.STEPS)
+    suite.step("deploying the suite")
+    with tempfile.TemporaryDirectory(prefix="bench-auth-") as folder:
+        build(Path(folder) / "build.log")
+        engine = EngineProcess.start(Path(folder))
+        try:
+            place = Place(engine, deploy(engine, Path(folder) / "deploy.log"))
+            one_core()  # this process; the engine and its workers have all of them
+            with Path(os.devnull).open("w") as nowhere, warnings.catch_warnings():
+                api.logger.registered_handler.setStream(nowhere)  # type: ignore[attr-defined]
+                warnings.filterwarnings("ignore", "No application metrics")
+                _login(suite, place)
+                _kms_calls(suite, place)
+                _refusals(suite, place)
+                _tokens(suite, place)
+                _crowds(suite, place)
+                _dump(suite, place)
+            _sizes(suite, place)
+        finally:
+            engine.stop()
+    _legacy_formats(suite)
+    _imports(suite)
+    envelope.measure(suite)
+    return suite.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""Single sign-on by OpenID Connect: discovery, authorization, tokens, userinfo, signing out, and the pages.
+
+Trigger: API Gateway REST, proxy integration (openapi.yaml): `/oauth2/...`, `/.well-known/...`, `/v1/health`;
+    without API key. Browsers come here, and servers and scripts of applications.
+Input: queries and forms; repeated parameters are refused.
+Output: pages, redirects, and JSON. Only discovery and the public keys may be cached.
+On failure: pages for people; JSON as RFC 6749 has it for applications; 429 and 503 say when to try again.
+Idempotent: a code and a signed assertion are good once; a refresh token that is sent again within half a
+    minute gives the same successor; signing out twice is signing out.
+Recorded event: events/auth/oidc_authorize_login_page.json
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.settings import SettingsError
+
+from . import authorization, grants, pages, signing_out, userinfo
+from .errors import AuthError, InternalError, NotFoundError
+from .jwts import ALGORITHMS
+from .services import Services, services
+from .web import Answer, Request, answer, failure
+
+__all__ = ["handler"]
+
+logger = Logger()
+metrics = Metrics()
+
+_KEYS_CACHED_S = 600  # a new key is published an hour before it signs
+_DISCOVERY_CACHED_S = 3600
+_FOR_SCRIPTS = {"Access-Control-Allow-Origin": "*"}  # no cookie counts where scripts may read the answer
+_OAUTH_CODES = {
+    "invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "unsupported_grant_type",
+    "invalid_token", "insufficient_scope",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Route:
+    """What answers a method of a path.
+
+    Attributes:
+        run: Answers.
+        fail: Makes the answer that tells of an error.
+        scripts: Whether scripts of any web page may read the answer.
+    """
+
+    run: Callable[[Services, Request], Answer]
+    fail: Callable[[AuthError], Answer] = failure
+    scripts: bool = False
+
+
+def _discovery(at: Services, _: Request) -> Answer:
+    issuer = at.settings.issuer
+    claims = {claim for fields in userinfo.CLAIMS.values() for claim in fields}
+    document = {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/oauth2/authorize",
+        "token_endpoint": f"{issuer}/oauth2/token",
+        "userinfo_endpoint": f"{issuer}/oauth2/userinfo",
+        "end_session_endpoint": f"{issuer}/oauth2/logout",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "scopes_supported": list(authorization.SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": sorted(authorization.PROMPTS),
+        "claims_supported": sorted(
+            claims | {"iss", "aud", "iat", "exp", "auth_time", "nonce", "sid", "updated_at"}
+        ),
+        "authorization_response_iss_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "ui_locales_supported": ["en"],
+    }
+    return answer(200, document, {"Cache-Control": f"public, max-age={_DISCOVERY_CACHED_S}"})
+
+
+def _jwks(at: Services, _: Request) -> Answer:
+    headers = {
+        "Cache-Control": f"public, max-age={_KEYS_CACHED_S}",
+        "Content-Type": "application/jwk-set+json",
+    }
+    return answer(200, at.tokens.jwks(), headers)
+
+
+def _health(at: Services, _: Request) -> Answer:
+    """Whether this region can serve: table, secrets, and the key that unwraps them, answer."""
+    at.store.get("C#health")
+    at.keyring.signing_key()
+    return answer(200, {"status": "ok", "region": at.region})
+
+
+def _preflight(_: Services, __: Request) -> Answer:
+    allowed = {
+        "Access-Control-Allow-Headers": "Authorization",
+        "Access-Control-Allow-Methods": "GET, POST",
+        "Access-Control-Max-Age": "7200",
+    }
+    return answer(204, None, allowed)
+
+
+def _on_page(error: AuthError) -> Answer:
+    page = pages.error(error.status, error.message)
+    return page | {"headers": page["headers"] | error.headers}
+
+
+def _for_application(error: AuthError) -> Answer:
+    """An error as RFC 6749, section 5.2, has it."""
+    if error.code in _OAUTH_CODES:
+        code = error.code
+    elif error.status < 429:
+        code = "invalid_request"
+    else:
+        code = "server_error" if error.status == 500 else "temporarily_unavailable"
+    status = 400 if code == "invalid_grant" else error.status
+    return answer(status, {"error": code, "error_description": error.message}, error.headers)
+
+
+ROUTES = {
+    ("GET", "/.well-known/openid-configuration"): Route(_discovery, scripts=True),
+    ("GET", "/.well-known/jwks.json"): Route(_jwks, scripts=True),
+    ("GET", "/v1/health"): Route(_health),
+    ("GET", "/oauth2/authorize"): Route(authorization.authorize, _on_page),
+    ("POST", "/oauth2/authorize"): Route(authorization.resume, _on_page),
+    ("POST", "/oauth2/login"): Route(authorization.log_in, _on_page),
+    ("POST", "/oauth2/second-factor"): Route(authorization.second_factor, _on_page),
+    ("POST", "/oauth2/consent"): Route(authorization.decide, _on_page),
+    ("POST", "/oauth2/token"): Route(grants.token, _for_application, scripts=True),
+    ("GET", "/oauth2/userinfo"): Route(userinfo.userinfo, _for_application, scripts=True),
+    ("POST", "/oauth2/userinfo"): Route(userinfo.userinfo, _for_application, scripts=True),
+    ("OPTIONS", "/oauth2/userinfo"): Route(_preflight, scripts=True),
+    ("GET", "/oauth2/logout"): Route(signing_out.sign_out, _on_page),
+    ("POST", "/oauth2/logout"): Route(signing_out.resume, _on_page),
+    ("POST", "/oauth2/logout/confirm"): Route(signing_out.confirm, _on_page),
+}
+
+
+def _nothing(_: Services, __: Request) -> Answer:
+    raise NotFoundError("not_found", "There is nothing here.")
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: ARG001
+    """Answer one request."""
+    started = time.monotonic()
+    route = ROUTES.get((event.get("httpMethod", ""), event.get("resource", "")), Route(_nothing))
+    facts: dict[str, Any] = {"operation": f"{event.get('httpMethod')} {event.get('resource')}"}
+    outcome = "ok"
+    try:
+        made = route.run(services(), Request.of(event))
+    except AuthError as error:
+        made, outcome = route.fail(error), error.code
+        facts["reason"] = getattr(error, "__notes__", None) or str(error.__cause__ or "")
+        if isinstance(error, InternalError):
+            logger.exception("records, secrets or settings at fault")
+    except SettingsError:
+        made = route.fail(InternalError("misconfigured", "The function's settings are wrong."))
+        outcome = "misconfigured"
+        logger.exception("settings")
+    except Exception:
+        # The last boundary: without it API Gateway would answer 502, and show whatever it likes.
+        made, outcome = route.fail(InternalError("internal", "The request could not be served.")), "internal"
+        logger.exception("unexpected failure")
+    if route.scripts:
+        made["headers"] |= _FOR_SCRIPTS
+    if outcome != "ok":
+        metrics.add_metric(name=f"Error_{outcome}", unit=MetricUnit.Count, value=1)
+    duration = round(1000 * (time.monotonic() - started))
+    logger.info("oidc", outcome=outcome, status=made["statusCode"], duration_ms=duration, **facts)
+    return made

@@ -1,0 +1,182 @@
+"""What the roles may do: sufficiency and necessity; and what somebody sees who gets hold of the table."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+import pytest
+
+from local.company import Company
+from local.process import ROOT
+from local.suite import Suite
+from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed
+from tests.integration.auth.test_imports import PASSWORD, hashed, line, one_of_each_scheme, run
+from tests.support.permissions import decisions, forget_decisions, refused, unused
+from tests.support.waiting import wait_until
+
+FUNCTIONS = ("AuthApiFunction", "AuthDeliverFunction", "AuthImportFunction", "AuthKeysFunction")
+# The functions that the API knows by name; the others are named after their logical ids.
+NAMES = {"AuthApiFunction": "-auth-api", "AuthOidcFunction": "-auth-oidc"}
+PROFILE = {"given_name": "Zephyrine", "family_name": "Quillfeather", "street_address": "12 Marmalade Lane"}
+PHONE = "+351937465820"
+
+
+def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, shop: Company) -> None:
+    """Sufficiency: the flows pass with enforcement on. Necessity: none of the allowed actions goes unused."""
+    # Cold environments: what is asked once, and kept, is asked again.
+    for name in FUNCTIONS:
+        function = NAMES.get(name, name)
+        listed = suite.client("lambda").get_paginator("list_functions").paginate()
+        [found] = [
+            f["FunctionName"] for page in listed for f in page["Functions"] if function in f["FunctionName"]
+        ]
+        settings = suite.client("lambda").get_function_configuration(FunctionName=found)
+        suite.client("lambda").update_function_configuration(
+            FunctionName=found, Environment=settings["Environment"], Timeout=settings["Timeout"]
+        )
+    forget_decisions(suite)
+    person = joined(Person(shop, fresh_email(), fresh_password()))
+    tokens = person.tokens()
+    shop.post("/v1/token/refresh", refresh_token=tokens["refresh_token"])
+    shop.get(f"/v1/users/{person.id}/export")
+    shop.ask("DELETE", f"/v1/users/{person.id}")
+    run(shop, [line(password_hash=hashed("x" * 20))])
+    gone = f"uploads/{shop.post('/v1/users/import').json()['job_id']}.jsonl"  # a late notification
+    queue = next(url for url in suite.client("sqs").list_queues()["QueueUrls"] if "AuthImportQueue" in url)
+    notification = {"Records": [{"s3": {"object": {"key": gone}}}]}
+    suite.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(notification))
+    wait_until(lambda: "s3:ListBucket" not in unused(suite, "AuthImportFunction"), what="the missing upload")
+    keys = {"FunctionName": suite["AuthKeysFunctionName"]}
+    suite.client("lambda").invoke(**keys, Payload=json.dumps({"rotate": "now"}).encode())
+    # An event that nobody can answer fails three times, and goes where failures go.
+    unanswerable = json.dumps({"RequestType": "Create"}).encode()
+    suite.client("lambda").invoke(**keys, InvocationType="Event", Payload=unanswerable)
+    wait_until(lambda: "sqs:SendMessage" not in unused(suite, "AuthKeysFunction"), seconds=60, what="failure")
+    for name in FUNCTIONS:
+        part = NAMES.get(name, name)
+        assert refused(suite, part) == []
+        assert unused(suite, part) == set(), f"{name}: allowed, but no flow used it"
+
+
+def test_no_role_reaches_another_applications_data(suite: Suite) -> None:
+    own = {"dynamodb", "kms", "ssm", "sqs", "s3", "sts"}
+    for each in decisions(suite):
+        if "Auth" in each["role"] and each["allowed"]:
+            assert each["action"].partition(":")[0] in own
+            assert "uth" in each["resource"] or each["resource"].startswith("arn:aws:kms"), each
+
+
+def everything(suite: Suite) -> str:
+    """Return the users table as somebody sees it who has a copy of it, binary values in every reading."""
+    readable: list[str] = []
+
+    def note(value: Any) -> None:
+        if isinstance(value, bytes):
+            readable.extend([value.decode("latin-1"), base64.b64encode(value).decode(), value.hex()])
+        elif isinstance(value, dict):
+            for name, inner in value.items():
+                readable.append(name)
+                note(inner)
+        elif isinstance(value, list | set | tuple):
+            for inner in value:
+                note(inner)
+        else:
+            readable.append(str(value))
+
+    pages = suite.client("dynamodb").get_paginator("scan").paginate(TableName=suite["AuthUsersTableName"])
+    for page in pages:
+        note(page["Items"])
+    return "\n".join(readable)
+
+
+@pytest.mark.timeout(300)
+def test_a_dumped_table_has_no_personal_data_no_token_and_no_bare_hash(suite: Suite, shop: Company) -> None:
+    person = Person(shop, fresh_email("zephyrine.quillfeather"), fresh_password())
+    assert shop.post(
+        "/v1/signup", email=person.email, password=person.password, profile=PROFILE | {"phone": PHONE}
+    ).ok
+    token = mailed(suite, person.email, "verify")
+    assert shop.post("/v1/verify", token=token).ok
+    tokens = person.tokens()
+    enrolled = shop.post("/v1/mfa/totp", access_token=tokens["access_token"], action="enrol").json()
+    shop.ask("PATCH", f"/v1/users/{tokens['user_id']}", {"email": fresh_email("zephyrine.moves")})
+    vectors = one_of_each_scheme()
+    hints = [{"hash_scheme": each["hint"]} if "hint" in each else {} for each in vectors]
+    salts = [{"salt": each["salt"]} if "salt" in each else {} for each in vectors]
+    run(
+        shop, [line(password_hash=v["text"], **h, **s) for v, h, s in zip(vectors, hints, salts, strict=True)]
+    )
+
+    dump = everything(suite)
+    secrets = [
+        *PROFILE.values(), PHONE, PHONE[4:], person.email, person.email.partition("@")[0], "zephyrine.moves",
+        person.password, PASSWORD, token, tokens["access_token"], tokens["refresh_token"], enrolled["secret"],
+        *(vector["text"] for vector in vectors), *(vector["text"][-20:] for vector in vectors),
+    ]  # fmt: skip
+    assert [secret for secret in secrets if secret.lower() in dump.lower()] == []
+    assert re.findall(r"\$argon2|\$2[aby]\$|\$6\$|pbkdf2|scrypt", dump) == []
+    assert tokens["user_id"] in dump, "the scan looks at what there is"
+
+
+def test_a_copied_record_cannot_be_read_as_another_persons(suite: Suite, shop: Company) -> None:
+    """Whoever can write to the table cannot make one person another: the record is bound to whose it is."""
+    rich = joined(Person(shop, fresh_email(), fresh_password()), given_name="Rich")
+    thief = joined(Person(shop, fresh_email(), fresh_password()), given_name="Thief")
+    dynamodb, table = suite.client("dynamodb"), suite["AuthUsersTableName"]
+
+    def item(user: str) -> dict[str, Any]:
+        found: dict[str, Any] = dynamodb.get_item(
+            TableName=table, Key={"pk": {"S": f"U#{user}"}, "sk": {"S": "."}}
+        )["Item"]
+        return found
+
+    dynamodb.put_item(TableName=table, Item=item(thief.id) | {"data": item(rich.id)["data"]})
+    answer = shop.get(f"/v1/users/{thief.id}")
+    assert (answer.status_code, answer.json()["code"]) == (500, "unreadable")
+
+
+def test_an_older_record_cannot_be_put_back_under_a_newer_version(suite: Suite, shop: Company) -> None:
+    person = joined(Person(shop, fresh_email(), fresh_password()))
+    dynamodb, table = suite.client("dynamodb"), suite["AuthUsersTableName"]
+    key = {"pk": {"S": f"U#{person.id}"}, "sk": {"S": "."}}
+    old = dynamodb.get_item(TableName=table, Key=key)["Item"]
+    shop.ask("PATCH", f"/v1/users/{person.id}", {"name": "Somebody New"})
+    new = dynamodb.get_item(TableName=table, Key=key)["Item"]
+    dynamodb.put_item(TableName=table, Item=new | {"data": old["data"]})
+    assert shop.get(f"/v1/users/{person.id}").json()["code"] == "unreadable"
+
+
+def test_a_new_signing_key_is_published_before_it_signs_and_the_old_one_stays(
+    suite: Suite, shop: Company
+) -> None:
+    person = joined(Person(shop, fresh_email(), fresh_password()))
+    before = person.tokens()
+    parameters, name = suite.client("ssm"), "/suite-local/auth/signing"
+
+    def keys() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(parameters.get_parameter(Name=name)["Parameter"]["Value"])[
+            "keys"
+        ]
+        return found
+
+    present = keys()
+    newest = present[-1]
+    if len(present) == 1:
+        suite.client("lambda").invoke(
+            FunctionName=suite["AuthKeysFunctionName"], Payload=json.dumps({"rotate": "now"}).encode()
+        )
+        newest = wait_until(lambda: keys()[1:], what="a new key")[-1]
+    assert newest["from"] > present[0]["from"] + 3000, "it signs an hour later"
+    assert "wrapped" in newest
+    assert "d" not in newest["public"]
+    assert shop.post("/v1/introspect", token=before["access_token"]).json()["active"] is True
+    kid = json.loads(base64.urlsafe_b64decode(person.tokens()["access_token"].split(".")[0] + "=="))["kid"]
+    assert kid == present[0]["id"]
+
+
+def test_the_template_keeps_no_secret() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    assert not re.search(r"-----BEGIN|\"d\":|PRIVATE KEY", text)
