@@ -138,11 +138,14 @@ class Social:
         return ask_in(self.suite, "Social", sql, *parameters)
 
     def top_of_day(self, day: datetime) -> list[tuple[str | None, ...]]:
-        """Ask the saved query for the top ten of a day."""
+        """Ask the saved query for the top ten of a day among this test's users."""
         athena = self.suite.client("athena")
         ids = athena.list_named_queries(WorkGroup=self.suite["SocialWorkGroupName"])["NamedQueryIds"]
         queries = athena.batch_get_named_query(NamedQueryIds=ids)["NamedQueries"]
         [text] = [query["QueryString"] for query in queries if query["Name"] == "top_posters_of_day"]
+        where = "FROM twitterfeed\nWHERE "
+        assert where in text
+        text = text.replace(where, f"{where}user_id LIKE '{self.prefix}-%' AND ")
         days = [f"'{day + timedelta(days=age):%Y-%m-%d}'" for age in (0, 1, 0)]
         return self.ask(text, *days)
 

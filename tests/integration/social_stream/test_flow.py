@@ -16,7 +16,6 @@ from tests.support.waiting import wait_until
 def test_top_ten_equals_a_count_by_hand_with_duplicates_late_events_and_poison(
     suite: Suite, social: Social, today: datetime
 ) -> None:
-    # More posts than any other test's users have, so that the ten of the day are this test's.
     posts = Posts(6_000, seed=7, start=time.time(), users=300, prefix=social.prefix, poison=0.01)
     records = list(posts)
     good = [record.data for record in records if record.data not in posts.broken]
