@@ -50,8 +50,8 @@ lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upg
 PORT ?= 4566
 
 .PHONY: demo
-demo: setup ## Deploy the suite to the local engine and drive every application (PORT=4566)
-	@$(PY) -m local.demo --port $(PORT)
+demo: setup ## Deploy the suite to the local engine and drive every application (PORT=4566, SCALE=full)
+	@$(PY) -m local.demo --port $(PORT) $(if $(filter full,$(SCALE)),--full)
 
 .PHONY: up down status logs
 up: setup ## Start the local engine with the suite on it (PORT=4566)
@@ -66,6 +66,13 @@ logs: $(TOOLS) ## Show the logs of the engine and of the functions
 .PHONY: feed
 feed: setup ## Put traffic on the log stream of the suite that is up (RATE=100 SECONDS=60)
 	@$(PY) -m local.feed_logs --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60)
+
+# ---- social stream
+.PHONY: feed-posts redrive
+feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1, ENCRYPT=1)
+	@PYTHONPATH=layers/shared $(PY) -m local.feed_posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(if $(FILE),--file $(FILE)) $(if $(LIVE),--live) $(if $(ENCRYPT),--encrypt)
+redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
+	@$(PY) -m local.redrive $(if $(STACK),--stack $(STACK))
 
 # ---- prove
 TESTS ?= tests/unit tests/template tests/integration tests/browser tests/flink
@@ -103,7 +110,7 @@ flink: setup $(VENV)/flink/.installed ## Check the Flink queries on a local mini
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
 
-BENCHMARKS := image_resizer access_logs local_engine auth envelope
+BENCHMARKS := image_resizer access_logs social_stream local_engine auth envelope
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \

@@ -22,11 +22,13 @@ class Suite:
         engine: Where it runs.
         outputs: The stack's outputs by name: the suite's public interface.
         http: Session for the websites and APIs.
+        full: Whether the demo drives it in its long form.
     """
 
     engine: EngineProcess
     outputs: dict[str, str]
     http: requests.Session = field(default_factory=session)
+    full: bool = False
 
     def __getitem__(self, output: str) -> str:
         return self.outputs[output]

@@ -1,9 +1,9 @@
 """The SQL of Athena, and what the template takes of it (``python -m queries`` writes ``generated/``).
 
-``*.sql`` are the saved queries, ``views/*.sql`` the views; ``streaming/`` belongs to Flink. CloudFormation
-cannot read SQL: for each query, each view and the table there is a fragment with the resource's properties,
-which the template includes by ``AWS::Include`` (it knows no short forms such as ``!Ref``). A test holds them
-equal.
+``*.sql`` are the saved queries of the access logs, ``views/*.sql`` their views; ``social_stream/*.sql`` are
+the saved queries of the social stream; ``streaming/`` belongs to Flink. CloudFormation cannot read SQL: for
+each query, each view and the table there is a fragment with the resource's properties, which the template
+includes by ``AWS::Include`` (it knows no short forms such as ``!Ref``). A test holds them equal.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import yaml
 
 from shared.access_log import COLUMNS
 
-__all__ = ["GENERATED", "PARTITION_KEYS", "SAVED", "VIEWS", "fragments", "sql"]
+__all__ = ["GENERATED", "PARTITION_KEYS", "SAVED", "SOCIAL", "VIEWS", "fragments", "sql"]
 
 _HERE = Path(__file__).parent
 GENERATED = _HERE / "generated"
 SAVED = sorted(path.stem for path in _HERE.glob("*.sql"))
 VIEWS = sorted(path.stem for path in (_HERE / "views").glob("*.sql"))
+SOCIAL = sorted(path.stem for path in (_HERE / "social_stream").glob("*.sql"))
 PARTITION_KEYS = ("year", "month", "day", "hour")
 _DATABASE = {"Ref": "AccessLogsDatabase"}
 _PRESTO = {"string": "varchar"}
@@ -30,14 +31,16 @@ _HEADER = "# Written by `python -m queries` from queries/; do not edit.\n"
 
 def sql(name: str) -> str:
     """Return the text of a saved query, its leading comment included."""
-    return (_HERE / f"{name}.sql").read_text()
+    folder = _HERE / "social_stream" if name in SOCIAL else _HERE
+    return (folder / f"{name}.sql").read_text()
 
 
 def fragments() -> dict[str, str]:
     """Return the fragments: file name to content."""
     made = {"cf_logs": _table()}
     made |= {name: _view(name) for name in VIEWS}
-    made |= {name: _saved(name) for name in SAVED}
+    made |= {name: _saved(name, "AccessLogs") for name in SAVED}
+    made |= {name: _saved(name, "Social") for name in SOCIAL}
     return {f"{name}.yaml": _HEADER + _yaml(properties) for name, properties in made.items()}
 
 
@@ -97,13 +100,13 @@ def _view(name: str) -> dict[str, Any]:
     }
 
 
-def _saved(name: str) -> dict[str, Any]:
+def _saved(name: str, application: str) -> dict[str, Any]:
     comment, _ = _parts(sql(name))
     return {
         "Name": name,
         "Description": comment.partition(" Parameters:")[0].rstrip("."),
-        "Database": _DATABASE,
-        "WorkGroup": {"Ref": "AccessLogsWorkGroup"},
+        "Database": {"Ref": f"{application}Database"},
+        "WorkGroup": {"Ref": f"{application}WorkGroup"},
         "QueryString": sql(name),
     }
 

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from local.demo import access_logs, auth, image_resizer, log_streaming
+from local.demo import access_logs, auth, image_resizer, log_streaming, social_stream
 from local.demo.checks import Checks, Result
 from local.deploy import STACK, SamError, build, deploy
 from local.person import DEMO_EMAIL, DEMO_PASSWORD
@@ -34,6 +34,7 @@ DRIVES = {
     "access_logs": access_logs,
     "log_streaming": log_streaming,
     "auth": auth,
+    "social_stream": social_stream,
 }
 STATE = ROOT / ".local"
 
@@ -42,7 +43,10 @@ def main() -> int:
     """Run the demo; 0 if every flow passed."""
     parser = argparse.ArgumentParser(prog="local.demo", description=__doc__)
     parser.add_argument("--port", type=int, default=4566, help="port of the engine, if it is not up yet")
-    port = parser.parse_args().port
+    parser.add_argument(
+        "--full", action="store_true", help="the long form: 100,000 posts through the social stream"
+    )
+    arguments = parser.parse_args()
     console = Console()
     results: list[Result] = []
     started = time.perf_counter()
@@ -51,7 +55,7 @@ def main() -> int:
             SpinnerColumn(), TextColumn("[bold]{task.description:<44.44}"), BarColumn(), MofNCompleteColumn(),
             TimeElapsedColumn(), console=console,
         ) as progress:  # fmt: skip
-            suite = _up(progress, port)
+            suite = _up(progress, arguments.port, arguments.full)
             for name, module in DRIVES.items():
                 result = Result(name, module.FLOW, module.PAGE, f"{suite['WebUrl']}/{module.PAGE}")
                 bar = progress.add_task(name, total=module.STEPS)
@@ -85,7 +89,7 @@ def main() -> int:
     return 0 if results and all(result.ok for result in results) else 1
 
 
-def _up(progress: Progress, port: int) -> Suite:
+def _up(progress: Progress, port: int, full: bool) -> Suite:
     """Start the engine unless it is up, build, deploy and publish; a bar with a step for each."""
     bar = progress.add_task("sam build", total=4)
     build(STATE / "build.log")
@@ -96,7 +100,7 @@ def _up(progress: Progress, port: int) -> Suite:
     progress.update(bar, advance=1, description="pages")
     publish(outputs, engine.client)
     progress.update(bar, advance=1, description="build, engine, deploy, pages")
-    return Suite(engine, outputs)
+    return Suite(engine, outputs, full=full)
 
 
 def _show(console: Console, results: list[Result]) -> None:

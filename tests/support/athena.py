@@ -7,7 +7,7 @@ from typing import Any
 
 from local.suite import Suite
 
-__all__ = ["ask", "saved"]
+__all__ = ["ask", "ask_in", "saved"]
 
 
 def ask(suite: Suite, sql: str, *parameters: str) -> list[tuple[str | None, ...]]:
@@ -16,12 +16,21 @@ def ask(suite: Suite, sql: str, *parameters: str) -> list[tuple[str | None, ...]
     Raises:
         AssertionError: It failed; says why.
     """
+    return ask_in(suite, "AccessLogs", sql, *parameters)
+
+
+def ask_in(suite: Suite, application: str, sql: str, *parameters: str) -> list[tuple[str | None, ...]]:
+    """Run a query in an application's workgroup and database, and return its rows as texts.
+
+    Raises:
+        AssertionError: It failed; says why.
+    """
     athena = suite.client("athena")
     settings: dict[str, Any] = {"ExecutionParameters": list(parameters)} if parameters else {}
     execution = athena.start_query_execution(
         QueryString=sql,
-        QueryExecutionContext={"Database": suite["AccessLogsDatabaseName"]},
-        WorkGroup=suite["AccessLogsWorkGroupName"],
+        QueryExecutionContext={"Database": suite[f"{application}DatabaseName"]},
+        WorkGroup=suite[f"{application}WorkGroupName"],
         **settings,
     )["QueryExecutionId"]
     while True:

@@ -2,6 +2,7 @@
 import { bytes, configuration, element } from "../shared/suite.js";
 import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
 import { bars, clock, lines, table } from "./charts.js";
+import { followPosters, preparePosters } from "./posters.js";
 
 const REFRESH_MS = 2500;
 const SHOWN_SECONDS = 120;
@@ -36,6 +37,7 @@ function showDoor() {
   find("#who span").textContent = who?.email ?? "";
   find("#live").hidden = !who || !config.LogStreamName;
   find("#rest").hidden = !who || !config.AccessLogsWorkGroupName;
+  find("#posters").hidden = !who || !config.SocialWorkGroupName;
   return who;
 }
 
@@ -184,8 +186,11 @@ try {
   find("#who button").addEventListener("click", () => signOut(config));
   await finishSignIn(config).catch((error) => complain(error.message));
   prepareAtRest();
+  const postersShown = () => Boolean(person() && config.SocialWorkGroupName);
+  preparePosters(panel, postersShown);
   if (showDoor()) {
     if (config.LogStreamName) refresh();
+    if (postersShown()) followPosters(panel, postersShown);
     if (config.AccessLogsWorkGroupName) askAll();
   }
   document.addEventListener("visibilitychange", () => { if (!document.hidden && person() && config.LogStreamName) refresh(); });

@@ -9,7 +9,7 @@ const APPLICATIONS = [
   },
   {
     output: "InsightsApiUrl", title: "Access-log insights", page: "insights/",
-    text: "Who asks for what, live and at rest: bots, bytes, viewers, AI crawlers. Needs a sign-in.",
+    text: "Who asks for what, live and at rest: bots, bytes, viewers, AI crawlers; who posts most. Needs a sign-in.",
   },
   {
     output: "AuthApiUrl", title: "Single sign-on", page: "auth/",

@@ -2,8 +2,8 @@
 
 Trigger: API Gateway REST, proxy integration, `GET /v1/insights/{panel}`, behind the Cognito authorizer.
 Input: the panel: `live` (with `minutes`, 1 to 10), or the name of a saved query, which is started for the
-    requests of the dates `from` to `to` (the last seven days by default); `query` names a query that an
-    earlier answer started.
+    requests of the dates `from` to `to` (the last seven days by default), or for the posts of a `window`
+    (`hour`, `day`, `week`); `query` names a query that an earlier answer started.
 Output: 200 with rows and `as_of`; 202 with `query` and `Retry-After` while Athena works.
 On failure: JSON with a stable code (see `InsightsError`); 503 is worth another try.
 Idempotent: it only reads; Athena gives a recent result of the same query again instead of asking anew.
@@ -43,6 +43,7 @@ BOT_ROWS = 50
 MAX_MINUTES = 10
 DAYS = 7  # that a panel at rest shows by default
 MAX_DAYS = 92
+WINDOWS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 _MINUTE = 60
 _QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMERIC = {"tinyint", "smallint", "integer", "bigint", "float", "real", "double", "decimal"}
@@ -98,15 +99,19 @@ def _serve(panel: str, query: dict[str, str]) -> tuple[int, dict[str, Any]]:
         newest = now - now % _MINUTE
         wanted = [newest - _MINUTE * age for age in range(-1, int(minutes))]  # viewers' clocks may be ahead
         return 200, live(results.read(settings.results_table, wanted), now)
-    saved = (settings.queries or {}).get(panel)
+    saved, workgroup = (settings.queries or {}).get(panel), settings.workgroup
+    parameters = _dates
+    if saved is None:
+        saved, workgroup = (settings.social_queries or {}).get(panel), settings.social_workgroup
+        parameters = _window
     if saved is None:
         raise InsightsError(404, "unknown_panel", "There is no such panel in this deployment.")
     if started := query.get("query"):
         if not _QUERY_ID.fullmatch(started):
             raise InsightsError(400, "bad_request", "query must be what an earlier answer named.")
     else:
-        started = _start(saved, settings.workgroup, _dates(query, datetime.now(UTC).date()))
-    return _finish(started, settings.workgroup, time.monotonic, time.sleep)
+        started = _start(saved, workgroup, parameters(query, datetime.now(UTC)))
+    return _finish(started, workgroup, time.monotonic, time.sleep)
 
 
 def live(minutes: Iterable[results.Minute], now: int) -> dict[str, Any]:
@@ -166,7 +171,9 @@ def _table(names: list[str], sums: _Sums) -> dict[str, Any]:
     return {"columns": [*names, "requests", "sent"], "rows": [[*key, *values] for key, values in heaviest]}
 
 
-def _dates(query: dict[str, str], today: date) -> tuple[date, date]:
+def _dates(query: dict[str, str], now: datetime) -> list[str]:
+    """The parameters of a query about requests: first and last date."""
+    today = now.date()
     try:
         last = date.fromisoformat(query["to"]) if "to" in query else today
         first = date.fromisoformat(query["from"]) if "from" in query else last - timedelta(days=DAYS - 1)
@@ -174,16 +181,31 @@ def _dates(query: dict[str, str], today: date) -> tuple[date, date]:
         raise InsightsError(400, "bad_request", "from and to must be dates such as 2026-11-22.") from None
     if not first <= last <= first + timedelta(days=MAX_DAYS):
         raise InsightsError(400, "bad_request", f"from must be before to, by at most {MAX_DAYS} days.")
-    return first, last
+    return [f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"]
 
 
-def _start(saved: str, workgroup: str, dates: tuple[date, date]) -> str:
+def _window(query: dict[str, str], now: datetime) -> list[str]:
+    """The parameters of a query about posts: years and hours of their delivery, and since when."""
+    length = WINDOWS.get(query.get("window", "day"))
+    if length is None:
+        raise InsightsError(400, "bad_request", f"window must be one of {', '.join(WINDOWS)}.")
+    since, last = now - length, now + timedelta(hours=1)
+    return [
+        f"{since:%Y}",
+        f"{last:%Y}",
+        f"{since:%Y%m%d%H}",
+        f"{last:%Y%m%d%H}",
+        f"{since:%Y-%m-%d %H:%M:%S}",
+    ]
+
+
+def _start(saved: str, workgroup: str, parameters: list[str]) -> str:
     """Start a saved query, or find its result of a moment ago; the execution's id."""
     athena = client("athena")
     text = athena.get_named_query(NamedQueryId=saved)["NamedQuery"]
     return athena.start_query_execution(
         QueryString=text["QueryString"],
-        ExecutionParameters=[f"'{day:%Y-%m-%d}'" for day in dates],
+        ExecutionParameters=[f"'{parameter}'" for parameter in parameters],
         QueryExecutionContext={"Database": text["Database"]},
         WorkGroup=workgroup,
         ResultReuseConfiguration={

@@ -75,8 +75,12 @@ class InsightsSettings(EnvSettings):
         results_table: Results of live traffic.
         workgroup: Athena workgroup of the queries at rest.
         queries: Id of the saved query of each panel at rest.
+        social_workgroup: Athena workgroup of the social stream's queries.
+        social_queries: Id of the saved query of each of its panels.
     """
 
     results_table: str = ""
     workgroup: str = ""
     queries: Annotated[Mapping[str, str] | None, _pairs] = None
+    social_workgroup: str = ""
+    social_queries: Annotated[Mapping[str, str] | None, _pairs] = None

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
-__all__ = ["client"]
+__all__ = ["client", "client_without_retries"]
 
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 5.0
 ATTEMPTS = 3
+POOL = 16  # calls at once; botocore keeps 10 connections by itself
 
 # A tenth of a call's CPU time goes into looking at each parameter, and another into describing, in the header
 # User-Agent, what runs here. These services refuse a wrong parameter themselves; S3 would take a request with
@@ -85,8 +86,21 @@ def client(service: str, *, read_timeout: float = READ_TIMEOUT_S) -> Any:
     return _client(service, read_timeout)
 
 
+def client_without_retries(
+    service: Literal["dynamodb"], *, read_timeout: float = READ_TIMEOUT_S
+) -> "DynamoDBClient":
+    """The client for `shared.batch_write`, which tries again by itself: a call is tried once.
+
+    Args:
+        service: The service's name in boto3.
+        read_timeout: Seconds to wait for an answer; connecting may take 2 s.
+    """
+    made: DynamoDBClient = _client(service, read_timeout, attempts=1)
+    return made
+
+
 @cache
-def _client(service: str, read_timeout: float) -> Any:
+def _client(service: str, read_timeout: float, attempts: int = ATTEMPTS) -> Any:
     # Imported here: boto3 takes longer to import than most functions' own code.
     import boto3
     from botocore.config import Config
@@ -94,7 +108,8 @@ def _client(service: str, read_timeout: float) -> Any:
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=read_timeout,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=POOL,
         parameter_validation=service not in _UNCHECKED,
         user_agent=f"Boto3/{boto3.__version__}",
     )

@@ -1,7 +1,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -127,6 +127,44 @@ def test_panel_at_rest_runs_its_saved_query_for_the_dates(
     assert started["ExecutionParameters"] == ["'2026-11-20'", "'2026-11-23'"]
     assert started["WorkGroup"] == "suite"
     assert started["ResultReuseConfiguration"]["ResultReuseByAgeConfiguration"]["Enabled"]
+
+
+def test_posters_are_asked_for_a_window_in_the_social_streams_workgroup(
+    athena: MemoryAthena,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOCIAL_QUERIES", "top_posters=33333333-2222-4333-8444-555555555555")
+    monkeypatch.setenv("SOCIAL_WORKGROUP", "social")
+    athena.workgroup = "social"
+    now = datetime.now(UTC)
+    status, _ = ask(recorded("insights_top_posters"), context)
+    assert status == 200
+    [started] = athena.started
+    assert started["WorkGroup"] == "social"
+    parameters = [parameter.strip("'") for parameter in started["ExecutionParameters"]]
+    moments = [(parameters[0], "%Y"), (parameters[2], "%Y%m%d%H"), (parameters[4], "%Y-%m-%d %H:%M:%S")]
+    for text, written in moments:
+        since = datetime.strptime(text, written).replace(tzinfo=UTC)
+        assert since.strftime(written) in {
+            (now - timedelta(days=1, seconds=-late)).strftime(written) for late in range(60)
+        }
+    assert parameters[3] > parameters[2], "what is delivered late counts"
+
+
+@pytest.mark.parametrize("window", ["", "year", "1 hour", "hour'"])
+def test_unknown_windows_are_refused(
+    athena: MemoryAthena,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    window: str,
+) -> None:
+    monkeypatch.setenv("SOCIAL_QUERIES", "top_posters=33333333-2222-4333-8444-555555555555")
+    event = recorded("insights_top_posters") | {"queryStringParameters": {"window": window}}
+    assert ask(event, context)[1]["code"] == "bad_request"
+    assert athena.started == []
 
 
 def test_a_slow_query_is_named_and_can_be_asked_for(

@@ -28,6 +28,13 @@ def test_the_endpoint_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch
     assert clients.client("sqs").meta.endpoint_url == "http://localhost:4566"
 
 
+def test_the_batch_writers_client_tries_once_and_keeps_a_connection_for_each_call() -> None:
+    config = clients.client_without_retries("dynamodb").meta.config
+    assert config.retries == {"mode": "standard", "total_max_attempts": 1}  # type: ignore[attr-defined]
+    assert config.max_pool_connections >= 16  # type: ignore[attr-defined]
+    assert clients.client_without_retries("dynamodb") is not clients.client("dynamodb")
+
+
 def test_an_empty_key_never_becomes_a_request_about_the_bucket() -> None:
     with pytest.raises(ParamValidationError, match="Key"):
         clients.client("s3").get_object(Bucket="pictures", Key="")

@@ -1,0 +1,66 @@
+"""What ingest hands to write, and what lies in the dead-letter queue: one form for both.
+
+`{"posts": [...], "fresh_until": <seconds since the epoch>}`. Lambda tries an event again after a minute at
+the earliest, and may keep one for hours: a write before `fresh_until` is the first one, soon after ingest
+read the records; a later one may meet newer posts in the table, and needs a condition. What is redriven is
+never fresh.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from .errors import NotAHandOverError
+from .posts import MAX_POST_BYTES, Post, encoded
+
+__all__ = ["FRESH_S", "HandOver", "decoded", "packed", "payload"]
+
+FRESH_S = 30.0
+_BYTES = MAX_POST_BYTES  # of the posts together; asynchronous events and messages take 1 MB
+
+
+class HandOver(NamedTuple):
+    """Posts to be written, and until when they are surely not older than what is in the table."""
+
+    posts: list[Post]
+    fresh_until: float
+
+
+def packed(posts: Iterable[tuple[str, Post]]) -> Iterator[tuple[str, list[Post]]]:
+    """Divide posts among as few hand-overs as their size allows.
+
+    Args:
+        posts: Sequence numbers and posts, in order.
+
+    Yields:
+        The first sequence number of a hand-over, and its posts.
+    """
+    first, waiting, size = "", list[Post](), 0
+    for sequence_number, post in posts:
+        length = len(encoded(post)) + 1
+        if waiting and size + length > _BYTES:
+            yield first, waiting
+            waiting, size = [], 0
+        if not waiting:
+            first = sequence_number
+        waiting.append(post)
+        size += length
+    if waiting:
+        yield first, waiting
+
+
+def payload(posts: list[Post], fresh_until: float = 0.0) -> bytes:
+    """A hand-over as it travels."""
+    return json.dumps({"posts": posts, "fresh_until": fresh_until}, separators=(",", ":")).encode()
+
+
+def decoded(event: Mapping[str, Any]) -> HandOver:
+    """The hand-over that an event is.
+
+    Raises:
+        NotAHandOverError: It is none.
+    """
+    try:
+        return HandOver(list(event["posts"]), float(event["fresh_until"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotAHandOverError(f"{type(error).__name__} in the event") from error

@@ -1,0 +1,68 @@
+"""Writes posts to the table.
+
+Trigger: ingest, by asynchronous invocation; `make redrive`, for what lay in the dead-letter queue.
+Input: a hand-over (see `handover`): posts, and until when none in the table can be newer.
+Output: items of the posts table: by `shared.batch_write` while the hand-over is fresh, afterwards by
+    conditional puts, which lose to a newer item.
+On failure: posts that could not be written in time go to the dead-letter queue, whole. If the function itself
+    fails, Lambda tries the event twice more, and then puts it there: in the same form, so that one command
+    redrives both.
+Idempotent: posts come from their records alone. Writing one again changes nothing, and a late one loses.
+Recorded event: events/social_stream/write_posts.json
+"""
+
+import time
+from typing import Any, cast
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.batch_write import BatchWriter, deadline_of
+from shared.clients import client_without_retries
+
+from . import handover
+from .posts import KEYS, Post
+from .settings import WriteSettings
+from .storage import Put, bury, put_newer
+
+__all__ = ["handler"]
+
+logger = Logger()
+metrics = Metrics()
+
+MARGIN_S = 20.0  # a put that began before the deadline may take 15 s, the dead-letter queue is quick
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Write the posts of a hand-over."""
+    settings = WriteSettings.from_env()
+    posts, fresh_until = handover.decoded(event)
+    deadline = deadline_of(context, margin=MARGIN_S)
+    fresh_s = fresh_until - time.time()
+    put = Put(0, 0, posts)
+    if fresh_s > 0:
+        put = _write(settings.posts_table, posts, min(deadline, time.monotonic() + fresh_s))
+    if put.unwritten:
+        late = put_newer(settings.posts_table, put.unwritten, deadline)
+        put = Put(put.written + late.written, put.superseded + late.superseded, late.unwritten)
+    if put.unwritten:
+        bury(settings.dead_letter_queue_url, put.unwritten)
+    counts = {
+        "PostsWritten": put.written,
+        "PostsSuperseded": put.superseded,
+        "PostsBuried": len(put.unwritten),
+    }
+    for name, value in counts.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    metrics.flush_metrics()
+    logger.info("wrote", posts=len(posts), fresh=fresh_s > 0, counts=counts)
+
+
+def _write(table: str, posts: list[Post], deadline: float) -> Put:
+    """Write posts in batches; of those of one key the newest."""
+    newest_last = sorted(posts, key=lambda post: str(post["RecordNum"]))
+    writer = BatchWriter(client_without_retries("dynamodb"), table, KEYS)
+    outcome = writer.write(newest_last, deadline=deadline)
+    left = [*outcome.unwritten, *(refused.request for refused in outcome.refused)]
+    return Put(outcome.written, outcome.collapsed, cast("list[Post]", left))

@@ -1,0 +1,11 @@
+-- The 50 users with the most distinct posts since a moment.
+-- Parameters: first and last year and first and last hour of delivery, such as '2026' and '2026112205', and the
+-- moment, such as '2026-11-22 05:30:00'. All times are UTC.
+SELECT user_id, count(DISTINCT tweet_id) AS posts
+FROM twitterfeed
+WHERE year BETWEEN ? AND ?
+  AND year || month || day || hour BETWEEN ? AND ?
+  AND approx_post_time >= CAST(? AS timestamp)
+GROUP BY user_id
+ORDER BY posts DESC, user_id
+LIMIT 50
