@@ -347,7 +347,7 @@ def _shown(user: User, document: Document) -> dict[str, Any]:
 def edit(
     services: Services, user_id: str, changes: dict[str, Any], client: Client, once: Once
 ) -> dict[str, Any]:
-    """Change a profile: fields of `PROFILE`, `phone` and `email`; None removes a field.
+    """Change a profile: fields of `PROFILE`, `phone` and `email`; None removes one, though not the address.
 
     A new phone number counts as unverified. A new address counts once the token of its mail was used.
 
@@ -355,7 +355,9 @@ def edit(
         BadRequestError: A field is unknown, too long or malformed.
         ConflictError: The address belongs to another account.
     """
-    address = normalise_email(changes["email"]) if changes.get("email") is not None else None
+    if not isinstance(changes.get("email", ""), str):
+        raise BadRequestError("bad_field", "A field of the profile is not a text.")
+    address = normalise_email(changes["email"]) if "email" in changes else None
     changes = checked({name: value for name, value in changes.items() if name != "email"})
 
     def run() -> dict[str, Any]:

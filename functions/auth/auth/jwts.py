@@ -37,15 +37,18 @@ class Key(NamedTuple):
 
 
 def strict_json(data: bytes | str) -> Any:
-    """JSON without repeated member names and without NaN or Infinity.
+    """JSON without repeated member names, NaN and Infinity, whose texts UTF-8 can hold (RFC 7493).
 
     Raises:
         ValueError: It is anything else, or nested beyond what the parser takes.
     """
     try:
-        return json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse)
+        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse)
+        # The parser lets halves of surrogate pairs and numbers beyond a float's range through.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
