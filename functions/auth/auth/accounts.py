@@ -380,7 +380,7 @@ def _shown(user: User, document: Document) -> dict[str, Any]:
 def edit(
     services: Services, user_id: str, changes: dict[str, Any], client: Client, once: Once
 ) -> dict[str, Any]:
-    """Change a profile: fields of `PROFILE`, `phone` and `email`; None removes a field.
+    """Change a profile: fields of `PROFILE`, `phone` and `email`; None removes one, though not the address.
 
     A new phone number counts as unverified. A new address counts once the token of its mail was used.
 

@@ -59,7 +59,7 @@ class Operation:
 
 
 def _sign_up(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    profile = payload.get("profile") or {}
+    profile = payload.get("profile", {})
     if not isinstance(profile, dict):
         raise BadRequestError("bad_request", "profile must be an object.")
     accounts.sign_up(at, payload["email"], payload["password"], profile, asked.client, asked.once)
@@ -236,8 +236,10 @@ def _check(operation: Operation, payload: Payload) -> None:
 
 
 def _text(payload: Payload, name: str) -> str | None:
-    value = payload.get(name)
-    if value is not None and not isinstance(value, str):
+    if name not in payload:
+        return None
+    value = payload[name]
+    if not isinstance(value, str):
         raise BadRequestError("bad_request", f"{name} is no text.")
     return value
 

@@ -37,15 +37,15 @@ class Key(NamedTuple):
 
 
 def strict_json(data: bytes | str) -> Any:
-    """JSON without repeated member names, NaN, Infinity, and halves of surrogate pairs, which no UTF-8 has.
+    """JSON without repeated member names, NaN and Infinity, whose texts UTF-8 can hold (RFC 7493).
 
     Raises:
         ValueError: It is anything else, or nested beyond what the parser takes.
     """
     try:
         value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse)
-        if (b"\\u" if isinstance(data, bytes) else "\\u") in data:  # type: ignore[operator]  # the same kind
-            json.dumps(value, ensure_ascii=False).encode()
+        # The parser lets halves of surrogate pairs and numbers beyond a float's range through.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return value

@@ -159,6 +159,16 @@ def test_clocks_may_differ_by_half_a_minute(skew: int) -> None:
 
 def test_json_has_each_member_once() -> None:
     assert strict_json(b'{"a": [1, {"b": null}]}') == {"a": [1, {"b": None}]}
-    for text in ('{"a":1,"a":2}', '{"a":{"b":1,"b":1}}', "[Infinity]", "", "{'a': 1}"):
+    for text in (
+        '{"a":1,"a":2}',
+        '{"a":{"b":1,"b":1}}',
+        "[Infinity]",
+        "[1e999]",
+        r'["\ud800"]',
+        r'{"\udc00": 1}',
+        b'"\xed\xa0\x80"',
+        "",
+        "{'a': 1}",
+    ):
         with pytest.raises(ValueError, match=r".+"):
             strict_json(text)
