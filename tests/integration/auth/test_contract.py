@@ -29,9 +29,9 @@ from schemathesis.specs.openapi.checks import (
 
 from local.company import Company
 from local.process import ROOT
+from local.sign_on import Application, Visitor, told
 from local.suite import Suite
 from tests.integration.auth.conftest import LINKS, Person, fresh_email, fresh_password, joined, mailed
-from tests.support.sign_on import Application, Visitor, told
 from tests.support.totp import totp
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "functions/auth/openapi.yaml").read_text())
