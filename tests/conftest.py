@@ -12,6 +12,9 @@ from local.process import EngineProcess
 from local.publish import publish
 from local.suite import Suite
 
+# How long the authentication's refusals take here; 750 ms, the default, would be minutes in all.
+FAILURE_FLOOR_MS = 200
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
@@ -31,7 +34,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     build(directory / "build.log")
     engine = EngineProcess.start(directory, iam=True, settings={"ENGINE_TIME_SCALE": "0.02"})
     try:
-        outputs = deploy(engine, directory / "deploy.log")
+        outputs = deploy(engine, directory / "deploy.log", AuthFailureFloorMs=str(FAILURE_FLOOR_MS))
         publish(outputs, engine.client)
         yield Suite(engine, outputs)
     finally:
