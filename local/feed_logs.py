@@ -20,11 +20,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.cloudfront_logs import DISTRIBUTIONS, RealtimeRecord, realtime_records
-from local.deploy import STACK
-from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.process import ROOT, EngineProcess
-from local.publish import outputs_of
-from local.suite import Suite
+from local.feeding import suite_to_feed
 
 __all__ = ["Truth", "feed", "put"]
 
@@ -128,18 +124,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, help="the same seed gives the same traffic")
     arguments = parser.parse_args()
-    engine = EngineProcess.find(ROOT / ".local")
-    if engine is None:
-        print("The engine is down. `make up` starts it.")
+    suite = suite_to_feed()
+    if suite is None:
         return 1
-    outputs = outputs_of(STACK, engine.client)
-    PersonAt(Suite(engine, outputs), DEMO_EMAIL, DEMO_PASSWORD)
-    print(f"Look at it: {outputs['WebUrl']}/insights/ (sign in as {DEMO_EMAIL}, {DEMO_PASSWORD})")
     with Progress(TextColumn("records"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
         total = round(arguments.rate * arguments.seconds)
         bar = progress.add_task("records", total=total)
         feed(
-            engine.client("kinesis"), outputs["LogStreamName"], rate=arguments.rate,
+            suite.client("kinesis"), suite["LogStreamName"], rate=arguments.rate,
             seconds=arguments.seconds, seed=arguments.seed,
             advance=lambda count: progress.advance(bar, count),
         )  # fmt: skip

@@ -28,11 +28,8 @@ from rich.progress import (
 from rich.text import Text
 
 from bench.social_posts import Posts, Record
-from local.deploy import STACK
-from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.process import REGION, ROOT, EngineProcess
-from local.publish import outputs_of
-from local.suite import Suite
+from local.feeding import suite_to_feed
+from local.process import REGION
 
 if TYPE_CHECKING:
     from shared.envelope import Envelope
@@ -135,13 +132,9 @@ def main() -> int:
     source.add_argument("--live", nargs="?", const=jetstream.PUBLIC, metavar="URL", help="Jetstream's feed")
     parser.add_argument("--encrypt", action="store_true", help="encrypt each record before it is put")
     arguments = parser.parse_args()
-    engine = EngineProcess.find(ROOT / ".local")
-    if engine is None:
-        print("The engine is down. `make up` starts it.")
+    suite = suite_to_feed()
+    if suite is None:
         return 1
-    outputs = outputs_of(STACK, engine.client)
-    PersonAt(Suite(engine, outputs), DEMO_EMAIL, DEMO_PASSWORD)
-    print(f"Look at it: {outputs['WebUrl']}/insights/ (sign in as {DEMO_EMAIL}, {DEMO_PASSWORD})")
     records: Iterable[Record]
     total: int | None = None
     if arguments.file:
@@ -157,13 +150,13 @@ def main() -> int:
     if arguments.encrypt:
         from shared.envelope import Envelope
 
-        envelope = Envelope(engine.client("kms"), outputs["SocialRecordKeyArn"], REGION)
-        records = sealed(records, envelope, outputs["SocialStreamName"])
+        envelope = Envelope(suite.client("kms"), suite["SocialRecordKeyArn"], REGION)
+        records = sealed(records, envelope, suite["SocialStreamName"])
     columns = (TextColumn("posts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), _Rate())
     with Progress(*columns) as progress:
         bar = progress.add_task("posts", total=total)
         feed(
-            engine.client("kinesis"), outputs["SocialStreamName"], records, rate=arguments.rate,
+            suite.client("kinesis"), suite["SocialStreamName"], records, rate=arguments.rate,
             seconds=arguments.seconds, advance=lambda count: progress.advance(bar, count),
         )  # fmt: skip
     return 0

@@ -32,7 +32,6 @@ __all__ = [
     "export",
     "forgot_password",
     "log_in",
-    "log_out",
     "merge",
     "profile",
     "reset_password",
@@ -189,11 +188,6 @@ def log_in(
 def _alias(services: Services, kind: Kind, identifier: str) -> str:
     normalised = normalise_email(identifier) if kind == "email" else normalise_phone(identifier)
     return f"{'E' if kind == 'email' else 'P'}#{services.index(kind, normalised)}"
-
-
-def log_out(services: Services, token: str, client: Client, once: Once) -> None:
-    """End the session of a refresh or an access token; one that has ended is no error."""
-    sessions.revoke(services, token, client, once)
 
 
 def forgot_password(services: Services, email: str, client: Client, once: Once) -> None:
