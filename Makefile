@@ -75,12 +75,19 @@ redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-pr
 	@$(PY) -m local.redrive $(if $(STACK),--stack $(STACK))
 
 # ---- prove
-TESTS ?= tests/unit tests/template tests/integration tests/browser tests/flink
+TESTS ?=
+# Side by side: what needs the deployed suite, and what needs no engine or brings its own.
+ON_THE_SUITE := tests/integration tests/browser --ignore=tests/integration/engine
+BESIDE := tests/unit tests/template tests/integration/engine tests/flink
 PYTHON_CODE := layers functions local queries tests bench
 
 .PHONY: test
 test: setup ## Unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
-	@$(PY) -m pytest -rs $(TESTS)
+	@if [ -n "$(TESTS)" ]; then exec $(PY) -m pytest -rs $(TESTS); fi; \
+	  log=$$(mktemp); trap 'kill $$beside; rm $$log' INT TERM; \
+	  $(PY) -m pytest -rs $(BESIDE) >$$log 2>&1 & beside=$$!; \
+	  failed=0; $(PY) -m pytest -rs $(ON_THE_SUITE) || failed=1; \
+	  echo "and beside it: $(BESIDE)"; wait $$beside || failed=1; cat $$log; rm $$log; exit $$failed
 
 .PHONY: check
 check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
