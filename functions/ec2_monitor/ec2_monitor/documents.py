@@ -71,8 +71,8 @@ MAX_PARAMETERS = 500
 MAX_RESOURCES = 1000
 """Entries of `resources`: one call ends at most as many instances."""
 MAX_JSON = 32_000
-"""Characters, all of them ASCII, of `request_json`, which is left out if it is longer: Lucene's longest term
-has 32,766 bytes."""
+"""Characters of `request` in all, and of `request_json`, which are ASCII; it is left out if it is longer: Lucene's
+longest term has 32,766 bytes."""
 MAX_DEPTH = 32
 """How deep parameters are looked into."""
 
@@ -207,11 +207,9 @@ def _needed(detail: Mapping[str, Any], name: str) -> str:
 def _moment(value: object) -> str:
     """A time as ISO 8601 in UTC, ending in Z."""
     try:
-        if not isinstance(value, str):
-            raise TypeError
-        moment = datetime.fromisoformat(value)
-        if _CLOUDTRAIL_TIME(value):
-            return value
+        moment = datetime.fromisoformat(value)  # type: ignore[arg-type]  # refuses what is no text
+        if _CLOUDTRAIL_TIME(str(value)):
+            return str(value)
         moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (TypeError, ValueError, OverflowError):
         raise MalformedError("eventTime is missing, or no time") from None
@@ -247,12 +245,12 @@ def _add_parameters(made: Document, detail: Mapping[str, Any], truncated: list[s
             whole = _flatten(parameters, "", MAX_DEPTH, request, found)
         else:
             whole = _flatten({"requestParameters": parameters}, "", MAX_DEPTH, request, found)
-        if len(request) > MAX_PARAMETERS:
-            whole = False
-            del request[MAX_PARAMETERS:]
         if request and len(max(request, key=len)) > MAX_TEXT:
             whole = False
             request = [entry if len(entry) <= MAX_TEXT else entry[: MAX_TEXT - 1] + _CUT for entry in request]
+        while len(request) > MAX_PARAMETERS or sum(map(len, request)) > MAX_JSON:
+            whole = False
+            del request[min(MAX_PARAMETERS, len(request) // 2) :]
         if not whole:
             truncated.append("request")
     listed = detail.get("resources")

@@ -38,11 +38,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
             terminated |= ended(call)
             results.append({"recordId": record["recordId"], "result": "Ok", "data": b64encode(line).decode()})
         except MalformedError as error:
-            results.append({**_same(record), "result": "ProcessingFailed"})
+            results.append({"recordId": record["recordId"], "result": "ProcessingFailed"})
             malformed += 1
             logger.warning("malformed", record_id=record["recordId"], reason=str(error))
         except Exception as error:  # the boundary of a record: the others go on
-            results.append({**_same(record), "result": "ProcessingFailed"})
+            results.append({"recordId": record["recordId"], "result": "ProcessingFailed"})
             malformed += 1
             logger.exception("failed", record_id=record["recordId"], reason=type(error).__name__)
     metrics.add_metric(name="EventsShaped", unit=MetricUnit.Count, value=len(results) - malformed)
@@ -50,7 +50,3 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     metrics.add_metric(name="InstancesTerminated", unit=MetricUnit.Count, value=len(terminated))
     metrics.flush_metrics()
     return {"records": results}
-
-
-def _same(record: dict[str, Any]) -> dict[str, Any]:
-    return {"recordId": record["recordId"], "data": record["data"]}
