@@ -45,6 +45,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
 from .errors import MalformedError
@@ -71,7 +72,7 @@ MAX_PARAMETERS = 500
 MAX_RESOURCES = 1000
 """Entries of `resources`: one call ends at most as many instances."""
 MAX_JSON = 32_000
-"""Characters of `request` in all, and of `request_json`, which are ASCII; it is left out if it is longer: Lucene's
+"""Characters of `request` in all; and of `request_json`, which is ASCII, and left out if it is longer: Lucene's
 longest term has 32,766 bytes."""
 MAX_DEPTH = 32
 """How deep parameters are looked into."""
@@ -248,9 +249,10 @@ def _add_parameters(made: Document, detail: Mapping[str, Any], truncated: list[s
         if request and len(max(request, key=len)) > MAX_TEXT:
             whole = False
             request = [entry if len(entry) <= MAX_TEXT else entry[: MAX_TEXT - 1] + _CUT for entry in request]
-        while len(request) > MAX_PARAMETERS or sum(map(len, request)) > MAX_JSON:
+        if len(request) > MAX_PARAMETERS or sum(map(len, request)) > MAX_JSON:
             whole = False
-            del request[min(MAX_PARAMETERS, len(request) // 2) :]
+            lengths = accumulate(map(len, request[:MAX_PARAMETERS]))
+            del request[sum(length <= MAX_JSON for length in lengths) :]
         if not whole:
             truncated.append("request")
     listed = detail.get("resources")
