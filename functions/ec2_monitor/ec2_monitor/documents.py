@@ -41,12 +41,14 @@ The identity, the time, the name and the source have to be there, and to be text
 be a text and is none is written as JSON.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import accumulate
+from types import NoneType
 from typing import Any
+
+import orjson
 
 from .errors import MalformedError
 
@@ -72,7 +74,7 @@ MAX_PARAMETERS = 500
 MAX_RESOURCES = 1000
 """Entries of `resources`: one call ends at most as many instances."""
 MAX_JSON = 32_000
-"""Characters of `request` in all; and of `request_json`, which is ASCII, and left out if it is longer: Lucene's
+"""Characters of `request` in all, and bytes of `request_json`, which is left out if it is longer: Lucene's
 longest term has 32,766 bytes."""
 MAX_DEPTH = 32
 """How deep parameters are looked into."""
@@ -81,35 +83,28 @@ _CUT = "…"
 _TRAIL = " via CloudTrail"
 # i-0123456789abcdef0, vol-…, eipalloc-…: a kind, and 8 or 17 hexadecimal digits.
 _RESOURCE = re.compile(r"(?!r-)[a-z]+(?:-[a-z]+)*-(?:[0-9a-f]{17}|[0-9a-f]{8})").fullmatch
-_RESOURCES = re.compile(r'"((?!r-)[a-z]+(?:-[a-z]+)*-(?:[0-9a-f]{17}|[0-9a-f]{8}))"').findall
 _NAMED = {"keyName", "groupName"}
 _LONGEST = 64  # characters of an identifier
 _CLOUDTRAIL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z").fullmatch
 _FLAGS = {True: True, False: False, "true": True, "false": False, "Yes": True, "No": False}
+_SCALARS = {True: "true", False: "false", None: "null"}
 _EMPTY: Mapping[str, Any] = {}
-_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def read(data: bytes | str) -> dict[str, Any]:
     """The event of a record: what `document` takes.
 
     Args:
-        data: JSON in UTF-8. Half of a surrogate pair, which JSON can write and no store takes, becomes
-            U+FFFD.
+        data: JSON in UTF-8.
 
     Raises:
-        MalformedError: It is no JSON object, or nested too deeply to be read.
+        MalformedError: It is no JSON object. What is nested more than 1,024 deep is none, nor is half of a
+            surrogate pair, which no store takes.
     """
     try:
-        text = data.decode() if isinstance(data, bytes) else data
-        event = _decode(text)
-        if "\\ud" in text or "\\uD" in text:
-            whole = json.dumps(event, ensure_ascii=False)
-            event = _decode(whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
-    except ValueError:
+        event = orjson.loads(data)
+    except orjson.JSONDecodeError:
         raise MalformedError("no JSON") from None
-    except RecursionError:
-        raise MalformedError("nested too deeply to be read") from None
     if not isinstance(event, dict):
         raise MalformedError("no JSON object")
     return event
@@ -150,8 +145,8 @@ def document(event: Mapping[str, Any]) -> Document:
 
 
 def encoded(document: Document) -> bytes:
-    """A document as one line of JSON in ASCII, without the line's end."""
-    return _compact(document).encode()
+    """A document as one line of JSON, with its end."""
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
 # ---- members
@@ -242,24 +237,18 @@ def _add_parameters(made: Document, detail: Mapping[str, Any], truncated: list[s
     request: list[str] = []
     found: dict[str, None] = {}
     if parameters is not None:
-        if isinstance(parameters, dict):
-            whole = _flatten(parameters, "", MAX_DEPTH, request, found)
-        else:
-            whole = _flatten({"requestParameters": parameters}, "", MAX_DEPTH, request, found)
-        if request and len(max(request, key=len)) > MAX_TEXT:
-            whole = False
-            request = [entry if len(entry) <= MAX_TEXT else entry[: MAX_TEXT - 1] + _CUT for entry in request]
-        if len(request) > MAX_PARAMETERS or sum(map(len, request)) > MAX_JSON:
-            whole = False
-            lengths = accumulate(map(len, request[:MAX_PARAMETERS]))
-            del request[sum(length <= MAX_JSON for length in lengths) :]
+        given = parameters if isinstance(parameters, dict) else {"requestParameters": parameters}
+        whole = _flatten(given, "", MAX_DEPTH, request, found)
+        if sum(map(len, request)) > MAX_TEXT:  # or else nothing is too long, nor are they too many
+            request, short = _shortened(request)
+            whole = whole and not short
         if not whole:
             truncated.append("request")
     listed = detail.get("resources")
     if isinstance(listed, list):
         found.update((each["ARN"], None) for each in listed if isinstance(_object(each).get("ARN"), str))
-    if answer is not None:
-        found.update(dict.fromkeys(_RESOURCES(_json(answer))))
+    if answer is not None and not _collect(answer, MAX_DEPTH, found):
+        truncated.append("resources")
     resources = list(found)
     if len(resources) > MAX_RESOURCES:
         truncated.append("resources")
@@ -268,10 +257,19 @@ def _add_parameters(made: Document, detail: Mapping[str, Any], truncated: list[s
     made["request"] = request
     if parameters is not None:
         text = _json(parameters)
-        if text != _CUT and len(text) <= MAX_JSON:
+        if text != _CUT and len(text) <= MAX_JSON and len(text.encode()) <= MAX_JSON:
             made["request_json"] = text
         else:
             truncated.append("request_json")
+
+
+def _shortened(request: list[str]) -> tuple[list[str], bool]:
+    """The entries within the limits, and whether that cut any."""
+    cut = [
+        each if len(each) <= MAX_TEXT else each[: MAX_TEXT - 1] + _CUT for each in request[:MAX_PARAMETERS]
+    ]
+    kept = cut[: sum(length <= MAX_JSON for length in accumulate(map(len, cut)))]
+    return kept, kept != request
 
 
 def _flatten(
@@ -285,17 +283,32 @@ def _flatten(
             kind = type(each)
             if kind is str:
                 request.append(f"{path}={each}")
-                if (len(each) <= _LONGEST and _RESOURCE(each)) or name in _NAMED:
+                if name in _NAMED or ("-" in each and len(each) <= _LONGEST and _RESOURCE(each)):
                     found[each] = None
             elif kind is dict and each and depth and len(path) < MAX_TEXT:
                 whole &= _flatten(each, path + ".", depth - 1, request, found)
-            elif kind is list and depth:
+            elif kind is list and each and depth:
                 whole &= _flatten({name: each}, prefix, depth - 1, request, found)
-            elif kind in (dict, list) and each:
+            elif not each or kind not in (dict, list):
+                request.append(f"{path}={_SCALARS.get(each) if kind in (bool, NoneType) else each}")
+            else:
                 request.append(f"{path}={_CUT}")
                 whole = False
-            else:
-                request.append(f"{path}={_compact(each)}")
+    return whole
+
+
+def _collect(node: Any, depth: int, found: dict[str, None]) -> bool:
+    """Add the identifiers in an answer to `found`; whether all of it was looked at."""
+    whole = True
+    for each in node.values() if type(node) is dict else node if type(node) is list else (node,):
+        kind = type(each)
+        if kind is str:
+            if "-" in each and len(each) <= _LONGEST and _RESOURCE(each):
+                found[each] = None
+        elif each and (kind is dict or kind is list):
+            whole = whole and depth > 0
+            if depth:
+                whole &= _collect(each, depth - 1, found)
     return whole
 
 
@@ -306,21 +319,6 @@ def _object(value: object) -> Mapping[str, Any]:
 def _json(value: object) -> str:
     """A value as JSON; of one that is nested too deeply, the mark of what was cut."""
     try:
-        return _compact(value)
-    except RecursionError:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
         return _CUT
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if value in (_INFINITY, -_INFINITY):
-        raise ValueError(text)
-    return value
-
-
-def _refuse(text: str) -> None:
-    raise ValueError(text)  # NaN and Infinity are no JSON
-
-
-_INFINITY = float("inf")
-_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode

@@ -34,7 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     for record in event["records"]:
         try:
             call = read(b64decode(record["data"]))
-            line = encoded(document(call)) + b"\n"
+            line = encoded(document(call))
             terminated |= ended(call)
             results.append({"recordId": record["recordId"], "result": "Ok", "data": b64encode(line).decode()})
         except MalformedError as error:
