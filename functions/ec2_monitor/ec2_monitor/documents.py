@@ -84,7 +84,7 @@ _TRAIL = " via CloudTrail"
 # i-0123456789abcdef0, vol-…, eipalloc-…: a kind, and 8 or 17 hexadecimal digits.
 _RESOURCE = re.compile(r"(?!r-)[a-z]+(?:-[a-z]+)*-(?:[0-9a-f]{17}|[0-9a-f]{8})").fullmatch
 _NAMED = {"keyName", "groupName"}
-_LONGEST = 64  # characters of an identifier
+_LONGEST = 255  # characters of an identifier, and of a key pair's name
 _CLOUDTRAIL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z").fullmatch
 _FLAGS = {True: True, False: False, "true": True, "false": False, "Yes": True, "No": False}
 _SCALARS = {True: "true", False: "false", None: "null"}
@@ -131,7 +131,7 @@ def document(event: Mapping[str, Any]) -> Document:
         if value is None:
             continue
         text = value if type(value) is str else _json(value)
-        if len(text) > MAX_TEXT:
+        if len(text) > MAX_TEXT or text is _CUT:
             text = text[: MAX_TEXT - 1] + _CUT
             truncated.append(name)
         made[name] = text
@@ -247,17 +247,14 @@ def _add_parameters(made: Document, detail: Mapping[str, Any], truncated: list[s
     listed = detail.get("resources")
     if isinstance(listed, list):
         found.update((each["ARN"], None) for each in listed if isinstance(_object(each).get("ARN"), str))
-    if answer is not None and not _collect(answer, MAX_DEPTH, found):
+    whole = answer is None or _collect(answer, MAX_DEPTH, found)
+    made["resources"] = list(found)[:MAX_RESOURCES]
+    if not whole or len(found) > MAX_RESOURCES:
         truncated.append("resources")
-    resources = list(found)
-    if len(resources) > MAX_RESOURCES:
-        truncated.append("resources")
-        del resources[MAX_RESOURCES:]
-    made["resources"] = resources
     made["request"] = request
     if parameters is not None:
         text = _json(parameters)
-        if text != _CUT and len(text) <= MAX_JSON and len(text.encode()) <= MAX_JSON:
+        if text is not _CUT and len(text) <= MAX_JSON and len(text.encode()) <= MAX_JSON:
             made["request_json"] = text
         else:
             truncated.append("request_json")
@@ -281,19 +278,21 @@ def _flatten(
         path = prefix + name
         for each in value if type(value) is list and value else (value,):
             kind = type(each)
-            if kind is str:
-                request.append(f"{path}={each}")
-                if name in _NAMED or ("-" in each and len(each) <= _LONGEST and _RESOURCE(each)):
-                    found[each] = None
-            elif kind is dict and each and depth and len(path) < MAX_TEXT:
+            if kind is str and ("-" in each or name in _NAMED) and _identifies(name, each):
+                found[each] = None
+            if kind is dict and each and depth and len(path) < MAX_TEXT:
                 whole &= _flatten(each, path + ".", depth - 1, request, found)
             elif kind is list and each and depth:
                 whole &= _flatten({name: each}, prefix, depth - 1, request, found)
-            elif not each or kind not in (dict, list):
-                request.append(f"{path}={_SCALARS.get(each) if kind in (bool, NoneType) else each}")
-            else:
+            elif len(request) > MAX_PARAMETERS:
+                whole = False
+            elif kind is str:
+                request.append(f"{path}={each}")
+            elif each and kind in (dict, list):
                 request.append(f"{path}={_CUT}")
                 whole = False
+            else:
+                request.append(f"{path}={_SCALARS.get(each) if kind in (bool, NoneType) else each}")
     return whole
 
 
@@ -303,13 +302,18 @@ def _collect(node: Any, depth: int, found: dict[str, None]) -> bool:
     for each in node.values() if type(node) is dict else node if type(node) is list else (node,):
         kind = type(each)
         if kind is str:
-            if "-" in each and len(each) <= _LONGEST and _RESOURCE(each):
+            if "-" in each and _identifies("", each):
                 found[each] = None
         elif each and (kind is dict or kind is list):
             whole = whole and depth > 0
             if depth:
                 whole &= _collect(each, depth - 1, found)
     return whole
+
+
+def _identifies(name: str, text: str) -> bool:
+    """Tell whether a member's text is the identifier of something."""
+    return len(text) <= _LONGEST and (name in _NAMED or _RESOURCE(text) is not None)
 
 
 def _object(value: object) -> Mapping[str, Any]:
