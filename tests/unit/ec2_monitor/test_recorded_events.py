@@ -39,8 +39,8 @@ def test_an_event_has_the_form_and_the_size_of_cloudtrails(name: str) -> None:
     }
     assert event["detail"].keys() >= {
         "eventVersion", "userIdentity", "eventTime", "eventSource", "eventName", "awsRegion",
-        "sourceIPAddress", "userAgent", "requestParameters", "responseElements", "eventID", "readOnly", "eventType",
-        "recipientAccountId", "eventCategory",
+        "sourceIPAddress", "userAgent", "requestParameters", "responseElements", "eventID", "readOnly",
+        "eventType", "recipientAccountId", "eventCategory",
     }  # fmt: skip
     assert 1_200 < len(encoded(event)) < 4_000
 
