@@ -40,7 +40,7 @@ setup: $(TOOLS) $(ENGINE) $(FUNCTIONS) ## Create the virtual environments (the o
 LOCKED := uv tools engine functions bench mpl
 .PHONY: lock
 lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
-	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging layers/dependencies/logs layers/dependencies/crypto; do \
+	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging layers/dependencies/logs layers/dependencies/crypto layers/dependencies/json; do \
 	  $(UV) pip compile --quiet --system-certs --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 	@$(UV) pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
@@ -100,7 +100,7 @@ check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
 .PHONY: docs
 docs: setup ## Renew what is generated: the table of docs/engine.md, queries/generated
 	@$(PY) -m local.docs
-	@PYTHONPATH=layers/shared $(PY) -m queries
+	@PYTHONPATH=layers/shared:functions/ec2_monitor $(PY) -m queries
 
 $(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed
 	@# pyenv would look at .python-version here, and find no 3.11
@@ -117,7 +117,7 @@ flink: setup $(VENV)/flink/.installed ## Check the Flink queries on a local mini
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
 
-BENCHMARKS := image_resizer access_logs social_stream local_engine auth envelope
+BENCHMARKS := image_resizer access_logs social_stream ec2_monitor local_engine auth envelope
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \
