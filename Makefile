@@ -40,7 +40,7 @@ setup: $(TOOLS) $(ENGINE) $(FUNCTIONS) ## Create the virtual environments (the o
 LOCKED := uv tools engine functions bench mpl
 .PHONY: lock
 lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
-	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging layers/dependencies/logs layers/dependencies/crypto; do \
+	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging layers/dependencies/logs layers/dependencies/crypto layers/dependencies/json; do \
 	  $(UV) pip compile --quiet --system-certs --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 	@$(UV) pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
