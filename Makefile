@@ -95,7 +95,7 @@ check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
 .PHONY: docs
 docs: setup ## Renew what is generated: the table of docs/engine.md, queries/generated
 	@$(PY) -m local.docs
-	@PYTHONPATH=layers/shared $(PY) -m queries
+	@PYTHONPATH=layers/shared:functions/ec2_monitor $(PY) -m queries
 
 $(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed
 	@# pyenv would look at .python-version here, and find no 3.11

@@ -1,8 +1,7 @@
 """Events of AWS services: ``POST /_engine/events`` puts them on the default bus, as the services do.
 
-PutEvents refuses sources that begin with ``aws.``, here as on AWS: tests and the demo would have no way to let
-CloudTrail speak. The body is a JSON list of whole events, with the id, time, account and region that they
-arrive with.
+PutEvents refuses sources that begin with ``aws.``, here as on AWS, so without it nobody could let CloudTrail
+speak. The body is a JSON list of whole events, with the id, time, account and region that they arrive with.
 """
 
 from __future__ import annotations

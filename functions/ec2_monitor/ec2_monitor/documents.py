@@ -65,6 +65,32 @@ __all__ = [
 
 type Document = dict[str, Any]
 
+COLUMNS: Mapping[str, str] = {
+    "event_time": "string",
+    "event_id": "string",
+    "event_name": "string",
+    "event_source": "string",
+    "event_type": "string",
+    "actor": "string",
+    "actor_type": "string",
+    "actor_arn": "string",
+    "access_key": "string",
+    "invoked_by": "string",
+    "mfa": "boolean",
+    "account": "string",
+    "region": "string",
+    "source_address": "string",
+    "user_agent": "string",
+    "read_only": "boolean",
+    "error_code": "string",
+    "error_message": "string",
+    "resources": "array<string>",
+    "request": "array<string>",
+    "request_json": "string",
+    "truncated": "array<string>",
+}
+"""Athena's columns and their types: a document's members; `event_time` is its `@timestamp`."""
+
 MAX_ID_BYTES = 512
 """Bytes of an `event_id`: OpenSearch takes no longer `_id`."""
 MAX_TEXT = 1024
