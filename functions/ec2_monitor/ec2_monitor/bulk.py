@@ -21,6 +21,10 @@ MAX_BYTES = 5 << 20
 _FOR_GOOD = {400, 413}  # what has no place in the mapping, or is no JSON; what is too long
 
 
+# 400 as well, but of the index and not of a document: closed, or not to be made for want of shards.
+_OF_THE_INDEX = {"index_closed_exception", "validation_exception"}
+
+
 class Entry(NamedTuple):
     """A document as a line of JSON with its end, and its `_id`."""
 
@@ -71,13 +75,15 @@ def create(
             answer = post(b"".join(_lines(entries[place]) for place in part))
         except UnreachableError as error:
             answer = Answer(0, str(error).encode())
-        if answer.status in _FOR_GOOD and len(part) > 1:
+        for_good = answer.status in _FOR_GOOD and _kind(answer.body) not in _OF_THE_INDEX
+        if for_good and len(part) > 1:
             middle = len(part) // 2
             waiting.extendleft((part[middle:], part[:middle]))
             continue
-        for place, outcome in zip(part, _outcomes(answer, len(part)), strict=True):
+        whole = Fate.REFUSED if for_good else Fate.DELAYED
+        for place, outcome in zip(part, _outcomes(answer, len(part), whole), strict=True):
             outcomes[place] = outcome
-        if answer.status not in {200, *_FOR_GOOD}:
+        if answer.status != 200 and not for_good:
             for place in (place for part in waiting for place in part):
                 outcomes[place] = outcomes[part[0]]
             break
@@ -103,13 +109,11 @@ def _parts(entries: Sequence[Entry], max_bytes: int) -> Iterator[list[int]]:
         yield part
 
 
-def _outcomes(answer: Answer, number: int) -> list[Outcome]:
-    """The outcomes of a request's documents."""
-    if answer.status in _FOR_GOOD:
-        return [Outcome(Fate.REFUSED, f"{answer.status} {_kind(answer.body)}".strip())] * number
+def _outcomes(answer: Answer, number: int, whole: Fate) -> list[Outcome]:
+    """The outcomes of a request's documents; `whole` is that of all if the request itself was refused."""
     if answer.status != 200:
         reason = f"{answer.status} {_kind(answer.body)}" if answer.status else answer.body.decode()
-        return [Outcome(Fate.DELAYED, reason.strip())] * number
+        return [Outcome(whole, reason.strip())] * number
     try:
         outcomes = [_outcome(item["create"]) for item in json.loads(answer.body)["items"]]
     except (ValueError, KeyError, TypeError):
@@ -124,9 +128,10 @@ def _outcome(result: dict[str, Any]) -> Outcome:
         return Outcome(Fate.CREATED)
     if status == 409:
         return Outcome(Fate.KNOWN)
-    reason = f"{status} {result['error']['type']}"
+    kind = result["error"]["type"]
     # Anything else may pass: a full queue (429), a lost shard (503), an index that is closed to writes (403).
-    return Outcome(Fate.REFUSED if status in _FOR_GOOD else Fate.DELAYED, reason)
+    for_good = status in _FOR_GOOD and kind not in _OF_THE_INDEX
+    return Outcome(Fate.REFUSED if for_good else Fate.DELAYED, f"{status} {kind}")
 
 
 def _kind(body: bytes) -> str:
