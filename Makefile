@@ -76,6 +76,11 @@ feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 S
 redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
 	@$(PY) -m local.redrive $(if $(STACK),--stack $(STACK))
 
+# ---- EC2 monitor
+.PHONY: dashboards
+dashboards: setup ## Put index template and dashboards on the OpenSearch domain of a stack on AWS (STACK=suite-prod)
+	@PYTHONPATH=layers/shared $(PY) -m local.import_dashboards --stack $(or $(STACK),$(error say which: make dashboards STACK=suite-prod))
+
 # ---- prove
 TESTS ?= tests/unit tests/template tests/integration tests/browser tests/flink
 PYTHON_CODE := layers functions local queries tests bench

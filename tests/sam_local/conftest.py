@@ -84,7 +84,8 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
     build(directory / "build.log")
     engine = EngineProcess.start(directory, also_bind=bridge, settings={"ENGINE_TIME_SCALE": "0.02"})
     try:
-        outputs = deploy(engine, directory / "deploy.log")
+        # With every function: the OpenSearch domain is none here, and its function says that nobody answers.
+        outputs = deploy(engine, directory / "deploy.log", EnableOpenSearch="true")
         publish(outputs, engine.client)
         built = directory / "built"
         build(directory / "build-lambda.log", wheels=architecture(), into=built)

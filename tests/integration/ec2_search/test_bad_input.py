@@ -22,8 +22,8 @@ def among_others(search: Search, body: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "body",
-    ["", "no JSON", "[]", "null", '"text"', '{"detail":', "{}", "\ufffe", "[" * 3000, '{"detail": {"eventID": "\\ud800"}}'],
-    ids=["empty", "text", "list", "null", "JSON text", "cut", "nothing in it", "no character", "endless", "half"],
+    ["no JSON", "[]", "null", '"text"', '{"detail":', "{}", "[" * 3000, '{"detail": {"eventID": "\\ud800"}}'],
+    ids=["text", "list", "null", "JSON text", "cut", "nothing in it", "endless", "half"],
 )  # fmt: skip
 def test_what_is_no_event_goes_to_the_dead_letters(search: Search, body: str) -> None:
     assert among_others(search, body) == []
