@@ -1,8 +1,8 @@
-"""``make dashboards STACK=...``: put the index template and the dashboards of EC2's calls on an OpenSearch domain.
+"""``make dashboards STACK=...``: put index template and dashboards of EC2's calls on an OpenSearch domain.
 
-Works on a stack on AWS that has ``EnableOpenSearch``, with the caller's credentials, which sign each request. The
-template goes to the domain, the saved objects of ``dashboards/ec2_monitor/`` to its OpenSearch Dashboards. Doing it
-again replaces both by themselves.
+Works on a stack on AWS that has ``EnableOpenSearch``, with the caller's credentials, which sign each request.
+The template goes to the domain, the saved objects of ``dashboards/ec2_monitor/`` to its OpenSearch
+Dashboards. Doing it again replaces both by themselves.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def _taken(what: str, answer: Answer) -> dict[str, Any]:
     """The body of an answer, if it is a good one."""
     if answer.status in (401, 403):
         raise RefusedError(
-            f"{what}: {answer.status}, whoever asks may not; allow es:ESHttpPut on the domain's _template/log "
-            "and es:ESHttpPost on its _dashboards/*"
+            f"{what}: {answer.status}, whoever asks may not; allow es:ESHttpPut on the domain's "
+            "_template/log and es:ESHttpPost on its _dashboards/*"
         )
     try:
         content = json.loads(answer.body)
@@ -93,7 +93,8 @@ def main() -> int:
     parser.add_argument("--stack", required=True, help="name of the deployed stack")
     stack = parser.parse_args().stack
     try:
-        outputs = outputs_of(stack, boto3.client)
+        client: Any = boto3.client
+        outputs = outputs_of(stack, client)
         if "Ec2SearchUrl" not in outputs:
             print(f"{stack} has no OpenSearch domain: deploy it with EnableOpenSearch=true", file=sys.stderr)
             return 1

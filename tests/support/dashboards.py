@@ -1,7 +1,7 @@
 """Saved objects of OpenSearch Dashboards: what a panel asks the index, and a server that imports them.
 
-OpenSearch Dashboards itself cannot be had from a registry of packages. The server here holds an import to what the
-route of OpenSearch Dashboards 2.x asks for, and keeps what it imported; it draws nothing.
+OpenSearch Dashboards itself cannot be had from a registry of packages. The server here holds an import to
+what the route of OpenSearch Dashboards 2.x asks for, and keeps what it imported; it draws nothing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def fields_of(saved: Object) -> set[str]:
 def search_of(saved: Object, since: str, until: str) -> dict[str, Any]:
     """Return the body of the `_search` that a visualization stands for: its query, its buckets, its metrics.
 
-    As Dashboards asks it, but for `interval`: it would say `fixed_interval`, which is younger than the server.
+    As Dashboards asks, but for `interval`: it would say `fixed_interval`, which is younger than the server.
     """
     source = json.loads(saved["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
     must: list[dict[str, Any]] = [{"range": {"@time": {"gte": since, "lte": until}}}]
@@ -140,7 +140,7 @@ def dashboards_server() -> Iterator[DashboardsServer]:
     state = DashboardsServer()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - what the base class looks for
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status, answer = state.imported(self.path, self.headers, body)
             content = json.dumps(answer).encode()

@@ -42,7 +42,7 @@ class Fate(Enum):
 
 
 class Outcome(NamedTuple):
-    """What became of a document; `reason` is the server's kind of error, never a part of the document."""
+    """What became of a document; `reason` is the server's kind of error, and quotes no document."""
 
     fate: Fate
     reason: str = ""
@@ -64,8 +64,8 @@ def create(
         max_bytes: Of a request; a longer document is sent alone.
 
     Returns:
-        The outcome of each entry, in their order. Once the server is busy, or does not answer, nothing more is
-        sent.
+        The outcome of each entry, in their order. Once the server is busy, or does not answer, nothing more
+        is sent.
     """
     outcomes = [Outcome(Fate.DELAYED, "out of time")] * len(entries)
     waiting = deque(_parts(entries, max_bytes))

@@ -4,10 +4,10 @@ Trigger: SQS, which an EventBridge rule fills with events; up to 100 at once, wi
 Input: events of EventBridge, as they came.
 Output: documents of the index (see `documents`), created in bulk with the event's `eventID` as `_id`. The
     index template is put once a container, so that an index is never made without its mapping.
-On failure: a message whose document the domain does not take for now comes back after the queue's visibility
-    time-out; after the last try SQS puts it into the dead-letter queue. An event that is none of CloudTrail's, or
-    whose document the index will never take, goes there at once, with the reason as attribute `reason`. The
-    others of its batch are not kept back by either.
+On failure: a message whose document the domain does not take for now comes back after the queue's
+    visibility time-out; after the last try SQS puts it into the dead-letter queue. An event that is none of
+    CloudTrail's, or whose document the index will never take, goes there at once, with the reason as
+    attribute `reason`. The others of its batch are kept back by neither.
 Idempotent: a document that is there is not created again (409), and counts as done.
 Recorded event: events/ec2_monitor/index_calls.json
 """

@@ -5,8 +5,8 @@ An OpenSearch domain is asked over plain HTTP; the signature says who asks::
     domain = SignedHttp("https://search-log-abc.us-east-1.es.amazonaws.com", "es", "us-east-1")
     status, body = domain.send("POST", "/log/_search", b'{"size": 1}')
 
-Of what Lambda's runtime has botocore signs and sends, so that nothing has to be packed for it. A request is sent
-once: whether and when again is the caller's to decide.
+Of what Lambda's runtime has botocore signs and sends, so that nothing has to be packed for it. A request is
+sent once: whether and when again is the caller's to decide.
 """
 
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ class SignedHttp:
         self._service = service
         self._region = region
         self._credentials = credentials or _own_credentials()
-        self._session = URLLib3Session(timeout=(CONNECT_TIMEOUT_S, read_timeout))
+        self._session = URLLib3Session(timeout=(CONNECT_TIMEOUT_S, read_timeout))  # type: ignore[arg-type]  # as urllib3 has it
 
     def send(
         self,

@@ -49,7 +49,8 @@ class Search:
         """Put messages into the queue, as a rule does."""
         for first in range(0, len(bodies), 10):
             batch = [
-                {"Id": str(place), "MessageBody": body} for place, body in enumerate(bodies[first : first + 10])
+                {"Id": str(place), "MessageBody": body}
+                for place, body in enumerate(bodies[first : first + 10])
             ]
             answer = self.suite.client("sqs").send_message_batch(
                 QueueUrl=self.suite["Ec2SearchQueueUrl"], Entries=batch

@@ -24,7 +24,7 @@ def among_others(search: Search, body: str) -> list[str]:
     "body",
     ["no JSON", "[]", "null", '"text"', '{"detail":', "{}", "[" * 3000, '{"detail": {"eventID": "\\ud800"}}'],
     ids=["text", "list", "null", "JSON text", "cut", "nothing in it", "endless", "half"],
-)  # fmt: skip
+)
 def test_what_is_no_event_goes_to_the_dead_letters(search: Search, body: str) -> None:
     assert among_others(search, body) == []
     [(found, reason)] = search.buried(1).items()
@@ -35,12 +35,18 @@ def test_what_is_no_event_goes_to_the_dead_letters(search: Search, body: str) ->
 @pytest.mark.parametrize(
     ("detail", "reason"),
     [
-        ({"eventID": ""}, "eventID"), ({"eventID": None}, "eventID"), ({"eventID": 7}, "eventID"),
-        ({"eventID": "x" * 513}, "eventID"), ({"eventID": "€" * 171}, "eventID"), ({"eventTime": "soon"}, "eventTime"),
-        ({"eventTime": 1e300}, "eventTime"), ({"eventName": None}, "eventName"), ({"eventSource": []}, "eventSource"),
+        ({"eventID": ""}, "eventID"),
+        ({"eventID": None}, "eventID"),
+        ({"eventID": 7}, "eventID"),
+        ({"eventID": "x" * 513}, "eventID"),
+        ({"eventID": "€" * 171}, "eventID"),
+        ({"eventTime": "soon"}, "eventTime"),
+        ({"eventTime": 1e300}, "eventTime"),
+        ({"eventName": None}, "eventName"),
+        ({"eventSource": []}, "eventSource"),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_an_event_without_its_identity_time_name_or_source_goes_there(
     search: Search, detail: dict[str, Any], reason: str
 ) -> None:
@@ -60,16 +66,25 @@ def test_an_event_of_another_source_goes_there(search: Search) -> None:
 @pytest.mark.parametrize(
     "detail",
     [
-        {"requestParameters": None}, {"requestParameters": {"a.b": {".": 1}, "": 2}}, {"requestParameters": DEEP},
-        {"requestParameters": [1, "two", {"three": [4]}]}, {"requestParameters": {"a": "x" * 100_000}},
-        {"requestParameters": {f"p{number}": number for number in range(5000)}}, {"userIdentity": "somebody"},
-        {"sourceIPAddress": {"not": "text"}}, {"eventName": "TeleportInstances"}, {"errorMessage": "x" * 40_000},
-        {"responseElements": {"instancesSet": DEEP}}, {"readOnly": "perhaps"}, {"eventTime": "9999-12-31T23:59:59Z"},
-        {"userAgent": "\u0000\u001f\u2028\U0001f600"}, {"@timestamp": "mine", "_id": "mine"},
+        {"requestParameters": None},
+        {"requestParameters": {"a.b": {".": 1}, "": 2}},
+        {"requestParameters": DEEP},
+        {"requestParameters": [1, "two", {"three": [4]}]},
+        {"requestParameters": {"a": "x" * 100_000}},
+        {"requestParameters": {f"p{number}": number for number in range(5000)}},
+        {"userIdentity": "somebody"},
+        {"sourceIPAddress": {"not": "text"}},
+        {"eventName": "TeleportInstances"},
+        {"errorMessage": "x" * 40_000},
+        {"responseElements": {"instancesSet": DEEP}},
+        {"readOnly": "perhaps"},
+        {"eventTime": "9999-12-31T23:59:59Z"},
+        {"userAgent": "\u0000\u001f\u2028\U0001f600"},
+        {"@timestamp": "mine", "_id": "mine"},
         {"eventTime": "0001-01-01T00:00:00Z"},
     ],
     ids=lambda detail: str(detail)[:40],
-)  # fmt: skip
+)
 def test_odd_members_are_documents_all_the_same(search: Search, detail: dict[str, Any]) -> None:
     event = search.event("odd", **detail)
     assert among_others(search, json.dumps(event)) == []

