@@ -2,6 +2,7 @@
 import { bytes, configuration, element } from "../shared/suite.js";
 import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
 import { bars, clock, lines, table } from "./charts.js";
+import { followCalls, prepareCalls } from "./calls.js";
 import { followPosters, preparePosters } from "./posters.js";
 
 const REFRESH_MS = 2500;
@@ -38,6 +39,7 @@ function showDoor() {
   find("#live").hidden = !who || !config.LogStreamName;
   find("#rest").hidden = !who || !config.AccessLogsWorkGroupName;
   find("#posters").hidden = !who || !config.SocialWorkGroupName;
+  find("#calls").hidden = !who || !config.Ec2WorkGroupName;
   return who;
 }
 
@@ -188,9 +190,12 @@ try {
   prepareAtRest();
   const postersShown = () => Boolean(person() && config.SocialWorkGroupName);
   preparePosters(panel, postersShown);
+  const callsShown = () => Boolean(person() && config.Ec2WorkGroupName);
+  prepareCalls(panel, callsShown);
   if (showDoor()) {
     if (config.LogStreamName) refresh();
     if (postersShown()) followPosters(panel, postersShown);
+    if (callsShown()) followCalls(panel, callsShown);
     if (config.AccessLogsWorkGroupName) askAll();
   }
   document.addEventListener("visibilitychange", () => { if (!document.hidden && person() && config.LogStreamName) refresh(); });
