@@ -47,11 +47,13 @@ class SearchProxy:
     Attributes:
         address: Its base address.
         asked: What it was asked, in order.
+        seen: Method and path of whatever the function asked since the proxy began.
     """
 
     address: str
     target: tuple[str, int]
     asked: list[Asked] = field(default_factory=list)
+    seen: set[tuple[str, str]] = field(default_factory=set)
     _requests: list[int] = field(default_factory=list)
     _items: dict[str, list[int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -77,6 +79,8 @@ class SearchProxy:
         """Return status and body of the answer to a request; None to say nothing."""
         with self._lock:
             self.asked.append(asked)
+            if "/us-east-1/es/" in asked.headers.get("Authorization", ""):
+                self.seen.add((asked.method, urlsplit(asked.path).path))
             if "/_bulk" not in asked.path:
                 return self._pass_on(asked, asked.body)
             status = self._requests.pop(0) if self._requests else 200

@@ -18,8 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from local.process import ROOT
 
 __all__ = ["missing", "search_server"]
@@ -56,6 +54,8 @@ def missing() -> str | None:
 def search_server() -> Iterator[str]:
     """Run a server while the context lasts; its address. Skips the test where it cannot run."""
     if reason := missing():
+        import pytest  # here: a benchmark runs it too, and has looked what is missing
+
         pytest.skip(reason)
     [jar] = (INSTALLED / "pyserini/resources/jars").glob("anserini-*-fatjar.jar")
     with tempfile.TemporaryDirectory(prefix="search-server-") as folder:
