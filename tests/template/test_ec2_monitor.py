@@ -83,6 +83,17 @@ def test_an_alert_is_lines_of_text_in_which_nothing_stands_that_a_caller_can_wri
     assert not {path.rpartition(".")[2] for path in paths} & free
 
 
+def test_sign_ins_that_succeeded_alert_unless_only_failed_ones_are_wanted() -> None:
+    detail = source()["Resources"]["Ec2SignInRule"]["Properties"]["EventPattern"]["detail"]
+    assert detail["responseElements"] == {
+        "Fn::If": ["Ec2FailedSignInsOnly", {"ConsoleLogin": ["Failure"]}, {"Ref": "AWS::NoValue"}]
+    }
+    assert detail["userIdentity"] == {"type": [{"anything-but": "Root"}]}, (
+        "the root user has a rule of its own"
+    )
+    assert source()["Parameters"]["Ec2SignInAlerts"]["Default"] == "all"
+
+
 def test_firehose_invokes_shape_and_no_more_than_may_come_back() -> None:
     [stream] = of_type("AWS::KinesisFirehose::DeliveryStream").values()
     destination = stream["ExtendedS3DestinationConfiguration"]

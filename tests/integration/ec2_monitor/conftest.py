@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bench.ec2_calls import Event, at, encoded
+from local.subscriber import Subscriber
 from local.suite import Suite
 from tests.support.athena import ask_in
 from tests.support.waiting import wait_until
@@ -105,44 +106,12 @@ class Ec2:
         return [event for event in found if event["detail"]["eventID"].startswith(self.prefix)]
 
 
-class Alerts:
-    """A queue that subscribes to the topic of alerts, as a pager would."""
+class Alerts(Subscriber):
+    """What the topic of alerts tells its subscribers."""
 
-    def __init__(self, suite: Suite) -> None:
-        self._sqs, self._sns = suite.client("sqs"), suite.client("sns")
-        name, topic = f"alerts-{uuid.uuid4().hex[:8]}", suite["Ec2AlertsTopicArn"]
-        self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        arn = found["Attributes"]["QueueArn"]
-        statement = {
-            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
-            "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-        }  # fmt: skip
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
-        self._subscription = self._sns.subscribe(
-            TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
-        )["SubscriptionArn"]
-        self._received: list[str] = []
-
-    def received(self) -> list[str]:
-        """Return every text so far."""
-        while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get(
-            "Messages"
-        ):
-            for message in messages:
-                self._received.append(message["Body"])
-                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-        return self._received
-
-    def about(self, event: Event) -> list[str]:
+    def of(self, event: Event) -> list[str]:
         """Return the texts so far about an event."""
-        return [text for text in self.received() if event["detail"]["eventID"] in text]
-
-    def end(self) -> None:
-        """Unsubscribe."""
-        self._sns.unsubscribe(SubscriptionArn=self._subscription)
-        self._sqs.delete_queue(QueueUrl=self._url)
+        return self.about(event["detail"]["eventID"])
 
 
 def data_of(events: Iterable[Event]) -> list[bytes]:
@@ -157,6 +126,6 @@ def ec2(suite: Suite) -> Ec2:
 
 @pytest.fixture
 def alerts(suite: Suite) -> Iterator[Alerts]:
-    made = Alerts(suite)
+    made = Alerts(suite.client, suite["Ec2AlertsTopicArn"])
     yield made
     made.end()

@@ -20,7 +20,7 @@ def test_shape_is_allowed_nothing_and_needs_nothing(suite: Suite, ec2: Ec2) -> N
 def test_alerts_reach_a_subscriber_by_the_topics_policy(ec2: Ec2, alerts: Alerts) -> None:
     event = ec2.ours(recorded("alerts")["root_call"])
     ec2.happen([event])
-    assert wait_until(lambda: alerts.about(event), what="an alert")
+    assert wait_until(lambda: alerts.of(event), what="an alert")
 
 
 def test_the_bucket_is_closed_to_the_public(suite: Suite) -> None:

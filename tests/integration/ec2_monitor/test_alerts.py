@@ -18,7 +18,7 @@ OPENED = [name for name in recorded("alerts") if name.startswith(("ingress", "mo
 
 def told(alerts: Alerts, event: Event) -> str:
     """Wait for the one alert about an event, and return its text."""
-    [text] = wait_until(lambda: alerts.about(event), what="an alert")
+    [text] = wait_until(lambda: alerts.of(event), what="an alert")
     return text
 
 
@@ -73,7 +73,7 @@ def test_what_only_looks_like_it_does_not_alert(ec2: Ec2, alerts: Alerts, name: 
     event, loud = ec2.ours(QUIET[name]), ec2.ours(recorded("alerts")["root_call"])
     ec2.happen([event, loud])
     told(alerts, loud)  # rules are asked in order: what comes last is told last
-    assert alerts.about(event) == []
+    assert alerts.of(event) == []
 
 
 def burst_alarm(suite: Suite) -> dict[str, Any]:

@@ -191,6 +191,25 @@ def test_everything_that_was_done_to_a_resource(ec2: Ec2) -> None:
     assert sorted(str(row[1]) for row in rows) == ["CreateImage", "RunInstances", "StopInstances"]
 
 
+def test_the_documentations_questions_are_answered(ec2: Ec2) -> None:
+    events = [
+        ec2.ours(recorded("calls")["RunInstances"]),
+        ec2.ours(recorded("alerts")["ingress_second_of_two"]),
+    ]
+    ec2.happen(events)
+    ec2.wait_for(2)
+    text = (ROOT / "docs/ec2_monitor.md").read_text().partition("```sql")[2].partition("```")[0]
+    group = document(events[1])["resources"][0]
+    questions = [line.replace("sg-0123456789abcdef0", group) for line in text.strip().splitlines()]
+    found = []
+    for question in questions:
+        assert question.endswith(";")
+        found.append(ec2.ask(f"{question[:-1]} AND event_id LIKE '{ec2.prefix}-%'"))
+    assert sorted(str(row[2]) for row in found[0]) == ["AuthorizeSecurityGroupIngress", "RunInstances"]
+    assert found[1] == [("Developers/bob", "t4g.small")]
+    assert found[2] == [(events[1]["detail"]["eventID"], "Developers/bob")]
+
+
 def test_objects_lie_by_hour_of_delivery(ec2: Ec2, suite: Suite) -> None:
     ec2.happen([ec2.ours(recorded("calls")["CreateVpc"], datetime(2026, 11, 20, tzinfo=UTC))])
     ec2.wait_for(1)

@@ -46,7 +46,7 @@ def missing() -> str | None:
     if not _java():
         return "no JDK for the search server: 'apt install default-jdk-headless' or 'brew install openjdk@17'"
     if not (INSTALLED / ".installed").exists():
-        return "no .venv/search: 'make .venv/search/.installed' gets the search server (54 MB)"
+        return "no .venv/search: 'make search' gets the search server (54 MB) and runs these tests"
     return None
 
 
