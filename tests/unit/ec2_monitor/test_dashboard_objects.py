@@ -19,23 +19,15 @@ VISUALIZATIONS = [name for name in OBJECTS if name[0] == "visualization"]
 PROPERTIES = json.loads(TEMPLATE.read_text())["mappings"]["properties"]
 
 
-def members() -> dict[str, str]:
-    """The table of members in the documentation of `documents`: name to type."""
-    assert documents.__doc__
-    rows = documents.__doc__.split("====\n")[2].splitlines()
-    named = (row.replace("`", "").split() for row in rows if row and not row.startswith("="))
-    return {row[0]: row[1] for row in named if len(row) > 1 and row[1] in ("text", "texts", "bool")}
-
-
 def test_function_carries_the_template_of_the_dashboards_folder() -> None:
     assert index.TEMPLATE.resolve() == TEMPLATE
 
 
 def test_template_maps_each_member_of_a_document_and_no_other() -> None:
-    assert set(PROPERTIES) == set(members())
-    kinds = {"bool": "boolean", "text": "keyword", "texts": "keyword"}
-    for name, kind in members().items():
-        assert PROPERTIES[name]["type"] == ("date" if name.startswith("@") else kinds[kind]), name
+    kinds = {"string": "keyword", "array<string>": "keyword", "boolean": "boolean"}
+    wanted = {name: kinds[kind] for name, kind in documents.COLUMNS.items() if name != "event_time"}
+    wanted |= {"@timestamp": "date", "@time": "date"}  # the column event_time
+    assert {name: spec["type"] for name, spec in PROPERTIES.items()} == wanted
 
 
 def test_members_of_the_recorded_calls_are_all_mapped() -> None:
@@ -111,6 +103,11 @@ def test_dashboard_opens_on_the_last_twelve_hours() -> None:
         "now-12h",
         "now",
     )
+
+
+def test_there_is_no_other_invocation_of_index() -> None:
+    found = {path.name for path in (ROOT / "events/ec2_monitor").glob("index_*.json")}
+    assert found == set(written())
 
 
 @pytest.mark.parametrize("file", written())
