@@ -47,12 +47,14 @@ class SearchProxy:
     Attributes:
         address: Its base address.
         asked: What it was asked, in order.
+        dashboards: Address of what answers under `/_dashboards`, if there is anything.
         seen: Method and path of whatever the function asked since the proxy began.
     """
 
     address: str
     target: tuple[str, int]
     asked: list[Asked] = field(default_factory=list)
+    dashboards: str = ""
     seen: set[tuple[str, str]] = field(default_factory=set)
     _requests: list[int] = field(default_factory=list)
     _items: dict[str, list[int]] = field(default_factory=dict)
@@ -79,8 +81,10 @@ class SearchProxy:
         """Return status and body of the answer to a request; None to say nothing."""
         with self._lock:
             self.asked.append(asked)
-            if "/us-east-1/es/" in asked.headers.get("Authorization", ""):
+            if "/us-east-1/es/" in asked.headers.get("Authorization", "") and _of_a_role(asked):
                 self.seen.add((asked.method, urlsplit(asked.path).path))
+            if asked.path.startswith("/_dashboards/") and self.dashboards:
+                return self._pass_on(asked, asked.body, _host_and_port(self.dashboards))
             if "/_bulk" not in asked.path:
                 return self._pass_on(asked, asked.body)
             status = self._requests.pop(0) if self._requests else 200
@@ -108,9 +112,10 @@ class SearchProxy:
                 found[place] = statuses.pop(0)
         return found
 
-    def _pass_on(self, asked: Asked, body: bytes) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(*self.target, timeout=30)
-        kept = {name: value for name, value in asked.headers.items() if name.lower() == "content-type"}
+    def _pass_on(self, asked: Asked, body: bytes, target: tuple[str, int] | None = None) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(*(target or self.target), timeout=30)
+        passed = {"content-type", "osd-xsrf"}
+        kept = {name: value for name, value in asked.headers.items() if name.lower() in passed}
         try:
             connection.request(asked.method, asked.path, body, kept)
             answer = connection.getresponse()
@@ -119,11 +124,19 @@ class SearchProxy:
             connection.close()
 
 
+def _of_a_role(asked: Asked) -> bool:
+    return "X-Amz-Security-Token" in asked.headers
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    parts = urlsplit(address)
+    return str(parts.hostname), int(parts.port or 80)
+
+
 @contextmanager
 def search_proxy(target: str) -> Iterator[SearchProxy]:
     """Run a proxy before a server while the context lasts."""
-    parts = urlsplit(target)
-    proxy = SearchProxy("", (str(parts.hostname), int(parts.port or 80)))
+    proxy = SearchProxy("", _host_and_port(target))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -12,7 +12,6 @@ import pytest
 
 from bench.ec2_calls import at, recorded
 from ec2_monitor.documents import document
-from ec2_monitor.index import INDEX
 from local.deploy import build, deploy
 from local.process import EngineProcess
 from local.settings_of import overrides
@@ -21,6 +20,8 @@ from tests.support.permissions import function
 from tests.support.search_proxy import SearchProxy, search_proxy
 from tests.support.search_server import search_server
 from tests.support.waiting import wait_until
+
+INDEX = "log"
 
 type Event = dict[str, Any]
 

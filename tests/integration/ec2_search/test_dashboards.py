@@ -4,6 +4,9 @@ server that holds the import to OpenSearch Dashboards' rules (see `tests/support
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,8 +19,11 @@ from botocore.credentials import Credentials
 from bench.ec2_calls import Calls, recorded
 from ec2_monitor.bulk import Entry, create
 from ec2_monitor.documents import document, encoded
+from local.deploy import STACK
 from local.import_dashboards import TEMPLATE, RefusedError, import_objects, put_template
+from local.process import ROOT, aws_environment
 from shared.signed_http import Answer, SignedHttp, UnreachableError
+from tests.integration.ec2_search.conftest import Search
 from tests.support.dashboards import DashboardsServer, dashboards_server, objects, search_of
 from tests.support.search_server import search_server
 
@@ -180,3 +186,34 @@ def test_a_template_that_the_server_does_not_take_is_an_error(
 def test_nobody_there_is_an_error_that_says_so() -> None:
     with pytest.raises(UnreachableError):
         put_template(signed("http://127.0.0.1:9"))
+
+
+def importer(search: Search, stack: str) -> subprocess.CompletedProcess[str]:
+    """Run the command on a stack of the engine, as `make dashboards` does on one on AWS."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment = kept | aws_environment(search.suite.engine.endpoint) | {"PYTHONPATH": "layers/shared"}
+    command = [sys.executable, "-m", "local.import_dashboards", "--stack", stack]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_command_puts_the_template_and_imports_the_dashboard_of_a_stack(
+    search: Search, dashboards: DashboardsServer
+) -> None:
+    search.ask("DELETE", "/_template/*")
+    search.proxy.dashboards = dashboards.address
+    done = importer(search, STACK)
+    assert done.returncode == 0, done.stderr
+    assert "7 saved objects imported" in done.stdout
+    assert "/_dashboards/app/dashboards#/view/ec2-who-changes-what" in done.stdout
+    assert dashboards.stored == objects()
+    assert search.ask("GET", "/_template/log")["log"]["index_patterns"] == ["log"]
+
+
+def test_command_says_what_failed_and_fails(search: Search) -> None:
+    search.proxy.dashboards = ""
+    done = importer(search, STACK)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("RefusedError: saved objects: 4")
+    done = importer(search, "no-such-stack")
+    assert done.returncode == 1
+    assert "no-such-stack" in done.stderr

@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from ec2_monitor.index import INDEX
 from local.suite import Suite
 from tests.conftest import Faults
-from tests.integration.ec2_search.conftest import Search, expected
+from tests.integration.ec2_search.conftest import INDEX, Search, expected
 
 
 @pytest.fixture

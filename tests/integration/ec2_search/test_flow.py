@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from bench.ec2_calls import CALLS, Calls
-from ec2_monitor.index import INDEX, TEMPLATE
-from tests.integration.ec2_search.conftest import Search, expected
+from local.import_dashboards import TEMPLATE
+from tests.integration.ec2_search.conftest import INDEX, Search, expected
 
 
 def test_each_recorded_call_becomes_one_document_under_its_identity(search: Search) -> None:

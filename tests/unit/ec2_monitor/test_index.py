@@ -62,8 +62,6 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
         "SEARCH_URL": URL,
         "AWS_REGION": "eu-west-1",
         "DEAD_LETTER_QUEUE_URL": DEAD_LETTERS,
-        "POWERTOOLS_METRICS_NAMESPACE": "tests",
-        "POWERTOOLS_SERVICE_NAME": "ec2_monitor",
     }.items():
         monkeypatch.setenv(name, value)
     made = Queue()
