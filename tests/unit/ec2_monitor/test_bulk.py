@@ -76,6 +76,13 @@ def test_each_document_has_its_own_fate(status: int, fate: Fate) -> None:
     assert fates(create(server, entries(3), goes_on=always)) == [Fate.CREATED, fate, Fate.CREATED]
 
 
+@pytest.mark.parametrize("kind", ["index_closed_exception", "validation_exception"])
+def test_what_is_wrong_with_the_index_is_no_fault_of_a_document(kind: str) -> None:
+    item = {"create": {"status": 400, "error": {"type": kind}}}
+    answer = Answer(200, json.dumps({"items": [item]}).encode())
+    assert create(lambda _: answer, entries(1), goes_on=always) == [Outcome(Fate.DELAYED, f"400 {kind}")]
+
+
 def test_reason_is_the_kind_of_error() -> None:
     assert create(Server({"0": 429}), entries(1), goes_on=always) == [
         Outcome(Fate.DELAYED, "429 some_exception")

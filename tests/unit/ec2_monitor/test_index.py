@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from bench.ec2_calls import encoded, recorded
 from bench.ec2_messages import sqs_event
@@ -109,6 +110,16 @@ def test_malformed_message_in_the_middle_is_put_away_with_its_reason(
     [message] = queue.sent
     assert (message["QueueUrl"], message["MessageBody"]) == (DEAD_LETTERS, "{ nothing")
     assert message["MessageAttributes"]["reason"]["StringValue"] == "no JSON"
+
+
+def test_a_malformed_message_that_cannot_be_put_away_comes_back(
+    monkeypatch: pytest.MonkeyPatch, queue: Queue
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "SendMessage")
+
+    monkeypatch.setattr(queue, "send_message", refuse)
+    assert handle(monkeypatch, Http(TEMPLATE_PUT), body(), "{ nothing", body("RunInstances")) == [1]
 
 
 def test_a_record_that_fails_for_an_unknown_reason_comes_back_alone(
