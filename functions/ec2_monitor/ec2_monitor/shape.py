@@ -27,16 +27,21 @@ __all__ = ["handler"]
 logger = Logger()
 metrics = Metrics()
 
+MAX_ANSWER = 5_500_000
+"""Characters of documents in an answer: Lambda returns 6 MB. What has no room is in the error prefix; a batch
+of a megabyte comes near only if its parameters' names are far longer than their values."""
+
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Transform the records of a batch; each answer has its record's id."""
-    results, terminated, malformed = [], set[str](), 0
+    results, terminated, malformed, room = [], set[str](), 0, MAX_ANSWER
     for record in event["records"]:
         try:
             call = read(b64decode(record["data"]))
-            line = encoded(document(call))
+            data = _line(call, room)
+            room -= len(data)
             terminated |= ended(call)
-            results.append({"recordId": record["recordId"], "result": "Ok", "data": b64encode(line).decode()})
+            results.append({"recordId": record["recordId"], "result": "Ok", "data": data})
         except MalformedError as error:
             results.append({"recordId": record["recordId"], "result": "ProcessingFailed"})
             malformed += 1
@@ -50,3 +55,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     metrics.add_metric(name="InstancesTerminated", unit=MetricUnit.Count, value=len(terminated))
     metrics.flush_metrics()
     return {"records": results}
+
+
+def _line(call: dict[str, Any], room: int) -> str:
+    """An event's document as Firehose takes it, if the answer has room for it."""
+    data = b64encode(encoded(document(call))).decode()
+    if len(data) > room:
+        raise MalformedError("no room in the answer")
+    return data

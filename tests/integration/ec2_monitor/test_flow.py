@@ -187,7 +187,7 @@ def test_everything_that_was_done_to_a_resource(ec2: Ec2) -> None:
     [instance] = document(events[[e["detail"]["eventName"] for e in events].index("CreateImage")])[
         "resources"
     ][:1]
-    rows = ec2.ask(ec2.saved("ec2_resource"), *hours(datetime.now(UTC)), f"'{instance}'")
+    rows = ec2.ask(ec2.saved("ec2_resource"), *hours(datetime.now(UTC) - timedelta(hours=1)), f"'{instance}'")
     assert sorted(str(row[1]) for row in rows) == ["CreateImage", "RunInstances", "StopInstances"]
 
 

@@ -92,3 +92,19 @@ def test_nothing_of_an_event_is_logged(
 
 def test_an_empty_batch_has_an_empty_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert shaped([], capsys)[0] == []
+
+
+def test_what_has_no_room_in_the_answer_fails_and_smaller_records_go_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Lambda returns 6 MB: a batch of long documents must not fail as a whole."""
+    event = recorded("calls")["CreateVpc"]
+    long = event | {
+        "detail": event["detail"] | {"requestParameters": {"a" * 900: {str(n): n for n in range(35)}}}
+    }
+    records = [encoded(long)] * 200 + [encoded(event)]
+    found, _ = shaped(records, capsys)
+    room = shape.MAX_ANSWER * 3 // 4
+    assert sum(len(line) for line in found if isinstance(line, bytes)) <= room
+    assert found.count("ProcessingFailed") > 0
+    assert isinstance(found[-1], bytes)
