@@ -112,4 +112,6 @@ def test_there_is_no_other_invocation_of_index() -> None:
 
 @pytest.mark.parametrize("file", written())
 def test_recorded_invocation_is_made_of_the_recorded_calls(file: str) -> None:
-    assert (ROOT / "events/ec2_monitor" / file).read_text() == written()[file]
+    assert (ROOT / "events/ec2_monitor" / file).read_text() == written()[file], (
+        "run python -m bench.ec2_messages"
+    )
