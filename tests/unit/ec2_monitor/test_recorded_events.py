@@ -62,4 +62,4 @@ def test_invocations_of_shape_are_made_of_the_recorded_events(name: str) -> None
 
 
 def test_there_is_no_other_invocation() -> None:
-    assert {path.name for path in FOLDER.glob("*.json")} == set(written())
+    assert {path.name for path in FOLDER.glob("shape_*.json")} == set(written())
