@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 
+import hypothesis
 import pytest
 
 from local.deploy import build, deploy
@@ -14,6 +15,12 @@ from local.suite import Suite
 
 # How long the authentication's refusals take here; 750 ms, the default, would be minutes in all.
 FAILURE_FLOOR_MS = 200
+
+# How long an example takes is no property: the machine may be busy.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,7 +8,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.cloudfront_logs import Corpus
@@ -242,7 +242,6 @@ VALUE = st.text(st.characters(exclude_characters="\t\n\r", codec="utf-8"), min_s
 
 
 @given(st.lists(st.lists(VALUE, min_size=33, max_size=33), max_size=8), st.booleans())
-@settings(deadline=None)
 def test_fields_come_back_as_they_went_in(agents: UserAgents, rows: list[list[str]], private: bool) -> None:
     lines = ["\t".join(["2026-11-22", *values[1:]]).encode() + b"\n" for values in rows]
     options: dict[str, Any] = {"privacy": lambda value: value} if private else {}
@@ -255,7 +254,6 @@ def test_fields_come_back_as_they_went_in(agents: UserAgents, rows: list[list[st
 
 
 @given(st.binary(max_size=3_000), st.integers(0, 3_000))
-@settings(deadline=None)
 def test_damage_is_an_error_or_leaves_whole_rows(agents: UserAgents, noise: bytes, place: int) -> None:
     data = gz(header(), *(row(uri=f"/{number}") for number in range(50)))
     damaged = data[: place % len(data)] + noise + data[place % len(data) + len(noise) :]

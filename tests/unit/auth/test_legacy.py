@@ -153,7 +153,7 @@ TYPED = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @pytest.mark.parametrize("scheme", MADE)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(password=TYPED, other=TYPED)
 def test_any_password_matches_its_hash_and_no_other_does(scheme: str, password: str, other: str) -> None:
     wrapped = legacy.wrap(MADE[scheme](password))
@@ -167,7 +167,7 @@ def same_in_wordpress(scheme: str, one: str, other: str) -> bool:
     return scheme == "wordpress" and one.strip(" \t\n\r\v") == other.strip(" \t\n\r\v")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.sampled_from(["md5", "sha1", "sha256", "sha512"]), TYPED, st.text("abc:$1 ", min_size=1), st.booleans()
 )
@@ -300,7 +300,7 @@ def test_what_names_itself_may_be_declared_as_well() -> None:
     assert legacy.wrap("*" + "a" * 40, scheme="mysql5")["scheme"] == "mysql5"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.one_of(
         st.text(max_size=80),

@@ -158,7 +158,7 @@ def test_a_password_is_the_same_from_every_keyboard() -> None:
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_every_text_can_be_a_password(password: str) -> None:
     secret = hash_password(password)
     assert verify(password, secret, {}).matched

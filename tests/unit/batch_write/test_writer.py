@@ -108,7 +108,7 @@ def test_leftovers_are_packed_into_full_batches_again(clock: Clock) -> None:
     assert len(table.batches) <= sent / MAX_BATCH + 8
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 2**32), keys=st.lists(st.integers(0, 60), max_size=200),
     unprocessed=st.sampled_from([0, 0.3, 0.9]), throttled=st.sampled_from([0, 0.3]),
@@ -126,7 +126,7 @@ def test_nothing_is_lost_and_nothing_is_stale_whatever_the_table_does(
     assert outcome.written + outcome.collapsed == len(keys)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**32), seconds=st.floats(0, 3), count=st.integers(0, 300))
 def test_what_is_not_written_by_the_deadline_is_handed_back(seed: int, seconds: float, count: int) -> None:
     clock = Clock()

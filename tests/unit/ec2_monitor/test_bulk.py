@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ec2_monitor.bulk import Entry, Fate, Outcome, create
@@ -89,7 +89,6 @@ def test_reason_is_the_kind_of_error() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.sets(st.integers(0, 39)))
 def test_whatever_spoils_a_request_is_refused_alone(count: int, poison: set[int]) -> None:
     server = Server(poison=frozenset(map(str, poison)))
@@ -101,7 +100,6 @@ def test_whatever_spoils_a_request_is_refused_alone(count: int, poison: set[int]
     assert len(sent) == len(set(sent)), "what was taken is not sent again"
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 300), max_size=60), st.integers(50, 2000))
 def test_requests_stay_below_the_limit_and_hold_everything_once(sizes: list[int], limit: int) -> None:
     given_ = [Entry(str(place), b"x" * size + b"\n") for place, size in enumerate(sizes)]

@@ -170,7 +170,6 @@ def test_a_jpeg_of_rgb_samples_keeps_its_colours() -> None:
     assert difference(result, photo().resize((100, 75), Image.Resampling.LANCZOS)) < 4
 
 
-@settings(deadline=None)
 @given(
     st.integers(100, 300),
     st.integers(100, 300),
@@ -317,7 +316,6 @@ def test_what_cannot_be_decoded_is_a_bad_image(data: bytes) -> None:
         rendered(data, "25x")
 
 
-@settings(deadline=None)
 @given(st.sampled_from(SOURCES), st.randoms(use_true_random=False))
 def test_a_mangled_image_is_rendered_or_bad(form: str, random: Any) -> None:
     data = bytearray(encode(photo(64, 64), form))
