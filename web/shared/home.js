@@ -8,7 +8,7 @@ const APPLICATIONS = [
     text: "Makes a picture in the size and format that somebody asks for, once, and keeps it.",
   },
   {
-    output: "InsightsApiUrl", title: "Access-log insights", page: "insights/",
+    output: "InsightsApiUrl", title: "Insights", page: "insights/",
     text: "Who asks for what, live and at rest: bots, bytes, viewers, AI crawlers; who posts most. Needs a sign-in.",
   },
   {

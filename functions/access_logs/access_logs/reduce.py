@@ -17,7 +17,9 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import partials, results
+from shared import live_traffic
+
+from . import partials
 from .streaming_settings import ReduceSettings
 
 __all__ = ["handler"]
@@ -46,6 +48,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 
 def _reduce(minute: int, settings: ReduceSettings) -> None:
     window, parts = partials.merged(settings.partials_table, minute)
-    result = results.summarize(minute, window, parts)
-    newest = results.write(settings.results_table, result, int(time.time()) + settings.result_days * _DAY)
+    result = live_traffic.summarize(minute, window, parts)
+    expires = int(time.time()) + settings.result_days * _DAY
+    newest = live_traffic.write(settings.results_table, result, expires)
     logger.info("minute", minute=minute, parts=parts, requests=result.requests, newest=newest)

@@ -1,12 +1,11 @@
-"""The environment of the window and reduce functions and of the insights API."""
+"""The environment of the window and reduce functions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast
 
 from shared.settings import EnvSettings, positive_int, positive_number
 
-__all__ = ["Addresses", "InsightsSettings", "ReduceSettings", "WindowSettings"]
+__all__ = ["Addresses", "ReduceSettings", "WindowSettings"]
 
 type Addresses = Literal["keep", "truncate", "hash"]
 
@@ -22,13 +21,6 @@ def _addresses(text: str) -> Addresses:
     if text not in ("keep", "truncate", "hash"):
         raise ValueError("must be keep, truncate or hash")
     return cast("Addresses", text)
-
-
-def _pairs(text: str) -> Mapping[str, str]:
-    pairs = [pair.partition("=") for pair in text.split(",")]
-    if not all(name and value for name, _, value in pairs):
-        raise ValueError("must be name=id pairs between commas")
-    return {name: value for name, _, value in pairs}
 
 
 @dataclass(frozen=True)
@@ -65,22 +57,3 @@ class ReduceSettings(EnvSettings):
     partials_table: str
     results_table: str
     result_days: Annotated[int, positive_int] = 7
-
-
-@dataclass(frozen=True)
-class InsightsSettings(EnvSettings):
-    """Settings of the insights API; what an application that is switched off would have is empty.
-
-    Attributes:
-        results_table: Results of live traffic.
-        workgroup: Athena workgroup of the queries at rest.
-        queries: Id of the saved query of each panel at rest.
-        social_workgroup: Athena workgroup of the social stream's queries.
-        social_queries: Id of the saved query of each of its panels.
-    """
-
-    results_table: str = ""
-    workgroup: str = ""
-    queries: Annotated[Mapping[str, str] | None, _pairs] = None
-    social_workgroup: str = ""
-    social_queries: Annotated[Mapping[str, str] | None, _pairs] = None

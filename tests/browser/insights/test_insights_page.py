@@ -55,8 +55,8 @@ def sign_in(page: Page, suite: Suite, person: PersonAt) -> None:
 
 def test_home_page_leads_to_the_insights(page: Page, suite: Suite) -> None:
     page.goto(suite["WebUrl"] + "/")
-    page.get_by_role("link", name="Access-log insights").click()
-    expect(page.get_by_role("heading", name="Access-log insights")).to_be_visible()
+    page.get_by_role("link", name="Insights").click()
+    expect(page.get_by_role("heading", name="Insights")).to_be_visible()
 
 
 def test_a_stranger_sees_a_door_and_no_data(page: Page, suite: Suite) -> None:

@@ -25,8 +25,6 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> MemoryDynamoDb:
         "PARTIALS_TABLE": "partials",
         "RESULTS_TABLE": "results",
         "FIELDS": ",".join(REALTIME_FIELDS),
-        "WORKGROUP": "suite",
-        "QUERIES": "top_viewers=11111111-2222-4333-8444-555555555555",
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

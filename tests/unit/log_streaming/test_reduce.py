@@ -3,7 +3,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from access_logs import partials, reduce, results
+from access_logs import partials, reduce
+from shared import live_traffic
 from shared.access_log import OTHERS, Event, Window
 from tests.unit.log_streaming.memory_dynamodb import MemoryDynamoDb
 
@@ -25,7 +26,7 @@ def test_windows_of_all_shards_are_added_up(
     store("shard1#w", START, "192.0.2.1")
     store("shard1#w", START - 60, "198.51.100.2")
     assert reduce.handler(recorded("reduce_partials"), context) == {"batchItemFailures": []}
-    before, now = results.read("results", [START, START - 60])
+    before, now = live_traffic.read("results", [START, START - 60])
     assert (before.requests, now.requests, now.parts) == (1, 3, 2)
     assert (now.sent, now.bot_requests) == (30, 2)
     assert now.bots == [[START + 1, "192.0.2.1", "IAD89-C1", "E2EXAMPLE1ABCD", 2, 20]]
@@ -38,7 +39,7 @@ def test_redelivery_changes_nothing(
     store("shard0#w", START, "192.0.2.1")
     for _ in range(3):
         reduce.handler(recorded("reduce_partials"), context)
-    [found] = [minute for minute in results.read("results", [START]) if minute.requests]
+    [found] = [minute for minute in live_traffic.read("results", [START]) if minute.requests]
     assert found.requests == 1
 
 
@@ -59,25 +60,25 @@ def test_failed_minute_in_the_middle_is_reported_and_the_others_are_done(
     assert answer["batchItemFailures"] == [
         {"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}
     ]
-    assert [minute.minute for minute in results.read("results", [START, START - 60])] == [START - 60]
+    assert [minute.minute for minute in live_traffic.read("results", [START, START - 60])] == [START - 60]
 
 
 def test_a_result_of_fewer_windows_does_not_replace_one_of_more(dynamodb: MemoryDynamoDb) -> None:
     window = Window()
-    assert results.write("results", results.summarize(START, window, 2), 1)
-    assert not results.write("results", results.summarize(START, window, 1), 1)
-    assert results.write("results", results.summarize(START, window, 2), 1)
+    assert live_traffic.write("results", live_traffic.summarize(START, window, 2), 1)
+    assert not live_traffic.write("results", live_traffic.summarize(START, window, 1), 1)
+    assert live_traffic.write("results", live_traffic.summarize(START, window, 2), 1)
 
 
 def test_all_but_the_heaviest_bots_of_a_second_are_one_row(dynamodb: MemoryDynamoDb) -> None:
     window, number = Window(), 0
-    for place in range(results.BOT_ROWS + 40):
+    for place in range(live_traffic.BOT_ROWS + 40):
         for _ in range(3 if place < 10 else 1):
             number += 1
             event = Event(START, f"192.0.2.{place}", "IAD89-C1", "E2EXAMPLE1ABCD", 10, True)
             window.add(event, sequence_number=str(number), arrival=START + 1.0)
-    rows = results.summarize(START, window, 1).bots
-    assert len(rows) == results.BOT_ROWS + 1
+    rows = live_traffic.summarize(START, window, 1).bots
+    assert len(rows) == live_traffic.BOT_ROWS + 1
     assert [row[4] for row in rows[:10]] == [3] * 10
     assert rows[-1] == (START, OTHERS, OTHERS, OTHERS, 40, 400)
     assert sum(row[4] for row in rows) == number

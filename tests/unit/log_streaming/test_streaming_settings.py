@@ -1,6 +1,6 @@
 import pytest
 
-from access_logs.streaming_settings import InsightsSettings, WindowSettings
+from access_logs.streaming_settings import WindowSettings
 from shared.settings import SettingsError
 
 
@@ -16,9 +16,3 @@ def test_all_mistakes_are_named_at_once() -> None:
     assert [problem.split(":")[0].split()[0] for problem in caught.value.problems] == [
         "PARTIALS_TABLE", "FIELDS", "LATENESS", "VIEWER_ADDRESS",
     ]  # fmt: skip
-
-
-def test_queries_are_pairs() -> None:
-    assert InsightsSettings.from_env({"QUERIES": "one=1,two=2"}).queries == {"one": "1", "two": "2"}
-    with pytest.raises(SettingsError, match="QUERIES"):
-        InsightsSettings.from_env({"QUERIES": "one="})

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from shared.access_log import OTHERS, Window
-from shared.clients import client
+from .access_log import OTHERS, Window
+from .clients import client
 
 __all__ = ["Minute", "read", "summarize", "write"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from access_logs import insights, results
-from access_logs.insights import handler
-from shared import clients
+from insights import saved_queries
+from insights.api import handler
+from shared import clients, live_traffic
 from shared.access_log import Event, Window
 from tests.unit.log_streaming.memory_dynamodb import MemoryDynamoDb
 
@@ -81,8 +81,8 @@ def test_live_sums_up_the_latest_minutes(
             minute + number % 2, f"192.0.2.{number % 2}", "IAD89-C1", "E2EXAMPLE1ABCD", 10, number > 2
         )
         window.add(event, sequence_number=str(number), arrival=float(minute))
-    results.write("results", results.summarize(minute, window, 1), 1)
-    status, body = ask(recorded("insights_live"), context)
+    live_traffic.write("results", live_traffic.summarize(minute, window, 1), 1)
+    status, body = ask(recorded("api_live"), context)
     assert status == 200
     assert body["totals"] == {"requests": 5, "sent": 50, "bot_requests": 2, "late": 0, "duplicates": 0}
     assert body["seconds"]["rows"] == [[minute, 3, 30, 1], [minute + 1, 2, 20, 1]]
@@ -95,13 +95,13 @@ def test_live_sums_up_the_latest_minutes(
 def test_live_without_traffic_is_empty(
     dynamodb: MemoryDynamoDb, recorded: Callable[..., Any], context: SimpleNamespace
 ) -> None:
-    status, body = ask(recorded("insights_live"), context)
+    status, body = ask(recorded("api_live"), context)
     assert (status, body["seconds"]["rows"], body["viewers"]["minute"]) == (200, [], None)
 
 
 @pytest.mark.parametrize(
     ("name", "status", "code"),
-    [("insights_bad_minutes", 400, "bad_request"), ("insights_unknown_panel", 404, "unknown_panel")],
+    [("api_bad_minutes", 400, "bad_request"), ("api_unknown_panel", 404, "unknown_panel")],
 )
 def test_errors_are_json_with_a_stable_code(
     dynamodb: MemoryDynamoDb,
@@ -118,7 +118,7 @@ def test_errors_are_json_with_a_stable_code(
 def test_panel_at_rest_runs_its_saved_query_for_the_dates(
     athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace
 ) -> None:
-    status, body = ask(recorded("insights_top_viewers"), context)
+    status, body = ask(recorded("api_top_viewers"), context)
     assert status == 200
     assert body["columns"] == ["requestip", "ct"]
     assert body["rows"] == [["192.0.2.1", 7], ["12", None]]
@@ -135,11 +135,10 @@ def test_posters_are_asked_for_a_window_in_the_social_streams_workgroup(
     context: SimpleNamespace,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("SOCIAL_QUERIES", "top_posters=33333333-2222-4333-8444-555555555555")
-    monkeypatch.setenv("SOCIAL_WORKGROUP", "social")
+    monkeypatch.setenv("QUERIES", "top_posters=social/33333333-2222-4333-8444-555555555555")
     athena.workgroup = "social"
     now = datetime.now(UTC)
-    status, _ = ask(recorded("insights_top_posters"), context)
+    status, _ = ask(recorded("api_top_posters"), context)
     assert status == 200
     [started] = athena.started
     assert started["WorkGroup"] == "social"
@@ -161,8 +160,8 @@ def test_unknown_windows_are_refused(
     monkeypatch: pytest.MonkeyPatch,
     window: str,
 ) -> None:
-    monkeypatch.setenv("SOCIAL_QUERIES", "top_posters=33333333-2222-4333-8444-555555555555")
-    event = recorded("insights_top_posters") | {"queryStringParameters": {"window": window}}
+    monkeypatch.setenv("QUERIES", "top_posters=social/33333333-2222-4333-8444-555555555555")
+    event = recorded("api_top_posters") | {"queryStringParameters": {"window": window}}
     assert ask(event, context)[1]["code"] == "bad_request"
     assert athena.started == []
 
@@ -174,8 +173,8 @@ def test_a_slow_query_is_named_and_can_be_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     athena.states = iter(["QUEUED", "RUNNING", "SUCCEEDED"])
-    monkeypatch.setattr(insights, "WAIT_S", 0.0)
-    event = recorded("insights_top_viewers")
+    monkeypatch.setattr(saved_queries, "WAIT_S", 0.0)
+    event = recorded("api_top_viewers")
     answer = handler(event, context)  # type: ignore[arg-type]
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (202, "1")
     event["queryStringParameters"] = {"query": json.loads(answer["body"])["query"]}
@@ -189,7 +188,7 @@ def test_a_failed_query_is_said(
     athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace, state: str
 ) -> None:
     athena.states = iter([state])
-    status, body = ask(recorded("insights_top_viewers"), context)
+    status, body = ask(recorded("api_top_viewers"), context)
     assert (status, body["code"]) == (502, "query_failed")
 
 
@@ -207,7 +206,7 @@ def test_what_cannot_be_asked_is_refused(
     athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace, query: dict[str, str],
     status: int, code: str,
 ) -> None:  # fmt: skip
-    event = recorded("insights_top_viewers") | {"queryStringParameters": query}
+    event = recorded("api_top_viewers") | {"queryStringParameters": query}
     found, body = ask(event, context)
     assert (found, body["code"]) == (status, code)
     assert athena.started == []
@@ -217,7 +216,7 @@ def test_queries_of_other_workgroups_are_unknown(
     athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace
 ) -> None:
     athena.workgroup = "somebody's"
-    event = recorded("insights_top_viewers") | {"queryStringParameters": {"query": QUERY}}
+    event = recorded("api_top_viewers") | {"queryStringParameters": {"query": QUERY}}
     assert ask(event, context)[1]["code"] == "unknown_query"
 
 
@@ -231,7 +230,7 @@ def test_a_busy_service_is_worth_another_try(
         raise ClientError({"Error": {"Code": "TooManyRequestsException"}}, "StartQueryExecution")
 
     monkeypatch.setattr(athena, "start_query_execution", refuse)
-    answer = handler(recorded("insights_top_viewers"), context)  # type: ignore[arg-type]
+    answer = handler(recorded("api_top_viewers"), context)  # type: ignore[arg-type]
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "1")
 
 
@@ -241,7 +240,7 @@ def test_an_application_that_is_switched_off_has_no_panels(
     context: SimpleNamespace,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("RESULTS_TABLE", "QUERIES", "WORKGROUP"):
+    for name in ("RESULTS_TABLE", "QUERIES"):
         monkeypatch.setenv(name, "")
-    for name in ("insights_live", "insights_top_viewers"):
+    for name in ("api_live", "api_top_viewers"):
         assert ask(recorded(name), context)[1]["code"] == "unknown_panel"
