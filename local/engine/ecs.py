@@ -14,6 +14,8 @@ from ministack.services import ecs as service
 from local.engine.delivery import scope
 from local.engine.patching import pin, replaces
 
+__all__ = ["described_clusters"]
+
 _MOST_CLUSTERS = 100
 
 
@@ -87,6 +89,12 @@ def _describe_clusters(original: Callable[..., Any], request: dict[str, Any]) ->
     return original(request)
 
 
+# The emulator's table of actions was made of the functions as they were.
+for _action in (service._run_task, service._delete_cluster, service._describe_clusters):
+    _name = "".join(word.title() for word in _action.__name__.split("_"))
+    service._ACTION_MAP[_name] = _action
+
+
 @replaces(iam_actions, "request_tag_context", digest="d46adb816e02")
 def _context(
     original: Callable[..., Any], name: str, action: str, body: bytes, parameters: dict[str, Any]
@@ -94,15 +102,18 @@ def _context(
     """IAM sees the clusters of DescribeClusters, and the namespace of PutMetricData"""
     context = dict(original(name, action, body, parameters))
     if action == "ecs:DescribeClusters":
-        clusters = json.loads(body or b"{}").get("clusters") or ["default"]
-        prefix = f"arn:aws:ecs:{get_region()}:{get_account_id()}:cluster/"
         # Each is a check of its own: see `iam_record`.
-        context["engine:resources"] = [
-            each if each.startswith("arn:") else prefix + each for each in clusters
-        ]
+        context["engine:resources"] = described_clusters(body, get_region(), get_account_id())
     elif action == "cloudwatch:PutMetricData":
         context["cloudwatch:namespace"] = _namespace(body, parameters)
     return context
+
+
+def described_clusters(body: bytes, region: str, account: str) -> list[str]:
+    """Return the ARNs of the clusters that a DescribeClusters request is about."""
+    clusters = json.loads(body or b"{}").get("clusters") or ["default"]
+    prefix = f"arn:aws:ecs:{region}:{account}:cluster/"
+    return [each if each.startswith("arn:") else prefix + each for each in clusters]
 
 
 def _namespace(body: bytes, parameters: dict[str, Any]) -> str:

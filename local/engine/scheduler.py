@@ -18,6 +18,9 @@ from local.engine.patching import pin, replaces
 
 _logger = logging.getLogger(__name__)
 
+# AWS may be up to 60 seconds late; who waits here for a schedule has less patience.
+service._SCHEDULE_TICK_INTERVAL = 1
+
 
 def _due(schedule: dict[str, Any], last: float, now: float) -> float | None:
     """Return the first occurrence after ``last`` if its time has come, in seconds since 1970."""
@@ -73,7 +76,11 @@ def _fire(schedule: dict[str, Any], occurrence: float) -> None:
     for name, value in attributes.items():
         payload = payload.replace(f"<aws.scheduler.{name}>", value)
     if exists(target["Arn"]):
-        event = {"EventId": execution, "Source": "aws.scheduler", "DetailType": "Scheduled Event"}
+        event: dict[str, Any] = {
+            "EventId": execution,
+            "Source": "aws.scheduler",
+            "DetailType": "Scheduled Event",
+        }
         event |= {"Detail": "{}", "Time": occurrence, "Resources": [schedule["Arn"]]}
         eventbridge._invoke_target(target | ({"Input": payload} if payload else {}), event, schedule)
         return

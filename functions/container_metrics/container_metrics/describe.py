@@ -16,8 +16,8 @@ __all__ = ["MISSING", "read", "unavailable"]
 
 MISSING = "MISSING"  # as ECS calls it
 _THROTTLES = frozenset({
-    "LimitExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "ThrottledException",
-    "Throttling", "ThrottlingException", "TooManyRequestsException",
+    "LimitExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
+    "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
 })  # fmt: skip
 
 

@@ -4,8 +4,8 @@ ContainerMetricsError
 ├── BadRequestError      the event is none that the state machine makes, or names what is not there; for good
 └── UnavailableError     a service throttles, fails or does not answer: the state machine tries again
 
-A target that has no numbers (missing, inactive, not allowed) is no error of a sample: it is reported beside the
-others' numbers.
+A target that has no numbers (missing, inactive, not allowed) is no error of a sample: it is reported beside
+the others' numbers.
 """
 
 __all__ = ["BadRequestError", "ContainerMetricsError", "UnavailableError"]

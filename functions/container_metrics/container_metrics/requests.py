@@ -21,7 +21,7 @@ class SlotRequest:
     Attributes:
         slot: The time of the numbers.
         targets: Targets by source.
-        by_minute: Hand the numbers back instead of publishing them: the state machine publishes a minute at once.
+        by_minute: Hand the numbers back instead of publishing them: a minute is published at once.
         last: No further attempt follows.
     """
 
@@ -35,7 +35,8 @@ class SlotRequest:
         """Decode an event; without a slot it is the present one.
 
         Args:
-            event: `{"slot"?, "sources": [{"source", "targets": [...]}], "put"?: "slot" or "minute", "last"?}`.
+            event: `{"sources": [{"source", "targets": [...]}]}`, and optionally `slot`, `put` (`slot`, the
+                default, or `minute`) and `last` (true by default).
             now: The time.
 
         Raises:

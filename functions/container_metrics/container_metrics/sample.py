@@ -1,15 +1,18 @@
 """Samples counters of ECS clusters, and of other sources, at one slot, and publishes them.
 
-Trigger: the state machine `container_metrics`, which invokes it every five seconds, and once more if a whole minute is
-    published at once.
-Input: `{"slot", "sources": [{"source", "targets"}], "put", "last"}` (see `requests`), or `{"readings": [...]}`.
-Output: data in CloudWatch at the time of the slot, with a resolution of a second: of each target, and the highest of
-    all under `StackName`. The answer says how many, what is missing and why, and has the readings that are still to be
-    published. A target that is not there has no numbers, never zeros, and `MissingSamples` of it is 1.
-On failure: `UnavailableError` is tried again by the state machine. At the last attempt targets of a source that cannot
-    be used are missing, and the others are published. A slot that is past by more than an interval is not sampled:
-    the numbers would be those of another.
-Idempotent: a slot that is sampled twice gets a second sample of the same moment; Average and Maximum stay what they are.
+Trigger: the state machine `container_metrics`, which invokes it every five seconds, and once more if a whole
+    minute is published at once.
+Input: `{"slot", "sources": [{"source", "targets"}], "put", "last"}` (see `requests`), or
+    `{"readings": [...]}`.
+Output: data in CloudWatch at the time of the slot, with a resolution of a second: of each target, and the
+    highest of all under `StackName`. The answer says how many, what is missing and why, and has the readings
+    that are still to be published. A target that is not there has no numbers, never zeros; its
+    `MissingSamples` is 1.
+On failure: `UnavailableError` is tried again by the state machine. At the last attempt targets of a source
+    that cannot be used are missing, and the others are published. A slot that is past by more than an
+    interval is not sampled: the numbers would be those of another.
+Idempotent: a slot that is sampled twice gets a second sample of the same moment; Average and Maximum stay
+    what they are.
 Recorded event: events/container_metrics/sample_now.json
 """
 
@@ -56,7 +59,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 
 
 def _read(request: SlotRequest, now: datetime) -> list[Reading]:
-    """Read every source. One that cannot be used costs the others nothing: it is tried again before they are put."""
+    """Read every source; one that cannot be used costs the others nothing."""
     if request.is_late(now):
         return [
             Reading(request.slot, source, missing=dict.fromkeys(map(label, targets), LATE))

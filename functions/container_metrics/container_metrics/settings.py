@@ -12,7 +12,7 @@ class Settings(EnvSettings):
     """Settings of the sample function.
 
     Attributes:
-        stack_name: Value of the dimension `StackName`, under which the highest value of all targets is published.
+        stack_name: Value of the dimension `StackName`, under which the highest of all targets is published.
     """
 
     stack_name: str

@@ -1,7 +1,7 @@
 """The registry of metric sources: what can be sampled.
 
-A source is any call that describes something and answers with numbers. Adding one is an entry of `SOURCES`, and a
-statement in the function's role::
+A source is any call that describes something and answers with numbers. Adding one is an entry of `SOURCES`,
+and a statement in the function's role::
 
     SOURCES["dynamodb"] = Describe(
         connect=lambda: client("dynamodb"),
