@@ -110,7 +110,7 @@ flink: setup $(VENV)/flink/.installed ## Check the Flink queries on a local mini
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
 
-BENCHMARKS := image_resizer access_logs social_stream local_engine auth envelope
+BENCHMARKS := image_resizer access_logs social_stream container_metrics local_engine auth envelope
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from local.demo import access_logs, auth, image_resizer, log_streaming, social_stream
+from local.demo import access_logs, auth, container_metrics, image_resizer, log_streaming, social_stream
 from local.demo.checks import Checks, Result
 from local.deploy import STACK, SamError, build, deploy
 from local.person import DEMO_EMAIL, DEMO_PASSWORD
@@ -35,6 +35,7 @@ DRIVES = {
     "log_streaming": log_streaming,
     "auth": auth,
     "social_stream": social_stream,
+    "container_metrics": container_metrics,
 }
 STATE = ROOT / ".local"
 

@@ -66,7 +66,6 @@ def test_successive_minutes_meet_even_if_a_schedule_is_no_whole_minute() -> None
         ({"ECSClusterName": ["a", " "]}, "a name is empty"),
         ({"sources": [{"source": "ecs", "targets": ["a", 5]}]}, "a name is empty, or no text"),
         (CLUSTER | {"scheduled": "2026-11-25T12:05:00Z"}, "in the future"),
-        (CLUSTER | {"scheduled": 5}, "toMillis"),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(wrong: dict[str, Any], cause: str) -> None:
