@@ -24,8 +24,8 @@ type Client = Callable[[str], Any]
 WEB = ROOT / "web"
 SAMPLES = WEB / "images/samples"
 PICTURES = {".jpg", ".png", ".gif", ".webp", ".avif"}
-# Every output but these is public: pages need no queue and no topic.
-_PRIVATE = ("QueueUrl", "TopicArn")
+# Every output but these is public: pages need no queue, topic or state machine, and ask for clusters' names.
+_PRIVATE = ("QueueUrl", "TopicArn", "StateMachineArn", "ClusterNames")
 
 
 def outputs_of(stack: str, client: Client) -> dict[str, str]:

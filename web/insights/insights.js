@@ -2,6 +2,7 @@
 import { bytes, configuration, element } from "../shared/suite.js";
 import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
 import { bars, clock, lines, table } from "./charts.js";
+import { followContainers, prepareContainers } from "./containers.js";
 import { followPosters, preparePosters } from "./posters.js";
 
 const REFRESH_MS = 2500;
@@ -38,6 +39,7 @@ function showDoor() {
   find("#live").hidden = !who || !config.LogStreamName;
   find("#rest").hidden = !who || !config.AccessLogsWorkGroupName;
   find("#posters").hidden = !who || !config.SocialWorkGroupName;
+  find("#containers").hidden = !who || !config.ContainerMetricsFunctionName;
   return who;
 }
 
@@ -47,7 +49,7 @@ async function panel(name, query = {}) {
     const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${name}?${new URLSearchParams(query)}`);
     if (status === 200) return body;
     if (status === 401) showDoor();
-    if (status !== 202) throw new Error(`${body.message} (${body.code})`);
+    if (status !== 202) throw Object.assign(new Error(`${body.message} (${body.code})`), { code: body.code });
     query = { query: body.query };
     await new Promise((resolve) => { setTimeout(resolve, 1000); });
   }
@@ -188,9 +190,12 @@ try {
   prepareAtRest();
   const postersShown = () => Boolean(person() && config.SocialWorkGroupName);
   preparePosters(panel, postersShown);
+  const containersShown = () => Boolean(person() && config.ContainerMetricsFunctionName);
+  prepareContainers(panel, containersShown);
   if (showDoor()) {
     if (config.LogStreamName) refresh();
     if (postersShown()) followPosters(panel, postersShown);
+    if (containersShown()) followContainers(panel, containersShown);
     if (config.AccessLogsWorkGroupName) askAll();
   }
   document.addEventListener("visibilitychange", () => { if (!document.hidden && person() && config.LogStreamName) refresh(); });

@@ -10,7 +10,7 @@ from .errors import InsightsError
 from .moments import iso
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
+    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef, MetricStatTypeDef
 
 __all__ = ["METRICS", "answer"]
 
@@ -61,12 +61,13 @@ def answer(clusters: Sequence[str], query: Mapping[str, str], now: datetime) -> 
 
 
 def _query(place: int, metric: str, cluster: str) -> "MetricDataQueryTypeDef":
-    dimensions = [{"Name": DIMENSION, "Value": cluster}]
-    return {
-        "Id": f"m{place}",
-        "MetricStat": {
-            "Metric": {"Namespace": NAMESPACE, "MetricName": metric, "Dimensions": dimensions},
-            "Period": PERIOD_S,
-            "Stat": "Maximum",  # a slot may be sampled twice
+    stat: MetricStatTypeDef = {
+        "Metric": {
+            "Namespace": NAMESPACE,
+            "MetricName": metric,
+            "Dimensions": [{"Name": DIMENSION, "Value": cluster}],
         },
+        "Period": PERIOD_S,
+        "Stat": "Maximum",  # a slot may be sampled twice
     }
+    return {"Id": f"m{place}", "MetricStat": stat}
