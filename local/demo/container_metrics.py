@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.demo.checks import Checks
+from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.suite import Suite
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 
 FLOW = "schedule → slots of the next minute → sample → CloudWatch → alarm, dashboard"
 PAGE = "insights/"
-STEPS = 7
+STEPS = 8
 SLOT = timedelta(seconds=5)
 RUNNING = [1, 3, 2]  # tasks at each slot
 SERVICES = [0, 1, 1]
@@ -91,6 +92,10 @@ def drive(suite: Suite, checks: Checks) -> None:
     checks.equal("and has no zeros", _series(suite, "someone-elses", "RunningTask", slots), [None] * 3)
     dashboard = suite.client("cloudwatch").get_dashboard(DashboardName=suite["ContainerMetricsDashboardName"])
     checks.true("the dashboard is there", json.loads(dashboard["DashboardBody"])["widgets"])
+    rows = PersonAt(suite, DEMO_EMAIL, DEMO_PASSWORD).get("containers", cluster=cluster.name).json()["rows"]
+    shown = {row[0]: row[1] for row in rows}
+    found = [shown.get(int(slot.timestamp())) for slot in slots]
+    checks.equal("the page's API answers with the same series", found, RUNNING)
     _check_schedule(suite, checks)
 
 

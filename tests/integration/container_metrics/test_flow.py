@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from local.person import PersonAt
 from local.suite import Suite
 from tests.integration.container_metrics.conftest import SLOT, Containers, moments
 from tests.support.waiting import wait_until
@@ -128,6 +129,28 @@ def test_the_schedule_samples_the_stacks_own_cluster_by_itself(suite: Suite, con
     ]
     series = containers.series(cluster, "RunningTask")
     assert set(moments(output["slots"])) & set(series)
+
+
+def test_the_insights_api_answers_with_what_the_cluster_has(suite: Suite, containers: Containers) -> None:
+    cluster = suite["ContainerMetricsClusterNames"]
+    slot = moments(containers.sampled({"ECSClusterName": cluster})["output"]["slots"])[0]
+    answer = PersonAt(suite, "operator@example.org").get("containers", cluster=cluster)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["cluster"], body["clusters"]) == (cluster, [cluster])
+    rows = {row[0]: row[1:] for row in body["rows"]}
+    [counts] = suite.client("ecs").describe_clusters(clusters=[cluster])["clusters"]
+    assert rows[int(slot.timestamp())] == [
+        counts["runningTasksCount"], counts["pendingTasksCount"], counts["activeServicesCount"], 0,
+    ]  # fmt: skip
+
+
+def test_the_insights_api_refuses_strangers_and_clusters_that_are_not_sampled(suite: Suite) -> None:
+    person = PersonAt(suite, "operator@example.org")
+    answer = person.get("containers", cluster="someone-elses")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    stranger = suite.http.get(f"{suite['InsightsApiUrl']}/v1/insights/containers")
+    assert (stranger.status_code, stranger.json()["code"]) == (401, "unauthorized")
 
 
 def test_an_express_execution_samples_as_well(suite: Suite, containers: Containers) -> None:
