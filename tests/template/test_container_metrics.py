@@ -180,7 +180,13 @@ def test_nothing_is_scheduled_until_something_is_named() -> None:
         == parameters["ContainerMetricsQueues"]["Default"]
         == ""
     )
-    assert RESOURCES["ContainerMetricsSchedule"]["Condition"] == "ContainerMetricsScheduled"
+    costly = {"AWS::Scheduler::Schedule", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"}
+    conditions = {
+        each["Condition"]
+        for name, each in RESOURCES.items()
+        if name.startswith("ContainerMetrics") and each["Type"] in costly
+    }
+    assert conditions == {"ContainerMetricsScheduled"}, "nor is there anything that costs"
 
 
 # ---- quiet, watched, shown

@@ -37,7 +37,8 @@ class Minute(NamedTuple):
 def minute(suite: Suite) -> Iterator[Minute]:
     """Twelve slots; counts change half-way between two of them."""
     containers = Containers(suite)
-    first, second = containers.cluster("first"), containers.cluster("second")
+    first = containers.cluster("first", running=RUNNING[0], pending=WAITING[0], services=SERVICES[0])
+    second = containers.cluster("second", running=RUNNING[11], pending=WAITING[11], services=SERVICES[11])
     execution = containers.start({"ECSClusterName": [first, second]}, slots=12)
     given = json.loads(suite.client("stepfunctions").describe_execution(executionArn=execution)["input"])
     begin = datetime.fromisoformat(given["scheduled"]) + timedelta(seconds=60)
