@@ -40,7 +40,7 @@ setup: $(TOOLS) $(ENGINE) $(FUNCTIONS) ## Create the virtual environments (the o
 LOCKED := uv tools engine functions bench mpl
 .PHONY: lock
 lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
-	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging layers/dependencies/logs layers/dependencies/crypto; do \
+	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging layers/dependencies/logs layers/dependencies/crypto layers/dependencies/json; do \
 	  $(UV) pip compile --quiet --system-certs --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 	@$(UV) pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
@@ -75,12 +75,19 @@ redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-pr
 	@$(PY) -m local.redrive $(if $(STACK),--stack $(STACK))
 
 # ---- prove
-TESTS ?= tests/unit tests/template tests/integration tests/browser tests/flink
+TESTS ?=
+# Side by side: what needs the deployed suite, and what needs no engine or brings its own.
+ON_THE_SUITE := tests/integration tests/browser --ignore=tests/integration/engine
+BESIDE := tests/unit tests/template tests/integration/engine tests/flink
 PYTHON_CODE := layers functions local queries tests bench
 
 .PHONY: test
 test: setup ## Unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
-	@$(PY) -m pytest -rs $(TESTS)
+	@if [ -n "$(TESTS)" ]; then exec $(PY) -m pytest -rs $(TESTS); fi; \
+	  log=$$(mktemp); trap 'kill $$beside; rm $$log' INT TERM; \
+	  $(PY) -m pytest -rs $(BESIDE) >$$log 2>&1 & beside=$$!; \
+	  failed=0; $(PY) -m pytest -rs $(ON_THE_SUITE) || failed=1; \
+	  echo "and beside it: $(BESIDE)"; wait $$beside || failed=1; cat $$log; rm $$log; exit $$failed
 
 .PHONY: check
 check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
@@ -93,7 +100,7 @@ check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
 .PHONY: docs
 docs: setup ## Renew what is generated: the table of docs/engine.md, queries/generated
 	@$(PY) -m local.docs
-	@PYTHONPATH=layers/shared $(PY) -m queries
+	@PYTHONPATH=layers/shared:functions/ec2_monitor $(PY) -m queries
 
 $(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed
 	@# pyenv would look at .python-version here, and find no 3.11
@@ -110,7 +117,7 @@ flink: setup $(VENV)/flink/.installed ## Check the Flink queries on a local mini
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
 
-BENCHMARKS := image_resizer access_logs social_stream container_metrics local_engine auth envelope
+BENCHMARKS := image_resizer access_logs social_stream container_metrics ec2_monitor local_engine auth envelope
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \

@@ -1,9 +1,9 @@
 """The SQL of Athena, and what the template takes of it (``python -m queries`` writes ``generated/``).
 
-``*.sql`` are the saved queries of the access logs, ``views/*.sql`` their views; ``social_stream/*.sql`` are
-the saved queries of the social stream; ``streaming/`` belongs to Flink. CloudFormation cannot read SQL: for
-each query, each view and the table there is a fragment with the resource's properties, which the template
-includes by ``AWS::Include`` (it knows no short forms such as ``!Ref``). A test holds them equal.
+``*.sql`` are the saved queries of the access logs, ``views/*.sql`` their views; ``social_stream/`` and
+``ec2_monitor/`` are other applications', ``streaming/`` is Flink's. CloudFormation cannot read SQL: for each
+query, view and most tables there is a fragment with the resource's properties, which the template includes by
+``AWS::Include`` (it knows no short forms such as ``!Ref``). A test holds them equal.
 """
 
 from __future__ import annotations
@@ -14,31 +14,42 @@ from typing import Any
 
 import yaml
 
+from ec2_monitor.documents import COLUMNS as EC2_COLUMNS
 from shared.access_log import COLUMNS
 
-__all__ = ["GENERATED", "PARTITION_KEYS", "SAVED", "SOCIAL", "VIEWS", "fragments", "sql"]
+__all__ = ["EC2", "EC2_VIEWS", "GENERATED", "PARTITION_KEYS", "SAVED", "SOCIAL", "VIEWS", "fragments", "sql"]
 
 _HERE = Path(__file__).parent
 GENERATED = _HERE / "generated"
 SAVED = sorted(path.stem for path in _HERE.glob("*.sql"))
 VIEWS = sorted(path.stem for path in (_HERE / "views").glob("*.sql"))
 SOCIAL = sorted(path.stem for path in (_HERE / "social_stream").glob("*.sql"))
+EC2 = sorted(path.stem for path in (_HERE / "ec2_monitor").glob("*.sql"))
+EC2_VIEWS = sorted(path.stem for path in (_HERE / "ec2_monitor" / "views").glob("*.sql"))
 PARTITION_KEYS = ("year", "month", "day", "hour")
 _DATABASE = {"Ref": "AccessLogsDatabase"}
-_PRESTO = {"string": "varchar"}
+_PRESTO = {"string": "varchar", "array<string>": "array(varchar)"}
 _HEADER = "# Written by `python -m queries` from queries/; do not edit.\n"
 
 
 def sql(name: str) -> str:
     """Return the text of a saved query, its leading comment included."""
-    folder = _HERE / "social_stream" if name in SOCIAL else _HERE
+    folder = _HERE / ("social_stream" if name in SOCIAL else "ec2_monitor" if name in EC2 else "")
     return (folder / f"{name}.sql").read_text()
 
 
 def fragments() -> dict[str, str]:
     """Return the fragments: file name to content."""
     made = {"cf_logs": _table()}
-    made |= {name: _view(name) for name in VIEWS}
+    columns = {**COLUMNS, "requesthour": "string", **dict.fromkeys(PARTITION_KEYS, "string")}
+    made |= {name: _view(_HERE / f"views/{name}.sql", "AccessLogs", columns) for name in VIEWS}
+    made["ec2_calls_delivered"] = _ec2_table()
+    columns = {**EC2_COLUMNS, "hour": "string"}
+    made |= {
+        f"ec2_view_{name}": _view(_HERE / f"ec2_monitor/views/{name}.sql", "Ec2", columns)
+        for name in EC2_VIEWS
+    }
+    made |= {name: _saved(name, "Ec2") for name in EC2}
     made |= {name: _saved(name, "AccessLogs") for name in SAVED}
     made |= {name: _saved(name, "Social") for name in SOCIAL}
     return {f"{name}.yaml": _HEADER + _yaml(properties) for name, properties in made.items()}
@@ -70,22 +81,60 @@ def _table() -> dict[str, Any]:
     }
 
 
-def _view(name: str) -> dict[str, Any]:
+def _ec2_table() -> dict[str, Any]:
+    """Make the table of documents; its partitions are worked out, never registered."""
+    location = "s3://${Ec2CallsBucket}/calls/"
+    return {
+        "CatalogId": {"Ref": "AWS::AccountId"},
+        "DatabaseName": {"Ref": "Ec2Database"},
+        "TableInput": {
+            "Name": "calls_delivered",
+            "Description": "Calls as they were delivered, some perhaps twice; the view calls has each once",
+            "TableType": "EXTERNAL_TABLE",
+            "Parameters": {
+                "EXTERNAL": "TRUE",
+                "classification": "json",
+                "compressionType": "gzip",
+                "projection.enabled": "true",
+                "projection.hour.type": "date",
+                "projection.hour.format": "yyyy/MM/dd/HH",
+                "projection.hour.range": {"Fn::Sub": "NOW-${Ec2RecordDays}DAYS,NOW+1HOURS"},
+                "projection.hour.interval": "1",
+                "projection.hour.interval.unit": "HOURS",
+                "storage.location.template": {"Fn::Sub": f"{location}${{!hour}}/"},
+            },
+            "PartitionKeys": [{"Name": "hour", "Type": "string"}],
+            "StorageDescriptor": {
+                "Location": {"Fn::Sub": location},
+                "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
+                "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+                "Compressed": True,
+                "SerdeInfo": {
+                    "SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe",
+                    "Parameters": {"mapping.event_time": "@timestamp"},
+                },
+                "Columns": [{"Name": name, "Type": kind} for name, kind in EC2_COLUMNS.items()],
+            },
+        },
+    }
+
+
+def _view(path: Path, application: str, columns: dict[str, str]) -> dict[str, Any]:
     """Make a view as Athena itself stores one: a table whose text is the encoded definition."""
-    columns = {**COLUMNS, "requesthour": "string", **dict.fromkeys(PARTITION_KEYS, "string")}
-    comment, text = _parts((_HERE / f"views/{name}.sql").read_text())
+    comment, text = _parts(path.read_text())
+    database = f"{application}Database"
     definition = {
         "originalSql": text.replace("${columns}", ", ".join(columns)),
         "catalog": "awsdatacatalog",
-        "schema": "${AccessLogsDatabase}",
+        "schema": f"${{{database}}}",
         "columns": [{"name": column, "type": _PRESTO.get(kind, kind)} for column, kind in columns.items()],
     }
     encoded = {"Fn::Base64": {"Fn::Sub": json.dumps(definition)}}
     return {
         "CatalogId": {"Ref": "AWS::AccountId"},
-        "DatabaseName": _DATABASE,
+        "DatabaseName": {"Ref": database},
         "TableInput": {
-            "Name": name,
+            "Name": path.stem,
             "Description": comment.partition(". ")[0].rstrip("."),
             "TableType": "VIRTUAL_VIEW",
             "Parameters": {"presto_view": "true", "comment": "Presto View"},

@@ -37,6 +37,7 @@ _MIDDLEWARE: tuple[str, ...] = (
     "iam_record",
     "s3_website",
     "faults",
+    "aws_events",
 )
 # Modules with `start() -> None`: their threads begin once every patch is in place.
 _THREADS: tuple[str, ...] = ("cloudwatch",)

@@ -59,6 +59,34 @@ export function lines(title, points, names, show, width = 900) {
   return [chart, element("ul", { className: "legend" }, ...legend)];
 }
 
+/** Columns over time, one part upon the other: `points` are [slot, value, ...], `names` the parts' names, `width` pixels. */
+export function stacks(title, points, names, show, width) {
+  const [height, left, bottom] = [220, 40, 22];
+  const wide = Math.max(width, 260);
+  const top = ceiling(Math.max(...points.map(([, ...values]) => values.reduce((sum, value) => sum + value, 0))));
+  const step = (wide - left) / points.length;
+  const y = (value) => 8 + (1 - value / top) * (height - 8 - bottom);
+  const totals = names.map((name, place) => `${name} ${show(points.reduce((sum, point) => sum + point[place + 1], 0))}`);
+  const chart = svg("svg", { class: "chart", viewBox: `0 0 ${wide} ${height}`, role: "img", "aria-label": `${title}, ${points[0][0]} to ${points.at(-1)[0]}: ${totals.join(", ")}` });
+  for (const value of new Set([0, top / 2, top].filter(Number.isInteger))) {
+    chart.append(
+      svg("line", { class: "grid-line", x1: left, x2: wide, y1: y(value), y2: y(value) }),
+      svg("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, show(value)));
+  }
+  const every = Math.ceil(56 / step); // a label is as wide
+  points.forEach(([slot, ...values], place) => {
+    let below = 0;
+    values.forEach((value, part) => {
+      if (!value) return;
+      chart.append(svg("rect", { class: `part part${part}`, x: (left + place * step + 1).toFixed(1), y: y(below + value).toFixed(1), width: Math.max(1, step - 2).toFixed(1), height: (y(below) - y(below + value)).toFixed(1) }, svg("title", {}, `${slot}: ${names[part]} ${show(value)}`)));
+      below += value;
+    });
+    if (place % every === 0) chart.append(svg("text", { x: left + (place + 0.5) * step, y: height - 6, "text-anchor": "middle" }, slot));
+  });
+  const legend = names.map((name, place) => element("li", {}, svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, svg("rect", { class: `part part${place}`, width: 10, height: 10 })), ` ${name}`));
+  return [chart, element("ul", { className: "legend" }, ...legend)];
+}
+
 /** Horizontal bars, longest first: `rows` are [name, value]. */
 export function bars(title, rows, show) {
   const [width, step, left] = [460, 22, 150];

@@ -2,6 +2,7 @@
 import { bytes, configuration, element } from "../shared/suite.js";
 import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
 import { bars, clock, lines, table } from "./charts.js";
+import { followCalls, prepareCalls } from "./calls.js";
 import { followContainers, prepareContainers } from "./containers.js";
 import { followPosters, preparePosters } from "./posters.js";
 
@@ -40,6 +41,7 @@ function showDoor() {
   find("#rest").hidden = !who || !config.AccessLogsWorkGroupName;
   find("#posters").hidden = !who || !config.SocialWorkGroupName;
   find("#containers").hidden = !who || !config.ContainerMetricsFunctionName;
+  find("#calls").hidden = !who || !config.Ec2WorkGroupName;
   return who;
 }
 
@@ -192,10 +194,13 @@ try {
   preparePosters(panel, postersShown);
   const containersShown = () => Boolean(person() && config.ContainerMetricsFunctionName);
   prepareContainers(panel, containersShown);
+  const callsShown = () => Boolean(person() && config.Ec2WorkGroupName);
+  prepareCalls(panel, callsShown);
   if (showDoor()) {
     if (config.LogStreamName) refresh();
     if (postersShown()) followPosters(panel, postersShown);
     if (containersShown()) followContainers(panel, containersShown);
+    if (callsShown()) followCalls(panel, callsShown);
     if (config.AccessLogsWorkGroupName) askAll();
   }
   document.addEventListener("visibilitychange", () => { if (!document.hidden && person() && config.LogStreamName) refresh(); });

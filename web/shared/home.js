@@ -9,7 +9,7 @@ const APPLICATIONS = [
   },
   {
     output: "InsightsApiUrl", title: "Insights", page: "insights/",
-    text: "Who asks for what, live and at rest: bots, bytes, viewers, AI crawlers; who posts most. Needs a sign-in.",
+    text: "Who asks for what, live and at rest: bots, bytes, viewers, AI crawlers; who posts most; who changes what in EC2. Needs a sign-in.",
   },
   {
     output: "AuthApiUrl", title: "Single sign-on", page: "auth/",

@@ -28,7 +28,12 @@ POLL_S = 0.2
 ROWS = 999  # a page of results, less the row of names
 DAYS = 7  # that a panel of dates shows by default
 MAX_DAYS = 92
-WINDOWS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+WINDOWS = {
+    "hour": timedelta(hours=1), "half_day": timedelta(hours=12), "day": timedelta(days=1),
+    "week": timedelta(days=7),
+}  # fmt: skip
+# How many characters of a time make a slot of a chart: ten minutes, an hour, a day.
+SLOTS = {"hour": "15", "half_day": "13", "day": "13", "week": "10"}
 _QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMERIC = {"tinyint", "smallint", "integer", "bigint", "float", "real", "double", "decimal"}
 
@@ -68,10 +73,7 @@ def _dates(query: Mapping[str, str], now: datetime) -> list[str]:
 
 def _window(query: Mapping[str, str], now: datetime) -> list[str]:
     """The parameters of a query about posts: years and hours of their delivery, and since when."""
-    length = WINDOWS.get(query.get("window", "day"))
-    if length is None:
-        raise InsightsError(400, "bad_request", f"window must be one of {', '.join(WINDOWS)}.")
-    since, last = now - length, now + timedelta(hours=1)
+    since, last = now - WINDOWS[_chosen(query, "day")], now + timedelta(hours=1)
     return [
         f"{since:%Y}",
         f"{last:%Y}",
@@ -81,7 +83,35 @@ def _window(query: Mapping[str, str], now: datetime) -> list[str]:
     ]
 
 
-PARAMETERS: dict[str, Callable[[Mapping[str, str], datetime], list[str]]] = {"top_posters": _window}
+def _calls(query: Mapping[str, str], now: datetime) -> list[str]:
+    """The parameters of a query about EC2's calls: hours of their delivery, and since when.
+
+    The same ones for a minute, so that a result can be used again.
+    """
+    now = now.replace(second=0)
+    since, last = now - WINDOWS[_chosen(query, "half_day")], now + timedelta(hours=1)
+    return [f"{since:%Y/%m/%d/%H}", f"{last:%Y/%m/%d/%H}", f"{since:%Y-%m-%dT%H:%M:%SZ}"]
+
+
+def _calls_by_slot(query: Mapping[str, str], now: datetime) -> list[str]:
+    """The same, after what makes a slot."""
+    return [SLOTS[_chosen(query, "half_day")], *_calls(query, now)]
+
+
+def _chosen(query: Mapping[str, str], default: str) -> str:
+    """The window that was asked for."""
+    window = query.get("window", default)
+    if window not in WINDOWS:
+        raise InsightsError(400, "bad_request", f"window must be one of {', '.join(WINDOWS)}.")
+    return window
+
+
+PARAMETERS: dict[str, Callable[[Mapping[str, str], datetime], list[str]]] = {
+    "top_posters": _window,
+    "ec2_calls": _calls_by_slot,
+    "ec2_actors": _calls,
+    "ec2_denied": _calls,
+}
 
 
 def _start(saved: SavedQuery, parameters: list[str]) -> str:

@@ -152,6 +152,48 @@ def test_posters_are_asked_for_a_window_in_the_social_streams_workgroup(
     assert parameters[3] > parameters[2], "what is delivered late counts"
 
 
+@pytest.mark.parametrize(
+    ("window", "age", "slot"),
+    [(None, 12, "13"), ("hour", 1, "15"), ("half_day", 12, "13"), ("day", 24, "13"), ("week", 168, "10")],
+)
+def test_calls_are_asked_for_a_window_by_hours_of_delivery(
+    athena: MemoryAthena,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    window: str | None,
+    age: int,
+    slot: str,
+) -> None:
+    monkeypatch.setenv("QUERIES", "ec2_calls=ec2/33333333-2222-4333-8444-555555555555")
+    athena.workgroup = "ec2"
+    event = recorded("api_ec2_calls") | {"queryStringParameters": {"window": window} if window else None}
+    before = datetime.now(UTC)
+    assert ask(event, context)[0] == 200
+    [started] = athena.started
+    characters, first, last, moment = [each.strip("'") for each in started["ExecutionParameters"]]
+    assert characters == slot
+    since = datetime.strptime(moment, "%Y-%m-%dT%H:%M:00Z").replace(tzinfo=UTC)
+    assert timedelta(minutes=-1) <= since + timedelta(hours=age) - before <= timedelta(seconds=30)
+    assert first == f"{since:%Y/%m/%d/%H}"
+    assert last > f"{before:%Y/%m/%d/%H}", "what is delivered in the coming hour counts"
+
+
+@pytest.mark.parametrize("panel", ["ec2_actors", "ec2_denied"])
+def test_actors_and_denials_have_no_slots(
+    athena: MemoryAthena,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    panel: str,
+) -> None:
+    monkeypatch.setenv("QUERIES", f"{panel}=ec2/33333333-2222-4333-8444-555555555555")
+    athena.workgroup = "ec2"
+    assert ask(recorded("api_ec2_calls") | {"pathParameters": {"panel": panel}}, context)[0] == 200
+    [started] = athena.started
+    assert len(started["ExecutionParameters"]) == 3
+
+
 @pytest.mark.parametrize("window", ["", "year", "1 hour", "hour'"])
 def test_unknown_windows_are_refused(
     athena: MemoryAthena,

@@ -1,0 +1,70 @@
+"""Events of AWS services: ``POST /_engine/events`` puts them on the default bus, as the services do.
+
+PutEvents refuses sources that begin with ``aws.``, here as on AWS, so without it nobody could let CloudTrail
+speak. The body is a JSON list of whole events, with the id, time, account and region that they arrive with.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ministack.services import eventbridge as service
+
+from local.engine.asgi import App, Receive, Scope, Send, read_body, respond
+from local.engine.patching import pin
+
+__all__ = ["wrap"]
+
+_PATH = "/_engine/events"
+_NEEDED = {"source": str, "detail-type": str, "detail": dict}
+
+pin(service, "_archive_event", "e4ec52f03a32")
+pin(service, "_dispatch_event", "d1bfe064f602")
+pin(service, "_pattern_event_view", "a472224bb7b0")
+
+
+def _put(events: object) -> str:
+    """Dispatch events to the rules of the default bus; what is wrong with them, if anything is."""
+    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+        return "the body must be a JSON list of events"
+    for event in events:
+        for name, kind in _NEEDED.items():
+            if not isinstance(event.get(name), kind):
+                return f"an event's {name} is missing or wrong"
+    for event in events:
+        record: dict[str, Any] = {
+            "EventId": event.get("id", ""),
+            "Source": event["source"],
+            "DetailType": event["detail-type"],
+            "Detail": json.dumps(event["detail"]),
+            "EventBusName": "default",
+            "Time": event.get("time", ""),
+            "Resources": event.get("resources", []),
+        }
+        record |= {name.title(): event[name] for name in ("account", "region") if name in event}
+        view = service._pattern_event_view(record)
+        service._dispatch_event(record, view)
+        service._archive_event(record, view)
+    return ""
+
+
+def wrap(app: App) -> App:
+    """Answer ``/_engine/events`` before the emulator."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != _PATH:
+            await app(scope, receive, send)
+            return
+        if scope["method"] != "POST":
+            status, answer = 405, "only POST"
+        else:
+            try:
+                answer = _put(json.loads(await read_body(receive)))
+            except ValueError:
+                answer = "the body is no JSON"
+            status = 400 if answer else 200
+        body = json.dumps({"message": answer} if answer else {}).encode()
+        await respond(send, status, {"content-type": "application/json"}, body)
+
+    return application

@@ -1,0 +1,15 @@
+-- The 20 actors with the most calls, how many of theirs were refused or failed, and when they made the last.
+-- Parameters: first and last hour of delivery, such as '2026/11/25/03'; the moment since when, such as
+-- '2026-11-24T15:30:00Z'. All times are UTC.
+SELECT
+  actor,
+  actor_type,
+  count(DISTINCT event_id) AS calls,
+  count(DISTINCT CASE WHEN error_code IS NOT NULL THEN event_id END) AS failed,
+  max(event_time) AS latest
+FROM calls_delivered
+WHERE hour BETWEEN ? AND ?
+  AND event_time >= ?
+GROUP BY actor, actor_type
+ORDER BY calls DESC, actor, actor_type
+LIMIT 20

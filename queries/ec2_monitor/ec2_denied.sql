@@ -1,0 +1,19 @@
+-- Calls that were denied, and sign-ins that failed: who, what, how often, and when the last; the 50 most frequent.
+-- Parameters: first and last hour of delivery, such as '2026/11/25/03'; the moment since when, such as
+-- '2026-11-24T15:30:00Z'. All times are UTC.
+SELECT
+  actor,
+  event_name,
+  coalesce(error_code, error_message) AS error,
+  count(DISTINCT event_id) AS calls,
+  max(event_time) AS latest
+FROM calls_delivered
+WHERE hour BETWEEN ? AND ?
+  AND event_time >= ?
+  AND (
+    regexp_like(error_code, 'Unauthorized|AccessDenied|AuthFailure|Forbidden')
+    OR (event_name = 'ConsoleLogin' AND error_message IS NOT NULL)
+  )
+GROUP BY 1, 2, 3
+ORDER BY calls DESC, actor, event_name, error
+LIMIT 50

@@ -1,0 +1,28 @@
+"""What roles and policies allow, proved with the engine's IAM enforcement on."""
+
+from __future__ import annotations
+
+from bench.ec2_calls import recorded
+from local.suite import Suite
+from tests.integration.ec2_monitor.conftest import Alerts, Ec2
+from tests.support.permissions import allowed, refused, unused
+from tests.support.waiting import wait_until
+
+
+def test_shape_is_allowed_nothing_and_needs_nothing(suite: Suite, ec2: Ec2) -> None:
+    ec2.happen([ec2.ours(recorded("calls")["TerminateInstances"])])
+    ec2.wait_for(1)
+    assert refused(suite, "Ec2ShapeFunction") == []
+    assert allowed(suite, "Ec2ShapeFunction")[1] == set()
+    assert unused(suite, "Ec2ShapeFunction") == set()
+
+
+def test_alerts_reach_a_subscriber_by_the_topics_policy(ec2: Ec2, alerts: Alerts) -> None:
+    event = ec2.ours(recorded("alerts")["root_call"])
+    ec2.happen([event])
+    assert wait_until(lambda: alerts.of(event), what="an alert")
+
+
+def test_the_bucket_is_closed_to_the_public(suite: Suite) -> None:
+    address = f"{suite.engine.endpoint}/{suite['Ec2CallsBucketName']}"
+    assert suite.http.get(f"{address}?list-type=2").status_code == 403

@@ -1,0 +1,106 @@
+// Who changes what in EC2: asked again every minute while the page is seen.
+import { element } from "../shared/suite.js";
+import { bars, stacks, table } from "./charts.js";
+
+const REFRESH_MS = 60_000; // Firehose waits as long; each look is three queries of Athena's, about $0.00015
+const NAMES = 6; // of a chart; the other calls are one more
+const MINUTE_MS = 60_000;
+// How long a window is, what a slot of the chart is, and how its key becomes a whole time.
+const WINDOWS = {
+  hour: { words: "the last hour", minutes: 60, slot: 10, characters: 15, rest: "0:00Z" },
+  half_day: { words: "the last 12 hours", minutes: 720, slot: 60, characters: 13, rest: ":00:00Z" },
+  day: { words: "the last 24 hours", minutes: 1440, slot: 60, characters: 13, rest: ":00:00Z" },
+  week: { words: "the last 7 days", minutes: 10_080, slot: 1440, characters: 10, rest: "T00:00:00Z" },
+};
+const find = (selector) => document.querySelector(selector);
+const count = (value) => value.toLocaleString("en");
+const body = (panel) => find(`[data-panel=${panel}] .body`);
+
+let timer;
+let asked = 0;
+
+/** Every slot up to now, also those in which nothing was called: [key, what a person reads]. */
+function slots({ minutes, slot, characters, rest }, now) {
+  const made = new Map();
+  for (let moment = now - minutes * MINUTE_MS; moment <= now; moment += slot * MINUTE_MS) {
+    made.set(new Date(moment).toISOString().slice(0, characters));
+  }
+  made.set(new Date(now).toISOString().slice(0, characters));
+  for (const key of made.keys()) {
+    const begin = new Date(`${key}${rest}`);
+    made.set(key, slot < 1440 ? begin.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
+      : begin.toLocaleDateString([], { day: "numeric", month: "short", timeZone: "UTC" }));
+  }
+  return made;
+}
+
+function sums(rows, name, value) {
+  const made = new Map();
+  for (const row of rows) made.set(row[name], (made.get(row[name]) ?? 0) + row[value]);
+  return [...made].sort((one, other) => other[1] - one[1] || (one[0] < other[0] ? -1 : 1));
+}
+
+function showCalls({ columns, rows, as_of: asOf }, window, into) {
+  const [slot, name, calls] = ["slot", "event_name", "calls"].map((each) => columns.indexOf(each));
+  const by = sums(rows, name, calls);
+  const shown = by.slice(0, NAMES).map(([each]) => each);
+  const names = by.length > NAMES ? [...shown, "others"] : shown;
+  const title = `Calls in ${window.words}`;
+  const points = [...slots(window, Date.parse(asOf))].map(([key, label]) => {
+    const of = rows.filter((row) => row[slot] === key);
+    return [label, ...names.map((each) => of.filter((row) => (shown.includes(row[name]) ? row[name] : "others") === each).reduce((sum, row) => sum + row[calls], 0))];
+  });
+  return [...stacks(title, points, names, count, into.clientWidth), table(title, [["Call", (row) => row[0]], ["Calls", (row) => count(row[1]), true]], by)];
+}
+
+function showActors({ columns, rows }, window) {
+  const [actor, kind, calls, failed, latest] = ["actor", "actor_type", "calls", "failed", "latest"].map((each) => columns.indexOf(each));
+  const title = `Actors with the most calls in ${window.words}`;
+  return [
+    ...bars(title, rows.slice(0, 10).map((row) => [row[actor] ?? "–", row[calls]]), count),
+    table(title, [["Actor", (row) => row[actor]], ["Kind", (row) => row[kind]], ["Calls", (row) => count(row[calls]), true], ["Failed", (row) => count(row[failed]), true], ["Last", (row) => new Date(row[latest]).toLocaleString()]], rows),
+  ];
+}
+
+function showDenied({ columns, rows }, window) {
+  const [actor, name, error, calls, latest] = ["actor", "event_name", "error", "calls", "latest"].map((each) => columns.indexOf(each));
+  const title = `Denied calls and failed sign-ins in ${window.words}`;
+  return [table(title, [["Actor", (row) => row[actor]], ["Call", (row) => row[name]], ["Times", (row) => count(row[calls]), true], ["Last", (row) => new Date(row[latest]).toLocaleString()], ["Error", (row) => row[error]]], rows)];
+}
+
+const PANELS = [
+  ["ec2_calls", showCalls, "Nobody called anything in"],
+  ["ec2_actors", showActors, "Nobody called anything in"],
+  ["ec2_denied", showDenied, "Nothing was denied in"],
+];
+
+/** Ask for the panels now and every minute; `panel` asks the API, `mayAsk` says whether somebody is signed in. */
+export async function followCalls(panel, mayAsk) {
+  clearTimeout(timer);
+  asked += 1;
+  const mine = asked;
+  const chosen = find("#calls select").value;
+  const window = WINDOWS[chosen];
+  for (const [name, show, nothing] of document.hidden ? [] : PANELS) {
+    if (!mayAsk()) return;
+    const into = body(name);
+    const before = into.querySelector(".scroll")?.scrollTop ?? 0;
+    try {
+      const answer = await panel(name, { window: chosen });
+      if (mine !== asked) return; // somebody chose another window meanwhile
+      into.replaceChildren(...(answer.rows.length ? show(answer, window, into) : [element("p", { className: "muted empty" }, `${nothing} ${window.words}`)]));
+      if (into.querySelector(".scroll")) into.querySelector(".scroll").scrollTop = before;
+      Object.assign(find("#calls .badge"), { className: "badge good", textContent: `as of ${new Date(answer.as_of).toLocaleTimeString()}` });
+    } catch (error) {
+      if (mine !== asked) return;
+      into.replaceChildren(element("p", { className: "bad", role: "alert" }, error.message));
+    }
+  }
+  if (mayAsk()) timer = setTimeout(followCalls, REFRESH_MS, panel, mayAsk);
+}
+
+/** Make the choice work. */
+export function prepareCalls(panel, mayAsk) {
+  find("#calls form").addEventListener("change", () => followCalls(panel, mayAsk));
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && mayAsk()) followCalls(panel, mayAsk); });
+}
