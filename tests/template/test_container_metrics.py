@@ -13,6 +13,7 @@ from jsonata import Jsonata
 
 from bench.container_day import DEFINITION, definition, states
 from container_metrics.publish import MISSING_METRIC, STACK_DIMENSION
+from container_metrics.requests import INTERVAL_S, LONGEST_DELAY_S
 from container_metrics.sources import SOURCES
 from local.process import ROOT
 from tests.support.template import references, source, transformed
@@ -95,7 +96,8 @@ def test_a_slot_is_tried_again_for_what_may_pass_with_full_jitter_and_only_while
         retrier["ErrorEquals"]
     )
     assert retrier["JitterStrategy"] == "FULL"
-    assert retrier["MaxAttempts"] * retrier["MaxDelaySeconds"] <= 5, "seconds, a slot's own"
+    assert retrier["MaxDelaySeconds"] == LONGEST_DELAY_S
+    assert retrier["MaxAttempts"] * retrier["MaxDelaySeconds"] <= INTERVAL_S
     payload = STATES["Sample"]["Arguments"]["Payload"]
     assert f"'last': $states.context.State.RetryCount = {retrier['MaxAttempts']}" in payload
 

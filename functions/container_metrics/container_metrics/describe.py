@@ -39,7 +39,7 @@ def read(name: str, targets: Sequence[str], slot: datetime) -> Reading:
         Numbers of what was found and is alive; for every other target why there are none.
 
     Raises:
-        UnavailableError: The service cannot be used right now, after botocore's own attempts.
+        UnavailableError: The service cannot be used right now.
     """
     source, reading = SOURCES[name], Reading(slot, name)
     unique = {label(target): target for target in targets}

@@ -8,9 +8,10 @@ from .errors import BadRequestError
 from .readings import moment
 from .sources import SOURCES
 
-__all__ = ["INTERVAL_S", "SlotRequest"]
+__all__ = ["INTERVAL_S", "LONGEST_DELAY_S", "SlotRequest"]
 
 INTERVAL_S = 5
+LONGEST_DELAY_S = 2  # before the state machine's next attempt
 _AHEAD_S = 1.0  # by how much clocks may differ
 
 
@@ -55,6 +56,10 @@ class SlotRequest:
     def is_late(self, now: datetime) -> bool:
         """Whether the numbers of now are those of a later slot."""
         return (now - self.slot).total_seconds() > INTERVAL_S
+
+    def may_wait(self, now: datetime) -> bool:
+        """Whether another attempt follows, and comes in time."""
+        return not self.last and (now - self.slot).total_seconds() + LONGEST_DELAY_S < INTERVAL_S
 
 
 def _targets(sources: Any) -> dict[str, list[str]]:

@@ -8,9 +8,9 @@ Output: data in CloudWatch at the time of the slot, with a resolution of a secon
     highest of all under `StackName`. The answer says how many, what is missing and why, and has the readings
     that are still to be published. A target that is not there has no numbers, never zeros; its
     `MissingSamples` is 1.
-On failure: `UnavailableError` is tried again by the state machine. At the last attempt targets of a source
-    that cannot be used are missing, and the others are published. A slot that is past by more than an
-    interval is not sampled: the numbers would be those of another.
+On failure: `UnavailableError` is tried again by the state machine while that is in time. At the last attempt
+    targets of a source that cannot be used are missing, and the others are published. A slot that is past by
+    more than an interval is not sampled: the numbers would be those of another.
 Idempotent: a slot that is sampled twice gets a second sample of the same moment; Average and Maximum stay
     what they are.
 Recorded event: events/container_metrics/sample_now.json
@@ -70,7 +70,7 @@ def _read(request: SlotRequest, now: datetime) -> list[Reading]:
         try:
             readings.append(read(source, targets, request.slot))
         except UnavailableError as error:
-            if not request.last:
+            if request.may_wait(datetime.now(UTC)):
                 raise
             missing = dict.fromkeys(map(label, targets), str(error))
             readings.append(Reading(request.slot, source, missing=missing))

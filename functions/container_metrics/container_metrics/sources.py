@@ -4,7 +4,7 @@ A source is any call that describes something and answers with numbers. Adding o
 and a statement in the function's role::
 
     SOURCES["dynamodb"] = Describe(
-        connect=lambda: client("dynamodb"),
+        connect=lambda: client_without_retries("dynamodb", read_timeout=READ_TIMEOUT_S),
         operation="describe_table",
         arguments=lambda _, names: {"TableName": names[0]},
         gone=frozenset({"ResourceNotFoundException"}),
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from shared.clients import client
+from shared.clients import client_without_retries
 
 __all__ = ["SOURCES", "Describe"]
 
@@ -30,7 +30,8 @@ class Describe:
     """How targets of one kind are read, and under which names their numbers are published.
 
     Attributes:
-        connect: Makes the boto3 client, or returns it.
+        connect: Makes the boto3 client, or returns it. It does not try again: the state machine does, with
+            full jitter, as long as that is of use.
         operation: The client's method.
         arguments: Arguments of the call for some targets; gets the client too, if names have to be looked up.
         at_most: How many targets one call takes.
@@ -69,12 +70,14 @@ READ_TIMEOUT_S = 2.0
 
 @cache
 def _queue_url(name: str) -> str:
-    return client("sqs", read_timeout=READ_TIMEOUT_S).get_queue_url(QueueName=name)["QueueUrl"]
+    return client_without_retries("sqs", read_timeout=READ_TIMEOUT_S).get_queue_url(QueueName=name)[
+        "QueueUrl"
+    ]
 
 
 SOURCES: dict[str, Describe] = {
     "ecs": Describe(
-        connect=lambda: client("ecs", read_timeout=READ_TIMEOUT_S),
+        connect=lambda: client_without_retries("ecs", read_timeout=READ_TIMEOUT_S),
         operation="describe_clusters",
         arguments=lambda _, names: {"clusters": names},
         at_most=100,  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
@@ -93,7 +96,7 @@ SOURCES: dict[str, Describe] = {
         highest=("PendingTask",),
     ),
     "sqs": Describe(
-        connect=lambda: client("sqs", read_timeout=READ_TIMEOUT_S),
+        connect=lambda: client_without_retries("sqs", read_timeout=READ_TIMEOUT_S),
         operation="get_queue_attributes",
         arguments=lambda _, names: {
             "QueueUrl": _queue_url(names[0]),

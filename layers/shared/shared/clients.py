@@ -92,17 +92,22 @@ def client(service: str, *, read_timeout: float = READ_TIMEOUT_S) -> Any:
     return _client(service, read_timeout)
 
 
+@overload
 def client_without_retries(
-    service: Literal["dynamodb"], *, read_timeout: float = READ_TIMEOUT_S
-) -> "DynamoDBClient":
-    """The client for `shared.batch_write`, which tries again by itself: a call is tried once.
+    service: Literal["dynamodb"], *, read_timeout: float = ...
+) -> "DynamoDBClient": ...
+@overload
+def client_without_retries(service: Literal["ecs"], *, read_timeout: float = ...) -> "ECSClient": ...
+@overload
+def client_without_retries(service: Literal["sqs"], *, read_timeout: float = ...) -> "SQSClient": ...
+def client_without_retries(service: str, *, read_timeout: float = READ_TIMEOUT_S) -> Any:
+    """A client for who tries again by himself, such as `shared.batch_write`: a call is tried once.
 
     Args:
         service: The service's name in boto3.
         read_timeout: Seconds to wait for an answer; connecting may take 2 s.
     """
-    made: DynamoDBClient = _client(service, read_timeout, attempts=1)
-    return made
+    return _client(service, read_timeout, attempts=1)
 
 
 @cache

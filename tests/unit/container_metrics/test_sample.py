@@ -164,6 +164,12 @@ def test_at_the_last_attempt_a_source_that_cannot_be_used_costs_the_others_nothi
     assert services.values()["jobs", "SQS", "MessagesVisible"] == 7
 
 
+def test_an_attempt_that_would_come_too_late_is_the_last(services: Services) -> None:
+    services.failing["describe_clusters"] = refusal("ThrottlingException")
+    answer = ask("a", age=3.5, last=False)
+    assert [each["reason"] for each in answer["missing"]] == ["ecs: ThrottlingException"]
+
+
 def test_what_is_not_allowed_is_missing_with_the_error_code(services: Services) -> None:
     services.failing["describe_clusters"] = refusal("AccessDeniedException")
     assert [each["reason"] for each in ask("a", last=False)["missing"]] == ["AccessDeniedException"]
