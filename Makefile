@@ -134,7 +134,7 @@ search: setup $(VENV)/search/.installed ## EC2's calls in an index: tests on a r
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
 
-BENCHMARKS := image_resizer access_logs social_stream ec2_monitor ec2_search local_engine auth envelope
+BENCHMARKS := image_resizer access_logs social_stream container_metrics ec2_monitor ec2_search local_engine auth envelope
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \

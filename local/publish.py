@@ -24,8 +24,8 @@ type Client = Callable[[str], Any]
 WEB = ROOT / "web"
 SAMPLES = WEB / "images/samples"
 PICTURES = {".jpg", ".png", ".gif", ".webp", ".avif"}
-# Every output but these is public: pages need no queue, no topic and no search server.
-_PRIVATE = ("QueueUrl", "TopicArn", "SearchUrl")
+# Every output but these is public: pages need no queue, topic, state machine or search server, and ask for clusters.
+_PRIVATE = ("QueueUrl", "TopicArn", "StateMachineArn", "ClusterNames", "SearchUrl")
 
 
 def outputs_of(stack: str, client: Client) -> dict[str, str]:

@@ -20,7 +20,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from local.demo import access_logs, auth, ec2_monitor, image_resizer, log_streaming, social_stream
+from local.demo import (
+    access_logs,
+    auth,
+    container_metrics,
+    ec2_monitor,
+    image_resizer,
+    log_streaming,
+    social_stream,
+)
 from local.demo.checks import Checks, Result
 from local.deploy import STACK, SamError, build, deploy
 from local.person import DEMO_EMAIL, DEMO_PASSWORD
@@ -35,6 +43,7 @@ DRIVES = {
     "log_streaming": log_streaming,
     "auth": auth,
     "social_stream": social_stream,
+    "container_metrics": container_metrics,
     "ec2_monitor": ec2_monitor,
 }
 STATE = ROOT / ".local"

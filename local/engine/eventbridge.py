@@ -79,7 +79,7 @@ _TARGETS: dict[str, Callable[[dict[str, Any], str, dict[str, Any]], bool]] = {
 }
 
 
-def _exists(arn: str) -> bool:
+def exists(arn: str) -> bool:
     """Tell whether a target that the emulator delivers to by itself is there."""
     name = parse_arn(arn).service
     if name == "sqs":
@@ -109,7 +109,7 @@ def _invoke_target(
     if send is not None:
         delivered = send(target, _payload(target, rule, view), document)
     else:
-        delivered = _exists(arn) if arn.count(":") >= 5 else True
+        delivered = exists(arn) if arn.count(":") >= 5 else True
         if delivered:
             original(target, event, rule, view)
     if delivered:

@@ -26,6 +26,7 @@ from ministack.core import iam_actions, responses
 from ministack.services import dynamodb, s3
 
 from local.engine.asgi import App, Receive, Scope, Send, read_body, respond
+from local.engine.ecs import described_clusters
 from local.engine.patching import PATCHES, Patch, pin, replaces
 
 __all__ = ["wrap"]
@@ -182,6 +183,8 @@ class _Call:
             tables := iam_actions.dynamodb_resource_arns(self.body, region, account)
         ):
             return [str(table) for table in tables]
+        if self.operation == "ecs.DescribeClusters":
+            return described_clusters(self.body, region, account)
         arn = iam_actions.extract_resource_arn(
             self.service, self.method, self.path, self.headers, self.body, self.query, region, account
         )

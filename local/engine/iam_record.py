@@ -35,16 +35,21 @@ def _enforce(
     service_context: dict[str, Any] | None = None,
 ) -> Any:
     """SQS batches need the single call's permission; decisions about roles are kept for `/_engine/iam`"""
+    context = dict(service_context or {})
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
     if iam_action.startswith("sqs:"):
         iam_action = iam_action.removesuffix("Batch")
-    denied = original(access_key_id, iam_action, service, region, resource_arn, service_context)
-    principal = (sts._sessions.get(access_key_id) or {}).get("Arn", "")
-    if ":assumed-role/" in principal and not isinstance(denied, iam_evaluator.AuthError):
-        role = principal.split(":assumed-role/")[1].split("/")[0]
-        with _lock:
-            _decisions.add((role, iam_action, resource_arn, denied is None))
-    return denied
+    # Some requests are about several resources (see `ecs`): each has to be allowed.
+    for resource in context.pop("engine:resources", [resource_arn]):
+        denied = original(access_key_id, iam_action, service, region, resource, context)
+        principal = (sts._sessions.get(access_key_id) or {}).get("Arn", "")
+        if ":assumed-role/" in principal and not isinstance(denied, iam_evaluator.AuthError):
+            role = principal.split(":assumed-role/")[1].split("/")[0]
+            with _lock:
+                _decisions.add((role, iam_action, resource, denied is None))
+        if denied:
+            return denied
+    return None
 
 
 def wrap(app: App) -> App:

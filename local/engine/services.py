@@ -28,6 +28,9 @@ _PATCHES: tuple[str, ...] = (
     "async_invocation",
     "kms",
     "cloudwatch",
+    "scheduler",
+    "step_functions",
+    "ecs",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (

@@ -17,9 +17,19 @@ function ceiling(value) {
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
 }
 
-/** Lines over time: `points` are [second, value, ...], `names` the lines' names, `show` makes a value readable. */
-export function lines(title, points, names, show) {
-  const [width, height, left, bottom] = [900, 220, 62, 22];
+/** Points of one line between its gaps: a list of lists of [second, value]. */
+function runs(points, place) {
+  const found = [[]];
+  for (const [second, ...values] of points) {
+    if (values[place] === null) found.push([]);
+    else found.at(-1).push([second, values[place]]);
+  }
+  return found.filter((run) => run.length);
+}
+
+/** Lines over time: `points` are [second, value or null, ...], `names` the lines' names, `show` makes a value readable. */
+export function lines(title, points, names, show, width = 900) {
+  const [height, left, bottom] = [220, 62, 22];
   const top = ceiling(Math.max(...points.flatMap(([, ...values]) => values)));
   const [first, last] = [points[0][0], points.at(-1)[0]];
   const x = (second) => left + ((second - first) / Math.max(1, last - first)) * (width - left - 12);
@@ -34,10 +44,14 @@ export function lines(title, points, names, show) {
     chart.append(svg("text", { x: x(second), y: height - 6, "text-anchor": anchor }, clock(second)));
   }
   names.forEach((name, place) => {
-    const path = points.map(([second, ...values], index) => `${index ? "L" : "M"}${x(second).toFixed(1)} ${y(values[place]).toFixed(1)}`).join("");
+    const paths = runs(points, place).map((run) => ({
+      // A lone point is a line of no length, which its round ends make a dot.
+      line: [...run, ...(run.length < 2 ? run : [])].map(([second, value], index) => `${index ? "L" : "M"}${x(second).toFixed(1)} ${y(value).toFixed(1)}`).join(""),
+      foot: `L${x(run.at(-1)[0]).toFixed(1)} ${y(0)}L${x(run[0][0]).toFixed(1)} ${y(0)}Z`,
+    }));
     chart.append(
-      svg("path", { class: `area ${CLASSES[place]}`, d: `${path}L${x(last)} ${y(0)}L${x(first)} ${y(0)}Z` }),
-      svg("path", { class: `line ${CLASSES[place]}`, d: path }, svg("title", {}, name)));
+      svg("path", { class: `area ${CLASSES[place]}`, d: paths.map(({ line, foot }) => line + foot).join("") }),
+      svg("path", { class: `line ${CLASSES[place]}`, d: paths.map(({ line }) => line).join("") }, svg("title", {}, name)));
   });
   if (names.length < 2) return [chart];
   const legend = names.map((name, place) =>

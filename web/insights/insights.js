@@ -3,6 +3,7 @@ import { bytes, configuration, element } from "../shared/suite.js";
 import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
 import { bars, clock, lines, table } from "./charts.js";
 import { followCalls, prepareCalls } from "./calls.js";
+import { followContainers, prepareContainers } from "./containers.js";
 import { followPosters, preparePosters } from "./posters.js";
 
 const REFRESH_MS = 2500;
@@ -39,6 +40,7 @@ function showDoor() {
   find("#live").hidden = !who || !config.LogStreamName;
   find("#rest").hidden = !who || !config.AccessLogsWorkGroupName;
   find("#posters").hidden = !who || !config.SocialWorkGroupName;
+  find("#containers").hidden = !who || !config.ContainerMetricsFunctionName;
   find("#calls").hidden = !who || !config.Ec2WorkGroupName;
   return who;
 }
@@ -49,7 +51,7 @@ async function panel(name, query = {}) {
     const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${name}?${new URLSearchParams(query)}`);
     if (status === 200) return body;
     if (status === 401) showDoor();
-    if (status !== 202) throw new Error(`${body.message} (${body.code})`);
+    if (status !== 202) throw Object.assign(new Error(`${body.message} (${body.code})`), { code: body.code });
     query = { query: body.query };
     await new Promise((resolve) => { setTimeout(resolve, 1000); });
   }
@@ -190,11 +192,14 @@ try {
   prepareAtRest();
   const postersShown = () => Boolean(person() && config.SocialWorkGroupName);
   preparePosters(panel, postersShown);
+  const containersShown = () => Boolean(person() && config.ContainerMetricsFunctionName);
+  prepareContainers(panel, containersShown);
   const callsShown = () => Boolean(person() && config.Ec2WorkGroupName);
   prepareCalls(panel, callsShown);
   if (showDoor()) {
     if (config.LogStreamName) refresh();
     if (postersShown()) followPosters(panel, postersShown);
+    if (containersShown()) followContainers(panel, containersShown);
     if (callsShown()) followCalls(panel, callsShown);
     if (config.AccessLogsWorkGroupName) askAll();
   }

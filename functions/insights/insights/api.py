@@ -1,9 +1,10 @@
-"""Answers what the insights page asks: live traffic from the table of results, traffic at rest from Athena.
+"""Answers what the insights page asks: live traffic, traffic at rest from Athena, metrics of containers.
 
 Trigger: API Gateway REST, proxy integration, `GET /v1/insights/{panel}`, behind the Cognito authorizer.
-Input: the panel: `live` (with `minutes`, 1 to 10), or the name of a saved query, which is started for the
-    requests of the dates `from` to `to` (the last seven days by default), or for the posts or calls of a
-    `window` (`hour`, `half_day`, `day`, `week`); `query` names a query that an earlier answer started.
+Input: the panel: `live` (with `minutes`, 1 to 10), `containers` (with `cluster`), or the name of a saved
+    query, which is started for the requests of the dates `from` to `to` (the last seven days by default), or
+    for the posts or calls of a `window` (`hour`, `half_day`, `day`, `week`); `query` names a query that an
+    earlier answer started.
 Output: 200 with rows and `as_of`; 202 with `query` and `Retry-After` while Athena works.
 On failure: JSON with a stable code (see `InsightsError`); 503 is worth another try.
 Idempotent: it only reads; Athena gives a recent result of the same query again instead of asking anew.
@@ -13,6 +14,7 @@ Recorded event: events/insights/api_live.json
 import json
 import re
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -21,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.settings import SettingsError
 
-from . import live, saved_queries
+from . import containers, live, saved_queries
 from .errors import InsightsError
 from .settings import InsightsSettings
 
@@ -64,6 +66,8 @@ def _serve(panel: str, query: dict[str, str]) -> tuple[int, dict[str, Any]]:
     settings = InsightsSettings.from_env()
     if panel == "live" and settings.results_table:
         return 200, live.answer(settings.results_table, query)
+    if panel == "containers" and settings.clusters:
+        return 200, containers.answer(settings.clusters, query, datetime.now(UTC))
     saved = settings.queries.get(panel)
     if saved is None:
         raise InsightsError(404, "unknown_panel", "There is no such panel in this deployment.")

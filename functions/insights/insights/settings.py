@@ -1,6 +1,6 @@
 """The environment of the insights API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -34,6 +34,11 @@ def _queries(text: str) -> Mapping[str, SavedQuery]:
     return queries
 
 
+def _names(text: str) -> Sequence[str]:
+    """Parse names between commas."""
+    return tuple(text.split(","))
+
+
 @dataclass(frozen=True)
 class InsightsSettings(EnvSettings):
     """Settings of the insights API; what an application that is switched off would have is empty.
@@ -41,7 +46,9 @@ class InsightsSettings(EnvSettings):
     Attributes:
         results_table: Results of live traffic.
         queries: The saved query of each panel that Athena answers.
+        clusters: Names of the ECS clusters that are sampled.
     """
 
     results_table: str = ""
     queries: Annotated[Mapping[str, SavedQuery], _queries] = field(default_factory=dict)
+    clusters: Annotated[Sequence[str], _names] = ()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_firehose import FirehoseClient
     from mypy_boto3_glue import GlueClient
@@ -44,7 +46,11 @@ def client(service: Literal["athena"], *, read_timeout: float = ...) -> "AthenaC
 @overload
 def client(service: Literal["cloudformation"], *, read_timeout: float = ...) -> "CloudFormationClient": ...
 @overload
+def client(service: Literal["cloudwatch"], *, read_timeout: float = ...) -> "CloudWatchClient": ...
+@overload
 def client(service: Literal["dynamodb"], *, read_timeout: float = ...) -> "DynamoDBClient": ...
+@overload
+def client(service: Literal["ecs"], *, read_timeout: float = ...) -> "ECSClient": ...
 @overload
 def client(service: Literal["events"], *, read_timeout: float = ...) -> "EventBridgeClient": ...
 @overload
@@ -86,17 +92,22 @@ def client(service: str, *, read_timeout: float = READ_TIMEOUT_S) -> Any:
     return _client(service, read_timeout)
 
 
+@overload
 def client_without_retries(
-    service: Literal["dynamodb"], *, read_timeout: float = READ_TIMEOUT_S
-) -> "DynamoDBClient":
-    """The client for `shared.batch_write`, which tries again by itself: a call is tried once.
+    service: Literal["dynamodb"], *, read_timeout: float = ...
+) -> "DynamoDBClient": ...
+@overload
+def client_without_retries(service: Literal["ecs"], *, read_timeout: float = ...) -> "ECSClient": ...
+@overload
+def client_without_retries(service: Literal["sqs"], *, read_timeout: float = ...) -> "SQSClient": ...
+def client_without_retries(service: str, *, read_timeout: float = READ_TIMEOUT_S) -> Any:
+    """A client for who tries again by himself, such as `shared.batch_write`: a call is tried once.
 
     Args:
         service: The service's name in boto3.
         read_timeout: Seconds to wait for an answer; connecting may take 2 s.
     """
-    made: DynamoDBClient = _client(service, read_timeout, attempts=1)
-    return made
+    return _client(service, read_timeout, attempts=1)
 
 
 @cache

@@ -38,6 +38,7 @@ def used(suite: Suite, live: Live, person: PersonAt) -> None:
     wait_until(lambda: live.failures(), seconds=30)
     person.get("live")
     person.get("top_viewers")
+    person.get("containers")
 
 
 @pytest.mark.parametrize("part", BY_THE_SERVICE)

@@ -1,0 +1,90 @@
+"""Reads targets of a source."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import batched
+from typing import Any
+
+import jmespath
+from botocore.exceptions import ClientError, HTTPClientError
+
+from .errors import UnavailableError
+from .readings import Reading, label
+from .sources import SOURCES, Describe
+
+__all__ = ["MISSING", "read", "unavailable"]
+
+MISSING = "MISSING"  # as ECS calls it
+_THROTTLES = frozenset({
+    "LimitExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
+    "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
+})  # fmt: skip
+
+
+def unavailable(error: ClientError) -> bool:
+    """Whether an error may pass: a throttle, or the service's own fault."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or status == 429 or error.response["Error"]["Code"] in _THROTTLES
+
+
+def read(name: str, targets: Sequence[str], slot: datetime) -> Reading:
+    """Read targets of a source, in as few calls as it allows.
+
+    Args:
+        name: Key of `SOURCES`.
+        targets: Names or ARNs; one that comes twice is read once.
+        slot: The time to which the numbers belong.
+
+    Returns:
+        Numbers of what was found and is alive; for every other target why there are none.
+
+    Raises:
+        UnavailableError: The service cannot be used right now.
+    """
+    source, reading = SOURCES[name], Reading(slot, name)
+    unique = {label(target): target for target in targets}
+    for some in batched(unique.items(), source.at_most, strict=False):
+        _read(source, dict(some), reading)
+    return reading
+
+
+def _read(source: Describe, targets: dict[str, str], reading: Reading) -> None:
+    """Read the targets of one call into a reading."""
+    client = source.connect()
+    try:
+        answer = getattr(client, source.operation)(**source.arguments(client, list(targets.values())))
+    except HTTPClientError as error:  # time-outs and broken connections
+        raise UnavailableError(f"{reading.source}: {type(error).__name__}") from error
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if unavailable(error):
+            raise UnavailableError(f"{reading.source}: {code}") from error
+        reading.missing.update(dict.fromkeys(targets, MISSING if code in source.gone else code))
+        return
+    reasons: dict[str, str] = {}
+    if source.failures:
+        reasons = {label(str(who)): str(why) for who, why in jmespath.search(source.failures, answer) or []}
+    found: dict[str, Any] = {}
+    for document in jmespath.search(source.documents, answer) or []:
+        found[jmespath.search(source.name, document) if source.name else next(iter(targets))] = document
+    for target in targets:
+        if target in found:
+            _take(source, target, found[target], reading)
+        else:
+            reading.missing[target] = reasons.get(target, MISSING)
+
+
+def _take(source: Describe, target: str, document: Any, reading: Reading) -> None:
+    """Take the numbers of a document; never a zero for one that is not there."""
+    state = jmespath.search(source.state, document) if source.state else source.alive
+    if state != source.alive:
+        reading.missing[target] = str(state)
+        return
+    values: list[float] = []
+    for name, path in source.metrics.items():
+        try:
+            values.append(float(jmespath.search(path, document)))
+        except (TypeError, ValueError):
+            reading.missing[target] = f"no number for {name}"
+            return
+    reading.values[target] = values

@@ -1,0 +1,76 @@
+"""What a source said about its targets at one slot, and how it travels between function and state machine."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from .errors import BadRequestError
+from .sources import SOURCES
+
+__all__ = ["Reading", "label", "moment", "written"]
+
+
+def label(target: str) -> str:
+    """The name of a target that may be given as an ARN."""
+    return target.rpartition("/")[2]
+
+
+def moment(text: Any) -> datetime:
+    """The time that an ISO 8601 text with an offset says.
+
+    Raises:
+        BadRequestError: It says none.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise BadRequestError(f"slot {text!r} is no ISO 8601 time") from error
+    if found.tzinfo is None:
+        raise BadRequestError(f"slot {text!r} has no offset from UTC")
+    return found.astimezone(UTC)
+
+
+def written(slot: datetime) -> str:
+    """A slot as the state machine writes it: to the second, in UTC."""
+    return slot.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The numbers of a source's targets at one slot.
+
+    Attributes:
+        slot: The time of every number.
+        source: Key of `SOURCES`.
+        values: The numbers by target, in the order of the source's metrics.
+        missing: Why there are none, by target.
+    """
+
+    slot: datetime
+    source: str
+    values: dict[str, list[float]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The reading as the state machine carries it: short, for its state holds 256 KiB."""
+        return {
+            "slot": written(self.slot), "source": self.source, "values": self.values, "missing": self.missing
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, document: Any) -> Self:
+        """The reading of a document that `to_json` made.
+
+        Raises:
+            BadRequestError: It is none.
+        """
+        try:
+            source = document["source"]
+            values = {str(name): [float(value) for value in row] for name, row in document["values"].items()}
+            missing = {str(name): str(reason) for name, reason in document["missing"].items()}
+            slot = moment(document["slot"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadRequestError("no reading") from error
+        if source not in SOURCES or any(len(row) != len(SOURCES[source].metrics) for row in values.values()):
+            raise BadRequestError("no reading of a source that is known")
+        return cls(slot, source, values, missing)

@@ -1,0 +1,77 @@
+"""Samples counters of ECS clusters, and of other sources, at one slot, and publishes them.
+
+Trigger: the state machine `container_metrics`, which invokes it every five seconds, and once more if a whole
+    minute is published at once.
+Input: `{"slot", "sources": [{"source", "targets"}], "put", "last"}` (see `requests`), or
+    `{"readings": [...]}`.
+Output: data in CloudWatch at the time of the slot, with a resolution of a second: of each target, and the
+    highest of all under `StackName`. The answer says how many, what is missing and why, and has the readings
+    that are still to be published. A target that is not there has no numbers, never zeros; its
+    `MissingSamples` is 1.
+On failure: `UnavailableError` is tried again by the state machine while that is in time. At the last attempt
+    targets of a source that cannot be used are missing, and the others are published. A slot that is past by
+    more than an interval is not sampled: the numbers would be those of another.
+Idempotent: a slot that is sampled twice gets a second sample of the same moment; Average and Maximum stay
+    what they are.
+Recorded event: events/container_metrics/sample_now.json
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from . import publish
+from .describe import read
+from .errors import BadRequestError, UnavailableError
+from .readings import Reading, label, written
+from .requests import SlotRequest
+from .settings import Settings
+
+__all__ = ["handler"]
+
+LATE = "LATE"
+logger = Logger()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+    """Sample a slot, or publish the readings of a minute."""
+    settings = Settings.from_env()
+    if "readings" in event:
+        if not isinstance(event["readings"], list):
+            raise BadRequestError("readings must be a list")
+        readings = [Reading.from_json(document) for document in event["readings"]]
+        return {"put": publish.put(readings, settings.stack_name)}
+    now = datetime.now(UTC)
+    request = SlotRequest.of(event, now)
+    readings = _read(request, now)
+    missing = [
+        {"slot": written(request.slot), "source": each.source, "target": target, "reason": reason}
+        for each in readings
+        for target, reason in each.missing.items()
+    ]
+    if missing:
+        logger.warning("samples missing", slot=written(request.slot), missing=missing)
+    put = 0 if request.by_minute else publish.put(readings, settings.stack_name)
+    left = [each.to_json() for each in readings] if request.by_minute else []
+    return {"slot": written(request.slot), "put": put, "missing": missing, "readings": left}
+
+
+def _read(request: SlotRequest, now: datetime) -> list[Reading]:
+    """Read every source; one that cannot be used costs the others nothing."""
+    if request.is_late(now):
+        return [
+            Reading(request.slot, source, missing=dict.fromkeys(map(label, targets), LATE))
+            for source, targets in request.targets.items()
+        ]
+    readings = []
+    for source, targets in request.targets.items():
+        try:
+            readings.append(read(source, targets, request.slot))
+        except UnavailableError as error:
+            if request.may_wait(datetime.now(UTC)):
+                raise
+            missing = dict.fromkeys(map(label, targets), str(error))
+            readings.append(Reading(request.slot, source, missing=missing))
+    return readings

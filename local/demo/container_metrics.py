@@ -1,0 +1,147 @@
+"""The container metrics: change counts through ECS's API, and read the five-second series back."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from local.demo.checks import Checks
+from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
+from local.suite import Suite
+
+__all__ = ["FLOW", "PAGE", "STEPS", "drive"]
+
+FLOW = "schedule → slots of the next minute → sample → CloudWatch → alarm, dashboard"
+PAGE = "insights/"
+STEPS = 8
+SLOT = timedelta(seconds=5)
+RUNNING = [1, 3]  # tasks at each slot
+SERVICES = [0, 1]
+
+
+def _seconds_until(moment: datetime) -> float:
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+class _Cluster:
+    """The cluster that the stack has locally."""
+
+    def __init__(self, suite: Suite, name: str) -> None:
+        self.name = name
+        self._ecs = suite.client("ecs")
+        definition = self._ecs.register_task_definition(
+            family="demo-containers", containerDefinitions=[{"name": "app", "image": "app", "memory": 64}]
+        )
+        self._definition = definition["taskDefinition"]["taskDefinitionArn"]
+
+    def scale(self, running: int, services: int) -> None:
+        """Have as many tasks and services, whatever there is."""
+        tasks = self._ecs.list_tasks(cluster=self.name)["taskArns"]
+        for task in tasks[running:]:
+            self._ecs.stop_task(cluster=self.name, task=task)
+        if running > len(tasks):
+            self._ecs.run_task(cluster=self.name, taskDefinition=self._definition, count=running - len(tasks))
+        arns = self._ecs.list_services(cluster=self.name)["serviceArns"]
+        for arn in arns[services:]:
+            self._ecs.delete_service(cluster=self.name, service=arn, force=True)
+        for _ in range(len(arns), services):
+            self._ecs.create_service(
+                cluster=self.name, serviceName=f"demo-{time.time_ns():x}", desiredCount=0,
+                taskDefinition=self._definition,
+            )  # fmt: skip
+
+
+def drive(suite: Suite, checks: Checks) -> None:
+    """Sample two slots of the stack's cluster, and of a cluster that is none of the stack's."""
+    machine, states = suite["ContainerMetricsStateMachineArn"], suite.client("stepfunctions")
+    cluster = _Cluster(suite, suite["ContainerMetricsClusterNames"].split(",")[0])
+    cluster.scale(RUNNING[0], SERVICES[0])
+
+    # A start so late that two slots alone are left.
+    while time.time() % 5 > 3.5:  # the next slot is too near to be sure of it
+        time.sleep(0.1)
+    now = datetime.now(UTC)
+    first = now.replace(second=now.second - now.second % 5, microsecond=0) + SLOT
+    scheduled = first + SLOT * (len(RUNNING) - 1) - timedelta(seconds=115)
+
+    def start(name: str) -> str:
+        given = {"scheduled": scheduled.strftime("%Y-%m-%dT%H:%M:%SZ"), "ECSClusterName": name}
+        answer = states.start_execution(stateMachineArn=machine, input=json.dumps(given))
+        return str(answer["executionArn"])
+
+    execution, stranger = start(cluster.name), start("someone-elses")
+    slots = [first + SLOT * number for number in range(len(RUNNING))]
+    for number, slot in enumerate(slots[:-1], 1):
+        time.sleep(_seconds_until(slot + SLOT / 2))
+        cluster.scale(RUNNING[number], SERVICES[number])
+
+    ended = _ended(suite, execution)
+    checks.equal(
+        "an execution that starts late samples the slots that are left", ended["status"], "SUCCEEDED"
+    )
+    for metric, counts in (("RunningTask", RUNNING), ("ActiveServices", SERVICES)):
+        series = _series(suite, cluster.name, metric, slots)
+        checks.equal(f"five-second series of {metric} are what the cluster had", series, counts)
+    refused = _ended(suite, stranger)
+    checks.true(
+        "a cluster that the template does not name fails with its reason",
+        refused["status"] == "FAILED" and "someone-elses: AccessDeniedException" in refused.get("cause", ""),
+        str(refused.get("cause")),
+    )
+    checks.equal(
+        "and has no zeros", _series(suite, "someone-elses", "RunningTask", slots), [None] * len(slots)
+    )
+    dashboard = suite.client("cloudwatch").get_dashboard(DashboardName=suite["ContainerMetricsDashboardName"])
+    checks.true("the dashboard is there", json.loads(dashboard["DashboardBody"])["widgets"])
+    rows = PersonAt(suite, DEMO_EMAIL, DEMO_PASSWORD).get("containers", cluster=cluster.name).json()["rows"]
+    shown = {row[0]: row[1] for row in rows}
+    found = [shown.get(int(slot.timestamp())) for slot in slots]
+    checks.equal("the page's API answers with the same series", found, RUNNING)
+    _check_schedule(suite, checks)
+
+
+def _check_schedule(suite: Suite, checks: Checks) -> None:
+    """Check that the schedule samples by itself, if the engine has been up for a minute."""
+    schedules = suite.client("scheduler").list_schedules()["Schedules"]
+    [schedule] = [each for each in schedules if "ContainerMetricsSchedule" in each["Name"]]
+    age = (datetime.now(UTC) - schedule["CreationDate"]).total_seconds()
+    states = suite.client("stepfunctions")
+    pages = states.get_paginator("list_executions").paginate(
+        stateMachineArn=suite["ContainerMetricsStateMachineArn"]
+    )
+    inputs = [
+        states.describe_execution(executionArn=each["executionArn"])["input"]
+        for page in pages
+        for each in page["executions"]
+    ]
+    started = sum('"sources"' in text for text in inputs)
+    checks.true("the schedule starts executions by itself", started or age < 62, f"none in {age:.0f} s")
+
+
+def _ended(suite: Suite, execution: str) -> dict[str, Any]:
+    """Wait until an execution has ended."""
+    client = suite.client("stepfunctions")
+    end = time.monotonic() + 40
+    while True:
+        found: dict[str, Any] = client.describe_execution(executionArn=execution)
+        if found["status"] != "RUNNING" or time.monotonic() > end:
+            return found
+        time.sleep(0.2)
+
+
+def _series(suite: Suite, cluster: str, metric: str, slots: list[datetime]) -> list[float | None]:
+    """Return the value at each slot, None where there is none."""
+    stat = {
+        "Metric": {
+            "Namespace": "ECS", "MetricName": metric,
+            "Dimensions": [{"Name": "ClusterName", "Value": cluster}],
+        },
+        "Period": 5, "Stat": "Maximum",
+    }  # fmt: skip
+    answer = suite.client("cloudwatch").get_metric_data(
+        MetricDataQueries=[{"Id": "m", "MetricStat": stat}], StartTime=slots[0], EndTime=slots[-1] + SLOT
+    )["MetricDataResults"][0]
+    found = dict(zip((each.astimezone(UTC) for each in answer["Timestamps"]), answer["Values"], strict=True))
+    return [found.get(slot) for slot in slots]

@@ -1,0 +1,129 @@
+"""Amazon ECS: tasks that are pending for a while, deleted clusters, and the permission to read a cluster."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core import iam_actions
+from ministack.core.responses import error_response_json, get_account_id, get_region
+from ministack.services import ecs as service
+
+from local.engine.delivery import scope
+from local.engine.patching import pin, replaces
+
+__all__ = ["described_clusters"]
+
+_MOST_CLUSTERS = 100
+
+
+def _start_up_seconds(definition: dict[str, Any]) -> float:
+    """Return how long a task's containers wait for those that they depend on to be healthy.
+
+    Nothing runs here, so the start period of a health check stands for the time that it takes.
+    """
+    containers = {each["name"]: each for each in definition["containerDefinitions"]}
+    awaited = {
+        dependency["containerName"]
+        for each in containers.values()
+        for dependency in each.get("dependsOn") or []
+        if dependency["condition"] == "HEALTHY"
+    }
+    checks = [containers[name].get("healthCheck") or {} for name in awaited]
+    return max((float(check.get("startPeriod") or 0) for check in checks), default=0.0)
+
+
+@replaces(service, "_run_task", digest="6e96d8f5a5b8")
+def _run_task(original: Callable[..., Any], request: dict[str, Any]) -> Any:
+    """A task is pending until the containers that others depend on are healthy"""
+    answer = original(request)
+    document = json.loads(answer[2])
+    definition = service._task_defs.get(service._resolve_td_key(request.get("taskDefinition", "")))
+    seconds = _start_up_seconds(definition) if definition and document.get("tasks") else 0.0
+    if not seconds:
+        return answer
+    account, region = get_account_id(), get_region()
+    for shown in document["tasks"]:
+        task = service._tasks[shown["taskArn"]]
+        task["lastStatus"] = shown["lastStatus"] = "PENDING"
+        for container in [*task["containers"], *shown["containers"]]:
+            container["lastStatus"] = "PENDING"
+        task["startedAt"] = None
+        shown.pop("startedAt", None)
+
+        def run(task: dict[str, Any] = task) -> None:
+            with scope(account, region):
+                if task["lastStatus"] == "PENDING":
+                    for container in task["containers"]:
+                        container["lastStatus"] = "RUNNING"
+                    service._mark_task_running(task["taskArn"], task)
+
+        timer = threading.Timer(seconds, run)
+        timer.daemon = True
+        timer.start()
+    return answer[0], answer[1], json.dumps(document).encode()
+
+
+@replaces(service, "_delete_cluster", digest="0ff8bca5ea39")
+def _delete_cluster(original: Callable[..., Any], request: dict[str, Any]) -> Any:
+    """A deleted cluster can be described for a while: it is inactive"""
+    name = service._resolve_cluster_name(request.get("cluster", "default"))
+    cluster = service._clusters.get(name)
+    if cluster is not None and cluster["status"] == "INACTIVE":
+        return error_response_json("ClusterNotFoundException", "Cluster not found.", 400)
+    answer = original(request)
+    if cluster is not None:
+        service._clusters[name] = cluster
+    return answer
+
+
+@replaces(service, "_describe_clusters", digest="1a58e06797d7")
+def _describe_clusters(original: Callable[..., Any], request: dict[str, Any]) -> Any:
+    """DescribeClusters takes 100 clusters"""
+    if len(request.get("clusters") or []) > _MOST_CLUSTERS:
+        return error_response_json(
+            "InvalidParameterException", f"Clusters cannot be more than {_MOST_CLUSTERS}.", 400
+        )
+    return original(request)
+
+
+# The emulator's table of actions was made of the functions as they were.
+for _action in (service._run_task, service._delete_cluster, service._describe_clusters):
+    _name = "".join(word.title() for word in _action.__name__.split("_"))
+    service._ACTION_MAP[_name] = _action
+
+
+@replaces(iam_actions, "request_tag_context", digest="d46adb816e02")
+def _context(
+    original: Callable[..., Any], name: str, action: str, body: bytes, parameters: dict[str, Any]
+) -> Any:
+    """IAM sees the clusters of DescribeClusters, and the namespace of PutMetricData"""
+    context = dict(original(name, action, body, parameters))
+    if action == "ecs:DescribeClusters":
+        # Each is a check of its own: see `iam_record`.
+        context["engine:resources"] = described_clusters(body, get_region(), get_account_id())
+    elif action == "cloudwatch:PutMetricData":
+        context["cloudwatch:namespace"] = _namespace(body, parameters)
+    return context
+
+
+def described_clusters(body: bytes, region: str, account: str) -> list[str]:
+    """Return the ARNs of the clusters that a DescribeClusters request is about."""
+    clusters = json.loads(body or b"{}").get("clusters") or ["default"]
+    prefix = f"arn:aws:ecs:{region}:{account}:cluster/"
+    return [each if each.startswith("arn:") else prefix + each for each in clusters]
+
+
+def _namespace(body: bytes, parameters: dict[str, Any]) -> str:
+    """Return the namespace of a PutMetricData request: JSON, or a query."""
+    given = parameters.get("Namespace")
+    if given:
+        return str(given[0] if isinstance(given, list) else given)
+    return str(json.loads(body).get("Namespace", "")) if body[:1] == b"{" else ""
+
+
+pin(service, "_mark_task_running", "42c41b2d19b9")
+pin(service, "_put_cluster", "ffb913a6165a")
+pin(service, "_recount_cluster", "3df63f5702ba")

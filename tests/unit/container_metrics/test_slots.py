@@ -1,0 +1,107 @@
+"""The slots of the state machine's definition, by its own expressions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonata.jexception import JException
+
+from bench.container_day import SLOT, definition, evaluate, simulate, slots
+
+MOMENT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+CLUSTER = {"ECSClusterName": "cluster"}
+SCHEDULED = CLUSTER | {"scheduled": "2026-11-25T12:00:00Z"}
+STATES = definition()["States"]
+
+
+def at(seconds: float) -> datetime:
+    return MOMENT + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("scheduled", [True, False], ids=["scheduled time", "start alone"])
+def test_a_day_of_starts_that_are_up_to_59_seconds_late_has_neither_gaps_nor_duplicates(
+    scheduled: bool,
+) -> None:
+    day = simulate(seed=20261125, scheduled=scheduled)
+    assert (day.gaps, day.duplicates, day.sampled) == (0, 0, 17_280)
+
+
+def test_starts_that_are_later_leave_gaps_and_never_duplicates() -> None:
+    day = simulate(seed=1, jitter_s=110)
+    assert day.gaps > 0, "the simulation can tell"
+    assert day.duplicates == 0
+
+
+@given(st.floats(0, 59.99))
+def test_the_minute_after_the_scheduled_one_is_sampled_whenever_the_start_is(jitter: float) -> None:
+    assert slots(SCHEDULED, at(jitter)) == [at(60) + SLOT * number for number in range(12)]
+
+
+@given(st.floats(60, 300))
+def test_a_late_start_skips_the_slots_that_are_past(late: float) -> None:
+    wanted = [at(60) + SLOT * number for number in range(12)]
+    started = at(late).replace(microsecond=at(late).microsecond // 1000 * 1000)  # as AWS writes it
+    assert slots(SCHEDULED, at(late)) == [slot for slot in wanted if slot >= started]
+
+
+def test_successive_minutes_meet_even_if_a_schedule_is_no_whole_minute() -> None:
+    first = slots(CLUSTER | {"scheduled": "2026-11-25T12:00:17Z"}, at(20))
+    second = slots(CLUSTER | {"scheduled": "2026-11-25T12:01:17Z"}, at(80))
+    assert second[0] - first[-1] == SLOT
+    assert first[0].second % 5 == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cause"),
+    [
+        ({}, "nothing to sample"),
+        ({"sources": []}, "nothing to sample"),
+        ({"sources": [{"source": "ecs"}]}, "nothing to sample"),
+        ({"ECSClusterName": []}, "nothing to sample"),
+        ({"ECSClusterName": ""}, "a name is empty"),
+        ({"ECSClusterName": ["a", " "]}, "a name is empty"),
+        ({"sources": [{"source": "ecs", "targets": ["a", 5]}]}, "a name is empty, or no text"),
+        (CLUSTER | {"scheduled": "2026-11-25T12:05:00Z"}, "in the future"),
+    ],
+)
+def test_bad_input_is_refused_with_its_reason(wrong: dict[str, Any], cause: str) -> None:
+    with pytest.raises(JException, match=cause):
+        slots(wrong, at(0))
+
+
+def test_a_cluster_a_list_of_clusters_and_sources_all_become_sources() -> None:
+    expression = STATES["Sample the slots"]["ItemSelector"]["sources"]
+    queue = {"source": "sqs", "targets": ["queue"]}
+    assert evaluate(expression, input=CLUSTER) == [{"source": "ecs", "targets": ["cluster"]}]
+    several = evaluate(expression, input={"ECSClusterName": ["a", "b"], "sources": [queue]})
+    assert several == [queue, {"source": "ecs", "targets": ["a", "b"]}]
+
+
+def missing(slot: str, target: str = "ghost") -> dict[str, str]:
+    return {"slot": f"2026-11-25T12:01:{slot}Z", "source": "ecs", "target": target, "reason": "MISSING"}
+
+
+def test_the_cause_of_a_failure_names_targets_reasons_and_slots() -> None:
+    given = {"missing": [missing("05"), missing("10"), missing("10", "other")]}
+    cause = evaluate(STATES["Samples missing"]["Cause"], input=given)
+    assert cause == "ecs ghost: MISSING (12:01:05, 12:01:10); ecs other: MISSING (12:01:10)"
+
+
+def test_the_cause_of_a_failure_is_short_enough_for_a_thousand_clusters() -> None:
+    given = {"missing": [missing("05", f"cluster-{number:0200d}") for number in range(1000)]}
+    assert 1000 < len(evaluate(STATES["Samples missing"]["Cause"], input=given)) < 32_768
+
+
+def test_a_slot_whose_function_fails_misses_every_target() -> None:
+    [catcher] = STATES["Sample the slots"]["ItemProcessor"]["States"]["Sample"]["Catch"]
+    found = evaluate(
+        catcher["Output"]["missing"],
+        input={"slot": "s", "sources": [{"source": "ecs", "targets": ["a", "b"]}]},
+        errorOutput={"Error": "Sandbox.Timedout", "Cause": "x" * 1000},
+    )
+    reason = "Sandbox.Timedout: " + "x" * 200
+    assert found == [{"slot": "s", "source": "ecs", "target": each, "reason": reason} for each in "ab"]
