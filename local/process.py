@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +22,7 @@ __all__ = ["ACCOUNT", "REGION", "ROOT", "EngineError", "EngineProcess", "aws_env
 ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+_MAKING = threading.Lock()  # boto3's default session makes one client at a time
 
 
 class EngineError(RuntimeError):
@@ -191,17 +193,18 @@ class EngineProcess:
 
         environment = aws_environment(self.endpoint)
         make: Any = boto3.client
-        return make(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=region,
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-            config=Config(
-                retries={"max_attempts": 0}, s3={"addressing_style": "path"}, inject_host_prefix=False,
-                connect_timeout=5, read_timeout=60,
-            ),
-        )  # fmt: skip
+        with _MAKING:
+            return make(
+                service,
+                endpoint_url=self.endpoint,
+                region_name=region,
+                aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+                config=Config(
+                    retries={"max_attempts": 0}, s3={"addressing_style": "path"}, inject_host_prefix=False,
+                    connect_timeout=5, read_timeout=60,
+                ),
+            )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Return what ``start`` wrote about this engine."""

@@ -24,7 +24,7 @@ type Client = Callable[[str], Any]
 WEB = ROOT / "web"
 SAMPLES = WEB / "images/samples"
 PICTURES = {".jpg", ".png", ".gif", ".webp", ".avif"}
-# Every output but these is public: pages need no queue, topic, state machine or search server, and ask for clusters.
+# Every output but these is public: pages need no queue, topic, state machine or search server.
 _PRIVATE = ("QueueUrl", "TopicArn", "StateMachineArn", "ClusterNames", "SearchUrl")
 
 
