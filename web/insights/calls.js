@@ -1,6 +1,6 @@
 // Who changes what in EC2: asked again every minute while the page is seen.
 import { element } from "../shared/suite.js";
-import { bars, stacks, table } from "./charts.js";
+import { bars, room, stacks, table } from "./charts.js";
 
 const REFRESH_MS = 60_000; // Firehose waits as long; each look is three queries of Athena's, about $0.00015
 const NAMES = 6; // of a chart; the other calls are one more
@@ -50,16 +50,15 @@ function showCalls({ columns, rows, as_of: asOf }, window, into) {
     const of = rows.filter((row) => row[slot] === key);
     return [label, ...names.map((each) => of.filter((row) => (shown.includes(row[name]) ? row[name] : "others") === each).reduce((sum, row) => sum + row[calls], 0))];
   });
-  return [...stacks(title, points, names, count, into.clientWidth), table(title, [["Call", (row) => row[0]], ["Calls", (row) => count(row[1]), true]], by)];
+  return [...stacks(title, points, names, count, room(into, 1200)), table(title, [["Call", (row) => row[0]], ["Calls", (row) => count(row[1]), true]], by)];
 }
 
-function showActors({ columns, rows }, window) {
+function showActors({ columns, rows }, window, into) {
   const [actor, kind, calls, failed, latest] = ["actor", "actor_type", "calls", "failed", "latest"].map((each) => columns.indexOf(each));
   const title = `Actors with the most calls in ${window.words}`;
-  return [
-    ...bars(title, rows.slice(0, 10).map((row) => [row[actor] ?? "–", row[calls]]), count),
-    table(title, [["Actor", (row) => row[actor]], ["Kind", (row) => row[kind]], ["Calls", (row) => count(row[calls]), true], ["Failed", (row) => count(row[failed]), true], ["Last", (row) => new Date(row[latest]).toLocaleString()]], rows),
-  ];
+  return [element("div", { className: "beside" },
+    element("div", {}, ...bars(title, rows.slice(0, 10).map((row) => [row[actor] ?? "–", row[calls]]), count, room(into, 460))),
+    table(title, [["Actor", (row) => row[actor]], ["Kind", (row) => row[kind]], ["Calls", (row) => count(row[calls]), true], ["Failed", (row) => count(row[failed]), true], ["Last", (row) => new Date(row[latest]).toLocaleString()]], rows))];
 }
 
 function showDenied({ columns, rows }, window) {

@@ -87,16 +87,21 @@ export function stacks(title, points, names, show, width) {
   return [chart, element("ul", { className: "legend" }, ...legend)];
 }
 
+/** How wide a chart may be, so that its text is as large as the page's: the place's own width, up to a bound. */
+export const room = (place, most = 900) => Math.min(most, Math.max(240, place.clientWidth || most));
+
 /** Horizontal bars, longest first: `rows` are [name, value]. */
-export function bars(title, rows, show) {
-  const [width, step, left] = [460, 22, 150];
+export function bars(title, rows, show, width = 460) {
+  const step = 22;
+  const left = Math.min(150, Math.round(width * 0.45));
+  const longest = Math.floor((left - 8) / 7.4); // characters of a name
   const most = Math.max(...rows.map(([, value]) => value)) || 1;
   const chart = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${rows.length * step}`, role: "img", "aria-label": `${title}: ${rows.map(([name, value]) => `${name} ${show(value)}`).join(", ")}` });
   rows.forEach(([name, value], place) => {
     const middle = place * step + step / 2;
     const length = (value / most) * (width - left - 80);
     chart.append(
-      svg("text", { class: "name", x: left - 8, y: middle + 4, "text-anchor": "end" }, name.length > 22 ? `${name.slice(0, 21)}…` : name),
+      svg("text", { class: "name", x: left - 8, y: middle + 4, "text-anchor": "end" }, name.length > longest ? `${name.slice(0, longest - 1)}…` : name),
       svg("rect", { class: "bar first", x: left, y: middle - 7, width: Math.max(1, length).toFixed(1), height: 14 }, svg("title", {}, `${name}: ${show(value)}`)),
       svg("text", { x: left + length + 6, y: middle + 4 }, show(value)));
   });

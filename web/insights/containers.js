@@ -1,6 +1,6 @@
 // Counters of one cluster every five seconds. A slot without numbers is a gap, never a zero.
 import { element } from "../shared/suite.js";
-import { clock, lines, table } from "./charts.js";
+import { clock, lines, room, table } from "./charts.js";
 
 const REFRESH_MS = 10_000; // each look asks CloudWatch for five metrics, $0.00005
 const SLOT_S = 5;
@@ -54,9 +54,9 @@ function show(answer) {
     [["Time", (row) => clock(row[0])], ...columns.map(([title, place]) => [title, (row) => row[place], true])], every.toReversed()));
   const charts = columns.map(([title]) => element("div", {}, element("h3", {}, title), element("div")));
   body.replaceChildren(element("div", { className: "grid counters" }, ...charts), details);
-  columns.forEach(([title, place], index) => {
-    const room = charts[index].lastChild; // as wide as it is shown, so that its text is readable on a phone
-    room.append(...lines(`${title} of ${answer.cluster}`, every.map((row) => [row[0], row[place]]), [title], whole, Math.max(240, room.clientWidth)));
+  columns.forEach(([title, column], index) => {
+    const place = charts[index].lastChild;
+    place.append(...lines(`${title} of ${answer.cluster}`, every.map((row) => [row[0], row[column]]), [title], whole, room(place)));
   });
   body.querySelector(".scroll").scrollTop = before;
   Object.assign(badge, { className: "badge good", textContent: `as of ${clock(answer.rows.at(-1)[0])}` });

@@ -1,7 +1,7 @@
 // Live panels refresh while the page is seen; panels at rest are asked when somebody asks.
 import { bytes, configuration, element } from "../shared/suite.js";
 import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
-import { bars, clock, lines, table } from "./charts.js";
+import { bars, clock, lines, room, table } from "./charts.js";
 import { followCalls, prepareCalls } from "./calls.js";
 import { followContainers, prepareContainers } from "./containers.js";
 import { followPosters, preparePosters } from "./posters.js";
@@ -24,6 +24,12 @@ const AT_REST = [
 ];
 const NAMES = { "-": "people", ai: "AI crawlers" };
 
+// Each application's section, and the output of the stack that tells that it is there; in the order of the page.
+const SECTIONS = {
+  "#live": "LogStreamName", "#rest": "AccessLogsWorkGroupName", "#posters": "SocialWorkGroupName",
+  "#containers": "ContainerMetricsFunctionName", "#calls": "Ec2WorkGroupName",
+};
+
 let config;
 let timer;
 
@@ -37,11 +43,12 @@ function showDoor() {
   find("#door").hidden = Boolean(who);
   find("#who").hidden = !who;
   find("#who span").textContent = who?.email ?? "";
-  find("#live").hidden = !who || !config.LogStreamName;
-  find("#rest").hidden = !who || !config.AccessLogsWorkGroupName;
-  find("#posters").hidden = !who || !config.SocialWorkGroupName;
-  find("#containers").hidden = !who || !config.ContainerMetricsFunctionName;
-  find("#calls").hidden = !who || !config.Ec2WorkGroupName;
+  for (const [section, output] of Object.entries(SECTIONS)) find(section).hidden = !who || !config[output];
+  const shown = Object.keys(SECTIONS).filter((section) => !find(section).hidden);
+  const links = shown.map((section) => element("a", { href: section }, find(`${section} > h2`).firstChild.textContent.trim()));
+  const nav = find("nav");
+  nav.replaceChildren(...links);
+  nav.hidden = links.length < 2;
   return who;
 }
 
@@ -100,24 +107,24 @@ function showLive(live) {
     return made;
   };
   fill(body("requests"),
-    ...lines("Requests per second", seconds.map(([second, requests, , bots]) => [second, requests, bots]), ["all", "bots"], count),
+    ...lines("Requests per second", seconds.map(([second, requests, , bots]) => [second, requests, bots]), ["all", "bots"], count, room(body("requests"))),
     details([["Requests", (row) => count(row[1]), true], ["Of bots", (row) => count(row[3]), true]]));
   fill(body("sent"),
-    ...lines("Bytes per second", seconds.map(([second, , sent]) => [second, sent]), ["bytes"], bytes),
+    ...lines("Bytes per second", seconds.map(([second, , sent]) => [second, sent]), ["bytes"], bytes, room(body("sent"))),
     details([["Bytes", (row) => bytes(row[2]), true]]));
   for (const [name, heading] of [["distributions", "Distribution"], ["locations", "Edge location"]]) {
     const rows = live[name].rows.toSorted((one, other) => other[2] - one[2]);
-    fill(body(name), ...bars(`Bytes by ${heading.toLowerCase()}`, rows.slice(0, BARS).map(([key, , sent]) => [key, sent]), bytes),
+    fill(body(name), ...bars(`Bytes by ${heading.toLowerCase()}`, rows.slice(0, BARS).map(([key, , sent]) => [key, sent]), bytes, room(body(name), 460)),
       table(`Bytes by ${heading.toLowerCase()}`, [[heading, (row) => row[0]], ["Requests", (row) => count(row[1]), true], ["Bytes", (row) => bytes(row[2]), true]], rows));
   }
   const bots = live.bots.rows;
   fill(body("bots"), ...(bots.length ? [
-    ...bars("Requests of bots", grouped(bots, 0, 3).slice(0, BARS), count),
+    ...bars("Requests of bots", grouped(bots, 0, 3).slice(0, BARS), count, room(body("bots"), 460)),
     table("Requests of bots", [["Address", (row) => row[0]], ["Edge", (row) => row[1]], ["Distribution", (row) => row[2]], ["Requests", (row) => count(row[3]), true], ["Bytes", (row) => bytes(row[4]), true]], bots),
   ] : [empty("No bots in the last minutes")]));
   const viewers = live.viewers.rows;
   fill(body("viewers"), ...(viewers.length ? [
-    ...bars("Requests of viewers", viewers.slice(0, BARS), count),
+    ...bars("Requests of viewers", viewers.slice(0, BARS), count, room(body("viewers"), 460)),
     table("Requests of viewers", [["Address", (row) => row[0]], ["Requests", (row) => count(row[1]), true]], viewers),
     element("p", { className: "muted note" }, `Minute of ${clock(live.viewers.minute)}; ${live.viewers.error ? `counts may be too low by at most ${count(live.viewers.error)}` : "exact"}`),
   ] : [empty("No viewers yet")]));
@@ -156,7 +163,7 @@ async function showAtRest({ panel: name, title, bar, show, add, columns }, query
     const [label, value] = bar.map((column) => place[column]);
     const rows = add ? grouped(answer.rows, label, value) : answer.rows.map((row) => [readable(bar[0], row[label]), row[value]]);
     fill(body, ...(rows.length ? [
-      ...bars(title, rows.slice(0, BARS), show),
+      ...bars(title, rows.slice(0, BARS), show, room(body, 460)),
       table(title, Object.entries(columns).map(([column, heading]) => [heading, (row) => readable(column, row[place[column]]), typeof answer.rows[0][place[column]] === "number"]), answer.rows),
     ] : [empty("No requests in these days")]),
       element("p", { className: "muted note" }, `As of ${new Date(answer.as_of).toLocaleString()}, ${bytes(answer.scanned)} scanned${answer.more ? `; of the ${count(answer.rows.length)} heaviest rows` : ""}`));

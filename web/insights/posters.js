@@ -1,6 +1,6 @@
 // Who posts most: asked again and again while the page is seen.
 import { element } from "../shared/suite.js";
-import { bars, table } from "./charts.js";
+import { bars, room, table } from "./charts.js";
 
 const REFRESH_MS = 10_000; // each look is a query of Athena's, about $0.00005
 const WINDOWS = { hour: "the last hour", day: "the last 24 hours", week: "the last 7 days" };
@@ -21,7 +21,7 @@ function show({ columns, rows, as_of: asOf }, window, most) {
     const title = `The ${top.length} users with the most posts in ${WINDOWS[window]}`;
     const places = new Map(top.map((row, place) => [row, place + 1]));
     body.replaceChildren(element("div", { className: "beside" },
-      element("div", {}, ...bars(title, top.map((row) => [row[user], row[posts]]), count)),
+      element("div", {}, ...bars(title, top.map((row) => [row[user], row[posts]]), count, room(body, 460))),
       table(title, [["", (row) => places.get(row), true], ["User", (row) => row[user]], ["Posts", (row) => count(row[posts]), true]], top)));
     body.querySelector(".scroll").scrollTop = before;
   }

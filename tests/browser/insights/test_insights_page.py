@@ -79,6 +79,20 @@ def test_who_signs_in_comes_back_to_the_page_and_the_code_is_gone_from_the_addre
     assert page.evaluate("() => Object.keys(localStorage).length + document.cookie.length") == 0
 
 
+def test_a_link_leads_to_each_applications_panels_and_the_page_fits_a_phone(
+    page: Page, suite: Suite, person: PersonAt
+) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    sign_in(page, suite, person)
+    sections = page.locator("main > section:visible:not(#door)").evaluate_all("all => all.map(one => one.id)")
+    assert sections == ["live", "rest", "posters", "containers", "calls"]
+    links = page.get_by_role("navigation", name="Panels").get_by_role("link")
+    assert links.evaluate_all("all => all.map(one => one.hash.slice(1))") == sections
+    links.last.click()
+    expect(page.get_by_role("heading", name="EC2 calls")).to_be_in_viewport()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 320
+
+
 def test_wrong_password_stays_outside(page: Page, suite: Suite, person: PersonAt) -> None:
     page.goto(f"{suite['WebUrl']}/insights/")
     page.get_by_role("button", name="Sign in").click()
