@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.ec2_calls import Calls, broken, encoded, firehose_event
 from bench.harness import ROOT, Suite, compare, one_core
+from local.athena import ask
 from local.deploy import build as sam_build
 from local.deploy import deploy
 from local.process import EngineProcess
@@ -88,21 +89,8 @@ class Record:
 
     def count(self, what: str, of: str) -> int:
         """Ask Athena for a count."""
-        athena = self._suite.client("athena")
-        execution = athena.start_query_execution(
-            QueryString=f"SELECT {what} FROM {of}",  # noqa: S608 - both are ours
-            QueryExecutionContext={"Database": self._suite["Ec2DatabaseName"]},
-            WorkGroup=self._suite["Ec2WorkGroupName"],
-        )["QueryExecutionId"]
-        while True:
-            status = athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]["Status"]
-            if status["State"] not in ("QUEUED", "RUNNING"):
-                break
-            time.sleep(0.1)
-        if status["State"] != "SUCCEEDED":
-            raise RuntimeError(status.get("StateChangeReason"))
-        rows = athena.get_query_results(QueryExecutionId=execution)["ResultSet"]["Rows"]
-        return int(rows[1]["Data"][0]["VarCharValue"])
+        [[found]] = ask(self._suite, "Ec2", f"SELECT {what} FROM {of}")  # noqa: S608 - both are ours
+        return int(found or 0)
 
     def wait(self, rows: int) -> float:
         """Wait until the table has as many rows; seconds."""

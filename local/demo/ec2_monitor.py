@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.ec2_calls import Calls, Event, at, broken, recorded
+from local.athena import ask
 from local.demo.checks import Checks
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.subscriber import Subscriber
@@ -92,24 +93,10 @@ def _ours(events: Iterable[Event], prefix: str, moment: datetime) -> list[Event]
     return [at(event, moment, f"{prefix}-{event['detail']['eventID']}") for event in events]
 
 
-def _rows(suite: Suite, prefix: str, what: str, of: str) -> list[tuple[str, ...]]:
+def _rows(suite: Suite, prefix: str, what: str, of: str) -> list[tuple[str | None, ...]]:
     """Ask Athena about this run's events."""
-    athena = suite.client("athena")
-    execution = athena.start_query_execution(
-        QueryString=f"SELECT {what} FROM {of} WHERE event_id LIKE '{prefix}%'",  # noqa: S608 - all of it is ours
-        QueryExecutionContext={"Database": suite["Ec2DatabaseName"]},
-        WorkGroup=suite["Ec2WorkGroupName"],
-    )["QueryExecutionId"]
-    while True:
-        status = athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]["Status"]
-        if status["State"] not in ("QUEUED", "RUNNING"):
-            break
-        time.sleep(0.05)
-    if status["State"] != "SUCCEEDED":
-        raise RuntimeError(str(status.get("StateChangeReason")))
-    pages = athena.get_paginator("get_query_results").paginate(QueryExecutionId=execution)
-    rows = [row["Data"] for page in pages for row in page["ResultSet"]["Rows"]]
-    return [tuple(value.get("VarCharValue", "") for value in row) for row in rows[1:]]
+    sql = f"SELECT {what} FROM {of} WHERE event_id LIKE '{prefix}%'"  # noqa: S608 - all of it is ours
+    return ask(suite, "Ec2", sql)
 
 
 def _failed(suite: Suite) -> set[bytes]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.social_posts import Posts, Record
+from local.athena import ask
 from local.demo.checks import Checks
 from local.feed_posts import feed
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
@@ -39,23 +40,8 @@ class Lake:
 
     def ask(self, sql: str, *parameters: str) -> list[tuple[str, ...]]:
         """Run a query and return its rows as texts."""
-        athena = self._suite.client("athena")
-        execution = athena.start_query_execution(
-            QueryString=sql,
-            QueryExecutionContext={"Database": self._suite["SocialDatabaseName"]},
-            WorkGroup=self._suite["SocialWorkGroupName"],
-            **({"ExecutionParameters": list(parameters)} if parameters else {}),
-        )["QueryExecutionId"]
-        while True:
-            status = athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]["Status"]
-            if status["State"] not in ("QUEUED", "RUNNING"):
-                break
-            time.sleep(0.05)
-        if status["State"] != "SUCCEEDED":
-            raise RuntimeError(f"{status.get('StateChangeReason')} in {sql}")
-        pages = athena.get_paginator("get_query_results").paginate(QueryExecutionId=execution)
-        rows = [row["Data"] for page in pages for row in page["ResultSet"]["Rows"]]
-        return [tuple(value.get("VarCharValue", "") for value in row) for row in rows[1:]]
+        rows = ask(self._suite, "Social", sql, *parameters)
+        return [tuple(value or "" for value in row) for row in rows]
 
     def distinct(self) -> int:
         """Return how many distinct posts are there."""

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from bench.ec2_calls import Event, at, encoded
+from local import athena
 from local.subscriber import Subscriber
 from local.suite import Suite
-from tests.support.athena import ask_in
 from tests.support.waiting import wait_until
 
 
@@ -48,7 +48,7 @@ class Ec2:
 
     def ask(self, sql: str, *parameters: str) -> list[tuple[str | None, ...]]:
         """Ask Athena in the EC2 monitor's workgroup."""
-        return ask_in(self.suite, "Ec2", sql, *parameters)
+        return athena.ask(self.suite, "Ec2", sql, *parameters)
 
     def rows(self, *columns: str, of: str = "calls") -> list[tuple[str | None, ...]]:
         """Return this test's rows of the view, or of the table."""

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from bench.social_posts import Record
+from local import athena
 from local.feed_posts import put
 from local.process import REGION, ROOT
 from local.suite import Suite
 from shared.envelope import Envelope
-from tests.support.athena import ask_in
 from tests.support.permissions import function
 from tests.support.waiting import wait_until
 
@@ -135,7 +135,7 @@ class Social:
 
     def ask(self, sql: str, *parameters: str) -> list[tuple[str | None, ...]]:
         """Ask Athena in the social stream's workgroup."""
-        return ask_in(self.suite, "Social", sql, *parameters)
+        return athena.ask(self.suite, "Social", sql, *parameters)
 
     def top_of_day(self, day: datetime) -> list[tuple[str | None, ...]]:
         """Ask the saved query for the top ten of a day among this test's users."""
