@@ -211,6 +211,12 @@ def test_alarm_rings_after_30_seconds_of_pending_tasks() -> None:
     assert alarm["MetricName"] in SOURCES["ecs"].highest
 
 
+def test_alarm_of_minutes_published_at_once_does_not_ring_for_one_pending_slot() -> None:
+    """Every task is pending for a moment when it starts."""
+    alarm = TEMPLATE["ContainerMetricsPendingAlarm"]["Properties"]
+    assert alarm["Statistic"] == {"Fn::If": ["ContainerMetricsByMinute", "Minimum", "Maximum"]}
+
+
 def widgets() -> list[dict[str, Any]]:
     fragment = yaml.safe_load((ROOT / "dashboards/container_metrics.yaml").read_text())
     body = json.loads(fragment["DashboardBody"]["Fn::Sub"])

@@ -57,6 +57,16 @@ class Reading:
             "slot": written(self.slot), "source": self.source, "values": self.values, "missing": self.missing
         }  # fmt: skip
 
+    def missing_by_reason(self) -> list[dict[str, Any]]:
+        """What is missing, a row for each reason: short as well, for a whole minute may be missing."""
+        targets: dict[str, list[str]] = {}
+        for target, reason in self.missing.items():
+            targets.setdefault(reason, []).append(target)
+        return [
+            {"slot": written(self.slot), "source": self.source, "targets": some, "reason": reason}
+            for reason, some in targets.items()
+        ]
+
     @classmethod
     def from_json(cls, document: Any) -> Self:
         """The reading of a document that `to_json` made.

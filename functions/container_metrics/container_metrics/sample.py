@@ -46,11 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     now = datetime.now(UTC)
     request = SlotRequest.of(event, now)
     readings = _read(request, now)
-    missing = [
-        {"slot": written(request.slot), "source": each.source, "target": target, "reason": reason}
-        for each in readings
-        for target, reason in each.missing.items()
-    ]
+    missing = [row for each in readings for row in each.missing_by_reason()]
     if missing:
         logger.warning("samples missing", slot=written(request.slot), missing=missing)
     put = 0 if request.by_minute else publish.put(readings, settings.stack_name)

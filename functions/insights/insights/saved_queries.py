@@ -64,11 +64,11 @@ def _dates(query: Mapping[str, str], now: datetime) -> list[str]:
     try:
         last = date.fromisoformat(query["to"]) if "to" in query else today
         first = date.fromisoformat(query["from"]) if "from" in query else last - timedelta(days=DAYS - 1)
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or a week before the first that there is
         raise InsightsError(400, "bad_request", "from and to must be dates such as 2026-11-22.") from None
-    if not first <= last <= first + timedelta(days=MAX_DAYS):
+    if not 0 <= (last - first).days <= MAX_DAYS:
         raise InsightsError(400, "bad_request", f"from must be before to, by at most {MAX_DAYS} days.")
-    return [f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"]
+    return [first.isoformat(), last.isoformat()]
 
 
 def _window(query: Mapping[str, str], now: datetime) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,18 +82,18 @@ def test_a_cluster_a_list_of_clusters_and_sources_all_become_sources() -> None:
     assert several == [queue, {"source": "ecs", "targets": ["a", "b"]}]
 
 
-def missing(slot: str, target: str = "ghost") -> dict[str, str]:
-    return {"slot": f"2026-11-25T12:01:{slot}Z", "source": "ecs", "target": target, "reason": "MISSING"}
+def missing(slot: str, *targets: str) -> dict[str, Any]:
+    return {"slot": f"2026-11-25T12:01:{slot}Z", "source": "ecs", "targets": [*targets], "reason": "MISSING"}
 
 
 def test_the_cause_of_a_failure_names_targets_reasons_and_slots() -> None:
-    given = {"missing": [missing("05"), missing("10"), missing("10", "other")]}
+    given = {"missing": [missing("05", "ghost"), missing("10", "ghost", "other")]}
     cause = evaluate(STATES["Samples missing"]["Cause"], input=given)
     assert cause == "ecs ghost: MISSING (12:01:05, 12:01:10); ecs other: MISSING (12:01:10)"
 
 
 def test_the_cause_of_a_failure_is_short_enough_for_a_thousand_clusters() -> None:
-    given = {"missing": [missing("05", f"cluster-{number:0200d}") for number in range(1000)]}
+    given = {"missing": [missing("05", *(f"cluster-{number:0200d}" for number in range(1000)))]}
     assert 1000 < len(evaluate(STATES["Samples missing"]["Cause"], input=given)) < 32_768
 
 
@@ -104,4 +105,16 @@ def test_a_slot_whose_function_fails_misses_every_target() -> None:
         errorOutput={"Error": "Sandbox.Timedout", "Cause": "x" * 1000},
     )
     reason = "Sandbox.Timedout: " + "x" * 200
-    assert found == [{"slot": "s", "source": "ecs", "target": each, "reason": reason} for each in "ab"]
+    assert found == [{"slot": "s", "source": "ecs", "targets": ["a", "b"], "reason": reason}]
+
+
+def test_a_minute_whose_function_fails_fits_into_the_state_for_two_hundred_clusters() -> None:
+    [catcher] = STATES["Sample the slots"]["ItemProcessor"]["States"]["Sample"]["Catch"]
+    clusters = [f"a-cluster-of-some-name-{number:04d}" for number in range(200)]
+    found = evaluate(
+        catcher["Output"]["missing"],
+        input={"slot": "2026-11-25T12:01:05.000Z", "sources": [{"source": "ecs", "targets": clusters}]},
+        errorOutput={"Error": "Sandbox.Timedout", "Cause": "x" * 1000},
+    )
+    assert found[0]["targets"] == clusters
+    assert 12 * len(json.dumps(found)) < 256 * 1024

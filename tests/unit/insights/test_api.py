@@ -242,6 +242,7 @@ def test_a_failed_query_is_said(
         ({"from": "yesterday"}, 400, "bad_request"),
         ({"from": "2026-11-23", "to": "2026-11-22"}, 400, "bad_request"),
         ({"from": "2020-01-01", "to": "2026-11-22"}, 400, "bad_request"),
+        ({"to": "0001-01-03"}, 400, "bad_request"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(
@@ -252,6 +253,16 @@ def test_what_cannot_be_asked_is_refused(
     found, body = ask(event, context)
     assert (found, body["code"]) == (status, code)
     assert athena.started == []
+
+
+@pytest.mark.parametrize("day", ["0001-01-07", "0500-01-01", "9999-12-31"])
+def test_the_first_and_the_last_dates_that_there_are_can_be_asked_for(
+    athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace, day: str
+) -> None:
+    event = recorded("api_top_viewers") | {"queryStringParameters": {"from": day, "to": day}}
+    assert ask(event, context)[0] == 200
+    [started] = athena.started
+    assert started["ExecutionParameters"] == [f"'{day}'", f"'{day}'"]
 
 
 def test_queries_of_other_workgroups_are_unknown(
