@@ -43,7 +43,7 @@ function showDoor() {
   find("#door").hidden = Boolean(who);
   find("#who").hidden = !who;
   find("#who span").textContent = who?.email ?? "";
-  for (const [section, output] of Object.entries(SECTIONS)) find(section).hidden = !who || !config[output];
+  for (const [section, output] of Object.entries(SECTIONS)) find(section).hidden = !(who && config.InsightsApiUrl && config[output]);
   const shown = Object.keys(SECTIONS).filter((section) => !find(section).hidden);
   const links = shown.map((section) => element("a", { href: section }, find(`${section} > h2`).firstChild.textContent.trim()));
   const nav = find("nav");
@@ -199,7 +199,7 @@ try {
   prepareAtRest();
   const postersShown = () => Boolean(person() && config.SocialWorkGroupName);
   preparePosters(panel, postersShown);
-  const containersShown = () => Boolean(person() && config.ContainerMetricsFunctionName);
+  const containersShown = () => Boolean(person() && config.InsightsApiUrl && config.ContainerMetricsFunctionName);
   prepareContainers(panel, containersShown);
   const callsShown = () => Boolean(person() && config.Ec2WorkGroupName);
   prepareCalls(panel, callsShown);
