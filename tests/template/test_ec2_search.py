@@ -65,7 +65,7 @@ def test_function_may_create_documents_and_put_the_template_and_nothing_else() -
     assert {(each["Action"], *paths(each)) for each in own_statements} == allowed
 
 
-def test_people_read_and_search_from_their_addresses_and_change_nothing() -> None:
+def test_people_read_search_and_open_dashboards_from_their_addresses() -> None:
     policy = statements()
     theirs = [
         each for each in policy.values() if each["Principal"] == {"AWS": "*"} and each["Effect"] == "Allow"
@@ -76,7 +76,8 @@ def test_people_read_and_search_from_their_addresses_and_change_nothing() -> Non
     assert set(policy["PeopleRead"]["Action"]) == {"es:ESHttpGet", "es:ESHttpHead"}
     assert policy["PeopleSearch"]["Action"] == "es:ESHttpPost"
     assert paths(policy["PeopleSearch"]) == {
-        "log/_search", "log/_count", "_dashboards/internal/search/*", "_dashboards/internal/_msearch",
+        "log/_search", "log/_count", "_dashboards/api/core/capabilities",
+        "_dashboards/internal/search/*", "_dashboards/internal/_msearch",
         "_dashboards/api/saved_objects/*", "_dashboards/api/opensearch-dashboards/suggestions/*",
     }  # fmt: skip
 
