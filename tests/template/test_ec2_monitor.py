@@ -10,7 +10,7 @@ import pytest
 
 from bench.ec2_calls import CALLS
 from ec2_monitor.documents import COLUMNS
-from queries import EC2, EC2_VIEWS, sql
+from queries import EC2, EC2_VIEWS, SAVED, SOCIAL, sql
 from tests.support.template import references, source, transformed
 
 RESOURCES = transformed("aws")["Resources"]
@@ -58,15 +58,15 @@ def test_a_rule_fits_retries_for_a_day_and_buries_what_it_cannot_deliver(name: s
     assert references(target["Arn"], {wanted})
 
 
-def test_those_rules_alone_may_bury_and_alert() -> None:
+def test_rules_may_bury_and_alert_and_the_alarm_may_alert() -> None:
     [queue] = of_type("AWS::SQS::QueuePolicy").values()
     [topic] = of_type("AWS::SNS::TopicPolicy").values()
     [buries] = queue["PolicyDocument"]["Statement"]
     rules, alarm = topic["PolicyDocument"]["Statement"]
     every = set(EC2_RESOURCES)
     assert references(buries["Condition"], every) == set(RULES)
-    assert references(rules["Condition"], every) == set(ALERTING)
     assert references(alarm["Condition"], every) == {"Ec2TerminationsAlarm"}
+    assert "Condition" not in rules, "EventBridge publishes to no topic whose policy sets it conditions"
     assert [each["Principal"]["Service"] for each in (buries, rules, alarm)] == [
         "events.amazonaws.com", "events.amazonaws.com", "cloudwatch.amazonaws.com",
     ]  # fmt: skip
@@ -144,7 +144,16 @@ def test_every_saved_query_is_a_resource_in_the_workgroup() -> None:
 def test_saved_queries_see_each_call_once_and_look_at_few_partitions(name: str) -> None:
     text = re.sub("--.*", "", sql(name))
     assert "DISTINCT" in text
-    assert "WHERE hour BETWEEN ? AND ?" in text
+    assert re.search(r"(WHERE|AND) hour BETWEEN \? AND \?", text)
+
+
+@pytest.mark.parametrize("name", [*EC2, *SAVED, *SOCIAL])
+def test_saved_queries_have_parameters_in_their_condition_alone(name: str) -> None:
+    """https://docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html"""
+    before, _, after = re.sub("--.*", "", sql(name)).partition("WHERE")
+    condition, *rest = re.split("GROUP BY|ORDER BY|LIMIT", after)
+    assert "?" in condition
+    assert "?" not in "".join([before, *rest])
 
 
 def test_firehose_may_write_calls_and_errors_and_invoke_shape_and_nothing_else() -> None:

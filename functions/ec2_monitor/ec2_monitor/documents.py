@@ -265,7 +265,7 @@ def _add_parameters(made: Document, detail: Mapping[str, Any], truncated: list[s
     if parameters is not None:
         given = parameters if isinstance(parameters, dict) else {"requestParameters": parameters}
         whole = _flatten(given, "", MAX_DEPTH, request, found)
-        if sum(map(len, request)) > MAX_TEXT:  # or else nothing is too long, nor are they too many
+        if len(request) > MAX_PARAMETERS or sum(map(len, request)) > MAX_TEXT:  # or else nothing is too long
             request, short = _shortened(request)
             whole = whole and not short
         if not whole:

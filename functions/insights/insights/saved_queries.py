@@ -32,6 +32,9 @@ WINDOWS = {
     "hour": timedelta(hours=1), "half_day": timedelta(hours=12), "day": timedelta(days=1),
     "week": timedelta(days=7),
 }  # fmt: skip
+# An object lies under the hour of its oldest record, and a buffer is filled for up to 15 minutes:
+# https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html
+FIREHOSE_BUFFER = timedelta(hours=1)
 # How many characters of a time make a slot of a chart: ten minutes, an hour, a day.
 SLOTS = {"hour": "15", "half_day": "13", "day": "13", "week": "10"}
 _QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -74,10 +77,11 @@ def _dates(query: Mapping[str, str], now: datetime) -> list[str]:
 def _window(query: Mapping[str, str], now: datetime) -> list[str]:
     """The parameters of a query about posts: years and hours of their delivery, and since when."""
     since, last = now - WINDOWS[_chosen(query, "day")], now + timedelta(hours=1)
+    first = since - FIREHOSE_BUFFER
     return [
-        f"{since:%Y}",
+        f"{first:%Y}",
         f"{last:%Y}",
-        f"{since:%Y%m%d%H}",
+        f"{first:%Y%m%d%H}",
         f"{last:%Y%m%d%H}",
         f"{since:%Y-%m-%d %H:%M:%S}",
     ]
@@ -90,7 +94,7 @@ def _calls(query: Mapping[str, str], now: datetime) -> list[str]:
     """
     now = now.replace(second=0)
     since, last = now - WINDOWS[_chosen(query, "half_day")], now + timedelta(hours=1)
-    return [f"{since:%Y/%m/%d/%H}", f"{last:%Y/%m/%d/%H}", f"{since:%Y-%m-%dT%H:%M:%SZ}"]
+    return [f"{since - FIREHOSE_BUFFER:%Y/%m/%d/%H}", f"{last:%Y/%m/%d/%H}", f"{since:%Y-%m-%dT%H:%M:%SZ}"]
 
 
 def _calls_by_slot(query: Mapping[str, str], now: datetime) -> list[str]:

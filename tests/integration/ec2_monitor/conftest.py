@@ -70,8 +70,8 @@ class Ec2:
         ids = athena.list_named_queries(WorkGroup=self.suite["Ec2WorkGroupName"])["NamedQueryIds"]
         queries = athena.batch_get_named_query(NamedQueryIds=ids)["NamedQueries"]
         [text] = [query["QueryString"] for query in queries if query["Name"] == name]
-        assert "WHERE hour" in text
-        return str(text).replace("WHERE hour", f"WHERE event_id LIKE '{self.prefix}-%' AND hour")
+        assert text.count("\nWHERE ") == 1
+        return str(text).replace("\nWHERE ", f"\nWHERE event_id LIKE '{self.prefix}-%' AND ")
 
     # ---- what failed
 

@@ -131,6 +131,13 @@ def test_an_unknown_call_is_a_document_like_any_other(ec2: Ec2) -> None:
     assert ec2.rows("event_name") == [("TeleportInstances",)]
 
 
+def test_a_call_without_a_time_of_its_own_has_that_of_its_envelope(ec2: Ec2) -> None:
+    event = changed(ec2)
+    ec2.deliver([encoded(without(event, "eventTime"))])
+    ec2.wait_for(1)
+    assert ec2.rows("event_time") == [(event["time"],)]
+
+
 def test_a_duplicate_adds_no_row(ec2: Ec2) -> None:
     event = changed(ec2)
     ec2.happen([event, event])

@@ -79,6 +79,7 @@ def test_an_event_of_another_source_goes_there(search: Search) -> None:
         {"responseElements": {"instancesSet": DEEP}},
         {"readOnly": "perhaps"},
         {"eventTime": "9999-12-31T23:59:59Z"},
+        {"eventTime": None},
         {"userAgent": "\u0000\u001f\u2028\U0001f600"},
         {"@timestamp": "mine", "_id": "mine"},
         {"eventTime": "0001-01-01T00:00:00Z"},

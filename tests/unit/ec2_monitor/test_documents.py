@@ -253,6 +253,12 @@ def test_many_parameters_are_cut_and_no_identifier_among_them_is_lost() -> None:
     assert "resources" not in made["truncated"]
 
 
+def test_short_parameters_are_no_more_than_long_ones() -> None:
+    made = given_parameters({"": [1] * (MAX_PARAMETERS + 1)})
+    assert len(made["request"]) == MAX_PARAMETERS
+    assert made["truncated"] == ["request"]
+
+
 def test_more_identifiers_than_a_call_can_have_are_cut_and_marked() -> None:
     made = given_parameters({"ids": [f"i-{number:017x}" for number in range(MAX_RESOURCES + 1)]})
     assert len(made["resources"]) == MAX_RESOURCES

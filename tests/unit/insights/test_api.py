@@ -143,12 +143,12 @@ def test_posters_are_asked_for_a_window_in_the_social_streams_workgroup(
     [started] = athena.started
     assert started["WorkGroup"] == "social"
     parameters = [parameter.strip("'") for parameter in started["ExecutionParameters"]]
-    moments = [(parameters[0], "%Y"), (parameters[2], "%Y%m%d%H"), (parameters[4], "%Y-%m-%d %H:%M:%S")]
-    for text, written in moments:
-        since = datetime.strptime(text, written).replace(tzinfo=UTC)
-        assert since.strftime(written) in {
-            (now - timedelta(days=1, seconds=-late)).strftime(written) for late in range(60)
-        }
+    since = datetime.strptime(parameters[4], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    assert timedelta(seconds=-1) <= since + timedelta(days=1) - now <= timedelta(seconds=60)
+    first = since - timedelta(hours=1)
+    assert (parameters[0], parameters[2]) == (f"{first:%Y}", f"{first:%Y%m%d%H}"), (
+        "an object has its oldest record's hour"
+    )
     assert parameters[3] > parameters[2], "what is delivered late counts"
 
 
@@ -175,7 +175,7 @@ def test_calls_are_asked_for_a_window_by_hours_of_delivery(
     assert characters == slot
     since = datetime.strptime(moment, "%Y-%m-%dT%H:%M:00Z").replace(tzinfo=UTC)
     assert timedelta(minutes=-1) <= since + timedelta(hours=age) - before <= timedelta(seconds=30)
-    assert first == f"{since:%Y/%m/%d/%H}"
+    assert first == f"{since - timedelta(hours=1):%Y/%m/%d/%H}", "an object has its oldest record's hour"
     assert last > f"{before:%Y/%m/%d/%H}", "what is delivered in the coming hour counts"
 
 
