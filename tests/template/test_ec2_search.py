@@ -155,7 +155,7 @@ def test_alarm_rings_when_a_quarter_of_the_storage_is_left() -> None:
     }
 
 
-def test_red_domain_full_storage_and_a_late_index_ring() -> None:
+def test_red_domain_full_storage_a_late_index_and_a_failing_function_ring() -> None:
     alarms = {
         name: each["Properties"]
         for name, each in RESOURCES.items()
@@ -163,6 +163,6 @@ def test_red_domain_full_storage_and_a_late_index_ring() -> None:
     }
     assert {each["MetricName"] for each in alarms.values()} == {
         "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "ClusterStatus.red",
-        "FreeStorageSpace",
+        "FreeStorageSpace", "Errors",
     }  # fmt: skip
     assert all(each["AlarmActions"] == [{"Ref": "OperationsTopic"}] for each in alarms.values())
