@@ -126,8 +126,8 @@ def _check_schedule(suite: Suite, checks: Checks) -> None:
         started = [given for given in inputs if given.get("scheduled") == f"{moment}Z"]
     checks.equal(
         "the schedule starts an execution, and tells it the scheduled time and the clusters",
-        [given["sources"][0]["targets"] for given in started],
-        [suite["ContainerMetricsClusterNames"].split(",")],
+        [given["sources"] for given in started],
+        [[{"source": "ecs", "targets": suite["ContainerMetricsClusterNames"].split(",")}]],
     )
 
 
