@@ -1,6 +1,7 @@
 // Who changes what in EC2: asked again every minute while the page is seen.
 import { element } from "../shared/suite.js";
 import { bars, room, stacks, table } from "./charts.js";
+import { empty, fill, find, follow, grouped, trouble } from "./panels.js";
 
 const REFRESH_MS = 60_000; // Firehose waits as long; each look is three queries of Athena's, about $0.00015
 const NAMES = 6; // of a chart; the other calls are one more
@@ -12,12 +13,8 @@ const WINDOWS = {
   day: { words: "the last 24 hours", minutes: 1440, slot: 60, characters: 13, rest: ":00:00Z" },
   week: { words: "the last 7 days", minutes: 10_080, slot: 1440, characters: 10, rest: "T00:00:00Z" },
 };
-const find = (selector) => document.querySelector(selector);
 const count = (value) => value.toLocaleString("en");
 const body = (panel) => find(`[data-panel=${panel}] .body`);
-
-let timer;
-let asked = 0;
 
 /** Every slot up to now, also those in which nothing was called: [key, what a person reads]. */
 function slots({ minutes, slot, characters, rest }, now) {
@@ -34,15 +31,9 @@ function slots({ minutes, slot, characters, rest }, now) {
   return made;
 }
 
-function sums(rows, name, value) {
-  const made = new Map();
-  for (const row of rows) made.set(row[name], (made.get(row[name]) ?? 0) + row[value]);
-  return [...made].sort((one, other) => other[1] - one[1] || (one[0] < other[0] ? -1 : 1));
-}
-
 function showCalls({ columns, rows, as_of: asOf }, window, into) {
   const [slot, name, calls] = ["slot", "event_name", "calls"].map((each) => columns.indexOf(each));
-  const by = sums(rows, name, calls);
+  const by = grouped(rows, name, calls);
   const shown = by.slice(0, NAMES).map(([each]) => each);
   const names = by.length > NAMES ? [...shown, "others"] : shown;
   const title = `Calls in ${window.words}`;
@@ -73,33 +64,23 @@ const PANELS = [
   ["ec2_denied", showDenied, "Nothing was denied in"],
 ];
 
-/** Ask for the panels now and every minute; `panel` asks the API, `mayAsk` says whether somebody is signed in. */
-export async function followCalls(panel, mayAsk) {
-  clearTimeout(timer);
-  asked += 1;
-  const mine = asked;
-  const chosen = find("#calls select").value;
-  const window = WINDOWS[chosen];
-  for (const [name, show, nothing] of document.hidden ? [] : PANELS) {
-    if (!mayAsk()) return;
-    const into = body(name);
-    const before = into.querySelector(".scroll")?.scrollTop ?? 0;
-    try {
-      const answer = await panel(name, { window: chosen });
-      if (mine !== asked) return; // somebody chose another window meanwhile
-      into.replaceChildren(...(answer.rows.length ? show(answer, window, into) : [element("p", { className: "muted empty" }, `${nothing} ${window.words}`)]));
-      if (into.querySelector(".scroll")) into.querySelector(".scroll").scrollTop = before;
-      Object.assign(find("#calls .badge"), { className: "badge good", textContent: `as of ${new Date(answer.as_of).toLocaleTimeString()}` });
-    } catch (error) {
-      if (mine !== asked) return;
-      into.replaceChildren(element("p", { className: "bad", role: "alert" }, error.message));
+/** Follow the calls; `panel` asks the API, `mayAsk` says whether somebody sees them. Returns the first look. */
+export function followCalls(panel, mayAsk) {
+  return follow("#calls", REFRESH_MS, mayAsk, async (current) => {
+    const chosen = find("#calls select").value;
+    const window = WINDOWS[chosen];
+    for (const [name, show, nothing] of PANELS) {
+      if (!mayAsk()) return;
+      const into = body(name);
+      try {
+        const answer = await panel(name, { window: chosen });
+        if (!current()) return;
+        fill(into, ...(answer.rows.length ? show(answer, window, into) : [empty(`${nothing} ${window.words}`)]));
+        Object.assign(find("#calls .badge"), { className: "badge good", textContent: `as of ${new Date(answer.as_of).toLocaleTimeString()}` });
+      } catch (error) {
+        if (!current()) return;
+        fill(into, trouble(error.message));
+      }
     }
-  }
-  if (mayAsk()) timer = setTimeout(followCalls, REFRESH_MS, panel, mayAsk);
-}
-
-/** Make the choice work. */
-export function prepareCalls(panel, mayAsk) {
-  find("#calls form").addEventListener("change", () => followCalls(panel, mayAsk));
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && mayAsk()) followCalls(panel, mayAsk); });
+  });
 }

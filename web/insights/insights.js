@@ -2,14 +2,14 @@
 import { bytes, configuration, element } from "../shared/suite.js";
 import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
 import { bars, clock, lines, room, table } from "./charts.js";
-import { followCalls, prepareCalls } from "./calls.js";
-import { followContainers, prepareContainers } from "./containers.js";
-import { followPosters, preparePosters } from "./posters.js";
+import { followCalls } from "./calls.js";
+import { followContainers } from "./containers.js";
+import { empty, fill, find, grouped, trouble } from "./panels.js";
+import { followPosters } from "./posters.js";
 
 const REFRESH_MS = 2500;
 const SHOWN_SECONDS = 120;
 const BARS = 10;
-const find = (selector) => document.querySelector(selector);
 const count = (value) => Math.round(value).toLocaleString("en");
 const percent = (value) => `${(100 * value).toFixed(1)} %`;
 
@@ -37,15 +37,17 @@ function complain(message) {
   Object.assign(find("#trouble"), { hidden: !message, textContent: message ?? "" });
 }
 
+/** Whether somebody is signed in, and a section's application is there. */
+const isShown = (section) => Boolean(person() && config.InsightsApiUrl && config[SECTIONS[section]]);
+
 /** Show what belongs to who is signed in, or the door. */
 function showDoor() {
   const who = person();
   find("#door").hidden = Boolean(who);
   find("#who").hidden = !who;
   find("#who span").textContent = who?.email ?? "";
-  for (const [section, output] of Object.entries(SECTIONS)) find(section).hidden = !(who && config.InsightsApiUrl && config[output]);
-  const shown = Object.keys(SECTIONS).filter((section) => !find(section).hidden);
-  const links = shown.map((section) => element("a", { href: section }, find(`${section} > h2`).firstChild.textContent.trim()));
+  for (const section of Object.keys(SECTIONS)) find(section).hidden = !isShown(section);
+  const links = Object.keys(SECTIONS).filter(isShown).map((section) => element("a", { href: section }, find(`${section} > h2`).firstChild.textContent.trim()));
   const nav = find("nav");
   nav.replaceChildren(...links);
   nav.hidden = links.length < 2;
@@ -63,18 +65,6 @@ async function panel(name, query = {}) {
     await new Promise((resolve) => { setTimeout(resolve, 1000); });
   }
 }
-
-function fill(body, ...content) {
-  // A reader's place in a table survives a refresh.
-  const before = body.querySelector(".scroll")?.scrollTop ?? 0;
-  const open = body.querySelector("details")?.open;
-  body.replaceChildren(...content);
-  if (open) body.querySelector("details").open = true;
-  const scroll = body.querySelector(".scroll");
-  if (scroll) scroll.scrollTop = before;
-}
-
-const empty = (text) => element("p", { className: "muted empty" }, text);
 
 // ---- live
 
@@ -130,13 +120,6 @@ function showLive(live) {
   ] : [empty("No viewers yet")]));
 }
 
-/** Sum a table's rows by one column: [name, sum], highest first. */
-function grouped(rows, name, value) {
-  const sums = new Map();
-  for (const row of rows) sums.set(row[name], (sums.get(row[name]) ?? 0) + row[value]);
-  return [...sums].sort((one, other) => other[1] - one[1]);
-}
-
 async function refresh() {
   clearTimeout(timer);
   if (!person()) { showDoor(); return; }
@@ -168,7 +151,7 @@ async function showAtRest({ panel: name, title, bar, show, add, columns }, query
     ] : [empty("No requests in these days")]),
       element("p", { className: "muted note" }, `As of ${new Date(answer.as_of).toLocaleString()}, ${bytes(answer.scanned)} scanned${answer.more ? `; of the ${count(answer.rows.length)} heaviest rows` : ""}`));
   } catch (error) {
-    fill(body, element("p", { className: "bad", role: "alert" }, error.message));
+    fill(body, trouble(error.message));
   } finally {
     body.removeAttribute("aria-busy");
   }
@@ -197,20 +180,14 @@ try {
   find("#who button").addEventListener("click", () => signOut(config));
   await finishSignIn(config).catch((error) => complain(error.message));
   prepareAtRest();
-  const postersShown = () => Boolean(person() && config.SocialWorkGroupName);
-  preparePosters(panel, postersShown);
-  const containersShown = () => Boolean(person() && config.InsightsApiUrl && config.ContainerMetricsFunctionName);
-  prepareContainers(panel, containersShown);
-  const callsShown = () => Boolean(person() && config.Ec2WorkGroupName);
-  prepareCalls(panel, callsShown);
+  const followed = [["#posters", followPosters], ["#containers", followContainers], ["#calls", followCalls]]
+    .map(([section, make]) => [section, make(panel, () => isShown(section))]);
   if (showDoor()) {
-    if (config.LogStreamName) refresh();
-    if (postersShown()) followPosters(panel, postersShown);
-    if (containersShown()) followContainers(panel, containersShown);
-    if (callsShown()) followCalls(panel, callsShown);
-    if (config.AccessLogsWorkGroupName) askAll();
+    if (isShown("#live")) refresh();
+    for (const [section, look] of followed) if (isShown(section)) look();
+    if (isShown("#rest")) askAll();
   }
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && person() && config.LogStreamName) refresh(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && isShown("#live")) refresh(); });
 } catch (error) {
   complain(error.message);
 }
