@@ -6,18 +6,14 @@
 import json
 import statistics
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from bench.container_costs import MIXES, ORIGINAL, costs, custom_metrics, table
 from bench.container_day import SLOT, simulate
+from bench.deployed import deployed_suite
 from bench.harness import ROOT, Suite
-from local.deploy import build as sam_build
-from local.deploy import deploy
-from local.process import EngineProcess
 from local.suite import Suite as Deployed
 
 SEEDS = 3
@@ -64,40 +60,33 @@ def _errors(deployed: Deployed, executions: list[str]) -> list[float]:
 
 def _slots(suite: Suite) -> None:
     """Sample a minute on the engine by several executions at once, and see how late each sample was."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        suite.step("sam build, sam deploy")
-        sam_build(log)
-        engine = EngineProcess.start(Path(folder))
-        try:
-            deployed = Deployed(engine, deploy(engine, log))
-            suite.step("a minute on the engine")
-            now = datetime.now(UTC)
-            scheduled = now - timedelta(seconds=now.second % 5 + 50)
-            given = {
-                "ECSClusterName": deployed["ContainerMetricsClusterNames"],
-                "scheduled": scheduled.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            }
-            client = deployed.client("stepfunctions")
-            executions = [
-                client.start_execution(
-                    stateMachineArn=deployed["ContainerMetricsStateMachineArn"], input=json.dumps(given)
-                )["executionArn"]
-                for _ in range(AT_ONCE)
-            ]
-            end = time.monotonic() + 120
-            while time.monotonic() < end and any(
-                client.describe_execution(executionArn=each)["status"] == "RUNNING" for each in executions
-            ):
-                time.sleep(1)
-            errors = sorted(_errors(deployed, executions))
-            what = f"{AT_ONCE} executions at once, {SLOT.seconds} s a slot"
-            suite.add(f"{what}: slots sampled", len(errors), f"of {12 * AT_ONCE}", 12 * AT_ONCE, "higher")
-            late = statistics.quantiles(errors, n=100, method="inclusive")
-            suite.add(f"{what}: from the slot to the published sample, p99", late[98], "s", 1)
-            suite.add(f"{what}: from the slot to the published sample, p50", late[49], "s")
-        finally:
-            engine.stop()
+    suite.step("sam build, sam deploy")
+    with deployed_suite() as deployed:
+        suite.step("a minute on the engine")
+        now = datetime.now(UTC)
+        scheduled = now - timedelta(seconds=now.second % 5 + 50)
+        given = {
+            "ECSClusterName": deployed["ContainerMetricsClusterNames"],
+            "scheduled": scheduled.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        client = deployed.client("stepfunctions")
+        executions = [
+            client.start_execution(
+                stateMachineArn=deployed["ContainerMetricsStateMachineArn"], input=json.dumps(given)
+            )["executionArn"]
+            for _ in range(AT_ONCE)
+        ]
+        end = time.monotonic() + 120
+        while time.monotonic() < end and any(
+            client.describe_execution(executionArn=each)["status"] == "RUNNING" for each in executions
+        ):
+            time.sleep(1)
+        errors = sorted(_errors(deployed, executions))
+        what = f"{AT_ONCE} executions at once, {SLOT.seconds} s a slot"
+        suite.add(f"{what}: slots sampled", len(errors), f"of {12 * AT_ONCE}", 12 * AT_ONCE, "higher")
+        late = statistics.quantiles(errors, n=100, method="inclusive")
+        suite.add(f"{what}: from the slot to the published sample, p99", late[98], "s", 1)
+        suite.add(f"{what}: from the slot to the published sample, p50", late[49], "s")
 
 
 def main() -> int:

@@ -12,18 +12,14 @@ import io
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
+from bench.deployed import deployed_suite
 from bench.ec2_calls import Calls, broken, encoded, firehose_event
 from bench.harness import ROOT, Suite, compare, one_core
 from local.athena import ask
-from local.deploy import build as sam_build
-from local.deploy import deploy
-from local.process import EngineProcess
 
 sys.path[:0] = [str(ROOT / "layers/shared"), str(ROOT / "functions/ec2_monitor")]
 
@@ -114,44 +110,36 @@ class Record:
 
 def _end_to_end(suite: Suite) -> None:
     """Events through the whole chain on the engine: malformed ones among them, and ten times over."""
-    from local.suite import Suite as Deployed
-
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        suite.step("end to end: sam build, sam deploy")
-        sam_build(log)
-        engine = EngineProcess.start(Path(folder), settings={"ENGINE_TIME_SCALE": "0.1"})
-        try:
-            record = Record(Deployed(engine, deploy(engine, log)))
-            suite.step(f"end to end: {EVENTS:,} events, 1 % malformed beside them")
-            events = list(Calls(EVENTS, seed=2))
-            poison = [broken(number) for number in range(MALFORMED)]
-            start = time.perf_counter()
-            record.happen(events)
-            record.deliver(poison)
-            record.wait(EVENTS)
-            seconds = time.perf_counter() - start
-            failed = record.failed()
-            in_errors = sum(data in set(failed) for data in poison)
-            suite.add(
-                "1 % malformed: of them in the error prefix", 100 * in_errors / MALFORMED, "%", 100, "higher"
-            )
-            suite.add("1 % malformed: others lost", EVENTS - record.count("count(*)", "calls"), "events", 0)
-            suite.add("1 % malformed: others in the error prefix", len(failed) - in_errors, "events", 0)
-            suite.add("events/s, from EventBridge to Athena", EVENTS / seconds, "events/s")
-            suite.step(f"end to end: {EVENTS:,} events, {TIMES} times")
-            again = [encoded(event) for event in events]
-            for _ in range(TIMES - 1):
-                record.deliver(again)
-            record.wait(TIMES * EVENTS)
-            what = f"{EVENTS:,} events delivered {TIMES} times"
-            changed = record.count("count(*)", "calls") - EVENTS
-            suite.add(f"{what}: change of the view's rows", abs(changed), "rows", 0)
-            distinct = record.count("count(DISTINCT event_id)", "calls")
-            suite.add(f"{what}: different events in the view", distinct, "events", EVENTS, "higher")
-            suite.add(f"{what}: rows of the table", record.count("count(*)", "calls_delivered"), "rows")
-        finally:
-            engine.stop()
+    suite.step("end to end: sam build, sam deploy")
+    with deployed_suite({"ENGINE_TIME_SCALE": "0.1"}) as deployed:
+        record = Record(deployed)
+        suite.step(f"end to end: {EVENTS:,} events, 1 % malformed beside them")
+        events = list(Calls(EVENTS, seed=2))
+        poison = [broken(number) for number in range(MALFORMED)]
+        start = time.perf_counter()
+        record.happen(events)
+        record.deliver(poison)
+        record.wait(EVENTS)
+        seconds = time.perf_counter() - start
+        failed = record.failed()
+        in_errors = sum(data in set(failed) for data in poison)
+        suite.add(
+            "1 % malformed: of them in the error prefix", 100 * in_errors / MALFORMED, "%", 100, "higher"
+        )
+        suite.add("1 % malformed: others lost", EVENTS - record.count("count(*)", "calls"), "events", 0)
+        suite.add("1 % malformed: others in the error prefix", len(failed) - in_errors, "events", 0)
+        suite.add("events/s, from EventBridge to Athena", EVENTS / seconds, "events/s")
+        suite.step(f"end to end: {EVENTS:,} events, {TIMES} times")
+        again = [encoded(event) for event in events]
+        for _ in range(TIMES - 1):
+            record.deliver(again)
+        record.wait(TIMES * EVENTS)
+        what = f"{EVENTS:,} events delivered {TIMES} times"
+        changed = record.count("count(*)", "calls") - EVENTS
+        suite.add(f"{what}: change of the view's rows", abs(changed), "rows", 0)
+        distinct = record.count("count(DISTINCT event_id)", "calls")
+        suite.add(f"{what}: different events in the view", distinct, "events", EVENTS, "higher")
+        suite.add(f"{what}: rows of the table", record.count("count(*)", "calls_delivered"), "rows")
 
 
 def main() -> int:

@@ -20,11 +20,10 @@ import boto3
 import psutil
 from botocore.config import Config
 
+from bench.deployed import deployed_suite
 from bench.fault_proxy import FaultProxy
 from bench.harness import ROOT, Suite, one_core
 from bench.social_posts import Posts
-from local.deploy import build as sam_build
-from local.deploy import deploy
 from local.feed_posts import feed
 from local.process import EngineProcess, aws_environment
 
@@ -244,40 +243,30 @@ def _batch_write(suite: Suite) -> None:
 def _end_to_end(suite: Suite) -> None:
     """Posts through the whole chain on the engine, and how much of the time each part takes."""
     from local.demo.social_stream import Lake
-    from local.suite import Suite as Deployed
 
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        suite.step("end to end: sam build, sam deploy")
-        sam_build(log)
-        engine = EngineProcess.start(Path(folder))
-        try:
-            deployed = Deployed(engine, deploy(engine, log))
-            suite.step(f"end to end: {POSTS:,} posts")
-            process = psutil.Process(engine.pid)
-            posts = Posts(POSTS, seed=1, start=time.time(), prefix="bench")
-            lake = Lake(deployed, "bench")
-            cpu, start = sum(process.cpu_times()[:2]), time.perf_counter()
-            feed(deployed.client("kinesis"), deployed["SocialStreamName"], posts)
-            fed = time.perf_counter() - start
-            table = partial(_items_in, deployed)
-            in_table = _until(lambda: table() >= POSTS) + fed
-            in_lake = _until(lambda: lake.distinct() >= POSTS) + in_table
-            thousand = POSTS / 1000
-            suite.add(
-                f"{POSTS:,} posts: distinct ones in the lake", lake.distinct(), "posts", POSTS, "higher"
-            )
-            suite.add("posts/s, from the first put to the last one in the lake", POSTS / in_lake, "posts/s")
-            suite.add("until the feeder has put the last", fed, "s")
-            suite.add("until the last is in the table", in_table, "s")
-            suite.add("until Athena knows the last", in_lake, "s")
-            for part in ("Ingest", "Write", "Activity"):
-                seconds = _function_seconds(deployed, part)
-                suite.add(f"time of the {part.lower()} function, 1,000 posts", seconds / thousand, "s")
-            used = sum(process.cpu_times()[:2]) - cpu
-            suite.add("CPU time of the engine's process, 1,000 posts", used / thousand, "s")
-        finally:
-            engine.stop()
+    suite.step("end to end: sam build, sam deploy")
+    with deployed_suite() as deployed:
+        suite.step(f"end to end: {POSTS:,} posts")
+        process = psutil.Process(deployed.engine.pid)
+        posts = Posts(POSTS, seed=1, start=time.time(), prefix="bench")
+        lake = Lake(deployed, "bench")
+        cpu, start = sum(process.cpu_times()[:2]), time.perf_counter()
+        feed(deployed.client("kinesis"), deployed["SocialStreamName"], posts)
+        fed = time.perf_counter() - start
+        table = partial(_items_in, deployed)
+        in_table = _until(lambda: table() >= POSTS) + fed
+        in_lake = _until(lambda: lake.distinct() >= POSTS) + in_table
+        thousand = POSTS / 1000
+        suite.add(f"{POSTS:,} posts: distinct ones in the lake", lake.distinct(), "posts", POSTS, "higher")
+        suite.add("posts/s, from the first put to the last one in the lake", POSTS / in_lake, "posts/s")
+        suite.add("until the feeder has put the last", fed, "s")
+        suite.add("until the last is in the table", in_table, "s")
+        suite.add("until Athena knows the last", in_lake, "s")
+        for part in ("Ingest", "Write", "Activity"):
+            seconds = _function_seconds(deployed, part)
+            suite.add(f"time of the {part.lower()} function, 1,000 posts", seconds / thousand, "s")
+        used = sum(process.cpu_times()[:2]) - cpu
+        suite.add("CPU time of the engine's process, 1,000 posts", used / thousand, "s")
 
 
 def _items_in(deployed: Any) -> int:

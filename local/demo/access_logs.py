@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.cloudfront_logs import Corpus, LogFile, Truth
-from local.demo.checks import Checks
+from local.demo.checks import Checks, wait
 from local.suite import Suite
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
@@ -50,7 +50,7 @@ def drive(suite: Suite, checks: Checks) -> None:
     total = sum(file.rows for file in files)
     ours = f"filename LIKE '{prefix}/%'"  # of this demo: it is the generator's own text
     count = f"SELECT count(*) FROM cf_logs_by_request WHERE {ours}"  # noqa: S608
-    _wait(lambda: int(ask(count)[0][0]) >= total)
+    wait(lambda: int(ask(count)[0][0]) >= total, _PATIENCE_S)
     checks.equal("every row arrived, and each once", ask(count), [(str(total),)])
     unique = f"SELECT count(*) FROM cf_logs_unique WHERE {ours}"  # noqa: S608
     checks.equal("the view of all partitions agrees", ask(unique), [(str(total),)])
@@ -85,7 +85,7 @@ def drive(suite: Suite, checks: Checks) -> None:
 
     before = ask(count)
     s3.put_object(Bucket=bucket, Key=files[0].key, Body=files[0].body)
-    _wait(lambda: _idle(suite))
+    wait(lambda: _idle(suite), _PATIENCE_S)
     checks.equal("a log that is delivered twice is counted once", ask(count), before)
     key = f"quarantine/{BROKEN}"
     found_keys = s3.list_objects_v2(Bucket=suite["AccessLogsProcessedBucketName"], Prefix=key)
@@ -200,10 +200,3 @@ def _idle(suite: Suite) -> bool:
         QueueUrl=suite["AccessLogsQueueUrl"], AttributeNames=names
     )
     return not any(int(number) for number in found["Attributes"].values())
-
-
-def _wait(probe: Callable[[], bool]) -> None:
-    """Wait until it is so, or patience ends; the checks say which."""
-    end = time.monotonic() + _PATIENCE_S
-    while not probe() and time.monotonic() < end:
-        time.sleep(0.2)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import time
-from collections.abc import Callable
 from typing import Any
 
 from local.auth_clients import register
 from local.company import Company
-from local.demo.checks import Checks
+from local.demo.checks import Checks, wait
 from local.person import DEMO_EMAIL, DEMO_PASSWORD
 from local.sign_on import Application, Visitor, told
 from local.suite import Suite
@@ -38,7 +36,7 @@ def drive(suite: Suite, checks: Checks) -> None:
     answer = shop.post("/v1/signup", email=new, password=password, profile=PERSONAL)
     checks.equal("sign-up: accepted", answer.status_code, 202)
     checks.equal("sign-up: not before the address is verified", _log_in(shop, new, password).status_code, 403)
-    [mail] = _wait(lambda: _mails(suite, new)) or [{"token": ""}]
+    [mail] = wait(lambda: _mails(suite, new), PATIENCE_S) or [{"token": ""}]
     checks.equal(
         "verify: by the token of the mail", shop.post("/v1/verify", token=mail["token"]).status_code, 200
     )
@@ -98,7 +96,7 @@ def _import(suite: Suite, checks: Checks, shop: Company, email: str) -> None:
     begun = shop.post("/v1/users/import").json()
     body = "\n".join(json.dumps(line) for line in lines)
     suite.http.put(begun["upload"]["url"], data=body.encode()).raise_for_status()
-    state = _wait(lambda: _done(shop, begun["job_id"])) or {"lines": "not done in time"}
+    state = wait(lambda: _done(shop, begun["job_id"]), PATIENCE_S) or {"lines": "not done in time"}
     expected = {"created": 1, "merged": 0, "already": 0, "conflict": 1, "refused": 1}
     checks.equal("import: what became of the lines", state["lines"], expected)
     first = _log_in(shop, email, password).json()
@@ -139,7 +137,7 @@ def _leave_somebody(suite: Suite, checks: Checks) -> None:
     shop = Company(suite, "demo-shop", title="The Shop")
     if _log_in(shop, DEMO_EMAIL, DEMO_PASSWORD).status_code != 200:
         shop.post("/v1/signup", email=DEMO_EMAIL, password=DEMO_PASSWORD, profile={"name": "Demo Person"})
-        [mail, *_] = _wait(lambda: _mails(suite, DEMO_EMAIL)) or [{"token": ""}]
+        [mail, *_] = wait(lambda: _mails(suite, DEMO_EMAIL), PATIENCE_S) or [{"token": ""}]
         shop.post("/v1/verify", token=mail["token"])
     checks.equal("somebody to sign in as", _log_in(shop, DEMO_EMAIL, DEMO_PASSWORD).status_code, 200)
     checks.equal("the page is there", suite.http.get(page).status_code, 200)
@@ -153,11 +151,3 @@ def _mails(suite: Suite, email: str) -> list[dict[str, str]]:
     pages = suite.client("dynamodb").get_paginator("scan").paginate(TableName=suite["AuthOutboxTableName"])
     items = [item for page in pages for item in page["Items"] if item["to"]["S"] == email]
     return [{"token": item["token"]["S"]} for item in items]
-
-
-def _wait[T](probe: Callable[[], T]) -> T:
-    """Ask until the answer is something, or patience ends; the checks say which."""
-    end = time.monotonic() + PATIENCE_S
-    while not (answer := probe()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return answer

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from local.demo.checks import Checks
+from local.demo.checks import Checks, wait
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.suite import Suite
 
@@ -114,32 +114,30 @@ def _check_schedule(suite: Suite, checks: Checks) -> None:
         Name=f"demo-{time.time_ns():x}", ScheduleExpression=f"at({moment})", ActionAfterCompletion="DELETE",
         FlexibleTimeWindow={"Mode": "OFF"}, Target=schedule["Target"],
     )  # fmt: skip
-    started: list[dict[str, Any]] = []
-    end = time.monotonic() + 15
-    while not started and time.monotonic() < end:
-        time.sleep(0.3)
+
+    def started() -> list[dict[str, Any]]:
         pages = states.get_paginator("list_executions").paginate(
             stateMachineArn=suite["ContainerMetricsStateMachineArn"]
         )
         arns = [each["executionArn"] for page in pages for each in page["executions"]]
         inputs = [json.loads(states.describe_execution(executionArn=arn)["input"]) for arn in arns]
-        started = [given for given in inputs if given.get("scheduled") == f"{moment}Z"]
+        return [given for given in inputs if given.get("scheduled") == f"{moment}Z"]
+
     checks.equal(
         "the schedule starts an execution, and tells it the scheduled time and the clusters",
-        [given["sources"] for given in started],
+        [given["sources"] for given in wait(started, 15)],
         [[{"source": "ecs", "targets": suite["ContainerMetricsClusterNames"].split(",")}]],
     )
 
 
 def _ended(suite: Suite, execution: str) -> dict[str, Any]:
     """Wait until an execution has ended."""
-    client = suite.client("stepfunctions")
-    end = time.monotonic() + 40
-    while True:
-        found: dict[str, Any] = client.describe_execution(executionArn=execution)
-        if found["status"] != "RUNNING" or time.monotonic() > end:
-            return found
-        time.sleep(0.2)
+
+    def ended() -> dict[str, Any] | None:
+        found: dict[str, Any] = suite.client("stepfunctions").describe_execution(executionArn=execution)
+        return found if found["status"] != "RUNNING" else None
+
+    return wait(ended, 40) or {"status": "RUNNING"}
 
 
 def _series(suite: Suite, cluster: str, metric: str, slots: list[datetime]) -> list[float | None]:

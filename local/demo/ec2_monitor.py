@@ -7,13 +7,12 @@ import gzip
 import json
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from bench.ec2_calls import Calls, Event, at, broken, recorded
 from local.athena import ask
-from local.demo.checks import Checks
+from local.demo.checks import Checks, wait
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.subscriber import Subscriber
 from local.suite import Suite
@@ -51,7 +50,7 @@ def drive(suite: Suite, checks: Checks) -> None:
         suite.client("firehose").put_record_batch(
             DeliveryStreamName=suite["Ec2CallStreamName"], Records=[{"Data": data} for data in poison]
         )
-        _wait(lambda: len(subscriber.received()) >= len(loud))
+        wait(lambda: len(subscriber.received()) >= len(loud), _PATIENCE_S)
         texts = subscriber.received()
     finally:
         subscriber.end()
@@ -61,7 +60,9 @@ def drive(suite: Suite, checks: Checks) -> None:
         sorted(event["detail"]["eventID"] for event in loud),
     )
     delivered = len(happened) + len(calls) + len(past)
-    came = _wait(lambda: _rows(suite, prefix, "count(*)", "calls_delivered") == [(str(delivered),)])
+    came = wait(
+        lambda: _rows(suite, prefix, "count(*)", "calls_delivered") == [(str(delivered),)], _PATIENCE_S
+    )
     checks.true("every event is in the bucket, some twice", came, f"not all of {delivered}")
     rows = _rows(suite, prefix, "event_id, event_name, event_time", "calls")
     expected = [
@@ -73,7 +74,9 @@ def drive(suite: Suite, checks: Checks) -> None:
     wanted = {event["detail"]["eventName"] for event in happened}
     checks.equal("all 19 calls are there, and what alerts", named, wanted)
     checks.true(
-        "every broken record is in the error prefix", _wait(lambda: set(poison) <= _failed(suite)), ""
+        "every broken record is in the error prefix",
+        wait(lambda: set(poison) <= _failed(suite), _PATIENCE_S),
+        "",
     )
 
     person = PersonAt(suite, DEMO_EMAIL, DEMO_PASSWORD)
@@ -106,13 +109,3 @@ def _failed(suite: Suite) -> set[bytes]:
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
     bodies = [gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
     return {base64.b64decode(json.loads(line)["rawData"]) for body in bodies for line in body.splitlines()}
-
-
-def _wait(probe: Callable[[], Any]) -> bool:
-    """Wait until it is so, or patience ends; whether it is."""
-    end = time.monotonic() + _PATIENCE_S
-    while not probe():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.2)
-    return True

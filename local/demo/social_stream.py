@@ -9,13 +9,12 @@ import base64
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from bench.social_posts import Posts, Record
 from local.athena import ask
-from local.demo.checks import Checks
+from local.demo.checks import Checks, wait
 from local.feed_posts import feed
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.redrive import redrive, waiting
@@ -85,7 +84,7 @@ def drive(suite: Suite, checks: Checks) -> None:
     checks.true("some posts were put twice", fed > posts.count + len(posts.broken), str(fed))
 
     lake = Lake(suite, prefix)
-    _wait(lambda: lake.distinct() == posts.count, patience)
+    wait(lambda: lake.distinct() == posts.count, patience)
     checks.equal("every post is in the lake", lake.distinct(), posts.count)
     busiest, most = exact.most_common(1)[0]
     checks.equal("the busiest user's posts are in the table, each once", _stored(suite, busiest), most)
@@ -151,7 +150,7 @@ def _check_redrive(suite: Suite, checks: Checks, prefix: str) -> None:
     done = redrive(suite.client, queue, function, most=waiting(suite.client, queue))
     checks.true(f"{BURIED} buried posts were redriven", done.posts >= BURIED, str(done))
 
-    came = _wait(lambda: _stored(suite, user) == BURIED, _PATIENCE_S)
+    came = wait(lambda: _stored(suite, user) == BURIED, _PATIENCE_S)
     checks.true("and came home", came, str(_stored(suite, user)))
 
 
@@ -162,13 +161,3 @@ def _stored(suite: Suite, user: str) -> int:
         KeyConditionExpression="user_id = :user", ExpressionAttributeValues={":user": {"S": user}},
     )  # fmt: skip
     return sum(page["Count"] for page in pages)
-
-
-def _wait(probe: Callable[[], Any], seconds: float) -> bool:
-    """Wait until it is so, or patience ends; whether it is."""
-    end = time.monotonic() + seconds
-    while not probe():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.3)
-    return True

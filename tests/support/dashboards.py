@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import email.policy
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from local.import_dashboards import OBJECTS
+from tests.support.serving import serving
 
 __all__ = ["DashboardsServer", "dashboards_server", "fields_of", "objects", "search_of"]
 
@@ -153,12 +153,5 @@ def dashboards_server() -> Iterator[DashboardsServer]:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    state.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(server) as state.address:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

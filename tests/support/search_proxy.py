@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support.serving import serving
+
 __all__ = ["Asked", "SearchProxy", "search_proxy"]
 
 _ERRORS = {
@@ -164,12 +166,5 @@ def search_proxy(target: str) -> Iterator[SearchProxy]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    proxy.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(server) as proxy.address:
         yield proxy
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
