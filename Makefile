@@ -76,6 +76,12 @@ feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 S
 redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
 	@$(PY) -m local.redrive $(if $(STACK),--stack $(STACK))
 
+# ---- people
+.PHONY: operator
+operator: setup ## Let somebody read the operators' pages of a stack on AWS (EMAIL=ada@example.org STACK=suite-prod, REMOVE=1)
+	@$(PY) -m ops.operators $(or $(STACK),$(error say which stack: make operator STACK=suite-prod EMAIL=ada@example.org)) \
+	  $(or $(EMAIL),$(error say who: make operator STACK=suite-prod EMAIL=ada@example.org)) $(if $(REMOVE),--remove)
+
 # ---- EC2 monitor
 .PHONY: dashboards
 dashboards: setup ## Put index template and dashboards on the OpenSearch domain of a stack on AWS (STACK=suite-prod)
@@ -86,7 +92,7 @@ TESTS ?=
 # Side by side: what needs the deployed suite, and what needs no engine or brings its own.
 ON_THE_SUITE := tests/integration tests/browser --ignore=tests/integration/engine
 BESIDE := tests/unit tests/template tests/integration/engine tests/flink
-PYTHON_CODE := layers functions local queries tests bench
+PYTHON_CODE := layers functions ops local queries tests bench
 
 .PHONY: test
 test: setup ## Unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
@@ -130,6 +136,10 @@ flink: setup $(VENV)/flink/.installed ## Check the Flink queries on a local mini
 search: setup $(VENV)/search/.installed ## EC2's calls in an index: tests on a real search server (a JDK)
 	@$(PY) -m pytest -rs tests/integration/ec2_search
 
+.PHONY: mutate-template
+mutate-template: setup ## Spoil the template in a hundred ways and see a rule catch each; renews docs/template_rules.md
+	@$(PY) -m tests.template.mutate
+
 .PHONY: sam-local
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
@@ -147,5 +157,6 @@ ENV ?= default
 
 .PHONY: deploy
 deploy: $(TOOLS) ## Build for AWS, deploy and publish the pages (ENV=staging)
-	@wheels=$$($(PY) -m local.settings_of $(ENV) Architecture); stack=$$($(PY) -m local.settings_of $(ENV) stack_name); \
+	@$(PY) -m ops.names $(ENV)
+	@wheels=$$($(PY) -m ops.settings $(ENV) Architecture); stack=$$($(PY) -m ops.settings $(ENV) stack_name); \
 	  WHEELS=$$wheels sam build --config-env $(ENV) --cache-dir .aws-sam/cache-$$wheels && sam deploy --config-env $(ENV) && $(PY) -m local.publish $$stack

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from local.publish import outputs_of
+from ops.stacks import outputs_of
 
 __all__ = ["SCOPES", "ClientError", "public_jwk", "register", "remove"]
 

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from local.deploy import STACK, SamError, build, deploy
 from local.process import ROOT, EngineError, EngineProcess
-from local.publish import outputs_of, publish
+from local.publish import publish
+from ops.stacks import outputs_of
 
 STATE = ROOT / ".local"
 

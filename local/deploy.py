@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 from local.process import REGION, ROOT, EngineProcess, aws_environment
-from local.publish import outputs_of
-from local.settings_of import overrides, setting
+from ops.settings import overrides, setting
+from ops.stacks import outputs_of
 
 __all__ = ["STACK", "SamError", "architecture", "build", "deploy"]
 

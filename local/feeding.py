@@ -5,8 +5,8 @@ from __future__ import annotations
 from local.deploy import STACK
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.process import ROOT, EngineProcess
-from local.publish import outputs_of
 from local.suite import Suite
+from ops.stacks import outputs_of
 
 __all__ = ["suite_to_feed"]
 

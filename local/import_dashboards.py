@@ -17,7 +17,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.process import ROOT
-from local.publish import outputs_of
+from ops.stacks import outputs_of
 from shared.signed_http import Answer, SignedHttp, UnreachableError
 
 __all__ = ["OBJECTS", "TEMPLATE", "RefusedError", "import_objects", "put_template"]

@@ -9,29 +9,21 @@ from __future__ import annotations
 import argparse
 import json
 import mimetypes
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 
-from local.process import ROOT
+from ops.paths import ROOT
+from ops.stacks import Client, outputs_of
 
-__all__ = ["outputs_of", "publish"]
-
-type Client = Callable[[str], Any]
+__all__ = ["publish"]
 
 WEB = ROOT / "web"
 SAMPLES = WEB / "images/samples"
 PICTURES = {".jpg", ".png", ".gif", ".webp", ".avif"}
 # Every output but these is public: pages need no queue, topic, state machine or search server.
 _PRIVATE = ("QueueUrl", "TopicArn", "StateMachineArn", "ClusterNames", "SearchUrl")
-
-
-def outputs_of(stack: str, client: Client) -> dict[str, str]:
-    """Return the outputs of a deployed stack by name."""
-    description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
 
 
 def samples() -> list[Path]:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from local.deploy import STACK
 from local.process import ROOT, EngineProcess
-from local.publish import outputs_of
+from ops.stacks import outputs_of
 
 __all__ = ["Redriven", "redrive"]
 

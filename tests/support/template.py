@@ -1,24 +1,16 @@
-"""The template as CloudFormation sees it: `AWS::Include` inlined, SAM transformed, offline."""
+"""The template for tests: as it is written, and transformed for a target."""
 
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
 
-from local.process import ROOT
+from ops import template
+from ops.template import source
 
 __all__ = ["AnyTag", "references", "source", "transformed"]
-
-PATH = ROOT / "template.yaml"
-# Managed policies that SAM attaches by name; the real list is read from IAM at deployment.
-_MANAGED = {"AWSLambdaBasicExecutionRole": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}
 
 
 class AnyTag(yaml.SafeLoader):
@@ -37,43 +29,10 @@ AnyTag.add_multi_constructor(
 )
 
 
-def _load(path: Path) -> Any:
-    return yaml_parse(path.read_text())
-
-
-def _include(node: Any) -> Any:
-    """Replace every `Fn::Transform` of `AWS::Include` with the file that it names."""
-    if isinstance(node, list):
-        return [_include(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    transform = node.get("Fn::Transform")
-    if isinstance(transform, dict) and transform.get("Name") == "AWS::Include":
-        return _include(_load(ROOT / transform["Parameters"]["Location"]))
-    return {key: _include(value) for key, value in node.items()}
-
-
-@cache
-def source() -> dict[str, Any]:
-    """Return the template as it is written, with short tags as `Fn::...`."""
-    loaded: dict[str, Any] = _load(PATH)
-    return loaded
-
-
 @cache
 def transformed(target: str = "aws") -> dict[str, Any]:
-    """Return the template after the SAM transform, for a target."""
-    template = _include(source())
-    # The transform wants packaged code; where it lies does not matter here.
-    for resource in template["Resources"].values():
-        for key in ("CodeUri", "ContentUri", "DefinitionUri"):
-            if key in resource.get("Properties", {}):
-                resource["Properties"][key] = "s3://bucket/key"
-    session = boto3.Session(region_name="eu-west-1")
-    translator = Translator(_MANAGED, Parser(), boto_session=session)
-    parameters = {name: spec.get("Default", "") for name, spec in template["Parameters"].items()}
-    made: dict[str, Any] = translator.translate(template, {**parameters, "Target": target})
-    return made
+    """Return the template after the SAM transform, for a target; intrinsics are not evaluated."""
+    return template.transformed({"Target": target})
 
 
 def references(node: Any, names: set[str]) -> set[str]:

@@ -1,11 +1,11 @@
-"""Read one setting of a samconfig environment: ``python -m local.settings_of staging Architecture``."""
+"""Read one setting of a samconfig environment: ``python -m ops.settings staging Architecture``."""
 
 from __future__ import annotations
 
 import sys
 import tomllib
 
-from local.process import ROOT
+from ops.paths import ROOT
 
 __all__ = ["overrides", "setting"]
 

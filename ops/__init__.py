@@ -1,0 +1,1 @@
+"""Commands and modules for stacks on AWS."""
