@@ -4,8 +4,11 @@ Trigger: CloudFormation custom resource `AuthKeys`; a daily schedule.
 Input: CloudFormation's event, or `{"rotate": true}` of the schedule (`{"rotate": "now"}` of an operator who
     wants a new key now).
 Output: none; secrets lie wrapped by KMS in SSM parameters (see `keyring`).
-On failure: CloudFormation is told, and rolls back; a failed rotation is tried again, ends in the dead-letter
-    queue, and rings. Old keys stay good meanwhile.
+On failure: CloudFormation is told, and rolls back; before that, a refusal is tried again for half a minute,
+as
+    a new role is not known everywhere at once ("eventually consistent",
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html). A failed rotation is tried again,
+    ends in the dead-letter queue, whose alarm fires. Old keys stay good meanwhile.
 Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old.
     Deleting the stack leaves the secrets: without them no account could be found again.
 Recorded event: events/auth/keys_rotate.json
@@ -19,6 +22,7 @@ from urllib.request import Request, urlopen
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 
 from shared.clients import client
 
@@ -31,6 +35,7 @@ logger = Logger()
 
 _PURPOSES: tuple[Purpose, ...] = ("blind-index", "refresh", "signing")
 _DAY_S = 86_400
+_WAITS_S = (1, 2, 4, 8, 16)  # between tries while a fresh role spreads; less than the function's time-out
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
@@ -40,12 +45,25 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         return
     try:
         if event["RequestType"] != "Delete":
-            _make_missing()
+            _make_missing_patiently()
     except Exception as error:
         logger.exception("secrets could not be made")
         _tell(event, context, f"{type(error).__name__}: see the log {context.log_stream_name}")
     else:
         _tell(event, context, None)
+
+
+def _make_missing_patiently() -> None:
+    for wait in (*_WAITS_S, None):
+        try:
+            _make_missing()
+        except ClientError as error:
+            if wait is None or "AccessDenied" not in error.response["Error"]["Code"]:
+                raise
+            logger.info("refused, the role may be new", wait_s=wait)
+            time.sleep(wait)
+        else:
+            return
 
 
 def _make_missing() -> None:
