@@ -67,6 +67,7 @@ FIELDS = [
     "sc-range-start",
     "sc-range-end",
 ]
+# As CloudFront sends them; its documentation is quoted in tests/unit/access_logs/test_realtime.py.
 REALTIME_FIELDS = [
     "timestamp",
     "c-ip",
@@ -77,10 +78,10 @@ REALTIME_FIELDS = [
     "cs-uri-stem",
     "x-edge-location",
     "x-edge-request-id",
+    "time-taken",
     "cs-user-agent",
     "cs-referer",
     "x-edge-result-type",
-    "time-taken",
     "primary-distribution-id",
 ]
 DISTRIBUTIONS = ("E2EXAMPLE1ABCD", "E1SHOPFRONT9ZX", "E3MEDIAASSETSQ", "EAPI00000000GW")
@@ -539,10 +540,10 @@ def realtime_records(
             uri,
             viewer.location,
             f"{number:056x}",
+            "0.012",
             viewer.user_agent,
             "-",
             result,
-            "0.012",
             distribution,
         )
         yield RealtimeRecord(

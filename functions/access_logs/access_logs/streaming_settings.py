@@ -29,7 +29,7 @@ class WindowSettings(EnvSettings):
 
     Attributes:
         partials_table: Where a window's counts go.
-        fields: The fields of a record, in the order of the real-time log configuration.
+        fields: The fields of the real-time log configuration, in any order: CloudFront has its own.
         lateness: Seconds by which an event may arrive late and still count.
         partial_days: Days after which a window's counts expire; more than a record may wait in the stream.
         viewer_address: What is stored of viewers' addresses: all, their network, or a keyed hash.

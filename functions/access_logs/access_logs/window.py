@@ -22,13 +22,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.access_log import (
-    BadRecordError,
-    EventReader,
-    Layout,
-    UserAgents,
-    Window,
-)
+from shared.access_log import BadRecordError, EventReader, UserAgents, Window, realtime_layout
 
 from . import partials
 from .addresses import address_privacy
@@ -102,4 +96,4 @@ def _store(window: Window, event: dict[str, Any], first: str, settings: WindowSe
 
 @cache
 def _reader(fields: tuple[str, ...]) -> EventReader:
-    return EventReader(Layout(fields), UserAgents())
+    return EventReader(realtime_layout(fields), UserAgents())

@@ -30,6 +30,7 @@ from ._firehose import MAX_BATCH, MAX_BATCH_BYTES, MAX_RECORD, PutResult, pack, 
 from ._gunzip import Gunzip
 from ._log import MAX_ROW, AccessLog, Rejected
 from ._privacy import hash_addresses, truncate_addresses
+from ._realtime import REALTIME_FIELDS, realtime_layout
 from ._user_agents import UserAgent, UserAgents, decode_user_agent
 from ._window import OTHERS, BotTraffic, Event, EventReader, HeavyHitters, Traffic, Window
 
@@ -41,6 +42,7 @@ __all__ = [
     "MAX_RECORD",
     "MAX_ROW",
     "OTHERS",
+    "REALTIME_FIELDS",
     "AccessLog",
     "AccessLogError",
     "BadRecordError",
@@ -62,5 +64,6 @@ __all__ = [
     "hash_addresses",
     "pack",
     "put_records",
+    "realtime_layout",
     "truncate_addresses",
 ]

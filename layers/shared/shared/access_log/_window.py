@@ -51,7 +51,7 @@ class EventReader:
     """Reads real-time log records, which have no header.
 
     Args:
-        layout: The order of the fields in the real-time configuration. Needed are `timestamp` (or `date` and
+        layout: Of the records, see `realtime_layout`. Needed are `timestamp` (or `date` and
             `time`), `c-ip`, `x-edge-location`, `sc-bytes` and `cs-user-agent`.
         agents: Looks up user agents.
         distribution: Whose records they are, if the configuration has no `primary-distribution-id`.
@@ -74,10 +74,10 @@ class EventReader:
         """The event of one record.
 
         Raises:
-            BadRecordError: It is short, or its time or bytes are no numbers.
+            BadRecordError: It has another number of fields, or its time or bytes are no numbers.
         """
         values = data.decode(errors="replace").rstrip("\r\n").split("\t")
-        if len(values) < self._fields:
+        if len(values) != self._fields:
             raise BadRecordError(f"{len(values)} fields instead of {self._fields}")
         time, address, location, sent, agent = (values[place] for place in self._places)
         place = self._distribution_place
