@@ -22,14 +22,19 @@ class PersonAt:
         suite: Where.
         email: Who.
         password: A random one by default.
+        operator: Whether the operators' APIs answer them.
     """
 
-    def __init__(self, suite: Suite, email: str, password: str | None = None) -> None:
+    def __init__(
+        self, suite: Suite, email: str, password: str | None = None, *, operator: bool = True
+    ) -> None:
         self._suite = suite
         self.email, self.password = email, password or secrets.token_urlsafe(16)
         people, pool = suite.client("cognito-idp"), suite["UserPoolId"]
         with suppress(people.exceptions.UsernameExistsException):
             people.admin_create_user(UserPoolId=pool, Username=email, MessageAction="SUPPRESS")
+        if operator:
+            people.admin_add_user_to_group(UserPoolId=pool, Username=email, GroupName="operators")
         people.admin_set_user_password(
             UserPoolId=pool, Username=email, Password=self.password, Permanent=True
         )

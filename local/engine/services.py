@@ -31,6 +31,7 @@ _PATCHES: tuple[str, ...] = (
     "scheduler",
     "step_functions",
     "ecs",
+    "cognito",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (

@@ -54,12 +54,20 @@ function showDoor() {
   return who;
 }
 
+/** Signed in, but no operator: say so once, instead of in every panel. */
+function refuse(message) {
+  complain(message);
+  for (const section of Object.keys(SECTIONS)) find(section).hidden = true;
+  find("nav").hidden = true;
+}
+
 /** Ask the API for a panel until it has an answer; throws with a sentence for people. */
 async function panel(name, query = {}) {
   for (;;) {
     const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${name}?${new URLSearchParams(query)}`);
     if (status === 200) return body;
     if (status === 401) showDoor();
+    if (status === 403) refuse(body.message);
     if (status !== 202) throw Object.assign(new Error(`${body.message} (${body.code})`), { code: body.code });
     query = { query: body.query };
     await new Promise((resolve) => { setTimeout(resolve, 1000); });

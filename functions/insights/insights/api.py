@@ -1,6 +1,7 @@
 """Answers what the insights page asks: live traffic, traffic at rest from Athena, metrics of containers.
 
-Trigger: API Gateway REST, proxy integration, `GET /v1/insights/{panel}`, behind the Cognito authorizer.
+Trigger: API Gateway REST, proxy integration, `GET /v1/insights/{panel}`, behind the Cognito authorizer, for
+    members of the group `operators`.
 Input: the panel: `live` (with `minutes`, 1 to 10), `containers` (with `cluster`), or the name of a saved
     query, which is started for the requests of the dates `from` to `to` (the last seven days by default), or
     for the posts or calls of a `window` (`hour`, `half_day`, `day`, `week`); `query` names a query that an
@@ -21,6 +22,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.operators import is_operator
 from shared.settings import SettingsError
 
 from . import containers, live, saved_queries
@@ -37,6 +39,8 @@ _HEADERS = {
     "Content-Type": "application/json",
 }
 
+_FORBIDDEN = "Your account is not in the group operators; an administrator can add it."
+
 type Answer = dict[str, Any]
 
 
@@ -45,7 +49,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: A
     started = time.monotonic()
     panel = (event.get("pathParameters") or {}).get("panel") or "live"
     try:
-        status, body = _serve(panel, event.get("queryStringParameters") or {})
+        status, body = _serve(event, panel)
     except InsightsError as error:
         status, body = error.status, {"code": error.code, "message": error.message}
     except SettingsError:
@@ -62,7 +66,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: A
     return {"statusCode": status, "headers": headers, "body": json.dumps(body, separators=(",", ":"))}
 
 
-def _serve(panel: str, query: dict[str, str]) -> tuple[int, dict[str, Any]]:
+def _serve(event: dict[str, Any], panel: str) -> tuple[int, dict[str, Any]]:
+    if not is_operator(event):
+        raise InsightsError(403, "forbidden", _FORBIDDEN)
+    query = event.get("queryStringParameters") or {}
     settings = InsightsSettings.from_env()
     if panel == "live" and settings.results_table:
         return 200, live.answer(settings.results_table, query)

@@ -71,6 +71,17 @@ def ask(event: dict[str, Any], context: Any) -> tuple[int, dict[str, Any]]:
     return answer["statusCode"], body
 
 
+@pytest.mark.parametrize("name", ["api_live", "api_top_viewers", "api_unknown_panel"])
+@pytest.mark.parametrize("groups", [None, "readers", "operators2"])
+def test_nobody_but_operators_is_told_anything(
+    recorded: Callable[..., Any], context: SimpleNamespace, name: str, groups: str | None
+) -> None:
+    event = recorded(name)
+    event["requestContext"]["authorizer"]["claims"]["cognito:groups"] = groups
+    status, body = ask(event, context)
+    assert (status, body["code"]) == (403, "forbidden")
+
+
 def test_live_sums_up_the_latest_minutes(
     dynamodb: MemoryDynamoDb, recorded: Callable[..., Any], context: SimpleNamespace
 ) -> None:
