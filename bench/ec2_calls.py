@@ -1,6 +1,6 @@
 """CloudTrail's events of EC2 calls as EventBridge delivers them, for the demo, the tests and the benchmarks.
 
-`events/ec2_monitor/` has one recorded event of each of the 19 calls (`calls/`), of each form that alerts
+`events/ec2_monitor/` has one recorded event of each recorded call (`calls/`), of each form that alerts
 (`alerts/`) and of some that look like it and must not (`quiet/`). Firehose's invocations of `shape` are made
 of them: `python -m bench.ec2_calls` writes `shape_*.json`, and a test holds them equal.
 """
@@ -27,8 +27,10 @@ CALLS = (
     "CreateVpc", "DeleteKeyPair", "DeleteNatGateway", "DeleteRoute", "DeleteRouteTable", "CreateSnapshot",
     "DeleteSnapshot", "DeleteVpc", "DeleteVpcEndpoints", "DeleteSecurityGroup", "ModifyVolume",
     "ModifyVpcEndpoint", "TerminateInstances",
+    "CreateRouteTable", "CreateSecurityGroup", "CreateVolume", "DeleteVolume", "RebootInstances",
+    "ModifySnapshotAttribute", "ModifyVpcAttribute",
 )  # fmt: skip
-"""The calls that are recorded, in the contract's order."""
+"""The calls that are recorded by default: the 19 of the article's list, and the further ones of its prose."""
 
 
 def recorded(folder: str) -> dict[str, Event]:
@@ -44,7 +46,7 @@ def at(event: Event, moment: datetime, event_id: str = "") -> Event:
 
 
 class Calls:
-    """Different events of the 19 calls, as many as are wanted, the same for the same seed.
+    """Different events of the recorded calls, as many as are wanted, the same for the same seed.
 
     Args:
         count: How many.

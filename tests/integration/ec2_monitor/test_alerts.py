@@ -60,10 +60,21 @@ def widened(**changes: Any) -> Event:
     return event
 
 
+def by_root_for(service: str | None, **changes: Any) -> Event:
+    """The root user's call, made by a service in its name."""
+    event = recorded("alerts")["root_call"]
+    event["detail"] |= changes
+    if service:
+        event["detail"]["userIdentity"]["invokedBy"] = service
+    return event
+
+
 QUIET = recorded("quiet") | {
     "call of another service of that name": widened(eventSource="example.amazonaws.com"),
     "a range that ends in a nought": widened(requestParameters={"cidrIp": "10.0.0.0/10"}),
     "parameters that are null": widened(requestParameters=None),
+    "what a service did in the root user's name": by_root_for("cloudformation.amazonaws.com"),
+    "a service's event about the root user": by_root_for(None, eventType="AwsServiceEvent"),
     "an opening towards others": widened(eventName="AuthorizeSecurityGroupEgress"),
 } | {name: recorded("calls")[name] for name in ("RunInstances", "DeleteSecurityGroup")}  # fmt: skip
 
