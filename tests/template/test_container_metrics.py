@@ -141,17 +141,22 @@ def test_schedule_may_start_the_state_machine_and_keep_what_failed_and_nothing_e
     assert "aws:SourceAccount" in trust["Condition"]["StringEquals"]
 
 
+def function_statements() -> dict[str, Any]:
+    """The function's statements, by Sid or by condition."""
+    [policy] = TEMPLATE["ContainerMetricsFunctionRole"]["Properties"]["Policies"]
+    statements = policy["PolicyDocument"]["Statement"]
+    return {each["Fn::If"][0] if "Fn::If" in each else each["Sid"]: each for each in statements}
+
+
 def test_function_may_publish_to_the_namespaces_of_its_sources_alone() -> None:
-    [policy] = TEMPLATE["ContainerMetricsFunction"]["Properties"]["Policies"]
-    publishes = policy["Statement"][0]
+    publishes = function_statements()["PublishesSamples"]
     namespaces = publishes["Condition"]["StringEquals"]["cloudwatch:namespace"]
     assert set(namespaces) == {each.namespace for each in SOURCES.values()}
 
 
 def test_clusters_are_allowed_by_name() -> None:
     """Names become ARNs by a delimiter: what it makes is spelled out here."""
-    [policy] = TEMPLATE["ContainerMetricsFunction"]["Properties"]["Policies"]
-    [condition, reads, otherwise] = policy["Statement"][1]["Fn::If"]
+    [condition, reads, otherwise] = function_statements()["ContainerMetricsHasClusters"]["Fn::If"]
     assert (condition, otherwise) == ("ContainerMetricsHasClusters", {"Ref": "AWS::NoValue"})
     [comma, joined] = reads["Resource"]["Fn::Split"]
     [nothing, [prefix, names]] = joined["Fn::Join"]

@@ -10,10 +10,12 @@ import pytest
 
 from bench.ec2_calls import CALLS
 from ec2_monitor.documents import COLUMNS
+from ops.template import deployed
 from queries import EC2, EC2_VIEWS, SAVED, SOCIAL, sql
 from tests.support.template import references, source, transformed
 
 RESOURCES = transformed("aws")["Resources"]
+RESOLVED = deployed().resources
 EC2_RESOURCES = {  # but for the index, which test_ec2_search.py looks at
     name: resource
     for name, resource in RESOURCES.items()
@@ -28,7 +30,9 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_rule_of_calls_has_the_contracts_pattern() -> None:
-    pattern = RESOURCES["Ec2CallsRule"]["Properties"]["EventPattern"]
+    """The article's list of 19 calls, and the 7 further ones that its prose names."""
+    pattern = RESOLVED["Ec2CallsRule"].properties["EventPattern"]
+    assert len(CALLS) == 19 + 7
     assert pattern == {
         "source": ["aws.ec2"],
         "detail-type": ["AWS API Call via CloudTrail"],
@@ -37,7 +41,7 @@ def test_the_rule_of_calls_has_the_contracts_pattern() -> None:
 
 
 def test_what_one_rule_records_the_other_leaves_out() -> None:
-    alternatives = RESOURCES["Ec2WatchedRule"]["Properties"]["EventPattern"]["$or"]
+    alternatives = RESOLVED["Ec2WatchedRule"].properties["EventPattern"]["$or"]
     [groups] = [each["detail"]["eventName"] for each in alternatives if each.get("source") == ["aws.ec2"]]
     [left_out] = [
         each["detail"]["eventName"][0]["anything-but"]
@@ -47,10 +51,33 @@ def test_what_one_rule_records_the_other_leaves_out() -> None:
     assert left_out == [*CALLS, *groups]
 
 
+def test_calls_are_a_parameter_of_both_rules() -> None:
+    resources = deployed({"Ec2Calls": "RunInstances,MonitorInstances"}).resources
+    assert resources["Ec2CallsRule"].properties["EventPattern"]["detail"]["eventName"] == [
+        "RunInstances",
+        "MonitorInstances",
+    ]
+    assert '"MonitorInstances", "AuthorizeSecurityGroupIngress"' in json.dumps(
+        resources["Ec2WatchedRule"].properties["EventPattern"]
+    )
+
+
+def test_root_alert_leaves_out_what_services_do() -> None:
+    """CIS AWS Foundations Benchmark: Root, no invokedBy, no AwsServiceEvent.
+
+    https://docs.aws.amazon.com/securityhub/latest/userguide/cloudwatch-controls.html
+    """
+    assert RESOLVED["Ec2RootRule"].properties["EventPattern"]["detail"] == {
+        "userIdentity": {"type": ["Root"], "invokedBy": [{"exists": False}]},
+        "eventType": [{"anything-but": "AwsServiceEvent"}],
+    }
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_fits_retries_for_a_day_and_buries_what_it_cannot_deliver(name: str) -> None:
     rule = RESOURCES[name]["Properties"]
-    assert len(json.dumps(rule["EventPattern"], separators=(",", ":"))) <= 2048, "EventBridge takes no more"
+    pattern = RESOLVED[name].properties["EventPattern"]
+    assert len(json.dumps(pattern, separators=(",", ":"))) <= 2048, "EventBridge takes no more"
     target = rule["Targets"][0]
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
     assert references(target["DeadLetterConfig"], {"Ec2DeadLetterQueue"})
@@ -175,8 +202,10 @@ def test_firehose_may_write_calls_and_errors_and_invoke_shape_and_nothing_else()
     assert references(statement["Resource"], set(EC2_RESOURCES)) == {"Ec2CallStream"}
 
 
-def test_shape_has_no_permissions_of_its_own() -> None:
-    assert RESOURCES["Ec2ShapeFunctionRole"]["Properties"].get("Policies") in (None, [])
+def test_shape_may_write_its_logs_and_nothing_else() -> None:
+    [policy] = RESOURCES["Ec2ShapeFunctionRole"]["Properties"]["Policies"]
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
 
 
 def test_a_burst_of_terminations_alerts_and_everything_else_is_operations() -> None:

@@ -12,7 +12,7 @@ from tests.support.template import references, source, transformed
 
 RESOURCES = transformed("aws")["Resources"]
 DOMAIN = RESOURCES["Ec2SearchDomain"]["Properties"]
-ARN = "arn:${AWS::Partition}:es:${AWS::Region}:${AWS::AccountId}:domain/${Ec2SearchDomainName}/"
+ARN = "arn:${AWS::Partition}:es:${AWS::Region}:${AWS::AccountId}:domain/${AWS::StackName}-search/"
 
 
 def statements() -> dict[str, dict[str, Any]]:
@@ -31,7 +31,6 @@ def paths(statement: dict[str, Any]) -> set[str]:
 
 
 def test_domain_is_that_of_the_original_in_todays_spelling() -> None:
-    assert source()["Parameters"]["Ec2SearchDomainName"]["Default"] == "eslogsearch"
     cluster = DOMAIN["ClusterConfig"]
     assert cluster["InstanceCount"] == 2
     assert (cluster["DedicatedMasterEnabled"], cluster["DedicatedMasterCount"]) == (True, 3)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ops.template import deployed
 from queries import SOCIAL, sql
 from tests.support.template import references, source, transformed
 
@@ -47,7 +48,16 @@ def test_partitions_are_projected_where_firehose_writes() -> None:
     for key in keys:
         assert table["Parameters"][f"projection.{key}.type"] == "integer"
     assert table["Name"] == "twitterfeed"
-    assert source()["Parameters"]["SocialDatabaseName"]["Default"] == "ddbtablestats"
+    databases = {
+        given: deployed({"EnableSocialStream": "true", "SocialDatabaseName": given}).resources[
+            "SocialDatabase"
+        ]
+        for given in ("", "ddbtablestats")
+    }
+    assert {given: each.named for given, each in databases.items()} == {
+        "": "suite_dev_ddbtablestats",
+        "ddbtablestats": "ddbtablestats",
+    }
 
 
 def test_firehose_may_write_activity_and_its_errors_and_nothing_else() -> None:

@@ -14,8 +14,8 @@ from bench.ec2_calls import at, recorded
 from ec2_monitor.documents import document
 from local.deploy import build, deploy
 from local.process import EngineProcess
-from local.settings_of import overrides
 from local.suite import Suite
+from ops.settings import overrides
 from tests.support.permissions import function
 from tests.support.search_proxy import SearchProxy, search_proxy
 from tests.support.search_server import search_server

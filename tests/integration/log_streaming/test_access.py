@@ -23,8 +23,9 @@ BY_THE_SERVICE = {
         "s3:ListBucket", "s3:PutObject",  # test_flow.py has a minute that is given up
     },
     "Insights": {
-        "glue:GetDatabase", "glue:GetTable", "glue:GetPartitions", "s3:GetBucketLocation", "s3:ListBucket",
-        "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
+        "glue:GetDatabase", "glue:GetTable", "glue:GetPartition", "glue:GetPartitions",
+        "glue:BatchGetPartition", "s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject", "s3:PutObject",
+        "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
     },
 }  # fmt: skip
 

@@ -1,0 +1,192 @@
+"""What holds data: encrypted, closed, and kept where it cannot be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ops.template import Stack
+
+from . import Verdict, rule
+from ._iam import as_list, statements
+
+# What may go with the stack, and why. Everything else that holds data is kept.
+DISPOSABLE = {
+    "WebBucket": "holds copies of web/ and nothing else",
+    "ImagesSigningSecret": "a lost secret means new links, not lost data",
+    "AccessLogsLedgerTable": "forgets which objects are done; the views de-duplicate",
+    "AccessLogsPartitionsTable": "goes with the Glue table, whose partitions it knows",
+    "AccessLogsAddressSecret": "hashes of two secrets cannot be compared, but no data is lost",
+    "LogPartialsTable": "counts of the last two days",
+    "LogResultsTable": "a view of the last days; the logs at rest have it all",
+    "LogStreamFailuresBucket": "expires anyway",
+    "AuthImportBucket": "uploads are deleted once they are imported",
+    "Ec2SearchDomain": "costs by the hour; the record itself is in the calls bucket",
+    "Ec2AlertsKey": "encrypts messages in flight, nothing at rest",
+}
+STATEFUL = {
+    "AWS::Cognito::UserPool",
+    "AWS::DynamoDB::Table",
+    "AWS::KMS::Key",
+    "AWS::OpenSearchService::Domain",
+    "AWS::S3::Bucket",
+    "AWS::SecretsManager::Secret",
+}
+WEBSITES = {"ImagesBucket": "originals and variants are served to everybody"}
+# Topics whose messages name people or their addresses.
+PERSONAL_TOPICS = {"Ec2AlertsTopic": "who did what in the account, from which address"}
+# Prices by the hour, whether used or not: the services' pages on pricing.
+HOURLY = {
+    "AWS::EC2::Instance",
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::VPCEndpoint",
+    "AWS::ECS::Service",
+    "AWS::ElastiCache::CacheCluster",
+    "AWS::Kinesis::Stream",
+    "AWS::KinesisAnalyticsV2::Application",
+    "AWS::OpenSearchService::Domain",
+    "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
+    "AWS::Redshift::Cluster",
+}
+
+
+@rule
+def data_is_kept_or_may_go(stack: Stack) -> Iterator[Verdict]:
+    """What holds data survives the stack's deletion, unless it is on the list of what may go.
+
+    `RetainExceptOnCreate`, not `Retain`: a failed first creation must leave nothing that costs or stands in
+    the way: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html
+    """
+    for resource in stack.of(*STATEFUL):
+        kept = (resource.attributes.get("DeletionPolicy"), resource.attributes.get("UpdateReplacePolicy"))
+        wanted = ("Delete", "Delete") if resource.name in DISPOSABLE else ("RetainExceptOnCreate", "Retain")
+        problem = f"has DeletionPolicy and UpdateReplacePolicy {kept}; it should be {wanted}"
+        yield Verdict(resource.name, "" if kept == wanted else problem)
+
+
+@rule
+def kept_tables_and_pools_are_protected(stack: Stack) -> Iterator[Verdict]:
+    """Tables and pools that are kept can be restored to a point in time, and nobody deletes them by mistake.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html and
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-deletion-protection.html
+    """
+    for table in stack.of("AWS::DynamoDB::Table"):
+        if table.name not in DISPOSABLE:
+            recovery = table.properties.get("PointInTimeRecoverySpecification", {})
+            if not recovery.get("PointInTimeRecoveryEnabled"):
+                yield Verdict(table.name, "is kept, but cannot be restored: enable point-in-time recovery")
+            protected = table.properties.get("DeletionProtectionEnabled") is True
+            yield Verdict(
+                table.name, "" if protected else "is kept, but can be deleted: set DeletionProtectionEnabled"
+            )
+    for pool in stack.of("AWS::Cognito::UserPool"):
+        protected = pool.properties.get("DeletionProtection") == "ACTIVE"
+        yield Verdict(
+            pool.name, "" if protected else "is kept, but can be deleted: set DeletionProtection: ACTIVE"
+        )
+
+
+@rule
+def data_at_rest_is_encrypted(stack: Stack) -> Iterator[Verdict]:
+    """Queues, buckets, streams, domains and topics about people are encrypted (tables always are)."""
+    for queue in stack.of("AWS::SQS::Queue"):
+        yield Verdict(
+            queue.name,
+            _unless(queue.properties.get("SqsManagedSseEnabled") is True, "set SqsManagedSseEnabled"),
+        )
+    for bucket in stack.of("AWS::S3::Bucket"):
+        yield Verdict(bucket.name, _unless("BucketEncryption" in bucket.properties, "set BucketEncryption"))
+    for stream in stack.of("AWS::Kinesis::Stream"):
+        yield Verdict(stream.name, _unless("StreamEncryption" in stream.properties, "set StreamEncryption"))
+    for topic in stack.of("AWS::SNS::Topic"):
+        personal = topic.name in PERSONAL_TOPICS
+        keyed = stack.at(topic.properties.get("KmsMasterKeyId"), "AWS::KMS::Key") is not None
+        yield Verdict(topic.name, _unless(keyed or not personal, "set KmsMasterKeyId"))
+    for domain in stack.of("AWS::OpenSearchService::Domain"):
+        at_rest = domain.properties.get("EncryptionAtRestOptions", {}).get("Enabled")
+        between = domain.properties.get("NodeToNodeEncryptionOptions", {}).get("Enabled")
+        yield Verdict(
+            domain.name, _unless(at_rest and between, "set EncryptionAtRest and NodeToNodeEncryption")
+        )
+
+
+def _unless(encrypted: object, remedy: str) -> str:
+    return "" if encrypted else f"is not encrypted: {remedy}"
+
+
+@rule
+def keys_of_topics_let_publishers_in(stack: Stack) -> Iterator[Verdict]:
+    """A topic's key lets the services use it that publish to the topic: else their messages are lost.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
+    """
+    for topic in stack.of("AWS::SNS::Topic"):
+        key = stack.at(topic.properties.get("KmsMasterKeyId"), "AWS::KMS::Key")
+        if not key:
+            continue
+        publishers = {
+            service
+            for statement in statements(stack, "resource")
+            if topic.identifier in as_list(statement.policy.owner.properties.get("Topics", []))
+            for service in statement.services
+        }
+        let_in = {
+            service
+            for statement in statements(stack, "resource")
+            if statement.policy.owner is key
+            and {"kms:Decrypt", "kms:GenerateDataKey"} <= set(statement.actions)
+            for service in statement.services
+        }
+        missing = ", ".join(sorted(publishers - let_in))
+        yield Verdict(key.name, f"refuses {missing}, which publishes to {topic.name}" if missing else "")
+
+
+@rule
+def buckets_are_closed(stack: Stack) -> Iterator[Verdict]:
+    """All public access to a bucket is blocked, unless it is a website on the list."""
+    for bucket in stack.of("AWS::S3::Bucket"):
+        block = bucket.properties.get("PublicAccessBlockConfiguration", {})
+        wanted = {"BlockPublicAcls", "IgnorePublicAcls"}
+        if bucket.name not in WEBSITES:
+            wanted |= {"BlockPublicPolicy", "RestrictPublicBuckets"}
+        open_ended = sorted(name for name in wanted if str(block.get(name)).lower() != "true")
+        yield Verdict(bucket.name, f"is open: set {', '.join(open_ended)}" if open_ended else "")
+
+
+@rule
+def logs_expire(stack: Stack) -> Iterator[Verdict]:
+    """Every log group has a retention, and every function one of them."""
+    for group in stack.of("AWS::Logs::LogGroup"):
+        yield Verdict(
+            group.name,
+            "" if group.properties.get("RetentionInDays") else "keeps logs for ever: set RetentionInDays",
+        )
+    for function in stack.of("AWS::Lambda::Function"):
+        group = function.properties.get("LoggingConfig", {}).get("LogGroup")
+        known = stack.at(group, "AWS::Logs::LogGroup")
+        yield Verdict(
+            function.name,
+            "" if known else "logs to a group that Lambda makes, and that never expires: set LoggingConfig",
+        )
+
+
+def costs_by_the_hour(stack: Stack) -> list[str]:
+    """What costs by the hour, a sentence each; of the standard sets nothing may."""
+    remedy = "costs by the hour and is on by default: give it a switch of its own that is off"
+    return [f"{resource.name} {remedy} [costs_by_the_hour]" for resource in stack.of(*HOURLY)]
+
+
+@rule
+def people_sign_up_only_where_they_may(stack: Stack) -> Iterator[Verdict]:
+    """The operators' pool makes accounts by an administrator alone.
+
+    `AllowAdminCreateUserOnly`: "The setting for allowing self-service sign-up":
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminCreateUserConfigType.html
+    """
+    for pool in stack.of("AWS::Cognito::UserPool"):
+        closed = pool.properties.get("AdminCreateUserConfig", {}).get("AllowAdminCreateUserOnly") is True
+        yield Verdict(
+            pool.name,
+            "" if closed else "lets strangers sign up: set AdminCreateUserConfig.AllowAdminCreateUserOnly",
+        )

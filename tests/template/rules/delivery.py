@@ -1,0 +1,264 @@
+"""Every asynchronous edge: what fails comes back, and at last goes somewhere where somebody sees it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ops.template import Resource, Stack
+
+from . import Verdict, rule
+from ._iam import as_list, statements
+
+FUNCTION, QUEUE, BUCKET = "AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::S3::Bucket"
+MAPPING = "AWS::Lambda::EventSourceMapping"
+
+
+def _timeout(function: Resource) -> int:
+    return int(function.properties.get("Timeout", 3))
+
+
+def mappings(stack: Stack, kind: str) -> Iterator[tuple[Resource, Resource, Resource]]:
+    """Mappings whose source is a queue, or a stream; with the function and the source."""
+    for mapping in stack.of(MAPPING):
+        source = source_of(stack, mapping)
+        function = stack.at(mapping.properties["FunctionName"], FUNCTION)
+        if source and function and (source.kind == QUEUE) == (kind == "queue"):
+            yield mapping, function, source
+
+
+def source_of(stack: Stack, mapping: Resource) -> Resource | None:
+    """The queue, stream or table that a mapping reads."""
+    arn = str(mapping.properties["EventSourceArn"]).partition("/stream/")[0]
+    return stack.at(arn) or stack.at(mapping.properties["EventSourceArn"])
+
+
+@rule
+def queue_sources_come_back_and_end(stack: Stack) -> Iterator[Verdict]:
+    """A queue that a function reads redrives after 5 tries or more, and is visible again after 6 time-outs.
+
+    "Set the queue's visibility timeout to at least six times your function timeout ... set the
+    maxReceiveCount on the source queue's redrive policy to at least 5":
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    """
+    for mapping, function, queue in mappings(stack, "queue"):
+        redrive = queue.properties.get("RedrivePolicy", {})
+        visibility, timeout = int(queue.properties.get("VisibilityTimeout", 30)), _timeout(function)
+        if not stack.at(redrive.get("deadLetterTargetArn"), QUEUE):
+            yield Verdict(queue.name, "has no redrive policy: a message that fails comes back for ever")
+        if int(redrive.get("maxReceiveCount", 5)) < 5:
+            yield Verdict(queue.name, "sends messages to the dead-letter queue before the fifth try")
+        problem = (
+            f"is visible again after {visibility} s; six times the {timeout} s of {function.name} are due"
+        )
+        yield Verdict(queue.name, problem if visibility < 6 * timeout else "")
+        yield Verdict(mapping.name, _partial(mapping))
+
+
+def _partial(mapping: Resource) -> str:
+    partial = "ReportBatchItemFailures" in mapping.properties.get("FunctionResponseTypes", [])
+    return "" if partial else "lacks ReportBatchItemFailures: one bad record would send back all"
+
+
+@rule
+def stream_sources_set_failures_aside(stack: Stack) -> Iterator[Verdict]:
+    """A stream that a function reads is never stuck: bisecting, bounded tries, a failure destination.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+    """
+    for mapping, _, _ in mappings(stack, "stream"):
+        properties = mapping.properties
+        destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        if not stack.at(destination, QUEUE, BUCKET, "AWS::SNS::Topic"):
+            yield Verdict(mapping.name, "has no failure destination: what fails to the last is lost")
+        if not properties.get("BisectBatchOnFunctionError"):
+            yield Verdict(mapping.name, "does not bisect: one bad record takes its batch along")
+        if not 0 <= int(properties.get("MaximumRetryAttempts", -1)) <= 10:
+            yield Verdict(mapping.name, "tries for ever: bound MaximumRetryAttempts")
+        yield Verdict(mapping.name, _partial(mapping))
+
+
+def rule_targets(stack: Stack) -> Iterator[tuple[Resource, dict[str, Any]]]:
+    """Targets of EventBridge's rules."""
+    for found in stack.of("AWS::Events::Rule"):
+        for target in found.properties.get("Targets", []):
+            yield found, target
+
+
+@rule
+def rules_and_schedules_have_a_dead_letter_queue(stack: Stack) -> Iterator[Verdict]:
+    """What EventBridge or the Scheduler cannot deliver goes to a queue of this stack.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+    """
+    edges = [(found, target, f"target {target.get('Id')}") for found, target in rule_targets(stack)]
+    edges += [(each, each.properties["Target"], "target") for each in stack.of("AWS::Scheduler::Schedule")]
+    for found, target, what in edges:
+        there = stack.at(target.get("DeadLetterConfig", {}).get("Arn"), QUEUE)
+        yield Verdict(
+            found.name, "" if there else f"loses what its {what} does not take: add a DeadLetterConfig"
+        )
+
+
+def asynchronous(stack: Stack) -> Iterator[tuple[Resource, str]]:
+    """Functions that somebody invokes without waiting, and who."""
+    for found, target in rule_targets(stack):
+        if function := stack.at(target["Arn"], FUNCTION):
+            yield function, found.name
+    for schedule in stack.of("AWS::Scheduler::Schedule"):
+        if function := stack.at(schedule.properties["Target"]["Arn"], FUNCTION):
+            yield function, schedule.name
+    for subscription in stack.of("AWS::SNS::Subscription"):
+        if function := stack.at(subscription.properties.get("Endpoint"), FUNCTION):
+            yield function, subscription.name
+    for bucket in stack.of(BUCKET):
+        for each in bucket.properties.get("NotificationConfiguration", {}).get("LambdaConfigurations", []):
+            if function := stack.at(each["Function"], FUNCTION):
+                yield function, bucket.name
+    callers = {each.properties["Role"]: each.name for each in stack.of(FUNCTION)}
+    for statement in statements(stack, "identity"):
+        if "lambda:InvokeFunction" in statement.actions and statement.policy.owner.arn in callers:
+            for resource in statement.resources:
+                if function := stack.at(resource, FUNCTION):
+                    yield function, callers[statement.policy.owner.arn]
+
+
+@rule
+def asynchronous_functions_have_a_destination(stack: Stack) -> Iterator[Verdict]:
+    """A function that is invoked asynchronously keeps the events that it failed on.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
+    destinations = {
+        each.properties["FunctionName"]: each.properties.get("DestinationConfig", {})
+        .get("OnFailure", {})
+        .get("Destination")
+        for each in stack.of("AWS::Lambda::EventInvokeConfig")
+    }
+    for function, invoker in asynchronous(stack):
+        dead = function.properties.get("DeadLetterConfig", {}).get("TargetArn")
+        kept = stack.at(dead, QUEUE) or stack.at(destinations.get(function.identifier), QUEUE)
+        problem = f"loses the events of {invoker} that it fails on: add a failure destination"
+        yield Verdict(function.name, "" if kept else problem)
+
+
+def dead_letter_queues(stack: Stack) -> set[str]:
+    """Queues where something ends that failed, whatever their names."""
+    arns: list[Any] = [
+        queue.properties.get("RedrivePolicy", {}).get("deadLetterTargetArn") for queue in stack.of(QUEUE)
+    ]
+    arns += [target.get("DeadLetterConfig", {}).get("Arn") for _, target in rule_targets(stack)]
+    for schedule in stack.of("AWS::Scheduler::Schedule"):
+        arns.append(schedule.properties["Target"].get("DeadLetterConfig", {}).get("Arn"))
+    for each in stack.of(MAPPING, "AWS::Lambda::EventInvokeConfig"):
+        arns.append(each.properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"))
+    for function in stack.of(FUNCTION):
+        arns.append(function.properties.get("DeadLetterConfig", {}).get("TargetArn"))
+        arns.append(
+            function.properties.get("Environment", {}).get("Variables", {}).get("DEAD_LETTER_QUEUE_URL")
+        )
+    return {queue.name for arn in arns if (queue := stack.at(arn, QUEUE))}
+
+
+@rule
+def dead_letters_are_seen(stack: Stack) -> Iterator[Verdict]:
+    """Every dead-letter queue has an alarm on its first message, and keeps it for four days or more."""
+    watched = {
+        stack_name
+        for alarm in stack.of("AWS::CloudWatch::Alarm")
+        if alarm.properties.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+        for dimension in alarm.properties.get("Dimensions", [])
+        for stack_name in [dimension["Value"]]
+    }
+    for name in sorted(dead_letter_queues(stack)):
+        queue = stack.resources[name]
+        if queue.identifier.rpartition("/")[2] not in watched:
+            yield Verdict(name, "is a dead-letter queue without an alarm on its messages")
+        kept = int(queue.properties.get("MessageRetentionPeriod", 345_600))
+        yield Verdict(name, "forgets messages in less than four days" if kept < 345_600 else "")
+
+
+@rule
+def failure_buckets_are_seen(stack: Stack) -> Iterator[Verdict]:
+    """A mapping whose failures go to a bucket counts them, and an alarm looks at the count.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html#event-source-mapping-metrics
+    """
+    watched = {
+        dimension["Value"]
+        for alarm in stack.of("AWS::CloudWatch::Alarm")
+        if alarm.properties.get("MetricName") == "OnFailureDestinationDeliveredEventCount"
+        for dimension in alarm.properties.get("Dimensions", [])
+    }
+    for mapping in stack.of(MAPPING):
+        destination = mapping.properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        if not stack.at(destination, BUCKET):
+            continue
+        if "EventCount" not in mapping.properties.get("MetricsConfig", {}).get("Metrics", []):
+            yield Verdict(mapping.name, "does not count what it sets aside: add MetricsConfig EventCount")
+        yield Verdict(
+            mapping.name, "" if mapping.identifier in watched else "sets records aside without an alarm"
+        )
+
+
+def _senders(stack: Stack) -> Iterator[tuple[str, str, Resource]]:
+    """Service, its resource's ARN, and the queue that it sends to by the queue's own policy."""
+    for found, target in rule_targets(stack):
+        for arn in (target["Arn"], target.get("DeadLetterConfig", {}).get("Arn")):
+            if queue := stack.at(arn, QUEUE):
+                yield "events.amazonaws.com", found.arn, queue
+    for bucket in stack.of(BUCKET):
+        for each in bucket.properties.get("NotificationConfiguration", {}).get("QueueConfigurations", []):
+            if queue := stack.at(each["Queue"], QUEUE):
+                yield "s3.amazonaws.com", bucket.arn, queue
+
+
+@rule
+def queues_take_what_services_send(stack: Stack) -> Iterator[Verdict]:
+    """A queue's policy lets in the rules and buckets that send to it."""
+    for service, arn, queue in _senders(stack):
+        let_in = any(
+            service in statement.services
+            and "sqs:SendMessage" in statement.actions
+            and queue.arn in statement.resources
+            and arn
+            in [
+                value for _, key, values in statement.conditions if key == "aws:SourceArn" for value in values
+            ]
+            for statement in statements(stack, "resource")
+            if queue.identifier in as_list(statement.policy.owner.properties.get("Queues", []))
+        )
+        yield Verdict(
+            queue.name, "" if let_in else f"refuses {arn} of {service}: add it to the queue's policy"
+        )
+
+
+@rule
+def functions_let_their_callers_in(stack: Stack) -> Iterator[Verdict]:
+    """Whatever has a function as its target may invoke it."""
+    permissions = [each.properties for each in stack.of("AWS::Lambda::Permission")]
+    for found, target in rule_targets(stack):
+        if function := stack.at(target["Arn"], FUNCTION):
+            let_in = any(
+                stack.at(each["FunctionName"]) is function
+                and each["Principal"] == "events.amazonaws.com"
+                and each.get("SourceArn") == found.arn
+                for each in permissions
+            )
+            yield Verdict(
+                function.name, "" if let_in else f"refuses {found.name}: add an AWS::Lambda::Permission"
+            )
+    for api in stack.of("AWS::ApiGateway::RestApi"):
+        body = json.dumps(api.properties.get("Body", {}))
+        for function in stack.of(FUNCTION):
+            if f"{function.arn}/invocations" in body:
+                let_in = any(
+                    stack.at(each["FunctionName"]) is function
+                    and each["Principal"] == "apigateway.amazonaws.com"
+                    and f":{api.identifier}/" in each.get("SourceArn", "")
+                    for each in permissions
+                )
+                yield Verdict(
+                    function.name, "" if let_in else f"refuses {api.name}: add an AWS::Lambda::Permission"
+                )

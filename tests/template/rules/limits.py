@@ -1,0 +1,68 @@
+"""Limits of CloudFormation, Lambda and the others that a stack must stay within."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from ops.template import Stack
+
+from . import Verdict, rule
+
+MOST_RESOURCES = 450  # of CloudFormation's 500: room for what an update makes beside
+
+
+@rule
+def stack_is_within_cloudformations_limits(stack: Stack) -> Iterator[Verdict]:
+    """At most 450 of 500 resources, 200 outputs and parameters, 4 KB a description, 1 MB in all.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    """
+    body = {name: each.properties for name, each in stack.resources.items()}
+    for what, count, most in (
+        ("resources", len(stack.resources), MOST_RESOURCES),
+        ("outputs", len(stack.outputs), 200),
+        ("parameters", len(stack.parameters), 200),
+        ("bytes", len(json.dumps(body).encode()), 1_000_000),
+    ):
+        yield Verdict("The stack", f"has {count} {what}; {most} are the most" if count > most else "")
+
+
+@rule
+def functions_are_within_lambdas_limits(stack: Stack) -> Iterator[Verdict]:
+    """Environment at most 4 KB, five layers, 900 s, a runtime and an architecture that Lambda has.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    """
+    for function in stack.of("AWS::Lambda::Function"):
+        properties = function.properties
+        variables = properties.get("Environment", {}).get("Variables", {})
+        size = sum(len(f"{name}{value}".encode()) for name, value in variables.items())
+        if size > 4_096:
+            yield Verdict(function.name, f"has {size} bytes of environment; 4,096 are the most")
+        if len(properties.get("Layers", [])) > 5:
+            yield Verdict(function.name, "has more than five layers")
+        if not 128 <= int(properties.get("MemorySize", 128)) <= 10_240:
+            yield Verdict(function.name, "has a memory that Lambda does not offer")
+        fits = 1 <= int(properties.get("Timeout", 3)) <= 900
+        yield Verdict(function.name, "" if fits else "has a time-out beyond 900 s")
+
+
+@rule
+def payloads_are_within_their_size(stack: Stack) -> Iterator[Verdict]:
+    """A schedule's input is JSON of at most 256 KB, and an alarm's expression has at most ten metrics.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html and
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+    """
+    for schedule in stack.of("AWS::Scheduler::Schedule"):
+        text = schedule.properties["Target"].get("Input", "{}")
+        try:
+            json.loads(text)
+            problem = "has an input of more than 256 KB" if len(text.encode()) > 262_144 else ""
+        except ValueError:
+            problem = "has an input that is no JSON"
+        yield Verdict(schedule.name, problem)
+    for alarm in stack.of("AWS::CloudWatch::Alarm"):
+        count = len([each for each in alarm.properties.get("Metrics", []) if "MetricStat" in each])
+        yield Verdict(alarm.name, f"looks at {count} metrics; ten are the most" if count > 10 else "")

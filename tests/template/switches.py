@@ -1,0 +1,68 @@
+"""The sets of switches on which every rule runs, with `Target=aws`."""
+
+from __future__ import annotations
+
+from ops.settings import overrides
+from ops.template import source
+
+__all__ = ["EVERYTHING", "OFF", "SETS", "STANDARD"]
+
+OFF = {name: "false" for name in source()["Parameters"] if name.startswith("Enable")}
+
+# What an application can be given beside its switch.
+_OPTIONS: dict[str, dict[str, dict[str, str]]] = {
+    "ImageResizer": {"signed": {"ImageSigning": "true"}},
+    "AccessLogs": {
+        "hashing": {"AccessLogsViewerAddress": "hash"},
+        "by date": {"AccessLogsPartitionType": "Date"},
+    },
+    "LogStreaming": {
+        "hashing": {"AccessLogsViewerAddress": "hash"},
+        "Flink": {"EnableFlink": "true", "LogFlinkCodeBucket": "code-bucket"},
+    },
+    "Auth": {"mails": {"AuthSender": "no-reply@example.com"}},
+    "SocialStream": {
+        "encryption": {"EnableSocialEncryption": "true"},
+        "QuickSight": {"EnableQuickSight": "true"},
+    },
+    "Ec2Monitor": {
+        "mail, failed sign-ins": {"OperationsEmail": "ops@example.com", "Ec2SignInAlerts": "failed"},
+        "index": {"EnableOpenSearch": "true"},
+        "index, read by people": {
+            "EnableOpenSearch": "true",
+            "Ec2SearchPeople": "203.0.113.0/24,198.51.100.0/24",
+        },
+    },
+    "ContainerMetrics": {
+        "clusters": {"ContainerMetricsClusters": "a,b"},
+        "queues, express, by the minute": {
+            "ContainerMetricsQueues": "q1,q2.fifo",
+            "ContainerMetricsWorkflow": "EXPRESS",
+            "ContainerMetricsPut": "minute",
+        },
+    },
+}
+_ALL_OPTIONS = {
+    name: value
+    for options in _OPTIONS.values()
+    for given in options.values()
+    for name, value in given.items()
+}
+EVERYTHING = dict.fromkeys(OFF, "true") | _ALL_OPTIONS | {"Ec2SignInAlerts": "failed"}
+
+SETS: dict[str, dict[str, str]] = {
+    "defaults": {},
+    "staging": overrides("staging"),
+    "prod": overrides("prod"),
+    "nothing": OFF,
+    **{f"{application} alone": OFF | {f"Enable{application}": "true"} for application in _OPTIONS},
+    **{
+        f"{application}, {option}": OFF | {f"Enable{application}": "true"} | given
+        for application, options in _OPTIONS.items()
+        for option, given in options.items()
+    },
+    "everything": EVERYTHING,
+    "everything, all sign-ins alert": EVERYTHING | {"Ec2SignInAlerts": "all"},
+}
+# What somebody gets who chooses nothing.
+STANDARD = ("defaults", "staging", "prod")
