@@ -62,7 +62,9 @@ class Lake:
         )
         sums = Counter[str]()
         for day in days:
-            parameters = [f"'{day + timedelta(days=age):%Y-%m-%d}'" for age in (0, 1, 0)]
+            after = day + timedelta(days=1)
+            parameters = [f"'{each:%Y}'" for each in (day, after)]
+            parameters += [f"'{each:%Y-%m-%d}'" for each in (day, after, day)]
             rows = self.ask(text if len(days) == 1 else text.replace("LIMIT 10", ""), *parameters)
             sums.update({user: int(count) for user, count in rows})
         return sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:10]

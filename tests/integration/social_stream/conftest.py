@@ -146,8 +146,9 @@ class Social:
         where = "FROM twitterfeed\nWHERE "
         assert where in text
         text = text.replace(where, f"{where}user_id LIKE '{self.prefix}-%' AND ")
-        days = [f"'{day + timedelta(days=age):%Y-%m-%d}'" for age in (0, 1, 0)]
-        return self.ask(text, *days)
+        after = day + timedelta(days=1)
+        years = [f"'{each:%Y}'" for each in (day, after)]
+        return self.ask(text, *years, *(f"'{each:%Y-%m-%d}'" for each in (day, after, day)))
 
 
 def encoded(post: dict[str, Any]) -> bytes:
