@@ -1,5 +1,5 @@
-"""Amazon S3: with IAM enforcement on, the permissions that a request needs beyond its first, and the condition
-keys that policies may ask for; what a put leaves of the object that it replaces.
+"""Amazon S3: with IAM enforcement on, the permissions that a request needs beyond its first, and the keys
+that policies' conditions may name; what a put leaves of the object that it replaces.
 """
 
 from __future__ import annotations

@@ -31,6 +31,17 @@ def put(suite: Suite, name: str, body: bytes, kind: str = "image/jpeg") -> str:
     return key
 
 
+def stored(suite: Suite, original: str) -> list[str]:
+    """Return the keys of an original's variants."""
+    pages = suite.client("s3").get_paginator("list_objects_v2").paginate(Bucket=suite["ImagesBucketName"])
+    return [
+        item["Key"]
+        for page in pages
+        for item in page.get("Contents", [])
+        if item["Key"].endswith(f"/{original}")
+    ]
+
+
 def refused(suite: Suite, raw_key: str, status: int, code: str | None = None) -> dict[str, str]:
     """Ask the API for a key that is already percent-encoded; check the shape of every error."""
     answer = suite.http.get(f"{suite['ImagesApiUrl']}/resize?key={raw_key}", allow_redirects=False)
@@ -75,6 +86,35 @@ def test_a_malformed_key_is_a_bad_request(suite: Suite, tail: str) -> None:
 def test_a_request_without_or_with_two_keys_is_a_bad_request(suite: Suite, photo: str) -> None:
     assert suite.http.get(f"{suite['ImagesApiUrl']}/resize").status_code == 400
     refused(suite, f"300x300/{photo}&key=25x25/{photo}", 400)
+
+
+@pytest.mark.parametrize("tail", ["a&b.jpg", "a;b.jpg", "a&KEY=300x300/b.jpg", "a&utm_source=mail"])
+def test_a_parameter_beside_the_key_is_a_bad_request(suite: Suite, photo: str, tail: str) -> None:
+    original = put(suite, "a", encode(photograph(), "JPEG"))
+    refused(suite, f"300x300/{original}{tail.removeprefix('a')}", 400, "unexpected_parameter")
+    assert stored(suite, original) == []
+
+
+def test_a_plus_that_may_be_a_space_is_a_bad_request(suite: Suite) -> None:
+    space = put(suite, "my holiday photo.jpg", encode(photograph(), "JPEG"))
+    plus = space.replace("my holiday", "my+holiday")
+    suite.client("s3").put_object(
+        Bucket=suite["ImagesBucketName"], Key=plus, Body=encode(photograph(90, 60), "JPEG")
+    )
+    refused(suite, f"300x300/{plus}", 400, "ambiguous_key")  # read as a space
+    refused(suite, f"300x300/{quote(space)}", 400, "ambiguous_key")
+    assert stored(suite, space) == stored(suite, plus) == []
+    answer = suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x300/{quote(plus)}")
+    assert Image.open(io.BytesIO(answer.content)).size == (60, 60), "the website encodes it"
+
+
+def test_a_name_that_is_taken_is_a_conflict_and_served(suite: Suite, photo: str) -> None:
+    key = f"300x300/{photo}"
+    suite.client("s3").put_object(Bucket=suite["ImagesBucketName"], Key=key, Body=b"a person's")
+    refused(suite, key, 409, "key_is_taken")
+    refused(suite, f"300x300/no-{photo}", 404, "original_not_found")
+    assert suite.http.get(f"{suite['ImagesWebsiteUrl']}/{key}").content == b"a person's"
+    suite.client("s3").delete_object(Bucket=suite["ImagesBucketName"], Key=key)
 
 
 def test_a_variant_of_a_variant_is_forbidden(suite: Suite, photo: str) -> None:
@@ -213,7 +253,7 @@ def test_an_invalidation_that_keeps_failing_ends_in_the_dead_letter_queue(
 ) -> None:
     key = put(suite, "replaced.jpg", encode(photograph(), "JPEG"))
     suite.http.get(f"{suite['ImagesWebsiteUrl']}/100x100/{key}").raise_for_status()
-    faults.inject({"match": "s3.DeleteObjects", "rate": 1, "status": 503, "type": "SlowDown"})
+    faults.inject({"match": "s3.DeleteObject", "rate": 1, "status": 503, "type": "SlowDown"})
     suite.client("s3").put_object(
         Bucket=suite["ImagesBucketName"],
         Key=key,
