@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, faults: Faul
     for copy, tags in {f"a-{key}": {}, f"b-{key}": {"Tagging": "a=b&variant=true"}}.items():
         how = {"TaggingDirective": "REPLACE", **tags} if tags else {}
         s3.copy_object(Bucket=bucket, Key=copy, CopySource={"Bucket": bucket, "Key": f"300x/{key}"}, **how)
-        wait_until(lambda copy=copy: lost_its_tag(copy), what="the copy to be kept")
+        wait_until(partial(lost_its_tag, copy), what="the copy to be kept")
     # The event of an invalidation that fails is kept, and the stale variant is replaced all the same.
     suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x/{key}").raise_for_status()
     faults.inject({"match": "s3.DeleteObject", "rate": 1, "status": 503, "type": "SlowDown"})

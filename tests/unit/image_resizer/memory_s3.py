@@ -58,6 +58,10 @@ class MemoryS3:
         stored = self.objects[key]
         return stored, f'"{hashlib.md5(stored["Body"], usedforsecurity=False).hexdigest()}"'
 
+    def _check_match(self, key: str, condition: str) -> None:
+        if condition not in ("*", self._found(key, "NoSuchKey")[1]):
+            raise client_error("PreconditionFailed", 412)
+
     def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         self._called("head_object", Key)
         stored, etag = self._found(Key, "404")
@@ -80,15 +84,14 @@ class MemoryS3:
         assert (IfNoneMatch == "*") != bool(IfMatch), "S3 would refuse an unconditional put"
         if IfNoneMatch and Key in self.objects:
             raise client_error("PreconditionFailed", 412)
-        if IfMatch and IfMatch != self._found(Key, "NoSuchKey")[1]:
-            raise client_error("PreconditionFailed", 412)
+        if IfMatch:
+            self._check_match(Key, IfMatch)
         self.objects[Key] = properties
         return {"ETag": self._found(Key, "")[1]}
 
     def delete_object(self, *, Bucket: str, Key: str, IfMatch: str) -> None:
         self._called("delete_object", Key)
-        if IfMatch != self._found(Key, "NoSuchKey")[1]:
-            raise client_error("PreconditionFailed", 412)
+        self._check_match(Key, IfMatch)
         del self.objects[Key]
 
     def get_object_tagging(self, *, Bucket: str, Key: str) -> dict[str, Any]:
