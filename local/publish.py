@@ -1,7 +1,8 @@
 """Put the pages and their configuration where browsers find them; the same on AWS and on the local engine.
 
 ``python -m local.publish STACK`` after a ``sam deploy``: uploads ``web/`` and the sample pictures, and writes
-``config.json``, from which pages learn the addresses of the APIs.
+``config.json``, from which pages learn the addresses of the APIs. A sample is uploaded where there is
+nothing, or in the place of an earlier one: an original of somebody's that has a sample's name stays.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from ops.paths import ROOT
 from ops.stacks import Client, outputs_of
@@ -57,13 +59,36 @@ def publish(outputs: dict[str, str], client: Client) -> int:
     )  # fmt: skip
     written += 1
     if "ImagesBucketName" in outputs:
-        for path in samples():
-            kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-            s3.put_object(
-                Bucket=outputs["ImagesBucketName"], Key=path.name, Body=path.read_bytes(), ContentType=kind
-            )
-            written += 1
+        written += sum(_publish_sample(s3, outputs["ImagesBucketName"], path) for path in samples())
     return written
+
+
+def _publish_sample(s3: Any, bucket: str, path: Path) -> bool:
+    """Upload a sample where there is nothing or an earlier one; return whether it was uploaded."""
+    mark = {"sample": path.name}  # a copy has it, too, but another name
+    try:
+        found = s3.head_object(Bucket=bucket, Key=path.name)
+        condition = {"IfMatch": found["ETag"]}
+        if found["Metadata"].get("sample") != path.name:
+            return False
+    except ClientError as error:
+        if _status(error) != 404:
+            raise
+        condition = {"IfNoneMatch": "*"}
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    try:
+        s3.put_object(
+            Bucket=bucket, Key=path.name, Body=path.read_bytes(), ContentType=kind, Metadata=mark, **condition
+        )
+    except ClientError as error:
+        if _status(error) not in (404, 409, 412):
+            raise
+        return False  # somebody put or deleted an object there just now
+    return True
+
+
+def _status(error: ClientError) -> int:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def main() -> None:

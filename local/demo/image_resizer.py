@@ -15,7 +15,8 @@ __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 
 FLOW = "website 307 → API → resize → bucket 301 → website"
 PAGE = "images/"
-ORIGINAL = "blue_marble.jpg"
+# In a folder of its own: what people have in the bucket is neither overwritten nor deleted.
+SAMPLE, ORIGINAL, REPLACED = "blue_marble.jpg", "suite-demo/blue_marble.jpg", "suite-demo/replaced.png"
 # Path of the variant, its size and format. The original is wider than every rung asked for.
 VARIANTS: tuple[tuple[str, tuple[int, int], str], ...] = (
     ("25x25", (25, 25), "JPEG"),
@@ -38,7 +39,7 @@ STEPS = 5 * len(VARIANTS) + len(REFUSED) + 7
 def drive(suite: Suite, checks: Checks) -> None:
     """Ask for variants twice, for a picture in the best format, for nonsense, and replace an original."""
     website = suite["ImagesWebsiteUrl"]
-    original = (SAMPLES / ORIGINAL).read_bytes()
+    original = (SAMPLES / SAMPLE).read_bytes()
     source = Image.open(io.BytesIO(original)).convert("RGB")
     suite.client("s3").put_object(
         Bucket=suite["ImagesBucketName"], Key=ORIGINAL, Body=original, ContentType="image/jpeg"
@@ -89,21 +90,21 @@ def _replace_original(suite: Suite, checks: Checks) -> None:
         body = io.BytesIO()
         Image.new("RGB", (640, 480), colour).save(body, "PNG")
         suite.client("s3").put_object(
-            Bucket=bucket, Key="replaced.png", Body=body.getvalue(), ContentType="image/png"
+            Bucket=bucket, Key=REPLACED, Body=body.getvalue(), ContentType="image/png"
         )
         end = time.monotonic() + 10
         while True:
-            answer = suite.http.get(f"{website}/100x100/replaced.png")
+            answer = suite.http.get(f"{website}/100x100/{REPLACED}")
             found = Image.open(io.BytesIO(answer.content)).convert("RGB").getpixel((50, 50))
             if found == colour or time.monotonic() > end:
                 break
             time.sleep(0.1)
         checks.equal(f"an original that became {name} has {name} variants", found, colour)
-    suite.client("s3").delete_object(Bucket=bucket, Key="replaced.png")
+    suite.client("s3").delete_object(Bucket=bucket, Key=REPLACED)
     end = time.monotonic() + 10
-    while suite.http.get(f"{website}/100x100/replaced.png").status_code != 404 and time.monotonic() < end:
+    while suite.http.get(f"{website}/100x100/{REPLACED}").status_code != 404 and time.monotonic() < end:
         time.sleep(0.1)
-    gone = suite.http.get(f"{website}/100x100/replaced.png")
+    gone = suite.http.get(f"{website}/100x100/{REPLACED}")
     checks.equal("a deleted original has no variants", gone.status_code, 404)
     checks.equal("errors are never cached", gone.headers.get("Cache-Control"), "no-store")
 

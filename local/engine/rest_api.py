@@ -9,7 +9,10 @@ from typing import Any
 from ministack.services import apigateway_v1 as rest
 from ministack.services.cloudformation import provisioners
 
+from local.engine.asgi import App, Receive, Scope, Send
 from local.engine.patching import PATCHES, Patch, pin, replaces
+
+__all__ = ["wrap"]
 
 pin(rest, "_create_model", "d53064b06f8b")
 pin(rest, "_create_request_validator", "c3894407d1b8")
@@ -46,6 +49,9 @@ _KEPT = ("_stages_v1", "_deployments_v1", "_deployed_gateway_responses", "_docum
 rest._OPENAPI_HTTP_METHODS.add(_ANY)
 PATCHES.append(
     Patch("ministack.services.apigateway_v1._OPENAPI_HTTP_METHODS", "OpenAPI: a method `any` is imported.")
+)
+PATCHES.append(
+    Patch("restapis/* (middleware)", "A `;` in a query that is not encoded separates parameters like an `&`.")
 )
 
 
@@ -310,3 +316,17 @@ def _accepted(answer: Any) -> Any:
     if status >= 400:
         raise ValueError(f"API Gateway refused a part of the OpenAPI document: {body!r}")
     return json.loads(body) if body else {}
+
+
+def wrap(app: App) -> App:
+    """Split queries of REST APIs at semicolons."""
+
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html: "The
+    # semicolon character (;) is not supported for any request URL query string and results in the data being
+    # split."
+    async def split(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/restapis/"):
+            scope = {**scope, "query_string": scope["query_string"].replace(b";", b"&")}
+        await app(scope, receive, send)
+
+    return split

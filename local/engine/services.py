@@ -37,6 +37,7 @@ _PATCHES: tuple[str, ...] = (
 _MIDDLEWARE: tuple[str, ...] = (
     "iam_record",
     "s3_website",
+    "rest_api",
     "faults",
     "aws_events",
 )

@@ -6,6 +6,7 @@ ResizeError
 │   ├── ForbiddenError         403
 │   ├── NotFoundError          404
 │   ├── MethodNotAllowedError  405
+│   ├── ConflictError          409
 │   ├── TooLargeError          413
 │   ├── UnsupportedError       415
 │   ├── BadImageError          422
@@ -23,6 +24,7 @@ __all__ = [
     "BadImageError",
     "BadRequestError",
     "BusyError",
+    "ConflictError",
     "ForbiddenError",
     "InternalError",
     "MethodNotAllowedError",
@@ -64,7 +66,7 @@ class RetryableError(ResizeError):
 
 
 class BadRequestError(PermanentError):
-    """The size, an option or the key is malformed."""
+    """The size, an option or the key is malformed, or may not be what was asked for."""
 
     status = 400
 
@@ -86,6 +88,12 @@ class MethodNotAllowedError(PermanentError):
 
     status = 405
     headers: ClassVar[dict[str, str]] = {"Allow": "GET, HEAD"}
+
+
+class ConflictError(PermanentError):
+    """An object that is no variant lies where the variant would be stored."""
+
+    status = 409
 
 
 class TooLargeError(PermanentError):

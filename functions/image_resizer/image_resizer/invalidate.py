@@ -1,17 +1,17 @@
-"""Deletes the variants that an original left behind when it was replaced or deleted.
+"""Deletes the variants of an original that was replaced or deleted, and keeps people's copies of variants.
 
 Trigger: EventBridge, S3's `Object Created` and `Object Deleted` of the bucket.
 Input: the key in `detail.object.key`, which EventBridge (unlike S3's own notifications) does not URL-encode.
-Output: the number of variants whose deletion was asked for.
-On failure: raises, so that Lambda tries again and then hands the event to its dead-letter queue.
-Idempotent, whatever the order of events: a variant goes if the original that it was made of is not the one
-    that is there now. Events of variants themselves are ignored.
+Output: the number of variants that were deleted, and of objects that lost the tag by which variants expire.
+    CopyObject carries tags along: without that a person's copy of a variant would expire with it.
+On failure: raises, so that Lambda tries again and then sends the event to its dead-letter queue.
+Idempotent, whatever the order of events: a variant is deleted if the original that it was made of is not the
+    one that is there now, and as long as it is the variant that was looked at; a tag that is gone stays away.
 Recorded event: events/image_resizer/invalidate_original_replaced.json
 """
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import batched, compress
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -20,68 +20,52 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clients import client
 
-from .storage import Bucket
+from .storage import Bucket, Stored
 from .variants import is_variant_key
 
-__all__ = ["InvalidationError", "handler"]
+__all__ = ["handler"]
 
 logger = Logger()
 metrics = Metrics()
 
-BATCH = 1_000  # of DeleteObjects
-HEADS_AT_ONCE = 16
+CALLS_AT_ONCE = 16
 # How a size segment begins. Listing only these leaves out nearly all of the originals beside them.
 _FIRST_CHARACTERS = "123456789x"
 
 
-class InvalidationError(Exception):
-    """Some variants could not be deleted."""
-
-
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
-    """Delete the variants of one original."""
-    bucket: str = event["detail"]["bucket"]["name"]
+    """Delete the stale variants of one object, and keep it from expiring unless it is a variant."""
+    bucket = Bucket(event["detail"]["bucket"]["name"])
     key: str = event["detail"]["object"]["key"]
-    deleted = 0
     metrics.add_metric(name="Invalidations", unit=MetricUnit.Count, value=1)
-    if not is_variant_key(key):
-        for keys in batched(_stale(Bucket(bucket), key), BATCH, strict=False):
-            _delete(bucket, list(keys))
-            deleted += len(keys)
-        logger.info("invalidate", reason=event["detail-type"], deleted=deleted)
-    metrics.add_metric(name="VariantsInvalidated", unit=MetricUnit.Count, value=deleted)
-    return {"deleted": deleted}
-
-
-def _stale(bucket: Bucket, key: str) -> Iterator[str]:
-    """The keys of variants that belong to another original than the present one."""
     present = bucket.head(key)
-    possible = (f"{segment}{key}" for segment in _size_segments(bucket.name))
+    kept = present is not None and not present.is_variant and bucket.keep(key)
+    deleted = 0 if is_variant_key(key) else _delete_stale(bucket, key, present)
+    logger.info("invalidate", reason=event["detail-type"], deleted=deleted, kept=kept)
+    metrics.add_metric(name="VariantsInvalidated", unit=MetricUnit.Count, value=deleted)
+    return {"deleted": deleted, "kept": int(kept)}
 
-    def is_stale(variant: str) -> bool:
+
+def _delete_stale(bucket: Bucket, key: str, present: Stored | None) -> int:
+    """Delete the variants that belong to another original than the present one; how many there were."""
+
+    def delete_if_stale(variant: str) -> bool:
         stored = bucket.head(variant)
-        return stored is not None and (present is None or not stored.is_made_of(present))
+        if stored is None or not stored.is_variant or (present and stored.is_made_of(present)):
+            return False
+        return bucket.delete(variant, stored.etag)
 
-    with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
-        for keys in batched(possible, BATCH, strict=False):
-            yield from compress(keys, pool.map(is_stale, keys))
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+        possible = (f"{segment}{key}" for segment in _size_segments(bucket.name))
+        return sum(pool.map(delete_if_stale, possible))
 
 
 def _size_segments(bucket: str) -> Iterator[str]:
-    """The size segments under which the bucket holds variants, each with its slash."""
+    """The size segments under which the bucket may hold variants, each with its slash."""
     pages = client("s3").get_paginator("list_objects_v2")
     for character in _FIRST_CHARACTERS:
         for page in pages.paginate(Bucket=bucket, Delimiter="/", Prefix=character):
             for common in page.get("CommonPrefixes", []):
                 if is_variant_key(common["Prefix"]):
                     yield common["Prefix"]
-
-
-def _delete(bucket: str, keys: list[str]) -> None:
-    answer = client("s3").delete_objects(
-        Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
-    )
-    if errors := answer.get("Errors"):
-        codes = sorted({error.get("Code", "unknown") for error in errors})
-        raise InvalidationError(f"{len(errors)} of {len(keys)} variants were not deleted: {', '.join(codes)}")

@@ -7,9 +7,9 @@ Output: 301 to the variant on the website, once it is stored; 301 to the canonic
     of options that is not stored; 302 to a concrete format's name for `auto`. Redirects are never cached,
     and lead to the configured address alone.
 On failure: JSON with a stable code (see `errors`); 503 and 504 are worth another try. Nothing is stored.
-Idempotent: a variant is written only where there is none (`If-None-Match`). It carries its original's ETag;
-    one that belongs to an earlier original is replaced, and one whose original changes meanwhile is taken
-    back.
+Idempotent: a variant is written only where there is nothing (`If-None-Match`). It carries its original's
+    ETag; one that belongs to an earlier original is replaced (`If-Match`), and one whose original changes
+    meanwhile is taken back. An object that is no variant stays, whatever its name: 409.
 Recorded event: events/image_resizer/resize_jpeg.json
 """
 
@@ -31,6 +31,7 @@ from . import signing
 from .errors import (
     BadRequestError,
     BusyError,
+    ConflictError,
     InternalError,
     MethodNotAllowedError,
     OutOfTimeError,
@@ -98,19 +99,28 @@ def _serve(event: dict[str, Any], context: LambdaContext, facts: dict[str, Any])
         settings = ResizeSettings.from_env()
     except SettingsError as error:
         raise InternalError("misconfigured", "The function's settings are wrong.") from error
+    # An `&` of the key that is not encoded begins another parameter, and so does a `;`: "The semicolon
+    # character (;) is not supported for any request URL query string and results in the data being split."
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+    if (event.get("multiValueQueryStringParameters") or {}).keys() - {"key"}:
+        raise BadRequestError(
+            "unexpected_parameter", "There is no parameter but key; encode & as %26 and ; as %3B in it."
+        )
     keys = _values(event, "QueryStringParameters", "key")
     if len(keys) != 1:
         raise BadRequestError("malformed_key", "Exactly one key is needed: ?key=<size>/<key>.")
     request = parse_request(keys[0], settings.ladder)
     facts["variant"] = request.variant.segment
+    bucket = Bucket(settings.bucket, settings.cache_control)
     if settings.signing_secret_id:
         key = _signing_key(settings.signing_secret_id, int(time.monotonic() / SECRET_TTL_S))
         signing.verify(key, request.asked, request.key, request.signature, time.time())
+    elif bucket.is_ambiguous(request.key):  # a signature covers the key
+        raise BadRequestError("ambiguous_key", "There are originals with a space and with a + in this name.")
     elif not request.is_canonical:
         metrics.add_metric(name="Canonicalised", unit=MetricUnit.Count, value=1)
         return _redirect(301, settings.url, request.variant, request.key)
 
-    bucket = Bucket(settings.bucket, settings.cache_control)
     variant, negotiated = request.variant, request.variant.format == "auto"
     if negotiated:
         variant = _negotiated(bucket, request, ",".join(_values(event, "Headers", "accept")))
@@ -138,14 +148,18 @@ def _ensure(
 ) -> None:
     """Have the variant of the present original stored."""
     target = f"{variant.segment}/{key}"
+    cache = "hit"
     for _ in range(TRIES):
+        stored = bucket.head(target)
+        if stored and not stored.is_variant:
+            raise ConflictError("key_is_taken", "An object that is no variant lies where this one would be.")
         original = bucket.original(key)
         if original.size > max_bytes:
             raise TooLargeError("original_too_large", "The original has more bytes than are read here.")
-        stored = bucket.head(target)
         if stored and stored.is_made_of(original):
-            metrics.add_metric(name="CacheHits", unit=MetricUnit.Count, value=1)
-            facts["cache"] = "hit"
+            name = "Raced" if cache == "raced" else "CacheHits"
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+            facts["cache"] = cache
             return
         checkpoint(0)
         try:
@@ -153,25 +167,23 @@ def _ensure(
                 made = render(inspect(file), variant, checkpoint)
         except Changed:
             continue
-        if stored:
-            bucket.delete(target)
-        first = bucket.store(target, made, original.etag)
+        etag = bucket.store(target, made, original.etag, stored)
+        cache = "miss" if etag else "raced"
         facts |= {
-            "cache": "miss" if first else "raced",
+            "cache": cache,
             "format": made.format,
             "source_bytes": original.size,
             "variant_bytes": len(made.data),
         }
-        if not first:
-            metrics.add_metric(name="Raced", unit=MetricUnit.Count, value=1)
-            return
+        if etag is None:
+            continue  # to see what it was that came before us
         # Were the original replaced while we worked, its invalidation may have been before our write.
         after = bucket.head(key)
         if after and after.etag == original.etag:
             metrics.add_metric(name="VariantsMade", unit=MetricUnit.Count, value=1)
             return
-        bucket.delete(target)
-    raise BusyError("original_changing", "The original is being replaced right now; try again in a moment.")
+        bucket.delete(target, etag)
+    raise BusyError("original_changing", "The image is being replaced right now; try again in a moment.")
 
 
 def _negotiated(bucket: Bucket, request: Request, accept: str) -> Variant:

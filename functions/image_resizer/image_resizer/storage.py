@@ -1,10 +1,28 @@
-"""The bucket: originals are read, variants written and deleted. Its failures become the package's errors."""
+"""The bucket: originals are read, variants written and deleted. Its failures become the package's errors.
 
+People's objects and variants lie in one bucket, and names tell nothing: `728x90/` may be somebody's folder.
+A variant is what carries the mark: metadata that names, by its SHA-256, the very key that it was made for.
+(Metadata is US-ASCII and at most 2 KB, a key up to 1,024 bytes of UTF-8.) CopyObject carries metadata along,
+so the mark of a copy names another key. Only what is marked so is overwritten or deleted, and only as long as
+its ETag is the one that was looked at:
+
+- "If the ETag values don't match, the operation fails."
+  https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+- "If the ETag value of an object in an S3 bucket doesn't match with the ETag that you provide during the
+  delete operation, the operation fails."
+  https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+
+Deletes are single ones. DeleteObjects takes an ETag for each object, too, but in its body, and the page about
+the condition `s3:if-match`, on which the roles may delete at all, speaks of a request's header:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html
+"""
+
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as UnreachableError
@@ -14,6 +32,8 @@ from shared.clients import client
 from .errors import BadImageError, BusyError, InternalError, NotFoundError
 
 if TYPE_CHECKING:  # whoever does not resize needs no Pillow
+    from mypy_boto3_s3.type_defs import TagTypeDef
+
     from .recipe import Rendered
 
 __all__ = ["Bucket", "Changed", "Stored", "secret"]
@@ -33,7 +53,8 @@ _THROTTLED = {
 }
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _TOO_LATE = {"409", "412", "ConditionalRequestConflict", "PreconditionFailed"}
-_ORIGINAL = "original-etag"
+_ORIGINAL, _MARK = "original-etag", "variant-key-sha256"
+_TAG: "TagTypeDef" = {"Key": "variant", "Value": "true"}  # by which the lifecycle rule finds what expires
 READ_TIMEOUT_S = 1.5  # with two more tries still within the function's time-out
 
 
@@ -46,10 +67,18 @@ class _TooLate(Exception):
 
 
 class Stored(NamedTuple):
-    """An object as HEAD shows it; `original_etag` is a variant's only."""
+    """An object as HEAD shows it.
+
+    Attributes:
+        etag: Its ETag.
+        size: Its bytes.
+        is_variant: Whether it carries the mark of a variant that was made for the key it lies at.
+        original_etag: A variant's original's ETag.
+    """
 
     etag: str
     size: int
+    is_variant: bool
     original_etag: str | None
 
     def is_made_of(self, original: "Stored") -> bool:
@@ -76,7 +105,9 @@ class Bucket:
                 found = client("s3", read_timeout=READ_TIMEOUT_S).head_object(Bucket=self.name, Key=key)
         except NotFoundError:
             return None
-        return Stored(found["ETag"], found["ContentLength"], found["Metadata"].get(_ORIGINAL))
+        metadata = found["Metadata"]
+        is_variant = metadata.get(_MARK) == _mark(key)
+        return Stored(found["ETag"], found["ContentLength"], is_variant, metadata.get(_ORIGINAL))
 
     def original(self, key: str) -> Stored:
         """An original's properties.
@@ -88,6 +119,27 @@ class Bucket:
         if found is None:
             raise _not_found()
         return found
+
+    def is_ambiguous(self, key: str) -> bool:
+        """Whether there is an original of this key, and another one that has `+` for some of its spaces.
+
+        API Gateway decodes a `+` in a query as a space (https://github.com/aws/aws-cdk/issues/19827), and the
+        documentation of S3 does not say whether a website's redirect encodes a `+` of the key. A key with a
+        `+` in it arrived as it was sent: one that was not encoded would be a space.
+        """
+        if " " not in key or "+" in key or self.head(key) is None:
+            return False
+        pages = client("s3", read_timeout=READ_TIMEOUT_S).get_paginator("list_objects_v2")
+        for place, character in enumerate(key):
+            if character != " ":
+                continue
+            # The first `+` of the other key is here: this much of it is known, up to the next space.
+            prefix = f"{key[:place]}+{key[place + 1 :].partition(' ')[0]}"
+            with _translated():
+                for page in pages.paginate(Bucket=self.name, Prefix=prefix):
+                    if any(item["Key"].replace("+", " ") == key for item in page.get("Contents", [])):
+                        return True
+        return False
 
     def start(self, key: str, length: int) -> bytes:
         """The first bytes of an original."""
@@ -115,34 +167,71 @@ class Bucket:
                 raise Changed from None
             yield cast("BinaryIO", file)
 
-    def store(self, key: str, variant: "Rendered", original_etag: str) -> bool:
-        """Store a variant unless there is one already; whether it was stored."""
+    def store(self, key: str, variant: "Rendered", original_etag: str, replaced: Stored | None) -> str | None:
+        """Store a variant where there is nothing, or in the place of a stale one.
+
+        Args:
+            key: Where.
+            variant: What.
+            original_etag: The ETag of the original that it was made of.
+            replaced: The variant that lies there.
+
+        Returns:
+            The ETag of what was stored; None if something else lies there by now, which is left alone.
+        """
+        condition: dict[str, Any] = {"IfMatch": replaced.etag} if replaced else {"IfNoneMatch": "*"}
         try:
             with _translated():
-                client("s3", read_timeout=READ_TIMEOUT_S).put_object(
+                stored = client("s3", read_timeout=READ_TIMEOUT_S).put_object(
                     Bucket=self.name,
                     Key=key,
                     Body=variant.data,
                     ContentType=variant.content_type,
                     CacheControl=self._cache_control,
-                    Metadata={_ORIGINAL: original_etag.strip('"')},
-                    Tagging="variant=true",
-                    IfNoneMatch="*",
+                    Metadata={_ORIGINAL: original_etag.strip('"'), _MARK: _mark(key)},
+                    Tagging=f"{_TAG['Key']}={_TAG['Value']}",
+                    **condition,
                 )
-        except _TooLate:
+        except (_TooLate, NotFoundError):  # S3 answers 404 where there is nothing to match any more
+            return None
+        return stored["ETag"]
+
+    def delete(self, key: str, etag: str) -> bool:
+        """Delete a variant; whether it was still the one with that ETag."""
+        try:
+            with _translated():
+                client("s3", read_timeout=READ_TIMEOUT_S).delete_object(
+                    Bucket=self.name, Key=key, IfMatch=etag
+                )
+        except (_TooLate, NotFoundError):
             return False
         return True
 
-    def delete(self, key: str) -> None:
-        """Delete a variant; there need not be one."""
-        with _translated():
-            client("s3", read_timeout=READ_TIMEOUT_S).delete_object(Bucket=self.name, Key=key)
+    def keep(self, key: str) -> bool:
+        """Take the tag by which variants expire off an object, and no other; whether it had it."""
+        s3 = client("s3")
+        try:
+            with _translated():
+                tags = s3.get_object_tagging(Bucket=self.name, Key=key)["TagSet"]
+                if _TAG not in tags:
+                    return False
+                if others := [tag for tag in tags if tag != _TAG]:
+                    s3.put_object_tagging(Bucket=self.name, Key=key, Tagging={"TagSet": others})
+                else:
+                    s3.delete_object_tagging(Bucket=self.name, Key=key)
+        except NotFoundError:  # deleted meanwhile
+            return False
+        return True
 
 
 def secret(secret_id: str) -> bytes:
     """The HMAC key of signed URLs."""
     with _translated():
         return client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"].encode()
+
+
+def _mark(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _not_found() -> NotFoundError:

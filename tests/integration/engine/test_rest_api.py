@@ -122,6 +122,13 @@ def test_query_strings_reach_the_function_decoded_once(cloud: Cloud) -> None:
     assert ask("/resize").json["queryStringParameters"] is None
 
 
+def test_a_semicolon_in_a_query_splits_it(cloud: Cloud) -> None:
+    ask = asking(cloud, cloud.deploy(sam({"Get": {"Path": "/resize", "Method": "get"}}))["ApiId"])
+    event = ask("/resize?key=a;b.jpg").json
+    assert event["multiValueQueryStringParameters"] == {"key": ["a"], "b.jpg": [""]}
+    assert ask("/resize?key=a%3Bb.jpg").json["queryStringParameters"] == {"key": "a;b.jpg"}
+
+
 @pytest.mark.ours_only
 @pytest.mark.parametrize("status", [301, 302, 307])
 def test_redirects_of_a_function_pass_unchanged(cloud: Cloud, status: int) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from image_resizer import signing
 from local.deploy import deploy
@@ -81,14 +86,30 @@ def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, faults: Faul
             for item in page["Contents"]
         ]
 
+    def lost_its_tag(copy: str) -> bool:
+        tags = s3.get_object_tagging(Bucket=bucket, Key=copy)["TagSet"]
+        return {"Key": "variant", "Value": "true"} not in tags
+
     put(400)
     suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x/{key}").raise_for_status()
     assert suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x/no-{key}").status_code == 404
     put(500)
     wait_until(gone, what="invalidation")
-    # An invalidation that fails is parked, and the stale variant is replaced all the same.
+    # The variant of an original that is replaced before the variant is stored is taken back, and made again.
+    faults.inject({"match": "s3.PutObject", "resource": f"300x/{key}", "delay": 1.0, "times": 1})
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(suite.http.get, f"{suite['ImagesWebsiteUrl']}/300x/{key}")
+        wait_until(lambda: faults.hits() == [1], what="the variant on its way")
+        put(450)
+        asked.result().raise_for_status()
+    # Copies of variants are kept.
+    for copy, tags in {f"a-{key}": {}, f"b-{key}": {"Tagging": "a=b&variant=true"}}.items():
+        how = {"TaggingDirective": "REPLACE", **tags} if tags else {}
+        s3.copy_object(Bucket=bucket, Key=copy, CopySource={"Bucket": bucket, "Key": f"300x/{key}"}, **how)
+        wait_until(partial(lost_its_tag, copy), what="the copy to be kept")
+    # The event of an invalidation that fails is kept, and the stale variant is replaced all the same.
     suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x/{key}").raise_for_status()
-    faults.inject({"match": "s3.DeleteObjects", "rate": 1, "status": 503, "type": "SlowDown"})
+    faults.inject({"match": "s3.DeleteObject", "rate": 1, "status": 503, "type": "SlowDown"})
     put(600)
     queue = suite["ImagesDeadLetterQueueUrl"]
     dead = wait_until(
@@ -121,6 +142,64 @@ def _allowed(suite: Suite, part: str) -> set[tuple[str, str]]:
             listed = statement["Action"]
             actions |= {(name, action) for action in ([listed] if isinstance(listed, str) else listed)}
     return actions
+
+
+def s3_of_role(suite: Suite, part: str) -> Any:
+    """Return the S3 client of who assumed a function's role."""
+    role = suite.client("lambda").get_function_configuration(FunctionName=function(suite, part))["Role"]
+    given = suite.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    return boto3.client(
+        "s3",
+        endpoint_url=suite.engine.endpoint,
+        region_name="eu-west-1",
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}),
+    )
+
+
+def outcome(call: Any, **arguments: Any) -> str:
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return "done"
+
+
+@pytest.mark.parametrize("part", ["ResizeFunction", "InvalidateFunction"])
+def test_the_roles_delete_on_condition_alone(suite: Suite, part: str) -> None:
+    theirs = {"Bucket": suite["ImagesBucketName"], "Key": f"728x90/{uuid.uuid4().hex}.jpg"}
+    etag = suite.client("s3").put_object(**theirs, Body=b"a person's")["ETag"]
+    s3 = s3_of_role(suite, part)
+    assert outcome(s3.delete_object, **theirs) == "AccessDenied"
+    batch = {"Objects": [{"Key": theirs["Key"]}]}
+    assert outcome(s3.delete_objects, Bucket=theirs["Bucket"], Delete=batch) == "AccessDenied"
+    assert outcome(s3.delete_object, **theirs, IfMatch='"0123"') == "PreconditionFailed"
+    assert suite.client("s3").head_object(**theirs)["ETag"] == etag
+    assert outcome(s3.delete_object, **theirs, IfMatch=etag) == "done"
+
+
+def test_the_resize_role_writes_on_condition_alone(suite: Suite) -> None:
+    theirs = {"Bucket": suite["ImagesBucketName"], "Key": f"728x90/{uuid.uuid4().hex}.jpg"}
+    etag = suite.client("s3").put_object(**theirs, Body=b"a person's")["ETag"]
+    s3 = s3_of_role(suite, "ResizeFunction")
+    assert outcome(s3.put_object, **theirs, Body=b"new") == "AccessDenied"
+    copy = {**theirs, "CopySource": {"Bucket": theirs["Bucket"], "Key": "blue_marble.jpg"}}
+    assert outcome(s3.copy_object, **copy) == "AccessDenied"
+    assert outcome(s3.put_object, **theirs, Body=b"new", IfNoneMatch="*") == "PreconditionFailed"
+    assert outcome(s3.put_object, **theirs, Body=b"new", IfMatch='"0123"') == "PreconditionFailed"
+    assert suite.client("s3").head_object(**theirs)["ETag"] == etag
+    assert outcome(s3.put_object, **theirs, Body=b"new", IfMatch=etag) == "done"
+
+
+def test_the_invalidate_role_tags_tagged_variants_alone(suite: Suite) -> None:
+    theirs = {"Bucket": suite["ImagesBucketName"], "Key": f"{uuid.uuid4().hex}.jpg"}
+    suite.client("s3").put_object(**theirs, Body=b"a person's", Tagging="owner=ann")
+    s3 = s3_of_role(suite, "InvalidateFunction")
+    expiring = {"TagSet": [{"Key": "variant", "Value": "true"}]}
+    assert outcome(s3.put_object_tagging, **theirs, Tagging=expiring) == "AccessDenied"
+    assert outcome(s3.delete_object_tagging, **theirs) == "AccessDenied"
 
 
 @pytest.fixture(scope="module")
@@ -169,5 +248,6 @@ def test_a_bad_or_expired_signature_is_forbidden(signing_suite: Suite, change: s
         "wrong secret": signing.sign(b"guessed", "100x100,avif", key, expires),
     }[change]
     answer = suite.http.get(f"{suite['ImagesApiUrl']}/resize", params={"key": path}, allow_redirects=False)
-    assert answer.status_code == 403
+    code = {"expired": "signature_expired", "none": "signature_missing"}.get(change, "signature_invalid")
+    assert (answer.status_code, answer.json()["code"]) == (403, code)
     assert answer.headers["Cache-Control"] == "no-store"

@@ -29,11 +29,20 @@ class MemoryS3:
         self.calls: list[tuple[str, str]] = []
         self.before: dict[str, list[Exception | Callable[[], object]]] = {}
 
-    def upload(self, key: str, data: bytes) -> None:
-        self.objects[key] = {"Body": data, "Metadata": {}}
+    def upload(self, key: str, data: bytes, *, tags: str = "") -> None:
+        self.objects[key] = {"Body": data, "Metadata": {}, "Tagging": tags}
+
+    def make_variant(self, key: str, original_etag: str = "of an earlier original") -> None:
+        mark = hashlib.sha256(key.encode()).hexdigest()
+        metadata = {"original-etag": original_etag, "variant-key-sha256": mark}
+        self.objects[key] = {"Body": b"a variant", "Metadata": metadata, "Tagging": "variant=true"}
+
+    def copy(self, source: str, key: str) -> None:
+        """As CopyObject does, which carries metadata and tags along."""
+        self.objects[key] = dict(self.objects[source])
 
     def variants(self) -> list[str]:
-        return sorted(key for key, stored in self.objects.items() if "Tagging" in stored)
+        return sorted(key for key, stored in self.objects.items() if stored["Metadata"])
 
     def _called(self, operation: str, key: str) -> None:
         self.calls.append((operation, key))
@@ -48,6 +57,10 @@ class MemoryS3:
             raise client_error(code, 404)
         stored = self.objects[key]
         return stored, f'"{hashlib.md5(stored["Body"], usedforsecurity=False).hexdigest()}"'
+
+    def _check_match(self, key: str, condition: str) -> None:
+        if condition not in ("*", self._found(key, "NoSuchKey")[1]):
+            raise client_error("PreconditionFailed", 412)
 
     def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         self._called("head_object", Key)
@@ -64,30 +77,48 @@ class MemoryS3:
         end = int(Range.rpartition("-")[2]) + 1 if Range else None
         return {"ETag": etag, "Body": io.BytesIO(stored["Body"][:end])}
 
-    def put_object(self, *, Bucket: str, Key: str, IfNoneMatch: str, **properties: Any) -> None:
+    def put_object(
+        self, *, Bucket: str, Key: str, IfNoneMatch: str = "", IfMatch: str = "", **properties: Any
+    ) -> dict[str, Any]:
         self._called("put_object", Key)
-        assert IfNoneMatch == "*"
-        if Key in self.objects:
+        assert (IfNoneMatch == "*") != bool(IfMatch), "S3 would refuse an unconditional put"
+        if IfNoneMatch and Key in self.objects:
             raise client_error("PreconditionFailed", 412)
+        if IfMatch:
+            self._check_match(Key, IfMatch)
         self.objects[Key] = properties
+        return {"ETag": self._found(Key, "")[1]}
 
-    def delete_object(self, *, Bucket: str, Key: str) -> None:
+    def delete_object(self, *, Bucket: str, Key: str, IfMatch: str) -> None:
         self._called("delete_object", Key)
-        self.objects.pop(Key, None)
+        self._check_match(Key, IfMatch)
+        del self.objects[Key]
 
-    def delete_objects(self, *, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
-        self._called("delete_objects", "")
-        assert len(Delete["Objects"]) <= 1000
-        for item in Delete["Objects"]:
-            self.objects.pop(item["Key"], None)
-        return {}
+    def get_object_tagging(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        self._called("get_object_tagging", Key)
+        pairs = (
+            pair.partition("=") for pair in self._found(Key, "NoSuchKey")[0]["Tagging"].split("&") if pair
+        )
+        return {"TagSet": [{"Key": name, "Value": value} for name, _, value in pairs]}
+
+    def put_object_tagging(self, *, Bucket: str, Key: str, Tagging: dict[str, Any]) -> None:
+        self._called("put_object_tagging", Key)
+        tags = "&".join(f"{tag['Key']}={tag['Value']}" for tag in Tagging["TagSet"])
+        self.objects[Key] = {**self._found(Key, "NoSuchKey")[0], "Tagging": tags}
+
+    def delete_object_tagging(self, *, Bucket: str, Key: str) -> None:
+        self._called("delete_object_tagging", Key)
+        self.objects[Key] = {**self._found(Key, "NoSuchKey")[0], "Tagging": ""}
 
     def get_paginator(self, operation: str) -> "MemoryS3":
         assert operation == "list_objects_v2"
         return self
 
-    def paginate(self, *, Bucket: str, Delimiter: str, Prefix: str) -> Iterator[dict[str, Any]]:
+    def paginate(self, *, Bucket: str, Prefix: str, Delimiter: str = "") -> Iterator[dict[str, Any]]:
         self._called("list_objects_v2", Prefix)
+        if not Delimiter:
+            yield {"Contents": [{"Key": key} for key in sorted(self.objects) if key.startswith(Prefix)]}
+            return
         common = {
             key.partition(Delimiter)[0] for key in self.objects if Delimiter in key and key.startswith(Prefix)
         }

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from image_resizer import invalidate
+from image_resizer.errors import BusyError
 from tests.unit.image_resizer.memory_s3 import MemoryS3, client_error
 
 type Recorded = Callable[..., dict[str, Any]]
@@ -20,9 +21,9 @@ def stored(s3: MemoryS3) -> MemoryS3:
     ):
         s3.upload(key, b"an original")
     for segment in SEGMENTS:
-        s3.upload(f"{segment}/blue_marble.jpg", b"a variant")
-        s3.upload(f"{segment}/other.jpg", b"a variant")
-        s3.upload(f"{segment}/Ørsted & Co/50 % off.jpg", b"a variant")
+        s3.make_variant(f"{segment}/blue_marble.jpg")
+        s3.make_variant(f"{segment}/other.jpg")
+        s3.make_variant(f"{segment}/Ørsted & Co/50 % off.jpg")
     return s3
 
 
@@ -30,7 +31,8 @@ def test_all_variants_of_a_replaced_original_go_and_nothing_else(
     stored: MemoryS3, event: Recorded, context: Any
 ) -> None:
     before = set(stored.objects)
-    assert invalidate.handler(event("invalidate_original_replaced"), context) == {"deleted": len(SEGMENTS)}
+    done = invalidate.handler(event("invalidate_original_replaced"), context)
+    assert done == {"deleted": len(SEGMENTS), "kept": 0}
     assert before - set(stored.objects) == {f"{segment}/blue_marble.jpg" for segment in SEGMENTS}
 
 
@@ -42,8 +44,10 @@ def test_the_key_of_a_deleted_original_is_taken_as_it_is(
 
 
 def test_the_event_of_a_variant_is_ignored(stored: MemoryS3, event: Recorded, context: Any) -> None:
-    assert invalidate.handler(event("invalidate_variant_created"), context) == {"deleted": 0}
-    assert not stored.calls
+    before = dict(stored.objects)
+    assert invalidate.handler(event("invalidate_variant_created"), context) == {"deleted": 0, "kept": 0}
+    assert stored.objects == before
+    assert [call for call, _ in stored.calls] == ["head_object"]
 
 
 def test_a_second_delivery_changes_nothing(stored: MemoryS3, event: Recorded, context: Any) -> None:
@@ -56,28 +60,28 @@ def test_a_second_delivery_changes_nothing(stored: MemoryS3, event: Recorded, co
 def test_a_variant_of_the_present_original_stays(stored: MemoryS3, event: Recorded, context: Any) -> None:
     fresh = "300x300/blue_marble.jpg"
     present = stored.head_object(Bucket="any", Key="blue_marble.jpg")["ETag"]
-    stored.objects[fresh]["Metadata"] = {"original-etag": present.strip('"')}
-    assert invalidate.handler(event("invalidate_original_replaced"), context) == {
-        "deleted": len(SEGMENTS) - 1
-    }
+    stored.make_variant(fresh, present.strip('"'))
+    done = invalidate.handler(event("invalidate_original_replaced"), context)
+    assert done == {"deleted": len(SEGMENTS) - 1, "kept": 0}
     assert fresh in stored.objects
 
 
-def test_deletions_go_in_batches(s3: MemoryS3, event: Recorded, context: Any) -> None:
-    for width in range(1, 1202):
-        s3.upload(f"{width}x/blue_marble.jpg", b"a variant")
-    assert invalidate.handler(event("invalidate_original_replaced"), context) == {"deleted": 1201}
-    assert [call for call, _ in s3.calls].count("delete_objects") == 2
-    assert set(s3.objects) == {"blue_marble.jpg"}
-
-
-def test_a_key_that_is_not_deleted_fails_the_event(
-    stored: MemoryS3, event: Recorded, context: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_variant_that_is_not_deleted_fails_the_event(
+    stored: MemoryS3, event: Recorded, context: Any
 ) -> None:
-    errors = [{"Key": "300x300/blue_marble.jpg", "Code": "InternalError"}]
-    monkeypatch.setattr(stored, "delete_objects", lambda **_: {"Errors": errors})
-    with pytest.raises(invalidate.InvalidationError, match=r"1 of 5 .* InternalError"):
+    stored.before["delete_object"] = [client_error("InternalError", 500)]
+    with pytest.raises(BusyError):
         invalidate.handler(event("invalidate_original_replaced"), context)
+    invalidate.handler(event("invalidate_original_replaced"), context)
+    assert not [key for key in stored.objects if key.endswith("/blue_marble.jpg") and key[:1] in "2357x"]
+
+
+def test_a_variant_that_is_gone_by_now_counts_for_nothing(
+    stored: MemoryS3, event: Recorded, context: Any
+) -> None:
+    stored.before["delete_object"] = [client_error("NoSuchKey", 404)]
+    done = invalidate.handler(event("invalidate_original_replaced"), context)
+    assert done == {"deleted": len(SEGMENTS) - 1, "kept": 0}
 
 
 def test_a_throttled_listing_fails_the_event(stored: MemoryS3, event: Recorded, context: Any) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -52,7 +53,11 @@ def test_the_first_request_makes_the_variant_and_redirects_to_it(
     assert stored["ContentType"] == "image/jpeg"
     assert stored["CacheControl"] == "public, max-age=86400"
     assert stored["Tagging"] == "variant=true"
-    assert stored["Metadata"]["original-etag"]
+    assert stored["Metadata"] == {
+        "original-etag": hashlib.md5(s3.objects[MARBLE]["Body"], usedforsecurity=False).hexdigest(),
+        # printf 300x300/blue_marble.jpg | sha256sum
+        "variant-key-sha256": "c696888edd491b30c68002f573247767d67bfaee06f40096402c0019acfb5166",
+    }
 
 
 def test_a_stored_variant_is_found_without_reading_the_original(s3: MemoryS3, ask: Any) -> None:
@@ -86,6 +91,50 @@ def test_recorded_mistakes_are_answered(
     assert not s3.variants()
     if status == 405:
         assert answer.headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"key": ["300x300/blue_marble.jpg"], "b.jpg": [""]}, {"b": ["c"]}, {"key": ["300x300/a"], "KEY": ["b"]}],
+)
+def test_a_parameter_beside_key_is_refused(
+    s3: MemoryS3, event: Recorded, context: Any, parameters: dict[str, list[str]]
+) -> None:
+    asked = event("resize_jpeg", multiValueQueryStringParameters=parameters)
+    answer = SimpleNamespace(**resize.handler(asked, context))
+    assert (answer.statusCode, code(answer)) == (400, "unexpected_parameter")
+    assert not s3.calls
+
+
+@pytest.mark.parametrize(
+    ("asked", "others", "status"),
+    [
+        ("a b.jpg", ["a+b.jpg"], 400),
+        ("a b c.jpg", ["a b+c.jpg"], 400),
+        ("a b c.jpg", ["a+b c.jpg"], 400),
+        ("a b c.jpg", ["a+b+c.jpg"], 400),
+        ("a b.jpg", ["a+bc.jpg", "a+b.jpg.jpg", "A+b.jpg", "300x300/a+b.jpg"], 301),
+        ("a b+c.jpg", ["a+b+c.jpg", "a b c.jpg"], 301),
+        ("a+b.jpg", ["a b.jpg"], 301),
+        ("ab.jpg", [], 301),
+    ],
+)
+@pytest.mark.parametrize("segment", ["300x300", "310x290"])
+def test_a_name_that_may_mean_another_original_is_refused(
+    s3: MemoryS3, ask: Any, asked: str, others: list[str], status: int, segment: str
+) -> None:
+    for key in (asked, *others):
+        s3.upload(key, jpeg())
+    answer = ask(f"{segment}/{asked}")
+    assert answer.statusCode == status
+    assert status == 301 or code(answer) == "ambiguous_key"
+    assert s3.variants() == ([f"300x300/{asked}"] if (status, segment) == (301, "300x300") else [])
+
+
+def test_a_name_of_which_there_is_none_costs_no_search(s3: MemoryS3, ask: Any) -> None:
+    s3.upload("a+b.jpg", jpeg())
+    assert ask("300x300/a b.jpg").statusCode == 404
+    assert "list_objects_v2" not in [call for call, _ in s3.calls]
 
 
 def test_two_keys_are_refused(s3: MemoryS3, event: Recorded, context: Any) -> None:
@@ -278,9 +327,10 @@ def test_of_many_at_once_one_stores_and_all_are_redirected(s3: MemoryS3, ask: An
     assert s3.variants() == [f"300x300/{MARBLE}"]
 
 
-def test_a_conflicting_write_counts_as_somebody_elses(s3: MemoryS3, ask: Any) -> None:
+def test_a_conflicting_write_is_tried_again(s3: MemoryS3, ask: Any) -> None:
     s3.before["put_object"] = [client_error("ConditionalRequestConflict", 409)]
     assert ask(f"300x300/{MARBLE}").statusCode == 301
+    assert s3.variants() == [f"300x300/{MARBLE}"]
 
 
 def test_an_original_replaced_while_we_worked_is_made_again(s3: MemoryS3, ask: Any) -> None:
