@@ -24,8 +24,8 @@ type Client = Callable[[str], Any]
 WEB = ROOT / "web"
 SAMPLES = WEB / "images/samples"
 PICTURES = {".jpg", ".png", ".gif", ".webp", ".avif"}
-# Every output but these is public: pages need no queue, topic, state machine, distribution or search server.
-_PRIVATE = ("QueueUrl", "TopicArn", "StateMachineArn", "ClusterNames", "SearchUrl", "DistributionId")
+# Every output but these is public: pages need no queue, topic, state machine or search server.
+_PRIVATE = ("QueueUrl", "TopicArn", "StateMachineArn", "ClusterNames", "SearchUrl")
 
 
 def outputs_of(stack: str, client: Client) -> dict[str, str]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_resizer.errors import ResizeError
-from image_resizer.variants import Request, negotiate, parse_request
+from image_resizer.variants import Format, Request, negotiate, parse_request
 from tests.support.node import EdgeFunction, edge_function
 from tests.unit.image_resizer.pictures import LADDER
 
@@ -49,7 +49,7 @@ def api(path: str) -> Request | str:
         return error.code
 
 
-def formats(key: str, accept: list[str]) -> set[str | None]:
+def formats(key: str, accept: list[str]) -> set[Format | None]:
     """What `auto` means for all that an original of this name can be."""
     name = key.rpartition(".")[2] if "." in key else ""
     return {
