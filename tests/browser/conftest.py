@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,12 @@ from local.process import ROOT
 SCREENSHOTS = ROOT / ".local/screenshots"
 
 
+type Launch = Callable[..., Browser]
+"""Starts Chromium with further switches."""
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def launch() -> Iterator[Launch]:
     """Chromium of this machine, without its background traffic."""
     found = [
         shutil.which(name)
@@ -26,15 +30,26 @@ def browser() -> Iterator[Browser]:
     if executable is None:
         pytest.skip("no Chromium: 'apt install chromium' or 'brew install --cask google-chrome' gets it")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=executable,
-            args=[
-                "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic",
-            ],
-        )  # fmt: skip
-        yield chromium
-        chromium.close()
+
+        def start(*switches: str) -> Browser:
+            return playwright.chromium.launch(
+                executable_path=executable,
+                args=[
+                    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+                    "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic",
+                    *switches,
+                ],
+            )  # fmt: skip
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Launch) -> Iterator[Browser]:
+    """A browser that all tests share; each has a page of its own."""
+    chromium = launch()
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture

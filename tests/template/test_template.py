@@ -124,8 +124,3 @@ def test_openapi_documents_have_no_anchors_which_include_does_not_know() -> None
     for path in documents:
         tokens = list(yaml.scan(path.read_text(), Loader=AnyTag))
         assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)], path
-
-
-def test_website_hosts_follow_the_two_forms_of_aws() -> None:
-    for region, entry in source()["Mappings"]["WebsiteHost"].items():
-        assert entry["Name"] in {f"s3-website-{region}.amazonaws.com", f"s3-website.{region}.amazonaws.com"}

@@ -20,7 +20,9 @@ async function ask(path) {
     const error = await body.text().then(JSON.parse).catch(() => ({ code: String(response.status), message: "" }));
     throw new Error(`${error.code}: ${error.message}`);
   }
-  return { path, body, milliseconds, type: response.headers.get("Content-Type") ?? body.type, made: response.redirected, url: response.url };
+  const atEdge = response.headers.get("X-Cache")?.startsWith("Hit"); // of CloudFront, where there is one
+  return { path, body, milliseconds, type: response.headers.get("Content-Type") ?? body.type, url: response.url,
+    made: response.redirected, from: atEdge ? "edge" : "storage" };
 }
 
 async function show(panel, answer) {
@@ -35,7 +37,7 @@ async function show(panel, answer) {
 }
 
 function remember(answer) {
-  const who = answer.made ? element("span", { className: "warm" }, "made now (miss)") : element("span", { className: "good" }, "storage (hit)");
+  const who = answer.made ? element("span", { className: "warm" }, "made now (miss)") : element("span", { className: "good" }, `${answer.from} (hit)`);
   if (history.querySelector("[colspan]")) history.replaceChildren();
   history.prepend(element("tr", {},
     element("td", {}, answer.path), element("td", {}, who), element("td", {}, answer.type),
@@ -62,7 +64,7 @@ async function refresh() {
     await Promise.all([show("#original", original), show("#variant", variant)]);
     remember(variant);
     Object.assign(document.querySelector("#variant .badge"), {
-      hidden: false, textContent: variant.made ? "miss: made now" : "hit: from storage",
+      hidden: false, textContent: variant.made ? "miss: made now" : `hit: from ${variant.from}`,
       className: `badge ${variant.made ? "warm" : "good"}`,
     });
     const share = variant.body.size / original.body.size;

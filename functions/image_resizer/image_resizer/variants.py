@@ -201,7 +201,7 @@ def negotiate(accept: str, original: str, *, animated: bool, alpha: bool) -> For
     """
     accepted = set()
     for item in accept.lower().split(","):
-        media, *parameters = (part.strip() for part in item.split(";"))
+        media, *parameters = (part.strip(" \t") for part in item.split(";"))
         if not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters):
             accepted.add(media)
     # An animation takes seconds to encode as AVIF, and little less space than as WebP.
