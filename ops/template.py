@@ -363,6 +363,7 @@ class _Resolver:
             "Condition": self._condition,
             "Fn::And": lambda value: all(self._value(item) for item in value),
             "Fn::Base64": lambda value: base64.b64encode(self._value(value).encode()).decode(),
+            "Fn::Contains": lambda value: self._value(value[1]) in self._value(value[0]),
             "Fn::Equals": lambda value: str(self._value(value[0])) == str(self._value(value[1])),
             "Fn::FindInMap": self._find_in_map,
             "Fn::GetAtt": self._get_att,
@@ -381,6 +382,7 @@ class _Resolver:
 
     def stack(self) -> Stack:
         """Evaluate everything."""
+        self._assert_rules()
         resources = {
             name: self._resource(name, written)
             for name, written in self._template["Resources"].items()
@@ -392,6 +394,15 @@ class _Resolver:
                 self._owner = f"output {name}"
                 outputs[name] = str(self._value(written["Value"]))
         return Stack(self._place, self._parameters, resources, outputs, tuple(self._dangling))
+
+    def _assert_rules(self) -> None:
+        """Refuse what the template's own rules refuse."""
+        for name, rule in self._template.get("Rules", {}).items():
+            self._owner = f"rule {name}"
+            if self._value(rule.get("RuleCondition", True)):
+                for assertion in rule["Assertions"]:
+                    if not self._value(assertion["Assert"]):
+                        raise TemplateError(f"{name}: {assertion['AssertDescription']}")
 
     def _is_there(self, written: Mapping[str, Any]) -> bool:
         return "Condition" not in written or self._condition(written["Condition"])

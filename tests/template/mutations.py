@@ -550,6 +550,23 @@ _add(
 )
 
 
+for _role, _sid in (
+    ("ResizeFunctionRole", "TakesVariantsBack"),
+    ("ResizeFunctionRole", "WritesVariantsWhereThereIsNothing"),
+    ("InvalidateFunctionRole", "DeletesStaleVariants"),
+):
+    _add(
+        f"{_role} may do {_sid} without a condition",
+        ("what_people_own_is_not_overwritten",),
+        _in_statement(_role, _sid, Condition={}),
+    )
+_add(
+    "an unconditional delete beside the conditional one",
+    ("what_people_own_is_not_overwritten",),
+    _in_statement("ResizeFunctionRole", "TagsVariants", Action=["s3:PutObjectTagging", "s3:DeleteObject"]),
+)
+
+
 # ---- routes
 @_spoils("a route without an authorizer", "routes_have_an_authorizer")
 def _unguarded_route(resources: dict[str, Any]) -> None:

@@ -11,7 +11,15 @@ OFF = {name: "false" for name in source()["Parameters"] if name.startswith("Enab
 
 # What an application can be given beside its switch.
 _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
-    "ImageResizer": {"signed": {"ImageSigning": "true"}},
+    "ImageResizer": {
+        "signed": {"ImageSigning": "true"},
+        "website alone": {"EnableImageDistribution": "false"},
+        "own address": {
+            "EnableImageDistribution": "true",
+            "ImageDomainName": "images.example.com",
+            "ImageCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1",
+        },
+    },
     "AccessLogs": {
         "hashing": {"AccessLogsViewerAddress": "hash"},
         "by date": {"AccessLogsPartitionType": "Date"},

@@ -18,12 +18,11 @@ from tests.template.rules.data import costs_by_the_hour
 from tests.template.rules.names import GLOBAL
 from tests.template.switches import EVERYTHING, SETS, STANDARD
 
-REGIONS = sorted(
-    {
-        region
-        for partition in ("aws", "aws-cn", "aws-us-gov")
-        for region in boto3.Session().get_available_regions("s3", partition)
-    }
+REGIONS = sorted(boto3.Session().get_available_regions("s3", "aws"))
+ELSEWHERE = sorted(
+    region
+    for partition in ("aws-cn", "aws-us-gov")
+    for region in boto3.Session().get_available_regions("s3", partition)
 )
 
 
@@ -45,6 +44,12 @@ def test_every_rule_looks_at_something() -> None:
 @pytest.mark.parametrize("region", REGIONS)
 def test_defaults_can_be_deployed_in_region(region: str) -> None:
     assert problems(deployed({}, Place(region=region))) == []
+
+
+@pytest.mark.parametrize("region", ELSEWHERE)
+def test_partitions_without_cloudfront_are_refused_clearly(region: str) -> None:
+    with pytest.raises(TemplateError, match="RegionHasCloudFront: The pages need CloudFront"):
+        deployed({}, Place(region=region))
 
 
 def _names(stack: Stack, *, everywhere: bool) -> set[tuple[str, str]]:

@@ -141,7 +141,7 @@ def formats(action: str) -> set[str]:
 
 
 def keys_of(action: str) -> set[str]:
-    """The condition keys that an action knows, with `${TagKey}` where they end in a name."""
+    """The condition keys that an action knows, with `${TagKey}` or `<key>` where they end in a name."""
     return {key for row in _action(action) for key in row["condition_keys"]}
 
 

@@ -154,6 +154,34 @@ def buckets_are_closed(stack: Stack) -> Iterator[Verdict]:
         yield Verdict(bucket.name, f"is open: set {', '.join(open_ended)}" if open_ended else "")
 
 
+# Buckets where people put objects of their own beside what functions make.
+SHARED_WITH_PEOPLE = {"ImagesBucket"}
+_GUARDS = {"s3:DeleteObject": {"s3:if-match"}, "s3:PutObject": {"s3:if-match", "s3:if-none-match"}}
+
+
+@rule
+def what_people_own_is_not_overwritten(stack: Stack) -> Iterator[Verdict]:
+    """Where people have objects, a role deletes and writes by conditional calls alone.
+
+    A name does not tell whose an object is, and `s3:DeleteObject` knows no tag condition; with `Null: false`
+    the request must carry the header:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html and
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html
+    """
+    arns = [bucket.arn for bucket in stack.of("AWS::S3::Bucket") if bucket.name in SHARED_WITH_PEOPLE]
+    for statement in statements(stack, "identity"):
+        touched = any(str(each).startswith(f"{arn}/") for each in statement.resources for arn in arns)
+        for action in sorted(set(statement.actions) & set(_GUARDS)) if touched else ():
+            demanded = {
+                key
+                for operator, key, values in statement.conditions
+                if operator == "Null" and [str(value).lower() for value in values] == ["false"]
+            }
+            remedy = " or ".join(sorted(_GUARDS[action]))
+            problem = f"allows {action} on what people own: demand {remedy} by a Null condition"
+            yield Verdict(statement.where, "" if demanded & _GUARDS[action] else problem)
+
+
 @rule
 def logs_expire(stack: Stack) -> Iterator[Verdict]:
     """Every log group has a retention, and every function one of them."""

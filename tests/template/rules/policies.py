@@ -184,7 +184,8 @@ def _unknown_condition(statement: Statement, operator: str, key: str, values: li
         action
         for action in statement.actions
         if not any(
-            re.fullmatch(re.sub(r"\\\$\\\{\w+\\\}", ".+", re.escape(known)), key) for known in keys_of(action)
+            re.fullmatch(re.sub(r"\\\$\\\{\w+\\\}|<\w+>", ".+", re.escape(known)), key)
+            for known in keys_of(action)
         )
     ]
     return f"has the key {key}, which {', '.join(strangers)} does not know" if strangers else ""
