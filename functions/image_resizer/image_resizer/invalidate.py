@@ -21,7 +21,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.clients import client
 
 from .storage import Bucket, Stored
-from .variants import is_variant_key
+from .variants import MAX_KEY_BYTES, is_variant_key
 
 __all__ = ["handler"]
 
@@ -58,7 +58,9 @@ def _delete_stale(bucket: Bucket, key: str, present: Stored | None) -> int:
 
     with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
         possible = (f"{segment}{key}" for segment in _size_segments(bucket.name))
-        return sum(pool.map(delete_if_stale, possible))
+        return sum(
+            pool.map(delete_if_stale, (name for name in possible if len(name.encode()) <= MAX_KEY_BYTES))
+        )
 
 
 def _size_segments(bucket: str) -> Iterator[str]:

@@ -50,7 +50,7 @@ logger = Logger()
 metrics = Metrics()
 
 RESERVE_S = 0.8  # to store the variant, look at the original again, and answer
-TRIES = 2
+TRIES = 3  # of which one may meet a write that is not done yet, and one what it wrote
 SECRET_TTL_S = 300
 _HEADERS = {
     "Access-Control-Allow-Origin": "*",

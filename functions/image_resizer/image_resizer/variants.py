@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple, cast
 from .errors import BadRequestError, ForbiddenError
 
 __all__ = [
+    "MAX_KEY_BYTES",
     "Ladder",
     "Request",
     "Variant",

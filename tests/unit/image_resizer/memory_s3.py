@@ -64,6 +64,8 @@ class MemoryS3:
 
     def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         self._called("head_object", Key)
+        if len(Key.encode()) > 1024:
+            raise client_error("400", 400)
         stored, etag = self._found(Key, "404")
         return {"ETag": etag, "ContentLength": len(stored["Body"]), "Metadata": stored["Metadata"]}
 

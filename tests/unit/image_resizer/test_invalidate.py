@@ -84,6 +84,14 @@ def test_a_variant_that_is_gone_by_now_counts_for_nothing(
     assert done == {"deleted": len(SEGMENTS) - 1, "kept": 0}
 
 
+def test_a_key_too_long_for_variants_is_no_failure(stored: MemoryS3, event: Recorded, context: Any) -> None:
+    told = event("invalidate_original_replaced")
+    told["detail"]["object"]["key"] = "ä" * 508 + ".jpg"  # 1,020 bytes
+    stored.upload(told["detail"]["object"]["key"], b"an original")
+    assert invalidate.handler(told, context) == {"deleted": 0, "kept": 0}
+    assert f"25x/{'ä' * 508}.jpg" in [key for call, key in stored.calls if call == "head_object"]
+
+
 def test_a_throttled_listing_fails_the_event(stored: MemoryS3, event: Recorded, context: Any) -> None:
     stored.before["list_objects_v2"] = [client_error("SlowDown", 503)]
     with pytest.raises(Exception, match="SlowDown"):

@@ -333,6 +333,13 @@ def test_a_conflicting_write_is_tried_again(s3: MemoryS3, ask: Any) -> None:
     assert s3.variants() == [f"300x300/{MARBLE}"]
 
 
+def test_what_wrote_meanwhile_is_found_after_a_conflict(s3: MemoryS3, ask: Any) -> None:
+    conflict = client_error("ConditionalRequestConflict", 409)
+    s3.before["put_object"] = [conflict, lambda: ask(f"300x300/{MARBLE}")]
+    assert ask(f"300x300/{MARBLE}").statusCode == 301
+    assert s3.variants() == [f"300x300/{MARBLE}"]
+
+
 def test_an_original_replaced_while_we_worked_is_made_again(s3: MemoryS3, ask: Any) -> None:
     green = encode(Image.new("RGB", (400, 400), (0, 255, 0)), "JPEG")
     s3.before["put_object"] = [lambda: s3.upload(MARBLE, green)]
@@ -350,6 +357,7 @@ def test_an_original_that_keeps_changing_is_busy_and_leaves_no_variant(s3: Memor
     s3.before["put_object"] = [
         lambda: s3.upload(MARBLE, jpeg(400, 400)),
         lambda: s3.upload(MARBLE, jpeg(500, 400)),
+        lambda: s3.upload(MARBLE, jpeg(600, 400)),
     ]
     answer = ask(f"300x300/{MARBLE}")
     assert (answer.statusCode, code(answer)) == (503, "original_changing")
