@@ -618,7 +618,7 @@ _add("a name that two stacks share", ("names_say_whose_they_are",), _with("Ec2Wo
 _add(
     "a bucket's name that two regions share",
     ("names_say_whose_they_are",),
-    _with("AuthImportBucket.BucketName", {"Fn::Sub": "${AWS::StackName}-imports-${AWS::AccountId}"}),
+    _with("AuthImportBucket.BucketName", {"Fn::Sub": "${AWS::StackName}-auth-imports-${AWS::AccountId}"}),
 )
 _add(
     "a dashboard's name that two regions share",

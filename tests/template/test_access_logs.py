@@ -121,7 +121,7 @@ def test_firehose_may_write_rows_and_its_errors_and_nothing_else() -> None:
         "FindsTheBucket": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
         "Logs": "logs:PutLogEvents",
     }
-    bucket = "arn:${AWS::Partition}:s3:::${AWS::StackName}-rows-${AWS::AccountId}-${AWS::Region}"
+    bucket = "arn:${AWS::Partition}:s3:::${AWS::StackName}-access-rows-${AWS::AccountId}-${AWS::Region}"
     places = [each["Fn::Sub"].removeprefix(bucket) for each in statements["WritesObjects"]["Resource"]]
     destination = RESOURCES["AccessLogsStream"]["Properties"]["ExtendedS3DestinationConfiguration"]
     assert places == ["/2*", "/errors/firehose/*"]

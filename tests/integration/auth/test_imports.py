@@ -169,7 +169,7 @@ def test_a_file_of_many_parts_is_imported_whole_and_its_upload_deleted(shop: Com
         range(1, 1101, 11)
     )
     assert state["lines"]["refused"] == sum(each == b"{broken" for each in lines)
-    bucket = f"suite-local-imports-{'0' * 12}-us-east-1"
+    bucket = f"suite-local-auth-imports-{'0' * 12}-us-east-1"
     listed = suite.client("s3").list_objects_v2(Bucket=bucket, Prefix=f"uploads/{state['job_id']}")
     assert listed["KeyCount"] == 0
 

@@ -9,11 +9,11 @@ from tests.support.permissions import allowed, refused, unused
 from tests.support.waiting import wait_until
 
 
-def test_shape_is_allowed_nothing_and_needs_nothing(suite: Suite, ec2: Ec2) -> None:
+def test_shape_may_write_its_logs_and_needs_nothing(suite: Suite, ec2: Ec2) -> None:
     ec2.happen([ec2.ours(recorded("calls")["TerminateInstances"])])
     ec2.wait_for(1)
     assert refused(suite, "Ec2ShapeFunction") == []
-    assert allowed(suite, "Ec2ShapeFunction")[1] == set()
+    assert allowed(suite, "Ec2ShapeFunction")[1] == {"logs:CreateLogStream", "logs:PutLogEvents"}
     assert unused(suite, "Ec2ShapeFunction") == set()
 
 

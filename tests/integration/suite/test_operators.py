@@ -49,7 +49,7 @@ def test_a_stranger_cannot_sign_up(suite: Suite) -> None:
     "panel", ["live", "top_viewers", "containers", "ec2_calls", "top_posters", "no_such_panel"]
 )
 def test_who_is_signed_in_but_no_operator_is_told_nothing(suite: Suite, panel: str) -> None:
-    answer = PersonAt(suite, "reader@example.org", operator=False).get(panel)
+    answer = PersonAt(suite, "no-operator@example.org", operator=False).get(panel)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert set(answer.json()) == {"code", "message"}
 
