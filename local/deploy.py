@@ -51,8 +51,10 @@ def deploy(engine: EngineProcess, log: Path, **parameters: str) -> dict[str, str
         parameters: Template parameters beyond those of samconfig's environment ``local``.
 
     Raises:
+        EngineError: At the engine's address there is no engine any more, or another one.
         SamError: It failed; ``log`` has all of its output.
     """
+    engine.require()
     address = engine.endpoint.removeprefix("http://")
     given = overrides("local") | {"LocalAddress": address, "Architecture": architecture()} | parameters
     pairs = [f"{name}={value}" for name, value in given.items()]
