@@ -137,7 +137,7 @@ class EngineProcess:
             "TMPDIR": str(temporary),
             "TZ": "UTC",
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",  # beside our own sources; the environment is compiled
             "BIND_HOST": "127.0.0.1",
             "IOT_MTLS_ENABLED": "0",  # listens on every interface
             "SFTP_ENABLED": "0",
