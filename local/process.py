@@ -275,7 +275,8 @@ class EngineProcess:
                 signalled |= alive
                 time.sleep(0.05)
         if self._child is not None and mine:
-            self._child.wait(5)  # or a zombie is left
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(5)  # or a zombie is left
         if self._processes() or self.answers():
             raise EngineError(f"the engine at {self.endpoint} (process {self.pid}) cannot be ended")
         if self.temporary is not None and self.temporary.name == _temporary_name(self.id):
