@@ -15,6 +15,7 @@ PY := $(VENV)/tools/bin/python
 # The SAM CLI looks for python3.13 on PATH, and must never reach a real account from a local target.
 export PATH := $(CURDIR)/$(VENV)/tools/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
+# Environments are compiled when they are made. Beside our own sources bytecode would change what `sam build` hashes.
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help
@@ -31,7 +32,7 @@ $(VENV)/uv/.installed: requirements/uv.txt
 
 $(VENV)/%/.installed: requirements/%.txt $(VENV)/uv/.installed
 	@$(PYTHON) -m venv --clear $(if $(filter tools,$*),,--without-pip) $(VENV)/$*
-	@$(UV) pip install --quiet --system-certs --require-hashes --python $(VENV)/$*/bin/python -r $<
+	@$(UV) pip install --quiet --system-certs --compile-bytecode --require-hashes --python $(VENV)/$*/bin/python -r $<
 	@touch $@
 
 .PHONY: setup
@@ -119,7 +120,7 @@ $(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed
 	@# pyenv would look at .python-version here, and find no 3.11
 	@cd / && python3.11 -c "" 2>/dev/null || { echo "Python 3.11 is needed for Flink: 'apt install python3.11' or 'uv python install 3.11'"; exit 1; }
 	@cd / && python3.11 -m venv --clear --without-pip $(CURDIR)/$(VENV)/flink
-	@$(UV) pip install --quiet --system-certs --require-hashes --python $(VENV)/flink/bin/python -r $<
+	@$(UV) pip install --quiet --system-certs --compile-bytecode --require-hashes --python $(VENV)/flink/bin/python -r $<
 	@touch $@
 
 # No environment: a wheel whose jar is the search server of the tests.

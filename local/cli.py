@@ -31,12 +31,16 @@ def up(port: int, console: Console) -> int:
 
 def down(console: Console) -> int:
     """Stop the engine and wipe what it held."""
-    engine = EngineProcess.find(STATE)
+    engine = EngineProcess.recorded(STATE)
     if engine is None:
         console.print("The engine is not up.")
-        return 0
-    engine.stop()
-    console.print("The engine is down; what it held is gone.")
+    elif engine.stop():
+        console.print("The engine is down; what it held is gone.")
+    else:
+        console.print(
+            f"The engine had ended by itself; what it left is removed{engine.now_used_by()}.",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
     return 0
 
 
@@ -56,7 +60,13 @@ def logs(console: Console) -> int:
     """Print the engine's log and the end of every function's log."""
     engine = EngineProcess.find(STATE)
     if engine is None:
-        console.print("The engine is down. `make up` starts it.")
+        if EngineProcess.recorded(STATE) is None:
+            console.print("The engine is down. `make up` starts it.")
+        else:
+            console.print("The engine has ended by itself; its last words:")
+            console.print(
+                (STATE / "engine.log").read_text(errors="replace")[-4000:], highlight=False, markup=False
+            )
         return 1
     console.print((STATE / "engine.log").read_text(errors="replace")[-4000:], highlight=False, markup=False)
     client = engine.client("logs")
@@ -80,7 +90,7 @@ def main() -> int:
             return up(arguments.port, console)
         return {"down": down, "status": status, "logs": logs}[arguments.command](console)
     except (EngineError, SamError) as error:
-        console.print(f"[red]{error}[/red]", highlight=False)
+        console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         return 1
 
 

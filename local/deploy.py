@@ -11,7 +11,7 @@ from local.process import REGION, ROOT, EngineProcess, aws_environment
 from ops.settings import overrides, setting
 from ops.stacks import outputs_of
 
-__all__ = ["STACK", "SamError", "architecture", "build", "deploy"]
+__all__ = ["STACK", "SamError", "architecture", "build", "deploy", "deploy_stack"]
 
 STACK = setting("local", "stack_name")
 _ARTIFACTS = "suite-local-artifacts"  # as in samconfig.toml
@@ -43,27 +43,53 @@ def build(log: Path, *, wheels: str = "host", into: Path | None = None) -> None:
 
 
 def deploy(engine: EngineProcess, log: Path, **parameters: str) -> dict[str, str]:
+    """Deploy the suite as samconfig's environment ``local`` has it, with further template parameters."""
+    return deploy_stack(engine, log, STACK, overrides("local") | parameters)
+
+
+def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[str, str]) -> dict[str, str]:
     """Run ``sam deploy`` against ``engine`` and return the stack's outputs.
 
     Args:
         engine: A running engine.
         log: File for the command's output.
-        parameters: Template parameters beyond those of samconfig's environment ``local``.
+        stack: The stack's name.
+        parameters: Template parameters beyond those without which it is no local stack.
 
     Raises:
+        EngineError: At the engine's address there is no engine any more, or another one.
         SamError: It failed; ``log`` has all of its output.
     """
+    engine.require()
     address = engine.endpoint.removeprefix("http://")
-    given = overrides("local") | {"LocalAddress": address, "Architecture": architecture()} | parameters
-    pairs = [f"{name}={value}" for name, value in given.items()]
+    given = {"Target": "local", "LocalAddress": address, "Architecture": architecture()}
+    pairs = [f"{name}={value}" for name, value in (given | parameters).items()]
     engine.client("s3").create_bucket(Bucket=_ARTIFACTS)
-    _sam(
-        ["deploy", "--config-env", "local", "--parameter-overrides", *pairs],
-        log,
-        # The engine is quick: ask it often whether it is ready (the SAM CLI's own setting, seconds).
-        {**aws_environment(engine.endpoint), "SAM_CLI_POLL_DELAY": "0.1"},
-    )
-    return outputs_of(STACK, engine.client)
+    try:
+        _sam(
+            ["deploy", "--config-env", "local", "--stack-name", stack, "--parameter-overrides", *pairs],
+            log,
+            # The engine is quick: ask it often whether it is ready (the SAM CLI's own setting, seconds).
+            {**aws_environment(engine.endpoint), "SAM_CLI_POLL_DELAY": "0.1"},
+        )
+    except SamError as error:
+        raise SamError("\n".join([str(error), *_failures(engine, stack)])) from error
+    return outputs_of(stack, engine.client)
+
+
+def _failures(engine: EngineProcess, stack: str) -> list[str]:
+    """Return why resources of a stack failed: the SAM CLI shows it broken and far above its last words."""
+    formation = engine.client("cloudformation")
+    try:
+        pages = list(formation.get_paginator("describe_stack_events").paginate(StackName=stack))
+    except formation.exceptions.ClientError:  # not even begun
+        return []
+    return [
+        f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+        for page in reversed(pages)
+        for event in reversed(page["StackEvents"])
+        if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")
+    ]
 
 
 def architecture() -> str:

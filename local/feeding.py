@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local.deploy import STACK
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.process import ROOT, EngineProcess
+from local.process import ROOT, EngineError, EngineProcess
 from local.suite import Suite
 from ops.stacks import outputs_of
 
@@ -13,7 +13,11 @@ __all__ = ["suite_to_feed"]
 
 def suite_to_feed() -> Suite | None:
     """Return the suite that is up, and print where to look at it; None, with a sentence, if none is."""
-    engine = EngineProcess.find(ROOT / ".local")
+    try:
+        engine = EngineProcess.find(ROOT / ".local")
+    except EngineError as error:
+        print(error)
+        return None
     if engine is None:
         print("The engine is down. `make up` starts it.")
         return None

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 __all__ = ["ACCOUNT", "REGION", "ROOT", "EngineError", "EngineProcess", "aws_environment", "free_port"]
 
 ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+_STATE_FILE = "engine.json"
 _MAKING = threading.Lock()  # boto3's default session makes one client at a time
 
 
@@ -57,15 +60,23 @@ def aws_environment(endpoint: str) -> dict[str, str]:
 class EngineProcess:
     """One running engine.
 
+    Ports and process ids are used again, and state files outlive a crash. So an engine has a random id: it
+    answers it, its command line and its workers' environments name it, and nothing is done to a port or to a
+    process that does not prove to be the engine's.
+
     Attributes:
-        directory: Folder of its log, its state file and its private temporary folder.
+        directory: Folder of its log and its state file.
         port: Port on 127.0.0.1.
         pid: Process id, also the id of its process group (its Lambda workers are in it).
+        id: Random id, part of the name of its temporary folder.
+        temporary: Its private temporary folder.
     """
 
     directory: Path
     port: int
     pid: int
+    id: str = ""
+    temporary: Path | None = None
     _child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -97,9 +108,14 @@ class EngineProcess:
             timeout: Seconds to wait for the first answer.
 
         Raises:
-            EngineError: The port is taken, or the engine ended or did not answer in time; says why.
+            EngineError: The port is taken, ``directory`` has an engine that runs, or the engine ended or did
+                not answer in time; says why.
         """
         directory.mkdir(parents=True, exist_ok=True)
+        if cls.find(directory) is not None:
+            raise EngineError(f"an engine of {directory} is running already")
+        if (crashed := cls.recorded(directory)) is not None:
+            crashed.stop()
         chosen = port or free_port()
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -109,7 +125,9 @@ class EngineProcess:
                 raise EngineError(
                     f"port {chosen} is taken by {_owner(chosen)}; try PORT=<another>"
                 ) from error
-        temporary = Path(tempfile.mkdtemp(prefix="suite-engine-"))
+        engine_id = secrets.token_hex(8)
+        temporary = Path(tempfile.gettempdir()) / _temporary_name(engine_id)
+        temporary.mkdir(mode=0o700)
         functions_python = ROOT / ".venv/functions/bin/python"
         # A clean environment: whatever the engine's process has leaks into every function.
         environment = {
@@ -119,7 +137,7 @@ class EngineProcess:
             "TMPDIR": str(temporary),
             "TZ": "UTC",
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",  # beside our own sources; the environment is compiled
             "BIND_HOST": "127.0.0.1",
             "IOT_MTLS_ENABLED": "0",  # listens on every interface
             "SFTP_ENABLED": "0",
@@ -139,6 +157,7 @@ class EngineProcess:
             **(settings or {}),
         }
         command = [str(ROOT / ".venv/engine/bin/python"), "-m", "local.engine", "--port", str(chosen)]
+        command += ["--id", engine_id, "--directory", str(directory.resolve())]
         command += ["--bare"] if bare else []
         command += ["--also-bind", also_bind] if also_bind else []
         with (directory / "engine.log").open("wb") as log:
@@ -146,42 +165,72 @@ class EngineProcess:
                 command, cwd=temporary, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        engine = cls(directory, chosen, child.pid, child)
-        engine._state_file.write_text(
-            json.dumps(
-                {"port": chosen, "pid": child.pid, "temporary": str(temporary), "also_bind": also_bind}
-            )
-        )
+        engine = cls(directory, chosen, child.pid, engine_id, temporary, child)
+        engine._write_state()
         end = time.monotonic() + timeout
-        while not engine.answers():
-            if child.poll() is not None or time.monotonic() > end:
-                tail = (directory / "engine.log").read_text(errors="replace")[-2000:]
-                engine.stop()
-                raise EngineError(f"the engine did not start:\n{tail}")
-            time.sleep(0.05)
+        try:
+            while not engine.answers():
+                if child.poll() is not None or time.monotonic() > end:
+                    tail = (directory / "engine.log").read_text(errors="replace")[-2000:]
+                    raise EngineError(f"the engine did not start:\n{tail}")  # noqa: TRY301
+                time.sleep(0.05)
+        except BaseException:  # Ctrl-C too
+            engine.stop()
+            raise
         return engine
 
     @classmethod
-    def find(cls, directory: Path) -> EngineProcess | None:
-        """Return the engine that was started with ``directory`` if it still runs."""
-        try:
-            state = json.loads((directory / "engine.json").read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-        engine = cls(directory, state["port"], state["pid"])
-        return engine if engine.answers() else None
+    def recorded(cls, directory: Path) -> EngineProcess | None:
+        """Return the engine that the state file in ``directory`` names, whether or not it still runs.
 
-    @property
-    def _state_file(self) -> Path:
-        return self.directory / "engine.json"
+        Raises:
+            EngineError: The state file does not name an engine.
+        """
+        path = directory / _STATE_FILE
+        try:
+            state = json.loads(path.read_text())
+            return cls(
+                directory, int(state["port"]), int(state["pid"]), str(state["id"]), Path(state["temporary"])
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise EngineError(
+                f"{path} names no engine ({type(error).__name__}: {error}): remove it; an engine that still "
+                f"runs has `--directory {directory.resolve()}` in its command line"
+            ) from error
+
+    @classmethod
+    def find(cls, directory: Path) -> EngineProcess | None:
+        """Return the engine that was started with ``directory``, or None if it does not run any more.
+
+        Raises:
+            EngineError: The state file does not name an engine, or the engine runs and does not answer.
+        """
+        engine = cls.recorded(directory)
+        if engine is None or engine.answers():
+            return engine
+        if engine._is_alive():
+            raise EngineError(
+                f"the engine (process {engine.pid}) runs and does not answer at {engine.endpoint}; "
+                "`make down` ends it"
+            )
+        return None
+
+    def _write_state(self) -> None:
+        state = {"id": self.id, "port": self.port, "pid": self.pid, "temporary": str(self.temporary)}
+        new = self.directory / f"{_STATE_FILE}.new"
+        new.write_text(json.dumps(state))
+        new.replace(self.directory / _STATE_FILE)  # whole or not at all, whenever this process is killed
 
     def answers(self) -> bool:
-        """Tell whether the engine's health page answers."""
-        try:
-            with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=2) as answer:  # noqa: S310
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        """Tell whether this engine, and no other, answers at its port."""
+        return bool(self.id) and _identity_at(self.port).get("id") == self.id
+
+    def require(self) -> None:
+        """Raise :class:`EngineError` unless this engine, and no other, answers at its port."""
+        if not self.answers():
+            raise EngineError(f"the engine at {self.endpoint} has ended{_now_used_by(self.port)}")
 
     def client(self, service: str, region: str = REGION) -> Any:
         """Return the boto3 client of an AWS service on this engine, with an administrator's credentials.
@@ -206,41 +255,125 @@ class EngineProcess:
                 ),
             )  # fmt: skip
 
-    def state(self) -> dict[str, Any]:
-        """Return what ``start`` wrote about this engine."""
-        found: dict[str, Any] = json.loads(self._state_file.read_text())
-        return found
+    def stop(self) -> bool:
+        """End the engine and its workers, wipe its temporary folder; False if none of them ran any more.
 
-    def stop(self) -> None:
-        """End the engine and its workers, and wipe its temporary folder."""
-        temporary = Path(self.state()["temporary"]) if self._state_file.exists() else None
-        for number, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-            try:
-                os.killpg(self.pid, number)
-            except ProcessLookupError:
-                break
-            end = time.monotonic() + patience
-            while time.monotonic() < end and _group_runs(self.pid, self._child):
+        Raises:
+            EngineError: It could not be ended.
+        """
+        mine: set[psutil.Process] = set()
+        for kill in (False, True):
+            signalled: set[psutil.Process] = set()
+            end = time.monotonic() + 5
+            while time.monotonic() < end:
+                mine |= set(self._processes())
+                alive = {process for process in mine if _runs(process)}
+                for process in alive - signalled:
+                    _signal(process, kill=kill)
+                if not alive:
+                    break
+                signalled |= alive
                 time.sleep(0.05)
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-        self._state_file.unlink(missing_ok=True)
+        if self._child is not None and mine:
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(5)  # or a zombie is left
+        if self._processes() or self.answers():
+            raise EngineError(f"the engine at {self.endpoint} (process {self.pid}) cannot be ended")
+        if self.temporary is not None and self.temporary.name == _temporary_name(self.id):
+            shutil.rmtree(self.temporary, ignore_errors=True)
+        (self.directory / _STATE_FILE).unlink(missing_ok=True)
+        return bool(mine)
+
+    def now_used_by(self) -> str:
+        """Say who has the port since the engine ended, as the end of a sentence; empty if nobody has."""
+        return _now_used_by(self.port)
+
+    def _is_alive(self) -> bool:
+        """Tell whether the engine's own process runs, answering or not."""
+        return any(process.pid == self.pid for process in self._processes())
+
+    def _processes(self) -> list[psutil.Process]:
+        """Return the engine's process and its workers.
+
+        The number of their group alone proves nothing: after a crash it may be a stranger's. A group whose
+        leader has the id in its command line is the engine's; else those of it are that have the id in their
+        environment, where a worker has its temporary folder.
+        """
+        if self._child is not None:
+            self._child.poll()  # reap, or a zombie is left
+        if not self.id:
+            return []
+        group = [process for process in psutil.process_iter() if _group_of(process) == self.pid]
+        if any(process.pid == self.pid and self.id in _command(process) for process in group):
+            return [process for process in group if _runs(process)]
+        return [process for process in group if _temporary_name(self.id) in _environment(process)]
 
 
-def _group_runs(group: int, child: subprocess.Popen[bytes] | None) -> bool:
-    if child is not None:
-        child.poll()  # reap, or a zombie counts as running
+def _group_of(process: psutil.Process) -> int | None:
     try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
+        return os.getpgid(process.pid)
+    except OSError:
+        return None
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _environment(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.environ().values())
+    except psutil.Error:
+        return ""
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
         return False
-    return True
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    with suppress(psutil.NoSuchProcess):
+        try:
+            process.kill() if kill else process.terminate()
+        except psutil.AccessDenied as error:
+            raise EngineError(f"process {process.pid} cannot be ended: {error}") from error
+
+
+def _temporary_name(engine_id: str) -> str:
+    return f"suite-engine-{engine_id}"
+
+
+def _identity_at(port: int) -> dict[str, Any]:
+    """Return what the engine at a port says of itself; nothing if what answers is no engine."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    try:
+        connection.request("GET", "/_engine/identity")
+        answer = connection.getresponse()
+        identity = json.loads(answer.read(4096)) if answer.status == 200 else {}
+    except (OSError, ValueError, http.client.HTTPException):
+        return {}
+    finally:
+        connection.close()
+    return identity if isinstance(identity, dict) else {}
+
+
+def _now_used_by(port: int) -> str:
+    with socket.socket() as probe:
+        free = probe.connect_ex(("127.0.0.1", port)) != 0
+    return "" if free else f"; port {port} is now used by {_owner(port)}"
 
 
 def _owner(port: int) -> str:
-    """Say which process listens on ``port``, as well as this machine lets us know."""
-    import psutil
-
+    """Say what listens on ``port``, as well as this machine lets us know."""
+    identity = _identity_at(port)
+    if {"id", "directory", "pid"} <= identity.keys():
+        return f"the engine of {identity['directory']} (process {identity['pid']})"
     try:
         for connection in psutil.net_connections(kind="tcp"):
             if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:

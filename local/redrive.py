@@ -16,7 +16,7 @@ import boto3
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from local.deploy import STACK
-from local.process import ROOT, EngineProcess
+from local.process import ROOT, EngineError, EngineProcess
 from ops.stacks import outputs_of
 
 __all__ = ["Redriven", "redrive"]
@@ -93,7 +93,11 @@ def main() -> int:
     stack = parser.parse_args().stack
     client: Client = boto3.client  # type: ignore[assignment]
     if stack is None:
-        engine = EngineProcess.find(ROOT / ".local")
+        try:
+            engine = EngineProcess.find(ROOT / ".local")
+        except EngineError as error:
+            print(error)
+            return 1
         if engine is None:
             print("The engine is down. `make up` starts it.")
             return 1

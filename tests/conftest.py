@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Iterator
 
 import hypothesis
@@ -12,6 +13,9 @@ from local.deploy import build, deploy
 from local.process import EngineProcess
 from local.publish import publish
 from local.suite import Suite
+
+# `sam build` hashes the folders of functions: bytecode in them would have everything built again.
+sys.dont_write_bytecode = True
 
 # How long the authentication's refusals take here; 750 ms, the default, would be minutes in all.
 FAILURE_FLOOR_MS = 200

@@ -86,12 +86,16 @@ def main() -> int:
         "applications": [asdict(result) | {"ok": result.ok} for result in results],
     }
     (STATE / "demo.json").write_text(json.dumps(report, indent=2))
-    console.print("\nThe suite is up; `make down` stops it.")
+    ended = not suite.engine.answers()
+    if ended:
+        console.print("\n[red]The engine has ended meanwhile: `make logs` shows why.[/red]")
+    else:
+        console.print("\nThe suite is up; `make down` stops it.")
     for result in results:
         console.print(f"  {result.application}: {result.address}", soft_wrap=True, highlight=False)
     console.print(f"Sign in to insights/ and auth/ as {DEMO_EMAIL} with {DEMO_PASSWORD}", highlight=False)
     console.print(f"{report['seconds']} s in all; the same as JSON in .local/demo.json", highlight=False)
-    return 0 if results and all(result.ok for result in results) else 1
+    return 0 if results and all(result.ok for result in results) and not ended else 1
 
 
 def _drive(progress: Progress, suite: Suite, name: str) -> Result:
@@ -109,15 +113,15 @@ def _drive(progress: Progress, suite: Suite, name: str) -> Result:
 
 def _up(progress: Progress, port: int, full: bool) -> Suite:
     """Start the engine unless it is up, build, deploy and publish; a bar with a step for each."""
-    bar = progress.add_task("sam build", total=4)
-    build(STATE / "build.log")
-    progress.update(bar, advance=1, description="engine")
+    bar = progress.add_task("engine", total=4)
     engine = EngineProcess.find(STATE) or EngineProcess.start(STATE, port=port)
+    progress.update(bar, advance=1, description="sam build")
+    build(STATE / "build.log")
     progress.update(bar, advance=1, description="sam deploy")
     outputs = deploy(engine, STATE / "deploy.log")
     progress.update(bar, advance=1, description="pages")
     publish(outputs, engine.client)
-    progress.update(bar, advance=1, description="build, engine, deploy, pages")
+    progress.update(bar, advance=1, description="engine, build, deploy, pages")
     return Suite(engine, outputs, full=full)
 
 

@@ -18,6 +18,8 @@ def main() -> int:
     parser.add_argument(
         "--also-bind", default="", metavar="ADDRESS", help="a further address, for `make sam-local`"
     )
+    parser.add_argument("--id", default="", help="what `/_engine/identity` answers, beside the process id")
+    parser.add_argument("--directory", default="", help="likewise: the folder of the engine's state file")
     parser.add_argument("--bare", action="store_true", help="without any patch: for tests of the patches")
     parser.add_argument(
         "--list", action="store_true", help="print what is restored, as rows of a table, and end"
@@ -49,6 +51,9 @@ def main() -> int:
             print(f"| {patch.restores.rstrip('.')} | `{patch.place}` |")
         return 0
 
+    from local.engine import identity
+
+    application = identity.wrap(application, engine_id=arguments.id, directory=arguments.directory)
     config = Config()
     config.bind = [f"127.0.0.1:{arguments.port}"]
     if arguments.also_bind:

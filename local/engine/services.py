@@ -24,6 +24,7 @@ _PATCHES: tuple[str, ...] = (
     "lambda_worker",
     "event_sources",
     "cloudformation",
+    "iam_policies",
     "eventbridge",
     "async_invocation",
     "kms",

@@ -6,6 +6,7 @@ is made at import, so a test needs neither a region nor a reload.
 
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -39,6 +40,12 @@ POOL = 16  # calls at once; botocore keeps 10 connections by itself
 # User-Agent, what runs here. These services refuse a wrong parameter themselves; S3 would take a request with
 # an empty key for one about the bucket.
 _UNCHECKED = {"dynamodb", "kms"}
+
+# Left to itself botocore makes addresses of S3's global host, in the oldest regions with Signature Version 2.
+# "For all Regions that launched after March 20, 2019, if a request arrives at the wrong Amazon S3 location,
+# Amazon S3 returns an HTTP 400 Bad Request error"; in the others requests about a new bucket are redirected,
+# which a signature does not survive: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingRouting.html
+_ON_AWS: Any = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
 
 
 @overload
@@ -124,4 +131,17 @@ def _client(service: str, read_timeout: float, attempts: int = ATTEMPTS) -> Any:
         parameter_validation=service not in _UNCHECKED,
         user_agent=f"Boto3/{boto3.__version__}",
     )
-    return boto3.client(service, config=config)  # type: ignore[call-overload]
+    make: Any = boto3.client
+    if service != "s3":
+        return make(service, config=config)
+    made = make(service, config=config.merge(Config(signature_version="s3v4", s3=_ON_AWS)))
+    if _is_aws(made.meta.endpoint_url):
+        return made
+    # The name of another server may have no names below it: the bucket goes into the path.
+    return make(
+        service, config=config.merge(Config(signature_version="s3v4", s3={"addressing_style": "path"}))
+    )
+
+
+def _is_aws(endpoint: str) -> bool:
+    return (urlsplit(endpoint).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))

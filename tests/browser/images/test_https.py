@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from local.settings_of import overrides
 from playwright.sync_api import Browser, Page, expect
 
 from local.deploy import build, deploy
 from local.process import EngineProcess
 from local.publish import publish
 from local.suite import Suite
+from ops.settings import overrides
 from tests.browser.conftest import Launch
 from tests.browser.images.test_images_page import own_picture
 from tests.support.edge import API, IMAGES, PAGES, Front, fronting

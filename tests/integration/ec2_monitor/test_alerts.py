@@ -63,7 +63,7 @@ def widened(**changes: Any) -> Event:
 def by_root_for(service: str | None, **changes: Any) -> Event:
     """The root user's call, made by a service in its name."""
     event = recorded("alerts")["root_call"]
-    event["detail"] |= changes
+    event["detail"] |= {"eventID": "11111111-2222-4333-8444-555555555555"} | changes
     if service:
         event["detail"]["userIdentity"]["invokedBy"] = service
     return event

@@ -19,14 +19,9 @@ from image_resizer import signing
 from local.deploy import deploy
 from local.suite import Suite
 from tests.conftest import Faults
+from tests.support.permissions import decisions, function, unused
 from tests.support.pictures import encode, photograph
 from tests.support.waiting import wait_until
-
-
-def function(suite: Suite, part: str) -> str:
-    listed = suite.client("lambda").list_functions()["Functions"]
-    name: str = next(f["FunctionName"] for f in listed if part in f["FunctionName"])
-    return name
 
 
 @pytest.fixture
@@ -53,11 +48,6 @@ def test_the_resize_role_is_refused_another_bucket(suite: Suite, foreign_bucket:
     keys = suite.client("s3").list_objects_v2(Bucket=foreign_bucket)["Contents"]
     assert [item["Key"] for item in keys] == ["photo.jpg"]
     assert [d for d in decisions(suite) if foreign_bucket in d["resource"] and not d["allowed"]]
-
-
-def decisions(suite: Suite) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = suite.http.get(f"{suite.engine.endpoint}/_engine/iam").json()
-    return found
 
 
 def test_everybody_reads_objects_and_nobody_lists_or_writes_them(suite: Suite) -> None:
@@ -121,27 +111,9 @@ def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, faults: Faul
     faults.clear()
     suite.http.get(f"{suite['ImagesApiUrl']}/resize", params={"key": f"300x/{key}"}).raise_for_status()
 
-    used = {(str(d["role"]).rpartition("/")[2], str(d["action"])) for d in decisions(suite) if d["allowed"]}
-    refused = [d for d in decisions(suite) if not d["allowed"]]
-    assert refused == []
+    assert [each for each in decisions(suite) if not each["allowed"]] == []
     for part in ("ResizeFunction", "InvalidateFunction"):
-        allowed = _allowed(suite, part)
-        missing = {action for role, action in allowed if (role, action) not in used}
-        assert missing == set(), f"{part}: allowed, but no flow used it"
-
-
-def _allowed(suite: Suite, part: str) -> set[tuple[str, str]]:
-    """Return (role, action) of the inline policies of a function's role."""
-    role = suite.client("lambda").get_function_configuration(FunctionName=function(suite, part))["Role"]
-    name = role.rpartition("/")[2]
-    iam = suite.client("iam")
-    actions: set[tuple[str, str]] = set()
-    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-        for statement in document["Statement"]:
-            listed = statement["Action"]
-            actions |= {(name, action) for action in ([listed] if isinstance(listed, str) else listed)}
-    return actions
+        assert unused(suite, part) == set(), f"{part}: allowed, but no flow used it"
 
 
 def s3_of_role(suite: Suite, part: str) -> Any:

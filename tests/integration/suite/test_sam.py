@@ -25,6 +25,14 @@ def test_sam_remote_invoke_runs_a_deployed_function(suite: Suite) -> None:
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (404, "original_not_found")
 
 
+def test_built_functions_carry_no_bytecode(suite: Suite) -> None:
+    built = ROOT / ".aws-sam/local"
+    functions = [folder for folder in built.iterdir() if folder.name.endswith("Function")]
+    assert functions
+    assert not [path for folder in functions for path in folder.rglob("*.pyc")]
+    assert list((built / "SharedLayer").rglob("*.pyc"))  # layers have theirs by design
+
+
 def test_pages_learn_the_addresses_and_nothing_private(suite: Suite) -> None:
     config = suite.http.get(f"{suite['WebUrl']}/config.json").json()
     assert config["ImagesWebsiteUrl"] == suite["ImagesWebsiteUrl"]

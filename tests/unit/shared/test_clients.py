@@ -1,3 +1,8 @@
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import botocore.session
 import pytest
 from botocore.exceptions import ParamValidationError
 
@@ -7,6 +12,7 @@ from shared import clients
 @pytest.fixture(autouse=True)
 def region(monkeypatch: pytest.MonkeyPatch) -> None:
     clients._client.cache_clear()
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the region that it was made in
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -38,3 +44,42 @@ def test_the_batch_writers_client_tries_once_and_keeps_a_connection_for_each_cal
 def test_an_empty_key_never_becomes_a_request_about_the_bucket() -> None:
     with pytest.raises(ParamValidationError, match="Key"):
         clients.client("s3").get_object(Bucket="pictures", Key="")
+
+
+def _regions() -> Iterator[tuple[str, str]]:
+    """Yield each region that botocore knows, with the suffix of its host names (AWS's partitions.json)."""
+    session = botocore.session.get_session()
+    for partition, suffix in (
+        ("aws", "amazonaws.com"),
+        ("aws-us-gov", "amazonaws.com"),
+        ("aws-cn", "amazonaws.com.cn"),
+    ):
+        for region in session.get_available_regions("s3", partition):
+            yield region, suffix
+
+
+def _upload_address() -> str:
+    return clients.client("s3").generate_presigned_url(
+        "put_object", Params={"Bucket": "imports", "Key": "uploads/a.jsonl"}, ExpiresIn=3600
+    )
+
+
+@pytest.mark.parametrize(("name", "suffix"), list(_regions()))
+def test_addresses_are_regional_and_signed_by_version_4(
+    name: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", name)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    address = urlsplit(_upload_address())
+    query = parse_qs(address.query)
+    # https://docs.aws.amazon.com/general/latest/gr/s3.html
+    assert address.netloc == f"imports.s3.{name}.{suffix}"
+    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    assert query["X-Amz-Credential"][0].split("/")[2:] == [name, "s3", "aws4_request"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:4566", "host.docker.internal:4566"])
+def test_another_server_gets_the_bucket_in_the_path(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}")
+    address = urlsplit(_upload_address())
+    assert (address.netloc, address.path) == (host, "/imports/uploads/a.jsonl")

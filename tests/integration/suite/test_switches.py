@@ -1,0 +1,106 @@
+"""Sets of switches other than the local one, which is what the fixture `suite` has, deployed for real."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.deploy import SamError, build, deploy_stack
+from local.person import PersonAt
+from local.process import ROOT, EngineProcess
+from local.publish import publish
+from local.suite import Suite
+
+SHARED = {"OperationsTopicArn", "SignInUrl", "UserPoolClientId", "UserPoolId", "WebBucketName", "WebUrl"}
+# What README.md says is on by default; outputs begin with an application's name.
+BY_DEFAULT = ("Images", "AccessLogs", "Auth", "ContainerMetrics", "Ec2", "Insights")
+# "Nothing until clusters are named", says the same table.
+OF_CLUSTERS = {
+    "ContainerMetricsClusterNames", "ContainerMetricsDashboardName", "ContainerMetricsDeadLetterQueueUrl",
+    "ContainerMetricsPendingAlarmName",
+}  # fmt: skip
+NOTHING = dict.fromkeys(re.findall(r"^  (Enable\w+):$", (ROOT / "template.yaml").read_text(), re.M), "false")
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    """An engine for several stacks side by side."""
+    directory = tmp_path_factory.mktemp("switches")
+    build(directory / "build.log")
+    engine = EngineProcess.start(directory, iam=True, settings={"ENGINE_TIME_SCALE": "0.02"})
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="module")
+def nothing(engine: EngineProcess) -> Suite:
+    """Every application off."""
+    outputs = deploy_stack(engine, engine.directory / "nothing.log", "suite-nothing", NOTHING)
+    return Suite(engine, outputs)
+
+
+@pytest.fixture(scope="module")
+def defaults(engine: EngineProcess, nothing: Suite) -> Suite:
+    """The template's own defaults, beside another stack of the suite."""
+    outputs = deploy_stack(engine, engine.directory / "defaults.log", "suite-defaults", {})
+    return Suite(engine, outputs)
+
+
+def _check_pages(suite: Suite) -> None:
+    publish(suite.outputs, suite.engine.client)
+    home = suite.http.get(f"{suite['WebUrl']}/")
+    assert home.status_code == 200
+    assert "<title>" in home.text
+    config = suite.http.get(f"{suite['WebUrl']}/config.json").json()
+    assert config["WebUrl"] == suite["WebUrl"]
+
+
+def test_nothing_leaves_the_shared_part(nothing: Suite) -> None:
+    assert set(nothing.outputs) == SHARED
+    _check_pages(nothing)
+
+
+def test_defaults_have_the_outputs_of_their_applications(defaults: Suite, suite: Suite) -> None:
+    expected = {name for name in suite.outputs if name.startswith(BY_DEFAULT)} - OF_CLUSTERS
+    assert set(defaults.outputs) == SHARED | expected
+    assert {name for name in suite.outputs if not name.startswith(BY_DEFAULT)} > SHARED  # not all is on
+    _check_pages(defaults)
+
+
+def test_defaults_resize_a_picture(defaults: Suite) -> None:
+    _check_pages(defaults)
+    sample = defaults.http.get(f"{defaults['WebUrl']}/config.json").json()["ImageSamples"][0]
+    variant = defaults.http.get(f"{defaults['ImagesWebsiteUrl']}/100x100/{sample}")
+    assert (variant.status_code, variant.headers["content-type"][:6]) == (200, "image/")
+    assert variant.history
+
+
+def test_defaults_answer_at_their_apis(defaults: Suite) -> None:
+    issuer = defaults["AuthApiUrl"]
+    assert defaults.http.get(f"{issuer}/.well-known/openid-configuration").json()["issuer"] == issuer
+    assert defaults.http.get(f"{defaults['InsightsApiUrl']}/v1/insights/ec2_calls").status_code == 401
+    person = PersonAt(defaults, "reader@example.org")
+    for panel in ("ec2_calls", "top_viewers"):
+        assert person.get(panel).json()["rows"] == []
+    for panel in ("live", "containers", "top_posters"):  # of applications that are off, or have no clusters
+        assert person.get(panel).json()["code"] == "unknown_panel"
+
+
+def test_defaults_sample_a_slot(defaults: Suite) -> None:
+    event = (ROOT / "events/container_metrics/sample_slot.json").read_bytes()  # of a slot long ago
+    answer = defaults.client("lambda").invoke(
+        FunctionName=defaults["ContainerMetricsFunctionName"], Payload=event
+    )
+    assert [row["reason"] for row in json.loads(answer["Payload"].read())["missing"]] == ["LATE"]
+
+
+def test_a_failed_deployment_says_why(engine: EngineProcess, tmp_path: Path) -> None:
+    # IAM takes 10,240 characters of inline policies, CloudFormation 4,096 of a parameter.
+    clusters = ",".join(f"cluster{number}" for number in range(300))
+    switches = NOTHING | {"EnableContainerMetrics": "true", "ContainerMetricsClusters": clusters}
+    with pytest.raises(SamError, match=r"\n\w+Role: Maximum policy size of 10240 bytes exceeded for role "):
+        deploy_stack(engine, tmp_path / "log", "suite-large", switches)
