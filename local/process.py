@@ -19,9 +19,10 @@ from typing import Any
 
 import psutil
 
+from ops.paths import ROOT
+
 __all__ = ["ACCOUNT", "REGION", "ROOT", "EngineError", "EngineProcess", "aws_environment", "free_port"]
 
-ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 _STATE_FILE = "engine.json"

@@ -30,7 +30,7 @@ class AuthSettings(KeySettings):
     """Settings of the API and of single sign-on.
 
     Attributes:
-        mail_queue: URL of the queue of mails to be sent.
+        mail_queue: URL of the queue of mails to be sent; empty where the function sends none.
         import_bucket: Where uploads of imports go; empty where the function makes no imports.
         access_token_seconds: Life of an access token, at most 900.
         refresh_idle_days: Days after which an unused refresh token dies.
@@ -46,7 +46,7 @@ class AuthSettings(KeySettings):
         password_min_second_factor: The same with one.
     """
 
-    mail_queue: str
+    mail_queue: str = ""
     import_bucket: str = ""
     access_token_seconds: Annotated[int, positive_int] = 600
     refresh_idle_days: Annotated[int, positive_int] = 30
