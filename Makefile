@@ -90,9 +90,10 @@ dashboards: setup ## Put index template and dashboards on the OpenSearch domain 
 
 # ---- prove
 TESTS ?=
-# Side by side: what needs the deployed suite, and what needs no engine or brings its own.
-ON_THE_SUITE := tests/integration tests/browser --ignore=tests/integration/engine
-BESIDE := tests/unit tests/template tests/integration/engine tests/flink
+# Side by side, each on engines of its own: most of what needs the deployed suite, and the rest.
+APART := tests/integration/engine tests/integration/auth
+ON_THE_SUITE := tests/integration $(APART:%=--ignore=%)
+BESIDE := tests/unit tests/template $(APART) tests/browser tests/flink
 PYTHON_CODE := layers functions ops local queries tests bench
 
 .PHONY: test

@@ -6,7 +6,7 @@ from typing import Any
 
 from local.suite import Suite
 
-__all__ = ["allowed", "decisions", "forget_decisions", "function", "refused", "unused"]
+__all__ = ["BY_LAMBDA", "allowed", "decisions", "forget_decisions", "function", "refused", "unused"]
 
 
 def function(suite: Suite, part: str) -> str:
@@ -50,6 +50,7 @@ def _of(decision: dict[str, Any]) -> str:
 # without asking; the rule `lambda_may_do_what_it_does` of tests/template looks at them.
 _LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 _QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+BY_LAMBDA = _LOGS | _QUEUE
 
 
 def unused(suite: Suite, part: str) -> set[str]:
