@@ -41,6 +41,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "AWS::Lambda::LayerVersion": (140, r"[a-zA-Z0-9_-]+"),
     "AWS::Logs::LogGroup": (512, r"[.\-_/#A-Za-z0-9]+"),
     "AWS::Logs::LogStream": (512, r"[^:*]+"),
+    "AWS::Logs::ResourcePolicy": (512, r"[\w.-]+"),
     "AWS::OpenSearchService::Domain": (28, r"[a-z][a-z0-9-]{2,}"),
     "AWS::QuickSight::Analysis": (512, r"[\w-]+"),
     "AWS::QuickSight::DataSet": (512, r"[\w-]+"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
+import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,7 @@ from samtranslator.yaml_helper import yaml_parse
 from ops.paths import ROOT
 
 __all__ = [
+    "NAMED_BY",
     "PATH",
     "Place",
     "Resource",
@@ -112,7 +114,10 @@ class Stack:
     parameters: dict[str, str]
     resources: dict[str, Resource]
     outputs: dict[str, str]
-    dangling: tuple[tuple[str, str], ...] = field(default=())  # references to what is not deployed
+    dangling: tuple[tuple[str, str], ...] = ()  # references to what is not deployed
+    declared: int = 0  # resources, switched off or not: CloudFormation counts them all
+    size: int = 0  # bytes of the whole template as JSON
+    exports: tuple[str, ...] = ()  # names of outputs that other stacks of the region see
 
     def of(self, *kinds: str) -> list[Resource]:
         """The resources of some types."""
@@ -292,6 +297,7 @@ _SHAPES: dict[str, _Shape] = {
     ),
     "AWS::Logs::LogGroup": _Shape("LogGroupName", arn=_arn("logs", "log-group:{name}:*")),
     "AWS::Logs::LogStream": _Shape("LogStreamName"),
+    "AWS::Logs::ResourcePolicy": _Shape("PolicyName"),
     "AWS::OpenSearchService::Domain": _Shape(
         "DomainName",
         arn=_arn("es", "domain/{name}"),
@@ -338,6 +344,10 @@ _SHAPES: dict[str, _Shape] = {
 }
 
 
+NAMED_BY: Mapping[str, str] = {kind: shape.name for kind, shape in _SHAPES.items()}
+"""The property that gives a resource its physical name, by type; empty where none does."""
+
+
 class _Resolver:
     """Evaluates one template, each resource's name when it is first asked for."""
 
@@ -346,6 +356,7 @@ class _Resolver:
         self._place = place
         self._parameters = _checked(template["Parameters"], parameters)
         self._conditions: dict[str, bool] = {}
+        self._evaluating: set[str] = set()
         self._referring: list[set[str]] = [set()]
         self._dangling: list[tuple[str, str]] = []
         self._owner = ""
@@ -361,17 +372,18 @@ class _Resolver:
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self._ref,
             "Condition": self._condition,
-            "Fn::And": lambda value: all(self._value(item) for item in value),
+            "Fn::And": lambda value: all(self._value(item) for item in _two_to_ten(value)),
             "Fn::Base64": lambda value: base64.b64encode(self._value(value).encode()).decode(),
             "Fn::Contains": lambda value: self._value(value[1]) in self._value(value[0]),
-            "Fn::Equals": lambda value: str(self._value(value[0])) == str(self._value(value[1])),
+            "Fn::EachMemberIn": lambda value: set(self._value(value[0])) <= set(self._value(value[1])),
+            "Fn::Equals": lambda value: _text(self._value(value[0])) == _text(self._value(value[1])),
             "Fn::FindInMap": self._find_in_map,
             "Fn::GetAtt": self._get_att,
             "Fn::If": lambda value: self._value(value[1] if self._condition(value[0]) else value[2]),
-            "Fn::Join": lambda value: value[0].join(str(item) for item in self._value(value[1])),
-            "Fn::Not": lambda value: not self._value(value[0]),
-            "Fn::Or": lambda value: any(self._value(item) for item in value),
-            "Fn::Select": lambda value: self._value(value[1])[int(self._value(value[0]))],
+            "Fn::Join": lambda value: value[0].join(_text(item) for item in _listed(self._value(value[1]))),
+            "Fn::Not": self._not,
+            "Fn::Or": lambda value: any(self._value(item) for item in _two_to_ten(value)),
+            "Fn::Select": self._select,
             "Fn::Split": lambda value: self._value(value[1]).split(value[0]),
             "Fn::Sub": self._sub,
         }
@@ -393,7 +405,17 @@ class _Resolver:
             if self._is_there(written):
                 self._owner = f"output {name}"
                 outputs[name] = str(self._value(written["Value"]))
-        return Stack(self._place, self._parameters, resources, outputs, tuple(self._dangling))
+        exports = [each["Export"] for each in self._template.get("Outputs", {}).values() if "Export" in each]
+        return Stack(
+            self._place,
+            self._parameters,
+            resources,
+            outputs,
+            tuple(self._dangling),
+            declared=len(self._template["Resources"]),
+            size=len(json.dumps(self._template).encode()),
+            exports=tuple(str(self._value(each["Name"])) for each in exports),
+        )
 
     def _assert_rules(self) -> None:
         """Refuse what the template's own rules refuse."""
@@ -440,7 +462,7 @@ class _Resolver:
             [(key, argument)] = node.items()
             # A statement's own `Condition` is a mapping; the intrinsic names one of the template's.
             if key in self._functions and not (key == "Condition" and not isinstance(argument, str)):
-                return self._functions[key](argument)
+                return self._call(key, argument)
             if key.startswith("Fn::"):
                 raise TemplateError(f"{self._owner}: {key} is not known here; add it to ops/template.py")
         return {
@@ -449,11 +471,33 @@ class _Resolver:
             if value is not _ABSENT
         }
 
+    def _call(self, function: str, argument: Any) -> Any:
+        try:
+            return self._functions[function](argument)
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise TemplateError(f"{self._owner}: {function} of {argument!r}: {error}") from error
+
+    def _not(self, value: list[Any]) -> bool:
+        [only] = value if len(value) == 1 else [None]
+        if only is None:
+            raise TemplateError(f"{self._owner}: Fn::Not takes one condition")
+        return not self._value(only)
+
+    def _select(self, value: list[Any]) -> Any:
+        place, items = int(self._value(value[0])), _listed(self._value(value[1]))
+        if not 0 <= place < len(items):
+            raise TemplateError(f"{self._owner}: Fn::Select takes item {place} of {len(items)}")
+        return items[place]
+
     def _condition(self, name: str) -> bool:
         if name not in self._conditions:
             if name not in self._template.get("Conditions", {}):
                 raise TemplateError(f"{self._owner}: there is no condition {name}")
+            if name in self._evaluating:
+                raise TemplateError(f"condition {name} depends on itself")
+            self._evaluating.add(name)
             self._conditions[name] = bool(self._value(self._template["Conditions"][name]))
+            self._evaluating.discard(name)
         return self._conditions[name]
 
     def _ref(self, name: str) -> Any:
@@ -461,7 +505,7 @@ class _Resolver:
             return self._pseudo[name]
         if name in self._parameters:
             text = self._parameters[name]
-            is_list = self._template["Parameters"][name]["Type"] == "CommaDelimitedList"
+            is_list = self._template["Parameters"][name]["Type"] in ("CommaDelimitedList", "List<Number>")
             return [item.strip() for item in text.split(",")] if is_list else text
         return self._format(self._refer(name), self._shape(name).ref)
 
@@ -481,12 +525,10 @@ class _Resolver:
             name = match[1].strip()
             if name.startswith("!"):
                 return f"${{{name[1:]}}}"
-            if name in given:
-                return str(given[name])
-            found = self._get_att(name) if "." in name else self._ref(name)
-            if isinstance(found, list):
+            found = given[name] if name in given else self._get_att(name) if "." in name else self._ref(name)
+            if isinstance(found, list | dict):
                 raise TemplateError(f"{self._owner}: Fn::Sub takes no list ({name})")
-            return str(found)
+            return _text(found)
 
         return re.sub(r"\$\{([^}]+)\}", replace, text)
 
@@ -539,6 +581,24 @@ class _Resolver:
         )  # fmt: skip
 
 
+def _text(value: Any) -> str:
+    """A value as CloudFormation writes it into text; booleans are `true` and `false`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"takes a list, not {value!r}")
+    return value
+
+
+def _two_to_ten(value: list[Any]) -> list[Any]:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-conditions.html"""
+    if not 2 <= len(value) <= 10:
+        raise TypeError(f"takes two to ten conditions, not {len(value)}")
+    return value
+
+
 def _checked(specifications: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
     """The parameters' values, as CloudFormation takes or refuses them."""
     if unknown := set(given) - set(specifications):
@@ -560,11 +620,12 @@ def _problems(spec: Mapping[str, Any], text: str) -> Iterator[str]:
     items = text.split(",") if spec["Type"] == "CommaDelimitedList" else [text]
     if "AllowedPattern" in spec and not all(re.fullmatch(spec["AllowedPattern"], item) for item in items):
         yield f"does not match {spec['AllowedPattern']}"
+    if not int(spec.get("MinLength", 0)) <= len(text) <= int(spec.get("MaxLength", len(text))):
+        yield "is too short or too long"
     if spec["Type"] == "Number":
-        try:
-            number = float(text)
-        except ValueError:
+        if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
             yield "is no number"
             return
+        number = float(text)
         if not float(spec.get("MinValue", number)) <= number <= float(spec.get("MaxValue", number)):
             yield f"is not between {spec.get('MinValue', 'any')} and {spec.get('MaxValue', 'any')}"

@@ -17,7 +17,7 @@ from ops.template import Template, TemplateError, deployed, included
 from tests.template.mutations import MUTATIONS, Mutation
 from tests.template.rules import RULES, problems, sentence
 from tests.template.rules.data import costs_by_the_hour
-from tests.template.switches import EVERYTHING, SETS, STANDARD
+from tests.template.switches import EVERYTHING, OFF, SETS, STANDARD
 
 DOCUMENT = ROOT / "docs/template_rules.md"
 # Where a mutation shows: the first set that catches it ends the search.
@@ -69,10 +69,19 @@ def document(caught: Iterable[tuple[Mutation, tuple[str, str]]]) -> str:
         "|---|---|---|",
     ]
     for name, given in SETS.items():
-        shown = ", ".join(f"`{key}={value}`" for key, value in given.items() if value != "false") or "-"
+        shown = ", ".join(
+            f"`{key}={value}`" for key, value in given.items() if (key, value) not in OFF.items()
+        )
+        shown = "no switch" if given == OFF else shown or "none given"
         shown = "every switch and option" if len(given) >= len(EVERYTHING) else shown
         lines.append(f"| {name} | {len(deployed(given).resources)} | {shown} |")
-    lines += ["", "The defaults are resolved in every region that botocore knows, too.", "", "## Rules", ""]
+    lines += [
+        "",
+        "Rules look at every set in eu-west-1, and at the defaults in every region of the partition `aws`.",
+        "",
+        "## Rules",
+        "",
+    ]
     lines += ["| rule | demands |", "|---|---|"]
     lines += [f"| `{name}` | {sentence(name)} |" for name in RULES]
     lines.append(

@@ -661,6 +661,384 @@ def _many_resources(resources: dict[str, Any]) -> None:
         resources[f"Topic{number}"] = {"Type": "AWS::SNS::Topic"}
 
 
+# ---- found unseen by a reviewer of the rules
+_add(
+    "everybody may write to the images bucket",
+    ("nothing_is_open_to_everybody",),
+    _with("ImagesBucketPolicy.PolicyDocument.Statement.0.Action", ["s3:GetObject", "s3:PutObject"]),
+)
+_add(
+    "the pages' bucket is public on AWS",
+    ("nothing_is_open_to_everybody",),
+    _with(
+        "WebBucketPolicy.PolicyDocument.Statement.0",
+        {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": {"Fn::Sub": "${WebBucket.Arn}/*"},
+        },
+    ),
+)
+_add(
+    "another account may read a queue",
+    ("principals_are_of_this_account",),
+    _with("AuthImportQueuePolicy.PolicyDocument.Statement.0.Principal", {"AWS": "999999999999"}),
+)
+_add(
+    "another account may assume a role",
+    ("principals_are_of_this_account",),
+    _with(
+        "AuthApiFunctionRole.AssumeRolePolicyDocument.Statement.0.Principal",
+        {"AWS": "arn:aws:iam::999999999999:root"},
+    ),
+)
+_add(
+    "a key that locks the account out",
+    ("keys_can_be_administered",),
+    lambda resources: _at(resources, "Ec2AlertsKey.KeyPolicy.Statement").pop(0),
+)
+_add("a key that is disabled", ("keys_can_be_administered",), _with("AuthKey.Enabled", False))
+_add(
+    "every queue of the account",
+    ("arns_are_of_this_stack",),
+    _in_statement(
+        "PreprocessFunctionRole",
+        "ReadQueue",
+        Resource={"Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:*"},
+    ),
+)
+_add(
+    "queues in every region and account",
+    ("arns_are_of_this_stack",),
+    _in_statement("PreprocessFunctionRole", "ReadQueue", Resource="arn:aws:sqs:*:*:*"),
+)
+_add(
+    "every table",
+    ("arns_are_of_this_stack",),
+    _in_statement(
+        "PreprocessFunctionRole",
+        "KnowsWhatIsDone",
+        Resource={"Fn::Sub": "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/*"},
+    ),
+)
+_add(
+    "every object of every bucket",
+    ("arns_are_of_this_stack",),
+    _in_statement("PreprocessFunctionRole", "ReadsLogs", Resource="arn:aws:s3:::*/*"),
+)
+_add(
+    "buckets whose names begin alike",
+    ("arns_are_of_this_stack",),
+    _in_statement(
+        "PreprocessFunctionRole",
+        "ReadsLogs",
+        Resource={"Fn::Sub": "arn:aws:s3:::${AWS::StackName}-access*/*"},
+    ),
+)
+_add(
+    "a region that is written out",
+    ("arns_are_of_this_stack",),
+    _in_statement(
+        "AuthApiFunctionRole",
+        "ReadsSecrets",
+        Resource={"Fn::Sub": "arn:aws:ssm:us-east-1:${AWS::AccountId}:parameter/${AWS::StackName}/auth/*"},
+    ),
+)
+_add(
+    "a partition that is written out",
+    ("arns_are_of_this_stack",),
+    _in_statement(
+        "AuthApiFunctionRole",
+        "ReadsSecrets",
+        Resource={
+            "Fn::Sub": "arn:aws-cn:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/auth/*"
+        },
+    ),
+)
+_add(
+    "a Deny that the rules would not see",
+    ("statements_are_well_formed",),
+    _in_statement("PreprocessFunctionRole", "ReadQueue", Effect="Deny"),
+)
+_add(
+    "a condition that holds in another region",
+    ("condition_keys_are_known",),
+    _in_statement(
+        "PreprocessFunctionRole",
+        "ReadQueue",
+        Condition={"StringEquals": {"aws:RequestedRegion": "us-east-1"}},
+    ),
+)
+_add(
+    "originals that expire",
+    ("kept_objects_do_not_expire",),
+    _without("ImagesBucket.LifecycleConfiguration.Rules.0.TagFilters"),
+)
+_add(
+    "calls that expire with everything else",
+    ("kept_objects_do_not_expire",),
+    _without("Ec2CallsBucket.LifecycleConfiguration.Rules.0.Prefix"),
+)
+_add(
+    "deletion of every version of people's objects",
+    ("what_people_own_is_not_overwritten",),
+    _in_statement(
+        "InvalidateFunctionRole", "DeletesStaleVariants", Action=["s3:DeleteObject", "s3:DeleteObjectVersion"]
+    ),
+)
+_add(
+    "deletion by a pattern that covers people's bucket",
+    ("what_people_own_is_not_overwritten", "arns_are_of_this_stack"),
+    _in_statement(
+        "PreprocessFunctionRole",
+        "ReadsLogs",
+        Action="s3:DeleteObject",
+        Resource={"Fn::Sub": "arn:aws:s3:::${AWS::StackName}-*/*"},
+    ),
+)
+_add(
+    "a function URL",
+    ("functions_have_no_other_doors",),
+    lambda resources: resources.update(
+        Url={
+            "Type": "AWS::Lambda::Url",
+            "Properties": {
+                "AuthType": "NONE",
+                "TargetFunctionArn": {"Fn::GetAtt": ["AuthApiFunction", "Arn"]},
+            },
+        }
+    ),
+)
+_add(
+    "a permission for everybody",
+    ("functions_have_no_other_doors",),
+    _with("AuthApiFunctionPermission.Principal", "*"),
+)
+_add(
+    "a permission without a source",
+    ("functions_have_no_other_doors",),
+    _without("AuthApiFunctionPermission.SourceArn"),
+)
+_add(
+    "an alarm's topic with AWS's own key",
+    ("topics_take_what_is_published",),
+    _with("OperationsTopic.KmsMasterKeyId", "alias/aws/sns"),
+)
+_add(
+    "a topic that refuses the rules",
+    ("topics_take_what_is_published",),
+    lambda resources: _at(resources, "Ec2AlertsPolicy.PolicyDocument.Statement").pop(0),
+)
+_add(
+    "an alarm to a topic that refuses it",
+    ("topics_take_what_is_published",),
+    _with("Ec2DeadLetterAlarm.AlarmActions", [{"Ref": "Ec2AlertsTopic"}]),
+)
+_add("the least of errors", ("alarms_look_at_what_is_there",), _with("Ec2ShapeAlarm.Statistic", "Minimum"))
+_add(
+    "more data points than periods",
+    ("alarms_have_periods_that_exist",),
+    _with("Ec2ShapeAlarm.DatapointsToAlarm", 3),
+)
+_add(
+    "a function's alarm on a bucket",
+    ("alarms_look_at_what_is_there",),
+    _with("Ec2ShapeAlarm.Dimensions.0.Value", {"Ref": "Ec2CallsBucket"}),
+)
+_add("a mapping that is switched off", ("nothing_is_switched_off",), _with("WindowMapping.Enabled", False))
+_add("a rule that is disabled", ("nothing_is_switched_off",), _with("Ec2CallsRule.State", "DISABLED"))
+_add(
+    "a function that may never run",
+    ("nothing_is_switched_off",),
+    _with("AuthDeliverFunction.ReservedConcurrentExecutions", 0),
+)
+_add(
+    "a schedule that is none",
+    ("schedules_are_written_rightly",),
+    _with("ContainerMetricsSchedule.ScheduleExpression", "rate(1 minutes)"),
+)
+_add(
+    "a bucket that is made before it may send",
+    ("notified_queues_are_ready",),
+    lambda resources: resources["AuthImportBucket"].pop("DependsOn"),
+)
+_add(
+    "batches of a hundred without a window",
+    ("queue_sources_come_back_and_end",),
+    _with("AuthDeliverFunction.Events.Mails.Properties.BatchSize", 100),
+)
+_add(
+    "a stream without a starting position",
+    ("stream_sources_set_failures_aside",),
+    _without("WindowMapping.StartingPosition"),
+)
+_add(
+    "a dead-letter queue that forgets before its source",
+    ("dead_letters_are_seen",),
+    _with("AuthImportDeadLetterQueue.MessageRetentionPeriod", 345_600),
+)
+_add(
+    "a stream whose encryption is NONE",
+    ("data_at_rest_is_encrypted",),
+    _with("LogStream.StreamEncryption", {"EncryptionType": "NONE"}),
+)
+_add(
+    "a bucket encrypted by no rule",
+    ("data_at_rest_is_encrypted",),
+    _with("Ec2CallsBucket.BucketEncryption", {"ServerSideEncryptionConfiguration": []}),
+)
+_add(
+    "a bucket with a canned ACL", ("buckets_are_closed",), _with("Ec2CallsBucket.AccessControl", "PublicRead")
+)
+_add(
+    "a log bucket that refuses CloudFront",
+    ("cloudfront_may_deliver_its_logs",),
+    _without("AccessLogsBucket.OwnershipControls"),
+)
+_add(
+    "a table with capacity by the hour",
+    ("tables_cost_by_the_request",),
+    _with("AuthUsersTable.BillingMode", "PROVISIONED"),
+)
+_add(
+    "an API with a cache cluster",
+    ("apis_answer_in_time_and_within_bounds",),
+    _with("AuthApi.CacheClusterEnabled", True),
+)
+_add(
+    "a runtime that the layers are not built for",
+    ("functions_are_within_lambdas_limits",),
+    _with("Ec2ShapeFunction.Runtime", "python3.7"),
+)
+_add(
+    "a variable that Lambda reserves",
+    ("functions_are_within_lambdas_limits",),
+    _with("Ec2ShapeFunction.Environment.Variables.AWS_REGION", "eu-west-1"),
+)
+_add(
+    "no group of operators",
+    ("people_sign_up_only_where_they_may",),
+    lambda resources: resources.pop("UserPoolOperators"),
+)
+
+
+@_spoils("a route with an alternative that is open", "routes_have_an_authorizer")
+def _open_alternative(resources: dict[str, Any]) -> None:
+    _at(resources, "InsightsApi.DefinitionBody.paths")["/v1/insights/{panel}"]["get"]["security"].append({})
+
+
+_add(
+    "keys that no usage plan makes good",
+    ("authorizers_are_the_operators_pool",),
+    _attribute("AuthUsagePlan", "Type", "AWS::ApiGateway::UsagePlanKey"),
+)
+
+
+def _unquoted_switch(template: Template) -> None:
+    """`true` for `"true"`: the application must stay in sight, and its faults with it."""
+    template["Conditions"]["Auth"] = {"Fn::Equals": [{"Ref": "EnableAuth"}, True]}
+    del template["Resources"]["AuthMailQueue"]["Properties"]["RedrivePolicy"]
+
+
+_add(
+    "a role that its service cannot assume",
+    ("roles_are_assumed_by_who_uses_them",),
+    _with(
+        "AccessLogsStreamRole.AssumeRolePolicyDocument.Statement.0.Principal",
+        {"Service": "events.amazonaws.com"},
+    ),
+)
+_add(
+    "a role that another service may assume too",
+    ("roles_are_assumed_by_who_uses_them",),
+    _with(
+        "ContainerMetricsScheduleRole.AssumeRolePolicyDocument.Statement.0.Principal",
+        {"Service": ["scheduler.amazonaws.com", "lambda.amazonaws.com"]},
+    ),
+)
+_add(
+    "a source that may be any account",
+    ("services_act_for_this_account_alone",),
+    _with(
+        "ContainerMetricsScheduleRole.AssumeRolePolicyDocument.Statement.0.Condition",
+        {"StringLike": {"aws:SourceAccount": "*"}},
+    ),
+)
+_add(
+    "a source by a pattern",
+    ("services_act_for_this_account_alone",),
+    _with(
+        "AuthImportQueuePolicy.PolicyDocument.Statement.0.Condition",
+        {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::*"}},
+    ),
+)
+_add(
+    "Firehose of every account",
+    ("services_act_for_this_account_alone",),
+    _without("Ec2DeliveryRole.AssumeRolePolicyDocument.Statement.0.Condition"),
+)
+_add(
+    "a user with a policy",
+    ("policies_are_where_rules_look",),
+    lambda resources: resources.update(Admin={"Type": "AWS::IAM::User", "Properties": {}}),
+)
+_add(
+    "a table with a policy of its own",
+    ("policies_are_where_rules_look",),
+    _with("AuthUsersTable.ResourcePolicy", {"PolicyDocument": {}}),
+)
+_add(
+    "a name of a type that nobody knows",
+    ("nothing_else_is_named",),
+    lambda resources: resources.update(
+        Bus={"Type": "AWS::Events::EventBus", "Properties": {"Name": "suite"}}
+    ),
+)
+_add(
+    "a policy of logs that two stacks share",
+    ("names_say_whose_they_are",),
+    _with("Ec2SearchLogsPolicy.PolicyName", "ec2-search"),
+)
+_add(
+    "a bucket's name without the account",
+    ("names_say_whose_they_are",),
+    _with("WebBucket.BucketName", {"Fn::Sub": "${AWS::StackName}-web-${AWS::Region}"}),
+)
+_add(
+    "an alarm that looks at a day's least",
+    ("alarms_look_at_what_is_there",),
+    _with("AuthMailDeadLetterAlarm.Statistic", "Minimum"),
+)
+
+
+@_spoils("Athena may not look at the default database", "lambda_may_do_what_it_does")
+def _no_default_database(resources: dict[str, Any]) -> None:
+    for sid in ("KnowsTheTable", "KnowsTheActivityTable", "KnowsTheTableOfCalls"):
+        _statement("InsightsFunctionRole", sid)(resources)["Resource"].pop(1)
+
+
+@_spoils("an operators' route to a function that asks for no group", "operators_routes_ask_for_the_group")
+def _route_without_group(resources: dict[str, Any]) -> None:
+    paths = _at(resources, "InsightsApi.DefinitionBody.paths")
+    get = paths["/v1/insights/{panel}"]["get"]
+    integration = {
+        **get["x-amazon-apigateway-integration"],
+        "uri": {"Fn::GetAtt": ["AuthOidcFunction", "Arn"]},
+    }
+    paths["/v1/other"] = {"get": {**get, "x-amazon-apigateway-integration": integration}}
+
+
+def _exported(template: Template) -> None:
+    template["Outputs"]["WebUrl"]["Export"] = {"Name": "WebUrl"}
+
+
+MUTATIONS.append(Mutation("an output exported under a fixed name", ("nothing_else_is_named",), _exported))
+MUTATIONS.append(
+    Mutation("a fault behind an unquoted switch", ("queue_sources_come_back_and_end",), _unquoted_switch)
+)
+
+
 MOST = 500
 MUTATIONS.append(
     Mutation(

@@ -7,7 +7,13 @@ from ops.template import source
 
 __all__ = ["EVERYTHING", "OFF", "SETS", "STANDARD"]
 
-OFF = {name: "false" for name in source()["Parameters"] if name.startswith("Enable")}
+# An option that is on by default belongs to its application, and is off only where a set says so.
+_ON_WITH_ITS_APPLICATION = {"EnableImageDistribution"}
+OFF = {
+    name: "false"
+    for name in source()["Parameters"]
+    if name.startswith("Enable") and name not in _ON_WITH_ITS_APPLICATION
+}
 
 # What an application can be given beside its switch.
 _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
@@ -15,7 +21,6 @@ _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
         "signed": {"ImageSigning": "true"},
         "website alone": {"EnableImageDistribution": "false"},
         "own address": {
-            "EnableImageDistribution": "true",
             "ImageDomainName": "images.example.com",
             "ImageCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1",
         },

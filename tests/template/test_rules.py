@@ -111,20 +111,6 @@ def test_stack_name_that_services_refuse_is_refused_early(name: str) -> None:
     assert problems_of_stack_name(name, "eu-west-1", {}) != []
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"EnableAuht": "true"},
-        {"EnableAuth": "yes"},
-        {"ImageMaxBytes": "1"},
-        {"ContainerMetricsClusters": "a b"},
-    ],
-)
-def test_parameters_that_cloudformation_refuses_are_refused(given: dict[str, str]) -> None:
-    with pytest.raises(TemplateError, match=next(iter(given))):
-        deployed(given)
-
-
 def test_documentation_lists_every_rule_and_every_mutation() -> None:
     """If this fails, run `make mutate-template`."""
     text = (ROOT / "docs/template_rules.md").read_text()

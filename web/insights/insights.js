@@ -32,13 +32,14 @@ const SECTIONS = {
 
 let config;
 let timer;
+let refused = false; // signed in, but no operator
 
 function complain(message) {
   Object.assign(find("#trouble"), { hidden: !message, textContent: message ?? "" });
 }
 
 /** Whether somebody is signed in, and a section's application is there. */
-const isShown = (section) => Boolean(person() && config.InsightsApiUrl && config[SECTIONS[section]]);
+const isShown = (section) => Boolean(person() && !refused && config.InsightsApiUrl && config[SECTIONS[section]]);
 
 /** Show what belongs to who is signed in, or the door. */
 function showDoor() {
@@ -54,11 +55,11 @@ function showDoor() {
   return who;
 }
 
-/** Signed in, but no operator: say so once, instead of in every panel. */
+/** Signed in, but no operator: say so once, instead of in every panel, and ask no more. */
 function refuse(message) {
+  refused = true;
+  showDoor();
   complain(message);
-  for (const section of Object.keys(SECTIONS)) find(section).hidden = true;
-  find("nav").hidden = true;
 }
 
 /** Ask the API for a panel until it has an answer; throws with a sentence for people. */
@@ -131,13 +132,14 @@ function showLive(live) {
 async function refresh() {
   clearTimeout(timer);
   if (!person()) { showDoor(); return; }
+  if (!isShown("#live")) return;
   try {
     if (!document.hidden) {
       showLive(await panel("live"));
       complain();
     }
   } catch (error) {
-    complain(`Live: ${error.message}`);
+    if (!refused) complain(`Live: ${error.message}`);
   }
   if (person()) timer = setTimeout(refresh, REFRESH_MS);
 }

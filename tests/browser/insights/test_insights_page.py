@@ -227,3 +227,19 @@ def test_signing_out_forgets_the_token(page: Page, suite: Suite, person: PersonA
     assert page.evaluate("() => sessionStorage.length") == 0
     page.goto(f"{suite['WebUrl']}/insights/")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_who_is_no_operator_is_told_once_and_not_asked_for_again(page: Page, suite: Suite) -> None:
+    stranger = PersonAt(suite, "stranger@example.org", operator=False)
+    refusals: list[int] = []
+    page.on(
+        "response", lambda answer: refusals.append(answer.status) if "/v1/insights/" in answer.url else None
+    )
+    sign_in(page, suite, stranger)
+    expect(page.locator("#trouble")).to_have_text(re.compile("^Your account is not in the group operators"))
+    for section in ("#live", "#rest", "#posters", "#containers", "#calls"):
+        expect(page.locator(section)).to_be_hidden()
+    asked = len(refusals)
+    page.wait_for_timeout(6_000)  # more than two refreshes
+    assert set(refusals) == {403}
+    assert len(refusals) == asked

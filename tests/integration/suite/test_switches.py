@@ -14,6 +14,8 @@ from local.person import PersonAt
 from local.process import ROOT, EngineProcess
 from local.publish import publish
 from local.suite import Suite
+from ops.template import Place, deployed
+from tests.template.switches import EVERYTHING
 
 SHARED = {"OperationsTopicArn", "SignInUrl", "UserPoolClientId", "UserPoolId", "WebBucketName", "WebUrl"}
 # What README.md says is on by default; outputs begin with an application's name.
@@ -69,6 +71,14 @@ def test_defaults_have_the_outputs_of_their_applications(defaults: Suite, suite:
     assert set(defaults.outputs) == SHARED | expected
     assert {name for name in suite.outputs if not name.startswith(BY_DEFAULT)} > SHARED  # not all is on
     _check_pages(defaults)
+
+
+def test_everything_with_every_option_is_created(engine: EngineProcess, nothing: Suite) -> None:
+    """Beside another stack; the resolver says which outputs there are."""
+    chosen = EVERYTHING | {"Target": "local"}
+    outputs = deploy_stack(engine, engine.directory / "everything.log", "suite-everything", EVERYTHING)
+    assert set(outputs) == set(deployed(chosen, Place("suite-everything", "us-east-1")).outputs)
+    _check_pages(Suite(engine, outputs))
 
 
 def test_defaults_resize_a_picture(defaults: Suite) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import NamedTuple
 
 from ops.paths import ROOT
 from ops.template import Resource, Stack
 
 from . import Verdict, rule
-from .delivery import source_of
+from ._iam import Statement, statements
+from .delivery import rule_targets, source_of
 
 ALARM = "AWS::CloudWatch::Alarm"
 DAY = 86_400
@@ -55,21 +57,45 @@ def _volume(stack: Stack, _alarm: Resource) -> float:
     return 1024.0 * float(domain.properties["EBSOptions"]["VolumeSize"]) / 2
 
 
-# The highest threshold that makes sense, and the dimensions that the metric has. Sources: the services' pages
-# on metrics, such as https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-METRICS: dict[tuple[str, str], tuple[set[str], Bound]] = {
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ({"QueueName"}, _first),
-    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): ({"QueueName"}, _retention),
-    ("AWS/Lambda", "Errors"): ({"FunctionName"}, _first),
-    ("AWS/Lambda", "IteratorAge"): ({"FunctionName"}, _record_age),
-    ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount"): ({"EventSourceMappingUUID"}, _first),
-    ("AWS/ApiGateway", "5XXError"): ({"ApiName"}, _fraction),
-    ("AWS/Firehose", "DeliveryToS3.DataFreshness"): ({"DeliveryStreamName"}, _retry_of_firehose),
-    ("AWS/DynamoDB", "WriteThrottleEvents"): ({"TableName"}, _first),
-    ("AWS/States", "ExecutionsFailed"): ({"StateMachineArn"}, _first),
-    ("AWS/ES", "ClusterStatus.red"): ({"DomainName", "ClientId"}, _first),
-    ("AWS/ES", "FreeStorageSpace"): ({"DomainName", "ClientId"}, _volume),
-    ("ECS", "PendingTask"): ({"StackName"}, _first),
+class Metric(NamedTuple):
+    """A metric of AWS's, as alarms look at it.
+
+    Attributes:
+        dimensions: Those that it has, and the type of resource that each names.
+        statistics: Those that say what the alarm is about.
+        highest: The highest threshold that makes sense.
+    """
+
+    dimensions: dict[str, str]
+    statistics: set[str]
+    highest: Bound
+
+
+QUEUE, FUNCTION = "AWS::SQS::Queue", "AWS::Lambda::Function"
+_DOMAIN = {"DomainName": "AWS::OpenSearchService::Domain", "ClientId": ""}
+# Sources: the services' pages on metrics, such as
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+METRICS: dict[tuple[str, str], Metric] = {
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): Metric(
+        {"QueueName": QUEUE}, {"Maximum", "Sum"}, _first
+    ),
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): Metric({"QueueName": QUEUE}, {"Maximum"}, _retention),
+    ("AWS/Lambda", "Errors"): Metric({"FunctionName": FUNCTION}, {"Sum"}, _first),
+    ("AWS/Lambda", "IteratorAge"): Metric({"FunctionName": FUNCTION}, {"Maximum"}, _record_age),
+    ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount"): Metric(
+        {"EventSourceMappingUUID": "AWS::Lambda::EventSourceMapping"}, {"Sum"}, _first
+    ),
+    ("AWS/ApiGateway", "5XXError"): Metric({"ApiName": "AWS::ApiGateway::RestApi"}, {"Average"}, _fraction),
+    ("AWS/Firehose", "DeliveryToS3.DataFreshness"): Metric(
+        {"DeliveryStreamName": "AWS::KinesisFirehose::DeliveryStream"}, {"Maximum"}, _retry_of_firehose
+    ),
+    ("AWS/DynamoDB", "WriteThrottleEvents"): Metric({"TableName": "AWS::DynamoDB::Table"}, {"Sum"}, _first),
+    ("AWS/States", "ExecutionsFailed"): Metric(
+        {"StateMachineArn": "AWS::StepFunctions::StateMachine"}, {"Sum"}, _first
+    ),
+    ("AWS/ES", "ClusterStatus.red"): Metric(_DOMAIN, {"Maximum"}, _first),
+    ("AWS/ES", "FreeStorageSpace"): Metric(_DOMAIN, {"Minimum"}, _volume),
+    ("ECS", "PendingTask"): Metric({"StackName": ""}, {"Maximum", "Minimum"}, _first),
 }
 # Own metrics whose threshold is a parameter.
 CHOSEN = {"InstancesTerminated"}
@@ -91,7 +117,11 @@ def alarms_tell_somebody(stack: Stack) -> Iterator[Verdict]:
 def alarms_can_fire(stack: Stack) -> Iterator[Verdict]:
     """Every threshold is reached before data is lost; counts of failures fire at the first."""
     for alarm in stack.of(ALARM):
-        yield Verdict(alarm.name, _unreachable(stack, alarm))
+        math = "MetricName" not in alarm.properties
+        yield Verdict(
+            alarm.name,
+            "has an expression: teach alarms.py to judge it" if math else _unreachable(stack, alarm),
+        )
 
 
 def _unreachable(stack: Stack, alarm: Resource) -> str:
@@ -100,7 +130,7 @@ def _unreachable(stack: Stack, alarm: Resource) -> str:
     if properties["Namespace"] == stack.place.stack:
         highest = float("inf") if name in CHOSEN else 0.0
     elif (properties["Namespace"], name) in METRICS:
-        highest = METRICS[properties["Namespace"], name][1](stack, alarm)
+        highest = METRICS[properties["Namespace"], name].highest(stack, alarm)
     else:
         return f"looks at {properties['Namespace']} {name}: add to METRICS what its threshold may be"
     upward = properties["ComparisonOperator"] in ("GreaterThanThreshold", "GreaterThanOrEqualToThreshold")
@@ -120,10 +150,11 @@ def alarms_have_periods_that_exist(stack: Stack) -> Iterator[Verdict]:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     """
     for alarm in stack.of(ALARM):
-        period, count = int(alarm.properties["Period"]), int(alarm.properties["EvaluationPeriods"])
+        period, count = int(alarm.properties.get("Period", 60)), int(alarm.properties["EvaluationPeriods"])
         fits = (period in (10, 20, 30) or period % 60 == 0) and period * count <= DAY
         # The services publish once a minute; only own metrics can be of high resolution.
-        fits = fits and (period >= 60 or not alarm.properties["Namespace"].startswith("AWS/"))
+        fits = fits and 1 <= int(alarm.properties.get("DatapointsToAlarm", count)) <= count
+        fits = fits and (period >= 60 or not alarm.properties.get("Namespace", "").startswith("AWS/"))
         yield Verdict(
             alarm.name, "" if fits else f"has {count} periods of {period} s, which CloudWatch does not take"
         )
@@ -149,29 +180,74 @@ def alarms_look_at_what_is_there(stack: Stack) -> Iterator[Verdict]:
     for alarm in stack.of(ALARM):
         properties = alarm.properties
         dimensions = {each["Name"]: each["Value"] for each in properties.get("Dimensions", [])}
+        if "MetricName" not in properties:
+            continue
         if properties["Namespace"] == stack.place.stack:
             known = properties["MetricName"] in _emitted() and dimensions.get("service") in services
             yield Verdict(
                 alarm.name, "" if known else f"looks at {properties['MetricName']}, which no function emits"
             )
             continue
-        documented, _ = METRICS.get(
-            (properties["Namespace"], properties["MetricName"]), (set(dimensions), _first)
-        )
-        if set(dimensions) != documented:
-            yield Verdict(
-                alarm.name, f"has the dimensions {sorted(dimensions)}; the metric has {sorted(documented)}"
-            )
+        metric = METRICS.get((properties["Namespace"], properties["MetricName"]))
+        if metric is None:
+            continue
+        if set(dimensions) != set(metric.dimensions):
+            wanted = sorted(metric.dimensions)
+            yield Verdict(alarm.name, f"has the dimensions {sorted(dimensions)}, and not {wanted}")
+            continue
+        if properties.get("Statistic") not in metric.statistics:
+            wanted = sorted(metric.statistics)
+            yield Verdict(alarm.name, f"takes the {properties.get('Statistic')}, and not {wanted}")
         for name, value in dimensions.items():
-            yield Verdict(
-                alarm.name,
-                "" if _there(stack, name, value) else f"looks at {name} {value}, which is not here",
-            )
+            there = _there(stack, metric.dimensions[name], value)
+            yield Verdict(alarm.name, "" if there else f"looks at {name} {value}, which is not here")
 
 
-def _there(stack: Stack, name: str, value: str) -> bool:
-    if name == "ApiName":
-        return any(api.properties.get("Name") == value for api in stack.of("AWS::ApiGateway::RestApi"))
-    if name == "QueueName":
-        return any(queue.identifier.endswith(f"/{value}") for queue in stack.of("AWS::SQS::Queue"))
-    return value in (stack.place.account, stack.place.stack) or stack.at(value) is not None
+def _there(stack: Stack, kind: str, value: str) -> bool:
+    """Whether a dimension names a resource of that type, or this account or stack."""
+    if not kind:
+        return value in (stack.place.account, stack.place.stack)
+    names = {each.properties.get("Name") for each in stack.of(kind)}
+    names |= {each.identifier.rpartition("/")[2] for each in stack.of(kind)}
+    return value in names
+
+
+def _publishers(stack: Stack) -> Iterator[tuple[str, str, str]]:
+    """Service, ARN of its resource, and the topic that it publishes to."""
+    for alarm in stack.of(ALARM):
+        for action in alarm.properties.get("AlarmActions", []):
+            yield "cloudwatch.amazonaws.com", alarm.arn, action
+    for found, target in rule_targets(stack):
+        yield "events.amazonaws.com", found.arn, target["Arn"]
+
+
+@rule
+def topics_take_what_is_published(stack: Stack) -> Iterator[Verdict]:
+    """A topic's policy and key let in the alarms and rules that publish to it.
+
+    Without a policy a topic takes what its own account publishes, alarms too, but not rules:
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sns-permissions.
+    AWS's own key `alias/aws/sns` lets neither in:
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    """
+    for service, arn, published_to in _publishers(stack):
+        topic = stack.at(published_to, "AWS::SNS::Topic")
+        if topic is None:
+            continue
+        key = topic.properties.get("KmsMasterKeyId")
+        if key and stack.at(key, "AWS::KMS::Key") is None:
+            yield Verdict(topic.name, f"has a key, {key}, which {service} may not use: make one of its own")
+        policies = [
+            statement
+            for statement in statements(stack, "resource")
+            if topic.identifier in statement.policy.owner.properties.get("Topics", [])
+        ]
+        let_in = any(_publishes(statement, service, arn, topic) for statement in policies)
+        let_in = let_in or (not policies and service == "cloudwatch.amazonaws.com")
+        yield Verdict(topic.name, "" if let_in else f"refuses {arn}: add {service} to the topic's policy")
+
+
+def _publishes(statement: Statement, service: str, arn: str, topic: Resource) -> bool:
+    sources = [value for _, key, values in statement.conditions if key == "aws:SourceArn" for value in values]
+    allowed = "sns:Publish" in statement.actions and topic.identifier in statement.resources
+    return service in statement.services and allowed and arn in (sources or [arn])

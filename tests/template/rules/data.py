@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator
 
 from ops.template import Stack
@@ -45,6 +46,7 @@ HOURLY = {
     "AWS::KinesisAnalyticsV2::Application",
     "AWS::OpenSearchService::Domain",
     "AWS::RDS::DBCluster",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
     "AWS::RDS::DBInstance",
     "AWS::Redshift::Cluster",
 }
@@ -96,9 +98,13 @@ def data_at_rest_is_encrypted(stack: Stack) -> Iterator[Verdict]:
             _unless(queue.properties.get("SqsManagedSseEnabled") is True, "set SqsManagedSseEnabled"),
         )
     for bucket in stack.of("AWS::S3::Bucket"):
-        yield Verdict(bucket.name, _unless("BucketEncryption" in bucket.properties, "set BucketEncryption"))
+        rules = bucket.properties.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [])
+        algorithms = [each.get("ServerSideEncryptionByDefault", {}).get("SSEAlgorithm") for each in rules]
+        encrypted = bool(algorithms) and set(algorithms) <= {"AES256", "aws:kms", "aws:kms:dsse"}
+        yield Verdict(bucket.name, _unless(encrypted, "set BucketEncryption"))
     for stream in stack.of("AWS::Kinesis::Stream"):
-        yield Verdict(stream.name, _unless("StreamEncryption" in stream.properties, "set StreamEncryption"))
+        kind = stream.properties.get("StreamEncryption", {}).get("EncryptionType")
+        yield Verdict(stream.name, _unless(kind == "KMS", "set StreamEncryption"))
     for topic in stack.of("AWS::SNS::Topic"):
         personal = topic.name in PERSONAL_TOPICS
         keyed = stack.at(topic.properties.get("KmsMasterKeyId"), "AWS::KMS::Key") is not None
@@ -150,12 +156,71 @@ def buckets_are_closed(stack: Stack) -> Iterator[Verdict]:
         wanted = {"BlockPublicAcls", "IgnorePublicAcls"}
         if bucket.name not in WEBSITES:
             wanted |= {"BlockPublicPolicy", "RestrictPublicBuckets"}
+        if bucket.properties.get("AccessControl", "Private") != "Private":
+            yield Verdict(bucket.name, "has a canned ACL: S3 refuses it, or strangers read")
         open_ended = sorted(name for name in wanted if str(block.get(name)).lower() != "true")
         yield Verdict(bucket.name, f"is open: set {', '.join(open_ended)}" if open_ended else "")
 
 
 # Buckets where people put objects of their own beside what functions make.
 SHARED_WITH_PEOPLE = {"ImagesBucket"}
+# Kept buckets whose objects all expire by a parameter, and what they hold.
+EXPIRING = {
+    "AccessLogsBucket": "logs, AccessLogsRawDays",
+    "LogFlinkResultsBucket": "results, LogResultDays",
+    "SocialFailuresBucket": "records that failed, 14 days",
+}
+# What nobody needs on objects of people.
+_DESTRUCTIVE = {
+    "s3:BypassGovernanceRetention", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:DeleteObjectVersion",
+    "s3:PutBucketAcl", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration", "s3:PutObjectAcl",
+}  # fmt: skip
+
+
+@rule
+def kept_objects_do_not_expire(stack: Stack) -> Iterator[Verdict]:
+    """In a kept bucket a rule that expires objects has a prefix or a tag, and people's are never meant.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-filters.html
+    """
+    for bucket in stack.of("AWS::S3::Bucket"):
+        if bucket.name in DISPOSABLE:
+            continue
+        for each in bucket.properties.get("LifecycleConfiguration", {}).get("Rules", []):
+            if "ExpirationInDays" not in each and "ExpirationDate" not in each:
+                continue
+            tagged = {"Key": "variant", "Value": "true"} in each.get("TagFilters", [])
+            fits = (
+                tagged if bucket.name in SHARED_WITH_PEOPLE else each.get("Prefix") or bucket.name in EXPIRING
+            )
+            yield Verdict(bucket.name, "" if fits else f"expires what is kept, by the rule {each.get('Id')}")
+
+
+@rule
+def tables_cost_by_the_request(stack: Stack) -> Iterator[Verdict]:
+    """Tables are billed by the request: capacity costs by the hour, used or not."""
+    for table in stack.of("AWS::DynamoDB::Table"):
+        on_demand = table.properties.get("BillingMode") == "PAY_PER_REQUEST"
+        yield Verdict(
+            table.name, "" if on_demand else "has capacity by the hour: set BillingMode PAY_PER_REQUEST"
+        )
+
+
+@rule
+def cloudfront_may_deliver_its_logs(stack: Stack) -> Iterator[Verdict]:
+    """The bucket of standard logs takes ACLs, by which CloudFront lets itself in.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging-legacy-s3.html
+    """
+    for bucket in stack.of("AWS::S3::Bucket"):
+        if bucket.name == "AccessLogsBucket":
+            controls = bucket.properties.get("OwnershipControls", {}).get("Rules", [])
+            takes = [each["ObjectOwnership"] for each in controls] == ["BucketOwnerPreferred"]
+            yield Verdict(
+                bucket.name, "" if takes else "refuses CloudFront's ACL: ObjectOwnership BucketOwnerPreferred"
+            )
+
+
 _GUARDS = {"s3:DeleteObject": {"s3:if-match"}, "s3:PutObject": {"s3:if-match", "s3:if-none-match"}}
 
 
@@ -170,7 +235,13 @@ def what_people_own_is_not_overwritten(stack: Stack) -> Iterator[Verdict]:
     """
     arns = [bucket.arn for bucket in stack.of("AWS::S3::Bucket") if bucket.name in SHARED_WITH_PEOPLE]
     for statement in statements(stack, "identity"):
-        touched = any(str(each).startswith(f"{arn}/") for each in statement.resources for arn in arns)
+        touched = any(
+            _covers(str(each), f"{arn}/300x300/key") or str(each).startswith(arn)
+            for each in statement.resources
+            for arn in arns
+        )
+        for action in sorted(set(statement.actions) & _DESTRUCTIVE) if touched else ():
+            yield Verdict(statement.where, f"allows {action} on what people own, which no function needs")
         for action in sorted(set(statement.actions) & set(_GUARDS)) if touched else ():
             demanded = {
                 key
@@ -180,6 +251,10 @@ def what_people_own_is_not_overwritten(stack: Stack) -> Iterator[Verdict]:
             remedy = " or ".join(sorted(_GUARDS[action]))
             problem = f"allows {action} on what people own: demand {remedy} by a Null condition"
             yield Verdict(statement.where, "" if demanded & _GUARDS[action] else problem)
+
+
+def _covers(pattern: str, arn: str) -> bool:
+    return fnmatch.fnmatchcase(arn, pattern.replace("[", "[[]"))
 
 
 @rule
@@ -212,7 +287,10 @@ def people_sign_up_only_where_they_may(stack: Stack) -> Iterator[Verdict]:
     `AllowAdminCreateUserOnly`: "The setting for allowing self-service sign-up":
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminCreateUserConfigType.html
     """
+    groups = {each.properties.get("GroupName") for each in stack.of("AWS::Cognito::UserPoolGroup")}
     for pool in stack.of("AWS::Cognito::UserPool"):
+        if "operators" not in groups:
+            yield Verdict(pool.name, "has no group operators: nobody could read the operators' pages")
         closed = pool.properties.get("AdminCreateUserConfig", {}).get("AllowAdminCreateUserOnly") is True
         yield Verdict(
             pool.name,

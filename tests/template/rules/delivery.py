@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,8 +48,14 @@ def queue_sources_come_back_and_end(stack: Stack) -> Iterator[Verdict]:
         visibility, timeout = int(queue.properties.get("VisibilityTimeout", 30)), _timeout(function)
         if not stack.at(redrive.get("deadLetterTargetArn"), QUEUE):
             yield Verdict(queue.name, "has no redrive policy: a message that fails comes back for ever")
-        if int(redrive.get("maxReceiveCount", 5)) < 5:
-            yield Verdict(queue.name, "sends messages to the dead-letter queue before the fifth try")
+        if not 5 <= int(redrive.get("maxReceiveCount", 5)) <= 1_000:
+            yield Verdict(
+                queue.name, "sends messages to the dead-letter queue before the fifth try, or never"
+            )
+        if int(mapping.properties.get("BatchSize", 10)) > 10 and not mapping.properties.get(
+            "MaximumBatchingWindowInSeconds"
+        ):
+            yield Verdict(mapping.name, "has batches of more than 10, which take a batching window")
         problem = (
             f"is visible again after {visibility} s; six times the {timeout} s of {function.name} are due"
         )
@@ -72,11 +79,51 @@ def stream_sources_set_failures_aside(stack: Stack) -> Iterator[Verdict]:
         destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
         if not stack.at(destination, QUEUE, BUCKET, "AWS::SNS::Topic"):
             yield Verdict(mapping.name, "has no failure destination: what fails to the last is lost")
+        if not properties.get("StartingPosition"):
+            yield Verdict(mapping.name, "does not say where in the stream it starts")
         if not properties.get("BisectBatchOnFunctionError"):
             yield Verdict(mapping.name, "does not bisect: one bad record takes its batch along")
         if not 0 <= int(properties.get("MaximumRetryAttempts", -1)) <= 10:
             yield Verdict(mapping.name, "tries for ever: bound MaximumRetryAttempts")
         yield Verdict(mapping.name, _partial(mapping))
+
+
+@rule
+def nothing_is_switched_off(stack: Stack) -> Iterator[Verdict]:
+    """Mappings, rules and schedules are enabled, and no function has a bound on how often it runs at once.
+
+    A reservation takes from the account's concurrency, which may be 10: a larger one is refused, and 0 stops
+    the function.
+    """
+    for mapping in stack.of(MAPPING):
+        enabled = str(mapping.properties.get("Enabled", "true")).lower() == "true"
+        yield Verdict(mapping.name, "" if enabled else "is not enabled")
+    for each in stack.of("AWS::Events::Rule", "AWS::Scheduler::Schedule"):
+        disabled = str(each.properties.get("State", "ENABLED")) == "DISABLED"
+        yield Verdict(each.name, "is disabled" if disabled else "")
+    for function in stack.of(FUNCTION):
+        reserved = "ReservedConcurrentExecutions" in function.properties
+        yield Verdict(
+            function.name, "reserves concurrency, which a new account does not have" if reserved else ""
+        )
+
+
+@rule
+def schedules_are_written_rightly(stack: Stack) -> Iterator[Verdict]:
+    """`rate(1 minute)`, `rate(5 minutes)`, `cron` of six fields; a rule has at most five targets.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+    """
+    for each in stack.of("AWS::Events::Rule", "AWS::Scheduler::Schedule"):
+        expression = each.properties.get("ScheduleExpression", "rate(1 minute)")
+        rate = re.fullmatch(
+            r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)", expression
+        )
+        cron = re.fullmatch(r"cron\(([^ ()]+ ){5}[^ ()]+\)", expression)
+        yield Verdict(each.name, "" if rate or cron else f"has the schedule {expression}, which is none")
+        yield Verdict(
+            each.name, "has more than five targets" if len(each.properties.get("Targets", [])) > 5 else ""
+        )
 
 
 def rule_targets(stack: Stack) -> Iterator[tuple[Resource, dict[str, Any]]]:
@@ -175,8 +222,25 @@ def dead_letters_are_seen(stack: Stack) -> Iterator[Verdict]:
         queue = stack.resources[name]
         if queue.identifier.rpartition("/")[2] not in watched:
             yield Verdict(name, "is a dead-letter queue without an alarm on its messages")
-        kept = int(queue.properties.get("MessageRetentionPeriod", 345_600))
-        yield Verdict(name, "forgets messages in less than four days" if kept < 345_600 else "")
+        kept = _retention(queue)
+        # "The expiration of a message is always based on its original enqueue timestamp",
+        # sqs-dead-letter-queues.html
+        longest = max((_retention(each) for each in _sources_of(stack, queue)), default=0)
+        problem = f"forgets messages after {kept} s, four days and its source's {longest} s are due"
+        yield Verdict(name, problem if kept < max(345_600, longest) else "")
+
+
+def _retention(queue: Resource) -> int:
+    return int(queue.properties.get("MessageRetentionPeriod", 345_600))
+
+
+def _sources_of(stack: Stack, dead: Resource) -> list[Resource]:
+    """The queues that redrive into a dead-letter queue, which has to be of their kind."""
+    return [
+        each
+        for each in stack.of(QUEUE)
+        if each.properties.get("RedrivePolicy", {}).get("deadLetterTargetArn") == dead.arn
+    ]
 
 
 @rule
@@ -200,6 +264,25 @@ def failure_buckets_are_seen(stack: Stack) -> Iterator[Verdict]:
         yield Verdict(
             mapping.name, "" if mapping.identifier in watched else "sets records aside without an alarm"
         )
+
+
+@rule
+def notified_queues_are_ready(stack: Stack) -> Iterator[Verdict]:
+    """A bucket is made after the policy of the queue that it notifies: S3 tries whether it may send.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-notificationconfiguration.html
+    """
+    for bucket in stack.of(BUCKET):
+        for each in bucket.properties.get("NotificationConfiguration", {}).get("QueueConfigurations", []):
+            ready = any(
+                policy.name in bucket.references
+                for policy in stack.of("AWS::SQS::QueuePolicy")
+                if (queue := stack.at(each["Queue"], QUEUE))
+                and queue.identifier in policy.properties["Queues"]
+            )
+            yield Verdict(
+                bucket.name, "" if ready else "is made before it may send: DependsOn the queue's policy"
+            )
 
 
 def _senders(stack: Stack) -> Iterator[tuple[str, str, Resource]]:

@@ -14,16 +14,15 @@ MOST_RESOURCES = 450  # of CloudFormation's 500: room for what an update makes b
 
 @rule
 def stack_is_within_cloudformations_limits(stack: Stack) -> Iterator[Verdict]:
-    """At most 450 of 500 resources, 200 outputs and parameters, 4 KB a description, 1 MB in all.
+    """At most 450 of 500 resources, switched off or not, 200 outputs and parameters, 1 MB.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
     """
-    body = {name: each.properties for name, each in stack.resources.items()}
     for what, count, most in (
-        ("resources", len(stack.resources), MOST_RESOURCES),
+        ("resources", stack.declared, MOST_RESOURCES),
         ("outputs", len(stack.outputs), 200),
         ("parameters", len(stack.parameters), 200),
-        ("bytes", len(json.dumps(body).encode()), 1_000_000),
+        ("bytes", stack.size, 1_000_000),
     ):
         yield Verdict("The stack", f"has {count} {what}; {most} are the most" if count > most else "")
 
@@ -42,6 +41,14 @@ def functions_are_within_lambdas_limits(stack: Stack) -> Iterator[Verdict]:
             yield Verdict(function.name, f"has {size} bytes of environment; 4,096 are the most")
         if len(properties.get("Layers", [])) > 5:
             yield Verdict(function.name, "has more than five layers")
+        if properties.get("Runtime") != "python3.13" or properties.get("Architectures") not in (
+            ["arm64"],
+            ["x86_64"],
+        ):
+            yield Verdict(function.name, "has a runtime or an architecture that the layers are not built for")
+        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+        if reserved := [name for name in variables if name.startswith("AWS_") and name != "AWS_ENDPOINT_URL"]:
+            yield Verdict(function.name, f"sets {reserved[0]}, which Lambda reserves")
         if not 128 <= int(properties.get("MemorySize", 128)) <= 10_240:
             yield Verdict(function.name, "has a memory that Lambda does not offer")
         fits = 1 <= int(properties.get("Timeout", 3)) <= 900

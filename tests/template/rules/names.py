@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ops.names import problem_of
-from ops.template import Stack
+from ops.template import NAMED_BY, Stack
 
 from . import Verdict, rule
 
@@ -53,8 +53,24 @@ def names_say_whose_they_are(stack: Stack) -> Iterator[Verdict]:
             yield Verdict(
                 resource.name, f"is called {resource.named} in every stack: put the stack's name into it"
             )
+        if resource.kind == "AWS::S3::Bucket" and stack.place.account not in resource.named:
+            yield Verdict(resource.name, "may be somebody's bucket already: put the account into its name")
         needs_region = resource.kind in GLOBAL and stack.place.region not in resource.named
         problem = (
             f"is called {resource.named} in every region, where names are global: put the region into it"
         )
         yield Verdict(resource.name, problem if needs_region else "")
+
+
+@rule
+def nothing_else_is_named(stack: Stack) -> Iterator[Verdict]:
+    """What is named is known to be, by `ops/template.py`, and no output is exported under a fixed name."""
+    for resource in stack.resources.values():
+        own = {"Name", f"{resource.kind.rpartition('::')[2]}Name"} & set(resource.properties)
+        unknown = own and resource.kind not in NAMED_BY
+        yield Verdict(
+            resource.name, f"is named, and {resource.kind} is not in ops/template.py" if unknown else ""
+        )
+    for name in stack.exports:
+        own_name = name.startswith(stack.place.stack)
+        yield Verdict("An output", "" if own_name else f"is exported as {name} by every stack of the region")

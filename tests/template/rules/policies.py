@@ -55,11 +55,14 @@ SENT_BY = {
 # trust policy
 SENT_AT_ASSUMING = SENT_BY | {"cloudfront.amazonaws.com": set[str]()}
 
-# What may be called by anybody, and why.
-PUBLIC = {
-    "WebBucketPolicy": "a website on the local engine",
-    "ImagesBucketPolicy": "a website: everybody reads its objects",
-    "Ec2SearchDomain": "people of listed addresses read without signing",
+# What everybody may do, on which condition, and why.
+PUBLIC: dict[str, tuple[set[str], set[str], str]] = {
+    "ImagesBucketPolicy": ({"s3:GetObject"}, set(), "a website: everybody reads its objects"),
+    "Ec2SearchDomain": (
+        {"es:ESHttpGet", "es:ESHttpHead", "es:ESHttpPost"},
+        {"aws:SourceIp"},
+        "people of listed addresses read without signing",
+    ),
 }
 
 
@@ -100,8 +103,8 @@ def _malformed(statement: Statement) -> str:
         return f"lacks {', '.join(sorted(missing))}"
     if unknown := set(body) - wanted - {"Sid", "Condition"}:
         return f"has {', '.join(sorted(unknown))}, which a {kind} policy here does not need"
-    if body["Effect"] not in ("Allow", "Deny") or not statement.actions:
-        return "has neither Allow nor Deny, or no action"
+    if body["Effect"] != "Allow" or not statement.actions:
+        return "allows nothing: a Deny, or no action, is beyond what these rules can judge"
     if kind != "trust" and not statement.resources:
         return "names no resource"
     if not re.fullmatch(r"[A-Za-z0-9]*", body.get("Sid", "")):
@@ -118,20 +121,19 @@ def actions_exist(stack: Stack) -> Iterator[Verdict]:
             yield Verdict(
                 statement.where,
                 f"allows {action}: name the actions"
-                if "*" in action and not _administers_key(statement)
+                if "*" in action and not _administers_key(statement, stack)
                 else ""
                 if known or "*" in action
                 else f"allows {action}, which the service authorization reference does not know",
             )
 
 
-def _administers_key(statement: Statement) -> bool:
+def _administers_key(statement: Statement, stack: Stack) -> bool:
     """The statement of a key's default policy that lets the account's own IAM policies decide.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
     """
-    place = statement.body.get("Principal", {})
-    root = isinstance(place, dict) and str(place.get("AWS", "")).endswith(":root")
+    root = principals(statement) == [f"arn:{stack.place.partition}:iam::{stack.place.account}:root"]
     return statement.policy.owner.kind == "AWS::KMS::Key" and statement.actions == ["kms:*"] and root
 
 
@@ -164,20 +166,78 @@ def _misfit(statement: Statement, action: str) -> str:
     return ""
 
 
+# Patterns that go beyond one resource of this stack, and why.
+WIDE = {
+    (
+        "ContainerMetricsFunctionRole",
+        "ReadsClusters",
+    ): "a list of names becomes ARNs without pseudo parameters",
+    ("ContainerMetricsFunctionRole", "ReadsQueues"): "a list of names becomes ARNs without pseudo parameters",
+}
+# Resources of AWS or of the account that a policy may name, by the form of their ARN behind the account.
+OF_THE_ACCOUNT = ("catalog", "database/default")
+
+
+@rule
+def arns_are_of_this_stack(stack: Stack) -> Iterator[Verdict]:
+    """An ARN in a policy has this partition, region and account, and names something of this stack.
+
+    A wildcard stands behind the whole name of a resource, never in it: `queue*` and `*` are others' queues
+    too.
+    """
+    for statement in statements(stack, "identity", "resource"):
+        for resource in statement.resources:
+            excused = (statement.policy.owner.name, statement.body.get("Sid")) in WIDE
+            yield Verdict(statement.where, "" if excused or resource == "*" else _foreign(stack, resource))
+
+
+def _foreign(stack: Stack, resource: str) -> str:
+    _, partition, service, region, account, rest = (resource.split(":", 5) + [""] * 6)[:6]
+    place = stack.place
+    regional = service not in ("s3", "iam", "cloudfront")
+    if (partition, region, account) != (
+        place.partition,
+        place.region if regional else "",
+        place.account if service != "s3" else "",
+    ):
+        return f"names {resource}: partition, region and account have to be those of the stack"
+    head, star, _ = rest.partition("*")
+    names = {each.arn.split(":", 5)[5].rstrip("*") for each in stack.resources.values() if each.arn}
+    names |= {f"table/{each.identifier}/" for each in stack.of("AWS::Glue::Database")}
+    names |= {f"database/{each.identifier}" for each in stack.of("AWS::Glue::Database")}
+    names |= {f"workgroup/{each.identifier}" for each in stack.of("AWS::Athena::WorkGroup")}
+    names |= {f"identity/{each.identifier}" for each in stack.of("AWS::SES::EmailIdentity")}
+    names |= {f"parameter/{place.stack}/", *OF_THE_ACCOUNT}
+    names |= {f"{stack.parameters.get('LogFlinkCodeBucket', '')}/"} - {"/"}
+    if star:
+        whole = any(head.startswith(f"{name.rstrip('/:')}{end}") for name in names for end in "/:" if name)
+        return "" if whole else f"names {resource}: put the wildcard behind the whole name of a resource"
+    known = any(
+        rest == name or rest.startswith(f"{name.rstrip('/:')}{end}") for name in names for end in "/:" if name
+    )
+    return "" if known else f"names {resource}, which is nothing of this stack"
+
+
 @rule
 def condition_keys_are_known(stack: Stack) -> Iterator[Verdict]:
     """Every condition has an operator that exists and a key that its actions know."""
     for statement in statements(stack):
         for operator, key, values in statement.conditions:
-            yield Verdict(statement.where, _unknown_condition(statement, operator, key, values))
+            yield Verdict(statement.where, _unknown_condition(stack, statement, operator, key, values))
 
 
-def _unknown_condition(statement: Statement, operator: str, key: str, values: list[object]) -> str:
+def _unknown_condition(
+    stack: Stack, statement: Statement, operator: str, key: str, values: list[object]
+) -> str:
     plain = operator.removesuffix("IfExists").rpartition(":")[2]
     if plain not in OPERATORS:
         return f"has the operator {operator}, which IAM does not know"
     if not values:
         return f"has no value for {key}: it would never hold"
+    wanted = {"aws:RequestedRegion": stack.place.region}
+    wanted |= dict.fromkeys(("aws:SourceAccount", "aws:ResourceAccount"), stack.place.account)
+    if key in wanted and values != [wanted[key]]:
+        return f"holds for {key} {values[0]} alone, and not for {wanted[key]}"
     if key in GLOBAL_KEYS:
         return ""
     strangers = [
@@ -230,35 +290,99 @@ UNCONDITIONAL = {
 }
 
 
+# Services that send nothing to hold them to, and are trusted without: their own documentation shows no
+# condition.
+UNHELD = {"lambda.amazonaws.com", "apigateway.amazonaws.com"}
+
+
 @rule
 def services_act_for_this_account_alone(stack: Stack) -> Iterator[Verdict]:
-    """A service that sends its source is held to it: no other account gets in (confused deputy)."""
+    """A service acts for this account's resources alone, by equality (confused deputy)."""
     for statement in statements(stack, "trust", "resource"):
         for service in statement.services:
             sent = (SENT_AT_ASSUMING if statement.policy.kind == "trust" else SENT_BY).get(service, set())
-            held = {key for _, key, _ in statement.conditions} & (sent | {"aws:SourceAccount"})
-            excused = (statement.policy.owner.name, service) in UNCONDITIONAL
-            needs = bool(sent & _SOURCE) and not held and not excused
-            yield Verdict(
-                statement.where,
-                f"trusts {service} for every account: add aws:SourceAccount or aws:SourceArn"
-                if needs
-                else "",
-            )
+            excused = (statement.policy.owner.name, service) in UNCONDITIONAL or service in UNHELD
+            excused = excused or not sent
+            held = any(_holds(stack, *condition) for condition in statement.conditions)
+            problem = f"trusts {service} for every account: add aws:SourceAccount or aws:SourceArn"
+            yield Verdict(statement.where, "" if held or excused else problem)
+
+
+def _holds(stack: Stack, operator: str, key: str, values: list[object]) -> bool:
+    """Whether a condition lets in this account, or resources of this stack, and nothing else."""
+    if operator.removesuffix("IfExists") not in ("StringEquals", "ArnEquals", "ArnLike"):
+        return False
+    if key == "aws:SourceAccount":
+        return values == [stack.place.account]
+    distribution = f"arn:{stack.place.partition}:cloudfront::{stack.place.account}:distribution/"
+    return key == "aws:SourceArn" and all(
+        "*" not in str(value) and (stack.at(value) or str(value).startswith(distribution)) for value in values
+    )
+
+
+# What holds a policy and is not looked at here.
+UNSEEN = {
+    "AWS::IAM::Group", "AWS::IAM::GroupPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy",
+    "AWS::IAM::User", "AWS::IAM::UserPolicy", "AWS::KMS::ReplicaKey",
+    "AWS::Lambda::LayerVersionPermission", "AWS::S3::AccessPoint", "AWS::SNS::TopicInlinePolicy",
+    "AWS::SQS::QueueInlinePolicy", "AWS::SecretsManager::ResourcePolicy",
+}  # fmt: skip
+
+
+@rule
+def policies_are_where_rules_look(stack: Stack) -> Iterator[Verdict]:
+    """Permissions are in roles, and in policies of buckets, queues, topics, keys, logs and domains."""
+    for resource in stack.resources.values():
+        hidden = resource.kind in UNSEEN or bool({"ResourcePolicy", "Policy"} & set(resource.properties))
+        yield Verdict(resource.name, f"holds a policy that no rule sees ({resource.kind})" if hidden else "")
 
 
 @rule
 def nothing_is_open_to_everybody(stack: Stack) -> Iterator[Verdict]:
-    """The principal `*` is on a list, each with its reason."""
+    """What the principal `*` may do, and on which condition, is on a list with its reason."""
     for statement in statements(stack, "trust", "resource"):
-        principal = statement.body.get("Principal")
-        everybody = principal == "*" or (
-            isinstance(principal, dict) and "*" in as_list(principal.get("AWS", []))
-        )
-        known = statement.policy.owner.name in PUBLIC
+        allowed, held, _ = PUBLIC.get(statement.policy.owner.name, (set[str](), set[str](), ""))
+        known = set(statement.actions) <= allowed and held <= {key for _, key, _ in statement.conditions}
+        everybody = "*" in principals(statement)
         yield Verdict(
             statement.where, "is open to everybody: name the principal" if everybody and not known else ""
         )
+
+
+def principals(statement: Statement) -> list[str]:
+    """The accounts, roles and users that a statement names, or `*`."""
+    principal = statement.body.get("Principal", {})
+    if isinstance(principal, str):
+        return [principal]
+    return [each for kind in sorted(set(principal) - {"Service"}) for each in as_list(principal[kind])]
+
+
+@rule
+def principals_are_of_this_account(stack: Stack) -> Iterator[Verdict]:
+    """No other account is let in, and this one as a whole only where a key is administered."""
+    for statement in statements(stack, "trust", "resource"):
+        for principal in principals(statement):
+            whole = principal in (
+                stack.place.account,
+                f"arn:{stack.place.partition}:iam::{stack.place.account}:root",
+            )
+            known = principal == "*" or (stack.at(principal, "AWS::IAM::Role") is not None)
+            known = known or (whole and _administers_key(statement, stack))
+            yield Verdict(statement.where, "" if known else f"lets {principal} in: name a role of this stack")
+
+
+@rule
+def keys_can_be_administered(stack: Stack) -> Iterator[Verdict]:
+    """A key with a policy of its own lets the account administer it, or nobody could change or delete it.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+    """
+    for key in stack.of("AWS::KMS::Key"):
+        own = [each for each in statements(stack, "resource") if each.policy.owner is key]
+        locked_out = bool(own) and not any(_administers_key(each, stack) for each in own)
+        enabled = str(key.properties.get("Enabled", "true")).lower() == "true"
+        problem = "locks the account out: let its root administer the key" if locked_out else ""
+        yield Verdict(key.name, problem or ("" if enabled else "is disabled"))
 
 
 @rule

@@ -37,13 +37,41 @@ def routes_have_an_authorizer(stack: Stack) -> Iterator[Verdict]:
     """Every route has an authorizer or needs a key, or is on the list with what protects it."""
     for api in stack.of("AWS::ApiGateway::RestApi"):
         for path, method, operation in operations(api):
-            guarded = bool(operation.get("security"))
+            security = operation.get("security", [])
+            guarded = bool(security) and all(security)  # an empty alternative is open to everybody
             mock = operation.get("x-amazon-apigateway-integration", {}).get("type") == "mock"
-            listed = any(path.startswith(prefix) for prefix in UNGUARDED.get(api.name, {}))
+            known = UNGUARDED.get(api.name, {})
+            listed = path in known or any(path.startswith(each) for each in known if each.endswith("/"))
             problem = (
                 f"answers {method.upper()} {path} to everybody: add `security`, or a reason to UNGUARDED"
             )
             yield Verdict(api.name, "" if guarded or listed or (mock and method == "options") else problem)
+
+
+# Ways to a function that no rule here judges.
+DOORS = {
+    "AWS::ApiGateway::Method", "AWS::ApiGatewayV2::Api", "AWS::AppSync::Api", "AWS::AppSync::GraphQLApi",
+    "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::Lambda::Url",
+}  # fmt: skip
+# Services that may invoke functions, each for one resource of this account.
+CALLERS = ("apigateway.amazonaws.com", "events.amazonaws.com")
+
+
+@rule
+def functions_have_no_other_doors(stack: Stack) -> Iterator[Verdict]:
+    """Functions are reached by the REST APIs' documents and by rules alone, each for one source.
+
+    Whoever invokes a function directly writes the claims that it trusts themselves.
+    """
+    for resource in stack.resources.values():
+        door = resource.kind in DOORS
+        yield Verdict(
+            resource.name, f"is a {resource.kind}: no rule judges who comes in there" if door else ""
+        )
+    for permission in stack.of("AWS::Lambda::Permission"):
+        source = str(permission.properties.get("SourceArn", ""))
+        own = permission.properties["Principal"] in CALLERS and f":{stack.place.account}:" in source
+        yield Verdict(permission.name, "" if own else "lets in more than one source of this account")
 
 
 @rule
@@ -61,6 +89,8 @@ def authorizers_are_the_operators_pool(stack: Stack) -> Iterator[Verdict]:
 def _scheme_problem(stack: Stack, what: str, scheme: dict[str, Any]) -> str:
     authorizer = scheme.get("x-amazon-apigateway-authorizer")
     if authorizer is None:
+        if not stack.of("AWS::ApiGateway::UsagePlan"):
+            return f"guards {what} by a key, and no usage plan makes one good"
         keyed = (
             scheme.get("type") == "apiKey"
             and scheme.get("name") == "x-api-key"
@@ -71,6 +101,32 @@ def _scheme_problem(stack: Stack, what: str, scheme: dict[str, Any]) -> str:
     if authorizer.get("type") != "cognito_user_pools" or not pools or not all(pools):
         return f"guards {what} by an authorizer that trusts no pool of this stack"
     return ""
+
+
+# Functions that ask for the group `operators` before they answer; and APIs of which nobody else may call a
+# route.
+OPERATORS = {"InsightsFunction"}
+OPERATORS_APIS = {"InsightsApi"}
+
+
+@rule
+def operators_routes_ask_for_the_group(stack: Stack) -> Iterator[Verdict]:
+    """A route behind the operators' pool leads to a function that reads the group, as no authorizer does."""
+    asking = [function for function in stack.of(FUNCTION) if function.name in OPERATORS]
+    for api in stack.of("AWS::ApiGateway::RestApi"):
+        schemes = api.properties["Body"].get("components", {}).get("securitySchemes", {})
+        for path, method, operation in operations(api):
+            names = [name for each in operation.get("security", []) for name in each]
+            pooled = [name for name in names if "x-amazon-apigateway-authorizer" in schemes.get(name, {})]
+            uri = str(operation.get("x-amazon-apigateway-integration", {}).get("uri", ""))
+            asks = any(f"{function.arn}/" in uri for function in asking)
+            what = f"{method.upper()} {path}"
+            if pooled:
+                yield Verdict(
+                    api.name, "" if asks else f"answers {what} to who is no operator: ask is_operator"
+                )
+            elif api.name in OPERATORS_APIS and method != "options":
+                yield Verdict(api.name, f"guards {what} by something else than the operators' pool")
 
 
 @rule
@@ -88,6 +144,8 @@ def apis_answer_in_time_and_within_bounds(stack: Stack) -> Iterator[Verdict]:
                     function.name, f"may take {timeout} s; API Gateway waits 29 s" if timeout > 29 else ""
                 )
     for stage in stack.of("AWS::ApiGateway::Stage"):
+        if stage.properties.get("CacheClusterEnabled"):
+            yield Verdict(stage.name, "has a cache cluster, which costs by the hour")
         settings = [
             each for each in stage.properties.get("MethodSettings", []) if each.get("ThrottlingRateLimit")
         ]

@@ -31,7 +31,7 @@ def _firehose(stack: Stack) -> Iterator[Need]:
         role, bucket = settings["RoleARN"], settings["BucketARN"]
         for action in ("GetBucketLocation", "ListBucket", "ListBucketMultipartUploads"):
             yield role, f"s3:{action}", bucket
-        for prefix in (settings["Prefix"], settings["ErrorOutputPrefix"]):
+        for prefix in (settings["Prefix"], settings.get("ErrorOutputPrefix", "")):
             key = re.sub(r"!\{timestamp:[^}]*\}", "2026/11/27/05", prefix)
             key = re.sub(r"!\{firehose:[^}]*\}", "processing-failed", key)
             for action in ("PutObject", "AbortMultipartUpload"):
@@ -142,10 +142,38 @@ def _flink(stack: Stack) -> Iterator[Need]:
 def needs(stack: Stack) -> dict[str, set[tuple[str, str]]]:
     """What services do in the name of their roles."""
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for source in (_firehose, _rules, _schedules, _state_machines, _realtime_logs, _flink):
+    for source in _PRINCIPALS:
         for role, action, resource in source(stack):
             found[role].add((action, resource))
     return found
+
+
+_PRINCIPALS = {
+    _firehose: "firehose.amazonaws.com",
+    _rules: "events.amazonaws.com",
+    _schedules: "scheduler.amazonaws.com",
+    _state_machines: "states.amazonaws.com",
+    _realtime_logs: "cloudfront.amazonaws.com",
+    _flink: "kinesisanalytics.amazonaws.com",
+}
+
+
+@rule
+def roles_are_assumed_by_who_uses_them(stack: Stack) -> Iterator[Verdict]:
+    """The service that uses a role may assume it, and no other."""
+    users = [(role, service) for source, service in _PRINCIPALS.items() for role, _, _ in source(stack)]
+    users += [(function.properties["Role"], "lambda.amazonaws.com") for function in stack.of(FUNCTION)]
+    for arn, service in dict.fromkeys(users):
+        role = stack.at(arn, "AWS::IAM::Role")
+        trusting = [
+            (statement.actions, statement.services)
+            for statement in statements(stack, "trust")
+            if statement.policy.owner is role
+        ]
+        fits = trusting == [(["sts:AssumeRole"], [service])]
+        yield Verdict(
+            role.name if role else "A service", "" if fits else f"cannot be assumed by {service} alone"
+        )
 
 
 @rule
@@ -217,12 +245,35 @@ def _for_lambda(stack: Stack, function: Resource) -> Iterator[tuple[str, str]]:
             yield "s3:PutObject", f"{destination}/aws/lambda/mapping/shard/2026/11/27/name"
 
 
+def _for_athena(stack: Stack, role: str) -> Iterator[tuple[str, str]]:
+    """What Athena does in the name of who starts a query in a workgroup.
+
+    https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html ("Access policy
+    for the default database and catalog per AWS Region") and .../s3-permissions.html
+    """
+    place = stack.place
+    for group in stack.of("AWS::Athena::WorkGroup"):
+        arn = f"arn:{place.partition}:athena:{place.region}:{place.account}:workgroup/{group.identifier}"
+        if not allows(stack, role, "athena:StartQueryExecution", arn):
+            continue
+        glue = f"arn:{place.partition}:glue:{place.region}:{place.account}:"
+        yield "glue:GetDatabase", f"{glue}database/default"
+        for action in ("GetDatabase", "GetTable", "GetPartition", "GetPartitions", "BatchGetPartition"):
+            yield f"glue:{action}", f"{glue}catalog"
+        settings = group.properties["WorkGroupConfiguration"]["ResultConfiguration"]
+        bucket, _, prefix = settings["OutputLocation"].removeprefix("s3://").partition("/")
+        results = f"arn:{place.partition}:s3:::{bucket}"
+        yield "s3:GetBucketLocation", results
+        for action in ("GetObject", "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts"):
+            yield f"s3:{action}", f"{results}/{prefix}query.csv"
+
+
 @rule
 def lambda_may_do_what_it_does(stack: Stack) -> Iterator[Verdict]:
     """A function's role lets Lambda write its logs, read its sources and set failures aside."""
     for function in stack.of(FUNCTION):
         role = function.properties["Role"]
-        for action, resource in _for_lambda(stack, function):
+        for action, resource in (*_for_lambda(stack, function), *_for_athena(stack, role)):
             allowed = allows(stack, role, action, resource)
             yield Verdict(function.name, "" if allowed else f"has a role that lacks {action} on {resource}")
 

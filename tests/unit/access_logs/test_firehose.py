@@ -110,7 +110,7 @@ def test_at_the_deadline_what_was_not_accepted_comes_back(
     assert Counter(left) + stream.accepted == Counter(records)
     assert result.done == (not left) or deadline == 0
     assert result.accepted == count - len(left)
-    assert stream.now <= deadline
+    assert stream.now <= deadline + 1e-9  # a sum of floats
 
 
 def test_pauses_are_jittered_grow_and_end_with_success() -> None:
