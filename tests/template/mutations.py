@@ -321,7 +321,7 @@ _add(
     ("lambda_may_do_what_it_does",),
     _in_statement(
         "WindowFunctionRole",
-        "HandsOverWhatFailed",
+        "SendFailedBatches",
         Resource={"Fn::Sub": "${LogStreamFailuresBucket.Arn}/failed/*"},
     ),
 )
