@@ -12,6 +12,10 @@ its ETag is the one that was looked at:
   delete operation, the operation fails."
   https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
 
+A conflict says nothing about the condition: "If a conflicting operation occurs during the upload S3 returns a
+409 ConditionalRequestConflict response. On a 409 failure you should fetch the object's ETag and retry the
+upload." https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+
 Deletes are single ones. DeleteObjects takes an ETag for each object, too, but in its body, and the page about
 the condition `s3:if-match`, on which the roles may delete at all, speaks of a request's header:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html
@@ -52,7 +56,8 @@ _THROTTLED = {
     "TooManyRequestsException",
 }
 _MISSING = {"404", "NoSuchKey", "NotFound"}
-_TOO_LATE = {"409", "412", "ConditionalRequestConflict", "PreconditionFailed"}
+_TOO_LATE = {"412", "PreconditionFailed"}
+_IN_CONFLICT = {"409", "ConditionalRequestConflict"}
 _ORIGINAL, _MARK = "original-etag", "variant-key-sha256"
 _TAG: "TagTypeDef" = {"Key": "variant", "Value": "true"}  # by which the lifecycle rule finds what expires
 READ_TIMEOUT_S = 1.5  # with two more tries still within the function's time-out
@@ -64,6 +69,10 @@ class Changed(Exception):  # a signal, not an error: the work begins anew
 
 class _TooLate(Exception):
     """A condition of the call did not hold."""
+
+
+class _InConflictError(BusyError):
+    """Another call for the same key is under way: the condition was not decided."""
 
 
 class Stored(NamedTuple):
@@ -177,7 +186,8 @@ class Bucket:
             replaced: The variant that lies there.
 
         Returns:
-            The ETag of what was stored; None if something else lies there by now, which is left alone.
+            The ETag of what was stored; None if something else lies there by now, or is about to, which is
+            left alone.
         """
         condition: dict[str, Any] = {"IfMatch": replaced.etag} if replaced else {"IfNoneMatch": "*"}
         try:
@@ -192,7 +202,8 @@ class Bucket:
                     Tagging=f"{_TAG['Key']}={_TAG['Value']}",
                     **condition,
                 )
-        except (_TooLate, NotFoundError):  # S3 answers 404 where there is nothing to match any more
+        # S3 answers 404 where there is nothing to match any more.
+        except (_TooLate, _InConflictError, NotFoundError):
             return None
         return stored["ETag"]
 
@@ -249,6 +260,8 @@ def _translated() -> Iterator[None]:
             raise _not_found() from None
         if code in _TOO_LATE:
             raise _TooLate from None
+        if code in _IN_CONFLICT:
+            raise _InConflictError("storage_busy", "The storage is busy; try again in a moment.") from error
         if code == "InvalidRange":
             raise BadImageError("empty", "The original is empty.") from None
         if code in _THROTTLED or status >= 500 or status == 429:

@@ -66,10 +66,13 @@ def test_a_variant_of_the_present_original_stays(stored: MemoryS3, event: Record
     assert fresh in stored.objects
 
 
+@pytest.mark.parametrize(
+    "failure", [client_error("InternalError", 500), client_error("ConditionalRequestConflict", 409)]
+)
 def test_a_variant_that_is_not_deleted_fails_the_event(
-    stored: MemoryS3, event: Recorded, context: Any
+    stored: MemoryS3, event: Recorded, context: Any, failure: Exception
 ) -> None:
-    stored.before["delete_object"] = [client_error("InternalError", 500)]
+    stored.before["delete_object"] = [failure]
     with pytest.raises(BusyError):
         invalidate.handler(event("invalidate_original_replaced"), context)
     invalidate.handler(event("invalidate_original_replaced"), context)
