@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from image_resizer import invalidate, resize
-from tests.unit.image_resizer.memory_s3 import MemoryS3
+from tests.unit.image_resizer.memory_s3 import MemoryS3, client_error
 from tests.unit.image_resizer.pictures import jpeg
 
 type Recorded = Callable[..., dict[str, Any]]
@@ -87,6 +87,23 @@ def test_a_copy_that_is_gone_by_now_needs_no_care(s3: MemoryS3, tell: Any) -> No
     s3.upload("copy.jpg", b"a person's", tags="variant=true")
     s3.before["get_object_tagging"] = [lambda: s3.objects.pop("copy.jpg")]
     assert tell("copy.jpg") == {"deleted": 0, "kept": 0}
+
+
+# ---- what a resizer leaves that could not look or delete after its write
+@pytest.mark.parametrize("fails", ["the look and the deletion", "the deletion"])
+def test_a_stale_variant_goes_by_its_own_event(s3: MemoryS3, ask: Any, tell: Any, fails: str) -> None:
+    def replaced() -> None:
+        s3.upload(MARBLE, jpeg(90, 60))
+        assert tell(MARBLE) == {"deleted": 0, "kept": 0}, "nothing is stored yet"
+        s3.before["delete_object"] = [client_error("SlowDown", 503)]
+        if fails != "the deletion":
+            s3.before["head_object"] = [client_error("SlowDown", 503)]
+
+    s3.before["put_object"] = [replaced]
+    assert ask(VARIANT) == 503
+    assert VARIANT in s3.objects
+    assert tell(VARIANT) == {"deleted": 1, "kept": 0}
+    assert VARIANT not in s3.objects
 
 
 # ---- what comes to lie there between a look and a write

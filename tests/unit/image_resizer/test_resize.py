@@ -354,6 +354,14 @@ def test_a_conflict_while_taking_back_is_busy(s3: MemoryS3, ask: Any) -> None:
     assert (answer.statusCode, code(answer)) == (503, "storage_busy")
 
 
+@pytest.mark.parametrize("failure", [client_error("SlowDown", 503), client_error("AccessDenied", 403)])
+def test_a_variant_is_taken_back_when_the_last_look_fails(s3: MemoryS3, ask: Any, failure: Exception) -> None:
+    s3.before["put_object"] = [lambda: s3.before.update(head_object=[failure])]
+    assert ask(f"300x300/{MARBLE}").statusCode in (500, 503)
+    assert "put_object" in [call for call, _ in s3.calls]
+    assert not s3.variants()
+
+
 def test_an_original_replaced_while_we_worked_is_made_again(s3: MemoryS3, ask: Any) -> None:
     green = encode(Image.new("RGB", (400, 400), (0, 255, 0)), "JPEG")
     s3.before["put_object"] = [lambda: s3.upload(MARBLE, green)]
