@@ -154,7 +154,7 @@ def _ensure(
     for _ in range(TRIES):
         stored = bucket.head(target)
         if stored and not stored.is_variant:
-            raise ConflictError("key_is_taken", "An object that is no variant lies where this one would be.")
+            raise _taken()
         original = bucket.original(key)
         if original.size > max_bytes:
             raise TooLargeError("original_too_large", "The original has more bytes than are read here.")
@@ -163,6 +163,8 @@ def _ensure(
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
             facts["cache"] = cache
             return
+        if stored and not bucket.is_tagged(target):  # a copy that was moved back
+            raise _taken()
         checkpoint(0)
         try:
             with bucket.fetch(key, original.etag) as file:
@@ -191,6 +193,10 @@ def _ensure(
             return
         bucket.delete(target, etag)
     raise BusyError("original_changing", "The image is being replaced right now; try again in a moment.")
+
+
+def _taken() -> ConflictError:
+    return ConflictError("key_is_taken", "An object that is no variant lies where this one would be.")
 
 
 def _negotiated(bucket: Bucket, request: Request, accept: str) -> Variant:

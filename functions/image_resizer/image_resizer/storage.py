@@ -1,10 +1,12 @@
 """The bucket: originals are read, variants written and deleted. Its failures become the package's errors.
 
-People's objects and variants lie in one bucket, and names tell nothing: `728x90/` may be somebody's folder.
+People's objects and variants are in one bucket, and a key does not show which is which: `728x90/` may be
+somebody's folder.
 A variant is what carries the mark: metadata that names, by its SHA-256, the very key that it was made for.
 (Metadata is US-ASCII and at most 2 KB, a key up to 1,024 bytes of UTF-8.) CopyObject carries metadata along,
-so the mark of a copy names another key. Only what is marked so is overwritten or deleted, and only as long as
-its ETag is the one that was looked at:
+so the mark of a copy names another key. A copy that was moved back fits its mark again, but lost the tag by
+which variants expire meanwhile. Only what has both mark and tag is overwritten or deleted, and only as long
+as its ETag is the one that was looked at:
 
 - "If the ETag values don't match, the operation fails."
   https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
@@ -81,7 +83,8 @@ class Stored(NamedTuple):
     Attributes:
         etag: Its ETag.
         size: Its bytes.
-        is_variant: Whether it carries the mark of a variant that was made for the key it lies at.
+        is_variant: Whether it carries the mark of a variant that was made for the key it lies at. Before it
+            is overwritten or deleted, `Bucket.is_tagged` has to agree.
         original_etag: A variant's original's ETag.
     """
 
@@ -208,7 +211,9 @@ class Bucket:
         return stored["ETag"]
 
     def delete(self, key: str, etag: str) -> bool:
-        """Delete a variant; whether it was still the one with that ETag."""
+        """Delete a variant; whether it was still the one with that ETag, and tagged."""
+        if not self.is_tagged(key):
+            return False
         try:
             with _translated():
                 client("s3", read_timeout=READ_TIMEOUT_S).delete_object(
@@ -217,6 +222,19 @@ class Bucket:
         except (_TooLate, NotFoundError):
             return False
         return True
+
+    def is_tagged(self, key: str) -> bool:
+        """Whether an object has the tag by which variants expire: what is marked, but has not, is a person's.
+
+        True where there is nothing any more: the condition of the write that follows does not hold then.
+        """
+        try:
+            with _translated():
+                s3 = client("s3", read_timeout=READ_TIMEOUT_S)
+                tags = s3.get_object_tagging(Bucket=self.name, Key=key)["TagSet"]
+        except NotFoundError:
+            return True
+        return _TAG in tags
 
     def keep(self, key: str) -> bool:
         """Take the tag by which variants expire off an object, and no other; whether it had it."""

@@ -133,6 +133,21 @@ def test_a_copy_of_a_variant_is_a_persons(objects: Objects, name: str) -> None:
     assert [objects.bodies(key)[key] for key in copies] == [made] * 4
 
 
+def test_a_copy_that_was_moved_back_is_a_persons(objects: Objects, name: str) -> None:
+    objects.put(name, picture(50))
+    variant, sentinel, copy = f"300x300/{name}", f"300x/{name}", f"mine {name}"
+    assert objects.ask(variant) == objects.ask(sentinel) == 301
+    objects.copy(variant, copy)
+    wait_until(partial(objects.is_kept, copy), what="the copy to lose the tag")
+    objects.delete(variant)
+    objects.copy(copy, variant)
+    theirs = objects.bodies(variant)
+    objects.put(name, picture(200))
+    wait_until(lambda: not objects.holds(sentinel), what="the other variant to be deleted")
+    assert objects.ask(variant) == 409
+    assert objects.bodies(variant) == theirs
+
+
 def test_a_stale_variant_goes_by_its_own_event(objects: Objects, faults: Faults, name: str) -> None:
     conflict = {"status": 409, "type": "ConditionalRequestConflict", "times": 1}
     faults.inject({"match": "s3.DeleteObject", "resource": "300x300/.*" + name[-12:], **conflict})
