@@ -10,7 +10,8 @@ import pytest
 
 from ops.names import LONGEST_REGION, longest_stack_name, problems_of_stack_name
 from ops.paths import ROOT
-from ops.template import Place, Stack, TemplateError, deployed
+from ops.template import Place, Stack, TemplateError, deployed, source
+from shared.access_log import REALTIME_FIELDS
 from tests.template.conftest import LOOKED_AT
 from tests.template.mutations import MUTATIONS
 from tests.template.rules import RULES, problems, sentence, verdicts
@@ -120,3 +121,37 @@ def test_documentation_lists_every_rule_and_every_mutation() -> None:
     assert len(MUTATIONS) >= 40
     untried = set(RULES) - {rule for mutation in MUTATIONS for rule in mutation.rules}
     assert untried == set(), "a rule that no mutation tries may be blind"
+
+
+DEFAULT_FIELDS: str = source()["Parameters"]["LogStreamFields"]["Default"]
+FLINK = {"EnableFlink": "true", "EnableLogStreaming": "true"}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"LogStreamFields": "timestamp,c-ip"}, "LogStreamFields needs"),
+        ({"LogStreamFields": f"{DEFAULT_FIELDS},cs(User-Agent)"}, "no field of a real-time log"),
+        (
+            FLINK | {"LogFlinkCodeBucket": "b", "LogStreamFields": f"{DEFAULT_FIELDS},asn"},
+            "stays the default",
+        ),
+        (FLINK, "EnableFlink needs LogFlinkCodeBucket"),
+        ({"ImageDomainName": "images.example.com"}, "go together"),
+    ],
+)
+def test_template_refuses_what_could_not_work(given: dict[str, str], says: str) -> None:
+    with pytest.raises(TemplateError, match=says):
+        deployed(given)
+
+
+@pytest.mark.parametrize(
+    "given", [{"LogStreamFields": f"asn,{DEFAULT_FIELDS}"}, FLINK | {"LogFlinkCodeBucket": "b"}]
+)
+def test_template_takes_what_works(given: dict[str, str]) -> None:
+    assert problems(deployed(given)) == []
+
+
+def test_template_knows_every_field_of_a_real_time_log() -> None:
+    [assertion] = source()["Rules"]["LogStreamFieldsExist"]["Assertions"]
+    assert assertion["Assert"]["Fn::EachMemberIn"][1] == list(REALTIME_FIELDS)

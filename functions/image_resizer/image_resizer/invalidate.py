@@ -1,5 +1,8 @@
 """Deletes the variants of an original that was replaced or deleted, and keeps people's copies of variants.
 
+The event of a variant itself has that one checked: the resizer that stored it may have failed to see that its
+original was replaced meanwhile.
+
 Trigger: EventBridge, S3's `Object Created` and `Object Deleted` of the bucket.
 Input: the key in `detail.object.key`, which EventBridge (unlike S3's own notifications) does not URL-encode.
 Output: the number of variants that were deleted, and of objects that lost the tag by which variants expire.
@@ -7,7 +10,7 @@ Output: the number of variants that were deleted, and of objects that lost the t
 On failure: raises, so that Lambda tries again and then sends the event to its dead-letter queue.
 Idempotent, whatever the order of events: a variant is deleted if the original that it was made of is not the
     one that is there now, and as long as it is the variant that was looked at; a tag that is gone stays away.
-Recorded event: events/image_resizer/invalidate_original_replaced.json
+Recorded events: events/image_resizer/invalidate_original_replaced.json, invalidate_variant_created.json
 """
 
 from collections.abc import Iterator
@@ -35,32 +38,42 @@ _FIRST_CHARACTERS = "123456789x"
 
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
-    """Delete the stale variants of one object, and keep it from expiring unless it is a variant."""
+    """Delete the stale variants of one object, or a stale variant itself; keep all others from expiring."""
     bucket = Bucket(event["detail"]["bucket"]["name"])
     key: str = event["detail"]["object"]["key"]
     metrics.add_metric(name="Invalidations", unit=MetricUnit.Count, value=1)
     present = bucket.head(key)
     kept = present is not None and not present.is_variant and bucket.keep(key)
-    deleted = 0 if is_variant_key(key) else _delete_stale(bucket, key, present)
+    if not is_variant_key(key):
+        deleted = _delete_stale_variants(bucket, key, present)
+    elif present and present.is_variant:
+        _, _, original = key.partition("/")
+        deleted = int(_delete_if_stale(bucket, key, present, bucket.head(original)))
+    else:
+        deleted = 0
     logger.info("invalidate", reason=event["detail-type"], deleted=deleted, kept=kept)
     metrics.add_metric(name="VariantsInvalidated", unit=MetricUnit.Count, value=deleted)
     return {"deleted": deleted, "kept": int(kept)}
 
 
-def _delete_stale(bucket: Bucket, key: str, present: Stored | None) -> int:
+def _delete_stale_variants(bucket: Bucket, key: str, original: Stored | None) -> int:
     """Delete the variants that belong to another original than the present one; how many there were."""
 
-    def delete_if_stale(variant: str) -> bool:
-        stored = bucket.head(variant)
-        if stored is None or not stored.is_variant or (present and stored.is_made_of(present)):
-            return False
-        return bucket.delete(variant, stored.etag)
+    def look_and_delete(variant: str) -> bool:
+        return _delete_if_stale(bucket, variant, bucket.head(variant), original)
 
     with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
         possible = (f"{segment}{key}" for segment in _size_segments(bucket.name))
         return sum(
-            pool.map(delete_if_stale, (name for name in possible if len(name.encode()) <= MAX_KEY_BYTES))
+            pool.map(look_and_delete, (name for name in possible if len(name.encode()) <= MAX_KEY_BYTES))
         )
+
+
+def _delete_if_stale(bucket: Bucket, key: str, stored: Stored | None, original: Stored | None) -> bool:
+    """Delete an object if it is a variant, but not the present original's; whether it was."""
+    if stored is None or not stored.is_variant or (original and stored.is_made_of(original)):
+        return False
+    return bucket.delete(key, stored.etag)
 
 
 def _size_segments(bucket: str) -> Iterator[str]:

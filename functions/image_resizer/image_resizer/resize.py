@@ -9,7 +9,8 @@ Output: 301 to the variant on the website, once it is stored; 301 to the canonic
 On failure: JSON with a stable code (see `errors`); 503 and 504 are worth another try. Nothing is stored.
 Idempotent: a variant is written only where there is nothing (`If-None-Match`). It carries its original's
     ETag; one that belongs to an earlier original is replaced (`If-Match`), and one whose original changes
-    meanwhile is taken back. An object that is no variant stays, whatever its name: 409.
+    meanwhile is taken back; where that fails, the function `invalidate` does it on the variant's own event.
+    An object that is no variant stays, whatever its name: 409.
 Recorded event: events/image_resizer/resize_jpeg.json
 """
 
@@ -17,6 +18,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -152,7 +154,7 @@ def _ensure(
     for _ in range(TRIES):
         stored = bucket.head(target)
         if stored and not stored.is_variant:
-            raise ConflictError("key_is_taken", "An object that is no variant lies where this one would be.")
+            raise _taken()
         original = bucket.original(key)
         if original.size > max_bytes:
             raise TooLargeError("original_too_large", "The original has more bytes than are read here.")
@@ -161,6 +163,8 @@ def _ensure(
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
             facts["cache"] = cache
             return
+        if stored and not bucket.is_tagged(target):  # a copy that was moved back
+            raise _taken()
         checkpoint(0)
         try:
             with bucket.fetch(key, original.etag) as file:
@@ -178,12 +182,21 @@ def _ensure(
         if etag is None:
             continue  # to see what it was that came before us
         # Were the original replaced while we worked, its invalidation may have been before our write.
-        after = bucket.head(key)
+        try:
+            after = bucket.head(key)
+        except ResizeError:
+            with suppress(ResizeError):  # the variant's own event has it checked, too
+                bucket.delete(target, etag)
+            raise
         if after and after.etag == original.etag:
             metrics.add_metric(name="VariantsMade", unit=MetricUnit.Count, value=1)
             return
         bucket.delete(target, etag)
     raise BusyError("original_changing", "The image is being replaced right now; try again in a moment.")
+
+
+def _taken() -> ConflictError:
+    return ConflictError("key_is_taken", "An object that is no variant lies where this one would be.")
 
 
 def _negotiated(bucket: Bucket, request: Request, accept: str) -> Variant:

@@ -1,16 +1,22 @@
 """The bucket: originals are read, variants written and deleted. Its failures become the package's errors.
 
-People's objects and variants lie in one bucket, and names tell nothing: `728x90/` may be somebody's folder.
+People's objects and variants are in one bucket, and a key does not show which is which: `728x90/` may be
+somebody's folder.
 A variant is what carries the mark: metadata that names, by its SHA-256, the very key that it was made for.
 (Metadata is US-ASCII and at most 2 KB, a key up to 1,024 bytes of UTF-8.) CopyObject carries metadata along,
-so the mark of a copy names another key. Only what is marked so is overwritten or deleted, and only as long as
-its ETag is the one that was looked at:
+so the mark of a copy names another key. A copy that was moved back fits its mark again, but lost the tag by
+which variants expire meanwhile. Only what has both mark and tag is overwritten or deleted, and only as long
+as its ETag is the one that was looked at:
 
 - "If the ETag values don't match, the operation fails."
   https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 - "If the ETag value of an object in an S3 bucket doesn't match with the ETag that you provide during the
   delete operation, the operation fails."
   https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+
+A conflict says nothing about the condition: "If a conflicting operation occurs during the upload S3 returns a
+409 ConditionalRequestConflict response. On a 409 failure you should fetch the object's ETag and retry the
+upload." https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 
 Deletes are single ones. DeleteObjects takes an ETag for each object, too, but in its body, and the page about
 the condition `s3:if-match`, on which the roles may delete at all, speaks of a request's header:
@@ -52,7 +58,8 @@ _THROTTLED = {
     "TooManyRequestsException",
 }
 _MISSING = {"404", "NoSuchKey", "NotFound"}
-_TOO_LATE = {"409", "412", "ConditionalRequestConflict", "PreconditionFailed"}
+_TOO_LATE = {"412", "PreconditionFailed"}
+_IN_CONFLICT = {"409", "ConditionalRequestConflict"}
 _ORIGINAL, _MARK = "original-etag", "variant-key-sha256"
 _TAG: "TagTypeDef" = {"Key": "variant", "Value": "true"}  # by which the lifecycle rule finds what expires
 READ_TIMEOUT_S = 1.5  # with two more tries still within the function's time-out
@@ -66,13 +73,18 @@ class _TooLate(Exception):
     """A condition of the call did not hold."""
 
 
+class _InConflictError(BusyError):
+    """Another call for the same key is under way: the condition was not decided."""
+
+
 class Stored(NamedTuple):
     """An object as HEAD shows it.
 
     Attributes:
         etag: Its ETag.
         size: Its bytes.
-        is_variant: Whether it carries the mark of a variant that was made for the key it lies at.
+        is_variant: Whether it carries the mark of a variant that was made for the key it lies at. Before it
+            is overwritten or deleted, `Bucket.is_tagged` has to agree.
         original_etag: A variant's original's ETag.
     """
 
@@ -177,7 +189,8 @@ class Bucket:
             replaced: The variant that lies there.
 
         Returns:
-            The ETag of what was stored; None if something else lies there by now, which is left alone.
+            The ETag of what was stored; None if something else lies there by now, or is about to, which is
+            left alone.
         """
         condition: dict[str, Any] = {"IfMatch": replaced.etag} if replaced else {"IfNoneMatch": "*"}
         try:
@@ -192,12 +205,15 @@ class Bucket:
                     Tagging=f"{_TAG['Key']}={_TAG['Value']}",
                     **condition,
                 )
-        except (_TooLate, NotFoundError):  # S3 answers 404 where there is nothing to match any more
+        # S3 answers 404 where there is nothing to match any more.
+        except (_TooLate, _InConflictError, NotFoundError):
             return None
         return stored["ETag"]
 
     def delete(self, key: str, etag: str) -> bool:
-        """Delete a variant; whether it was still the one with that ETag."""
+        """Delete a variant; whether it was still the one with that ETag, and tagged."""
+        if not self.is_tagged(key):
+            return False
         try:
             with _translated():
                 client("s3", read_timeout=READ_TIMEOUT_S).delete_object(
@@ -206,6 +222,19 @@ class Bucket:
         except (_TooLate, NotFoundError):
             return False
         return True
+
+    def is_tagged(self, key: str) -> bool:
+        """Whether an object has the tag by which variants expire: what is marked, but has not, is a person's.
+
+        True where there is nothing any more: the condition of the write that follows does not hold then.
+        """
+        try:
+            with _translated():
+                s3 = client("s3", read_timeout=READ_TIMEOUT_S)
+                tags = s3.get_object_tagging(Bucket=self.name, Key=key)["TagSet"]
+        except NotFoundError:
+            return True
+        return _TAG in tags
 
     def keep(self, key: str) -> bool:
         """Take the tag by which variants expire off an object, and no other; whether it had it."""
@@ -249,6 +278,8 @@ def _translated() -> Iterator[None]:
             raise _not_found() from None
         if code in _TOO_LATE:
             raise _TooLate from None
+        if code in _IN_CONFLICT:
+            raise _InConflictError("storage_busy", "The storage is busy; try again in a moment.") from error
         if code == "InvalidRange":
             raise BadImageError("empty", "The original is empty.") from None
         if code in _THROTTLED or status >= 500 or status == 429:

@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -43,11 +44,35 @@ def test_the_key_of_a_deleted_original_is_taken_as_it_is(
     assert not [key for key in stored.objects if "Ørsted" in key]
 
 
-def test_the_event_of_a_variant_is_ignored(stored: MemoryS3, event: Recorded, context: Any) -> None:
+def test_the_event_of_a_fresh_variant_changes_nothing(
+    stored: MemoryS3, event: Recorded, context: Any
+) -> None:
+    etag = hashlib.md5(b"an original", usedforsecurity=False).hexdigest()
+    stored.make_variant("300x300/blue_marble.jpg", etag)
     before = dict(stored.objects)
     assert invalidate.handler(event("invalidate_variant_created"), context) == {"deleted": 0, "kept": 0}
     assert stored.objects == before
-    assert [call for call, _ in stored.calls] == ["head_object"]
+    assert [call for call, _ in stored.calls] == ["head_object", "head_object"]
+
+
+@pytest.mark.parametrize("original", ["another", "none"])
+def test_the_event_of_a_stale_variant_deletes_it(
+    stored: MemoryS3, event: Recorded, context: Any, original: str
+) -> None:
+    if original == "none":
+        del stored.objects["blue_marble.jpg"]
+    before = set(stored.objects)
+    assert invalidate.handler(event("invalidate_variant_created"), context) == {"deleted": 1, "kept": 0}
+    assert before - set(stored.objects) == {"300x300/blue_marble.jpg"}
+
+
+def test_a_throttled_look_at_a_variant_fails_the_event(
+    stored: MemoryS3, event: Recorded, context: Any
+) -> None:
+    throttled = client_error("SlowDown", 503)
+    stored.before["head_object"] = [lambda: None, throttled]
+    with pytest.raises(BusyError):
+        invalidate.handler(event("invalidate_variant_created"), context)
 
 
 def test_a_second_delivery_changes_nothing(stored: MemoryS3, event: Recorded, context: Any) -> None:
@@ -66,10 +91,13 @@ def test_a_variant_of_the_present_original_stays(stored: MemoryS3, event: Record
     assert fresh in stored.objects
 
 
+@pytest.mark.parametrize(
+    "failure", [client_error("InternalError", 500), client_error("ConditionalRequestConflict", 409)]
+)
 def test_a_variant_that_is_not_deleted_fails_the_event(
-    stored: MemoryS3, event: Recorded, context: Any
+    stored: MemoryS3, event: Recorded, context: Any, failure: Exception
 ) -> None:
-    stored.before["delete_object"] = [client_error("InternalError", 500)]
+    stored.before["delete_object"] = [failure]
     with pytest.raises(BusyError):
         invalidate.handler(event("invalidate_original_replaced"), context)
     invalidate.handler(event("invalidate_original_replaced"), context)

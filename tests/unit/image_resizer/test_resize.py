@@ -340,6 +340,28 @@ def test_what_wrote_meanwhile_is_found_after_a_conflict(s3: MemoryS3, ask: Any) 
     assert s3.variants() == [f"300x300/{MARBLE}"]
 
 
+def test_a_name_in_conflict_all_the_while_is_busy(s3: MemoryS3, ask: Any) -> None:
+    s3.before["put_object"] = [client_error("ConditionalRequestConflict", 409)] * 3
+    answer = ask(f"300x300/{MARBLE}")
+    assert (answer.statusCode, answer.headers["Retry-After"]) == (503, "1")
+    assert not s3.variants()
+
+
+def test_a_conflict_while_taking_back_is_busy(s3: MemoryS3, ask: Any) -> None:
+    s3.before["put_object"] = [lambda: s3.upload(MARBLE, jpeg(400, 400))]
+    s3.before["delete_object"] = [client_error("ConditionalRequestConflict", 409)]
+    answer = ask(f"300x300/{MARBLE}")
+    assert (answer.statusCode, code(answer)) == (503, "storage_busy")
+
+
+@pytest.mark.parametrize("failure", [client_error("SlowDown", 503), client_error("AccessDenied", 403)])
+def test_a_variant_is_taken_back_when_the_last_look_fails(s3: MemoryS3, ask: Any, failure: Exception) -> None:
+    s3.before["put_object"] = [lambda: s3.before.update(head_object=[failure])]
+    assert ask(f"300x300/{MARBLE}").statusCode in (500, 503)
+    assert "put_object" in [call for call, _ in s3.calls]
+    assert not s3.variants()
+
+
 def test_an_original_replaced_while_we_worked_is_made_again(s3: MemoryS3, ask: Any) -> None:
     green = encode(Image.new("RGB", (400, 400), (0, 255, 0)), "JPEG")
     s3.before["put_object"] = [lambda: s3.upload(MARBLE, green)]

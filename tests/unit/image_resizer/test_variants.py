@@ -1,4 +1,6 @@
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -42,9 +44,16 @@ def test_every_request_leads_to_one_of_the_enumerated_variants(path: str, ladder
     assert len(stored) <= max_variants(ladder)
 
 
-def test_the_bound_is_exact_and_variants_have_names_of_their_own() -> None:
-    names = {variant.segment for variant in stored_variants(LADDER)}
-    assert len(names) == max_variants(LADDER) == 1600
+@pytest.mark.parametrize(("ladder", "bound"), [(LADDER, 1600), ((25, 50, 100, 200), 280)])
+def test_the_bound_is_exact_and_variants_have_names_of_their_own(ladder: tuple[int, ...], bound: int) -> None:
+    names = {variant.segment for variant in stored_variants(ladder)}
+    assert len(names) == max_variants(ladder) == bound
+
+
+def test_the_document_states_the_bounds() -> None:
+    document = (Path(__file__).parents[3] / "docs/image_resizer.md").read_text()
+    [stated] = re.findall(r"variants: ([0-9,]+) for the default ladder, ([0-9,]+)\sfor four rungs", document)
+    assert stated == (f"{max_variants(LADDER):,}", f"{max_variants((25, 50, 100, 200)):,}")
 
 
 def test_every_stored_variant_is_canonical() -> None:
