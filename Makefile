@@ -18,6 +18,14 @@ export SAM_CLI_TELEMETRY := 0
 # Environments are compiled when they are made. Beside our own sources bytecode would change what `sam build` hashes.
 export PYTHONDONTWRITEBYTECODE := 1
 
+# What people give, as one word of the shell: $(call quoted,STACK). Neither make nor the shell expands it.
+quoted = '$(subst ','\'',$(value $(1)))'
+unexport STACK EMAIL FILE ENV
+# An option that a variable turns on, and 0 or `no` does not: $(call option,REMOVE,--remove)
+option = $(if $(filter-out 0 no false off,$(value $(1))),$(2))
+# An option with what people give; nothing where they give nothing.
+given = $(if $(value $(1)),$(2) $(call quoted,$(1)))
+
 .PHONY: help
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,15 +58,13 @@ lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upg
 	  --no-emit-index-url --no-emit-find-links $(UPGRADE) requirements/search.in -o requirements/search.txt
 
 # ---- run
-PORT ?= 4566
-
 .PHONY: demo
 demo: setup ## Deploy the suite to the local engine and drive every application (PORT=4566, SCALE=full)
-	@$(PY) -m local.demo --port $(PORT) $(if $(filter full,$(SCALE)),--full)
+	@$(PY) -m local.demo $(call given,PORT,--port) $(if $(filter full,$(SCALE)),--full)
 
 .PHONY: up down status logs
 up: setup ## Start the local engine with the suite on it (PORT=4566)
-	@$(PY) -m local.cli up --port $(PORT)
+	@$(PY) -m local.cli up $(call given,PORT,--port)
 down: $(TOOLS) ## Stop the local engine and wipe what it holds
 	@$(PY) -m local.cli down
 status: $(TOOLS) ## Say whether the engine is up, and where everything is
@@ -73,20 +79,24 @@ feed: setup ## Put traffic on the log stream of the suite that is up (RATE=100 S
 # ---- social stream
 .PHONY: feed-posts redrive
 feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1, ENCRYPT=1)
-	@PYTHONPATH=layers/shared $(PY) -m local.feed_posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(if $(FILE),--file $(FILE)) $(if $(LIVE),--live) $(if $(ENCRYPT),--encrypt)
+	@PYTHONPATH=layers/shared $(PY) -m local.feed_posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(call given,FILE,--file) $(call option,LIVE,--live) $(call option,ENCRYPT,--encrypt)
 redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
-	@$(PY) -m local.redrive $(if $(STACK),--stack $(STACK))
+	@$(PY) -m local.redrive $(call given,STACK,--stack)
 
 # ---- people
-.PHONY: operator
+.PHONY: clients operator
+clients: setup ## Companies and applications of the authentication (DO="list", add, add-key, ...; STACK=suite-prod on AWS)
+	@$(PY) -m local.auth_clients $(call given,STACK,--stack) $(or $(value DO),$(error say what: make clients DO=list, or DO=--help))
 operator: setup ## Let somebody read the operators' pages of a stack on AWS (EMAIL=ada@example.org STACK=suite-prod, REMOVE=1)
-	@$(PY) -m ops.operators $(or $(STACK),$(error say which stack: make operator STACK=suite-prod EMAIL=ada@example.org)) \
-	  $(or $(EMAIL),$(error say who: make operator STACK=suite-prod EMAIL=ada@example.org)) $(if $(REMOVE),--remove)
+	@$(if $(value STACK),,$(error say which stack: make operator STACK=suite-prod EMAIL=ada@example.org))
+	@$(if $(value EMAIL),,$(error say who: make operator STACK=suite-prod EMAIL=ada@example.org))
+	@$(PY) -m ops.operators $(call option,REMOVE,--remove) -- $(call quoted,STACK) $(call quoted,EMAIL)
 
 # ---- EC2 monitor
 .PHONY: dashboards
 dashboards: setup ## Put index template and dashboards on the OpenSearch domain of a stack on AWS (STACK=suite-prod)
-	@PYTHONPATH=layers/shared $(PY) -m local.import_dashboards --stack $(or $(STACK),$(error say which: make dashboards STACK=suite-prod))
+	@$(if $(value STACK),,$(error say which: make dashboards STACK=suite-prod))
+	@PYTHONPATH=layers/shared $(PY) -m local.import_dashboards $(call given,STACK,--stack)
 
 # ---- prove
 TESTS ?=
@@ -159,6 +169,8 @@ ENV ?= default
 
 .PHONY: deploy
 deploy: $(TOOLS) ## Build for AWS, deploy and publish the pages (ENV=staging)
-	@$(PY) -m ops.names $(ENV)
-	@wheels=$$($(PY) -m ops.settings $(ENV) Architecture); stack=$$($(PY) -m ops.settings $(ENV) stack_name); \
-	  WHEELS=$$wheels sam build --config-env $(ENV) --cache-dir .aws-sam/cache-$$wheels && sam deploy --config-env $(ENV) && $(PY) -m local.publish $$stack
+	@env=$(call quoted,ENV); $(PY) -m ops.names "$$env"; \
+	  wheels=$$($(PY) -m ops.settings "$$env" Architecture); stack=$$($(PY) -m ops.settings "$$env" stack_name); \
+	  region=$$($(PY) -m ops.settings "$$env" region); export AWS_REGION=$$region AWS_DEFAULT_REGION=$$region; \
+	  WHEELS=$$wheels sam build --config-env "$$env" --cache-dir .aws-sam/cache-$$wheels; \
+	  sam deploy --config-env "$$env"; $(PY) -m local.publish "$$stack"

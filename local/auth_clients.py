@@ -1,8 +1,9 @@
-"""Register client companies and applications at the central authentication; the same on AWS and locally.
+"""Register client companies and applications at the central authentication, on AWS or on the local engine.
 
-``python -m local.auth_clients STACK add shop --company shop --title "The Shop" --key public.pem
---scopes accounts`` makes the API key, prints it, puts it on the usage plan, and stores what functions need.
-``list``, ``add-key``, ``remove-key`` and ``remove`` do what they say; functions notice within half a minute.
+``make clients STACK=suite-prod DO='add shop --company shop --title "The Shop" --key public.pem --scopes
+accounts'`` makes the API key, prints it, puts it on the usage plan, and stores what functions need. ``list``,
+``add-key``, ``remove-key`` and ``remove`` do what they say; functions notice within half a minute. Without
+STACK it is for the local suite that is up.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from ops.stacks import outputs_of
+from local.target import target
+from ops.stacks import CommandError, reported
 
 __all__ = ["SCOPES", "ClientError", "public_jwk", "register", "remove"]
 
@@ -185,7 +186,8 @@ def _list(factory: Factory, outputs: Mapping[str, str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="local.auth_clients", description=__doc__)
-    parser.add_argument("stack", help="name of the deployed stack")
+    parser.add_argument("--stack", help="a stack on AWS instead of the local one")
+    parser.add_argument("--region", help="AWS_REGION or the profile's by default")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="show the clients")
     add = commands.add_parser("add", help="register a client, or replace what is registered of it")
@@ -211,11 +213,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@reported
 def main() -> int:
     """Dispatch the command line."""
     asked = _parser().parse_args()
-    factory: Any = boto3.client
-    outputs = outputs_of(asked.stack, factory)
+    factory, outputs = target(asked.stack, asked.region)
     try:
         if asked.command == "list":
             _list(factory, outputs)
@@ -239,9 +241,8 @@ def main() -> int:
             else:
                 record["keys"] = [key for key in record["keys"] if key["kid"] != asked.key]
             _store(factory, outputs, asked.client, record)
-    except ClientError as error:
-        print(f"not registered: {error}", file=sys.stderr)
-        return 1
+    except (ClientError, OSError) as error:  # a key's file that is not there
+        raise CommandError(f"not registered: {error}") from error
     return 0
 
 

@@ -10,17 +10,17 @@ from rich.console import Console
 from local.deploy import STACK, SamError, build, deploy
 from local.process import ROOT, EngineError, EngineProcess
 from local.publish import publish
-from ops.stacks import outputs_of
+from ops.stacks import CommandError, outputs_of
 
 STATE = ROOT / ".local"
 
 
-def up(port: int, console: Console) -> int:
+def up(port: int | None, console: Console) -> int:
     """Start the engine, deploy the suite, publish the pages."""
-    engine = EngineProcess.find(STATE)
-    if engine is None:
-        with console.status("starting the engine"):
-            engine = EngineProcess.start(STATE, port=port)
+    with console.status("starting the engine"):
+        engine, remark = EngineProcess.find_or_start(STATE, port)
+    if remark:
+        console.print(remark, highlight=False, soft_wrap=True)
     with console.status("sam build"):
         build(STATE / "build.log")
     with console.status("sam deploy"):
@@ -81,7 +81,7 @@ def main() -> int:
     """Dispatch the command line."""
     parser = argparse.ArgumentParser(prog="local.cli", description=__doc__)
     parser.add_argument("command", choices=["up", "down", "status", "logs"])
-    parser.add_argument("--port", type=int, default=4566)
+    parser.add_argument("--port", type=int, help="port of an engine that is not up yet (4566)")
     arguments = parser.parse_args()
     STATE.mkdir(exist_ok=True)
     console = Console()
@@ -89,7 +89,7 @@ def main() -> int:
         if arguments.command == "up":
             return up(arguments.port, console)
         return {"down": down, "status": status, "logs": logs}[arguments.command](console)
-    except (EngineError, SamError) as error:
+    except (EngineError, SamError, CommandError) as error:
         console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         return 1
 

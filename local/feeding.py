@@ -6,7 +6,7 @@ from local.deploy import STACK
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.process import ROOT, EngineError, EngineProcess
 from local.suite import Suite
-from ops.stacks import outputs_of
+from ops.stacks import CommandError, outputs_of
 
 __all__ = ["suite_to_feed"]
 
@@ -15,13 +15,13 @@ def suite_to_feed() -> Suite | None:
     """Return the suite that is up, and print where to look at it; None, with a sentence, if none is."""
     try:
         engine = EngineProcess.find(ROOT / ".local")
-    except EngineError as error:
+        if engine is None:
+            print("The engine is down. `make up` starts it.")
+            return None
+        suite = Suite(engine, outputs_of(STACK, engine.client))
+    except (EngineError, CommandError) as error:
         print(error)
         return None
-    if engine is None:
-        print("The engine is down. `make up` starts it.")
-        return None
-    suite = Suite(engine, outputs_of(STACK, engine.client))
     PersonAt(suite, DEMO_EMAIL, DEMO_PASSWORD)
     print(f"Look at it: {suite['WebUrl']}/insights/ (sign in as {DEMO_EMAIL}, {DEMO_PASSWORD})")
     return suite

@@ -13,11 +13,8 @@ import secrets
 import sys
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
 from local.process import ROOT
-from ops.stacks import outputs_of
+from ops.stacks import CommandError, clients, outputs_of, region_of, reported
 from shared.signed_http import Answer, SignedHttp, UnreachableError
 
 __all__ = ["OBJECTS", "TEMPLATE", "RefusedError", "import_objects", "put_template"]
@@ -87,25 +84,27 @@ def _kind(error: dict[str, Any]) -> str:
     return str(error.get("error", {}).get("type", "no reason"))
 
 
+@reported
 def main() -> int:
     """Import for the stack named on the command line; its exit status."""
     parser = argparse.ArgumentParser(prog="local.import_dashboards", description=__doc__)
     parser.add_argument("--stack", required=True, help="name of the deployed stack")
-    stack = parser.parse_args().stack
+    parser.add_argument("--region", help="AWS_REGION or the profile's by default")
+    arguments = parser.parse_args()
+    region = region_of(arguments.region)
+    outputs = outputs_of(arguments.stack, clients(region))
+    if "Ec2SearchUrl" not in outputs:
+        raise CommandError(
+            f"{arguments.stack} has no OpenSearch domain: deploy it with EnableOpenSearch=true"
+        )
+    address = outputs["Ec2SearchUrl"]
+    domain = SignedHttp(address, "es", region)
     try:
-        client: Any = boto3.client
-        outputs = outputs_of(stack, client)
-        if "Ec2SearchUrl" not in outputs:
-            print(f"{stack} has no OpenSearch domain: deploy it with EnableOpenSearch=true", file=sys.stderr)
-            return 1
-        address = outputs["Ec2SearchUrl"]
-        domain = SignedHttp(address, "es", str(boto3.Session().region_name))
         put_template(domain)
         print(f"index template put; {import_objects(domain)} saved objects imported")
-        print(f"{address}/_dashboards/app/dashboards#/view/ec2-who-changes-what")
-    except (RefusedError, UnreachableError, ClientError, BotoCoreError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+    except (RefusedError, UnreachableError) as error:
+        raise CommandError(f"{type(error).__name__}: {error}") from error
+    print(f"{address}/_dashboards/app/dashboards#/view/ec2-who-changes-what")
     return 0
 
 

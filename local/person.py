@@ -8,6 +8,7 @@ from contextlib import suppress
 import requests
 
 from local.suite import Suite
+from ops.operators import GROUP
 
 __all__ = ["DEMO_EMAIL", "DEMO_PASSWORD", "PersonAt"]
 
@@ -34,7 +35,7 @@ class PersonAt:
         with suppress(people.exceptions.UsernameExistsException):
             people.admin_create_user(UserPoolId=pool, Username=email, MessageAction="SUPPRESS")
         if operator:
-            people.admin_add_user_to_group(UserPoolId=pool, Username=email, GroupName="operators")
+            people.admin_add_user_to_group(UserPoolId=pool, Username=email, GroupName=GROUP)
         people.admin_set_user_password(
             UserPoolId=pool, Username=email, Password=self.password, Permanent=True
         )

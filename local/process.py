@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import os
@@ -9,10 +10,12 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,9 @@ __all__ = ["ACCOUNT", "REGION", "ROOT", "EngineError", "EngineProcess", "aws_env
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+PORT = 4566
 _STATE_FILE = "engine.json"
+_LOCK_FILE = "engine.lock"
 _MAKING = threading.Lock()  # boto3's default session makes one client at a time
 
 
@@ -63,7 +68,8 @@ class EngineProcess:
 
     Ports and process ids are used again, and state files outlive a crash. So an engine has a random id: it
     answers it, its command line and its workers' environments name it, and nothing is done to a port or to a
-    process that does not prove to be the engine's.
+    process that does not prove to be the engine's. A copied checkout has a copy of the state file: file and
+    engine name their directory, too, and in another one the file says nothing.
 
     Attributes:
         directory: Folder of its log and its state file.
@@ -113,10 +119,25 @@ class EngineProcess:
                 not answer in time; says why.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        if cls.find(directory) is not None:
-            raise EngineError(f"an engine of {directory} is running already")
-        if (crashed := cls.recorded(directory)) is not None:
-            crashed.stop()
+        with _locked(directory):
+            if cls._found(directory) is not None:
+                raise EngineError(f"an engine of {directory} is running already")
+            if (crashed := cls.recorded(directory)) is not None:
+                crashed._end()
+                crashed._remove_state()
+            return cls._start(directory, port, bare, iam, also_bind, settings or {}, timeout)
+
+    @classmethod
+    def _start(
+        cls,
+        directory: Path,
+        port: int | None,
+        bare: bool,
+        iam: bool,
+        also_bind: str,
+        settings: dict[str, str],
+        timeout: float,
+    ) -> EngineProcess:
         chosen = port or free_port()
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -155,7 +176,7 @@ class EngineProcess:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "ENGINE_FUNCTIONS_PYTHON": str(functions_python),
-            **(settings or {}),
+            **settings,
         }
         command = [str(ROOT / ".venv/engine/bin/python"), "-m", "local.engine", "--port", str(chosen)]
         command += ["--id", engine_id, "--directory", str(directory.resolve())]
@@ -176,13 +197,30 @@ class EngineProcess:
                     raise EngineError(f"the engine did not start:\n{tail}")  # noqa: TRY301
                 time.sleep(0.05)
         except BaseException:  # Ctrl-C too
-            engine.stop()
+            engine._end()
+            engine._remove_state()
             raise
         return engine
 
     @classmethod
+    def find_or_start(cls, directory: Path, port: int | None) -> tuple[EngineProcess, str]:
+        """Return the directory's engine, and a remark if it is up at another port than the one asked for.
+
+        Raises:
+            EngineError: As of :meth:`find` and :meth:`start`.
+        """
+        engine = cls.find(directory)
+        if engine is None:
+            return cls.start(directory, port=port or PORT), ""
+        if port in (None, engine.port):
+            return engine, ""
+        return engine, f"The engine is up at {engine.endpoint}: PORT={port} counts after a `make down` only."
+
+    @classmethod
     def recorded(cls, directory: Path) -> EngineProcess | None:
         """Return the engine that the state file in ``directory`` names, whether or not it still runs.
+
+        None if there is no such file, or if it is another directory's: the copy of a checkout has one.
 
         Raises:
             EngineError: The state file does not name an engine.
@@ -190,9 +228,10 @@ class EngineProcess:
         path = directory / _STATE_FILE
         try:
             state = json.loads(path.read_text())
-            return cls(
+            engine = cls(
                 directory, int(state["port"]), int(state["pid"]), str(state["id"]), Path(state["temporary"])
             )
+            return engine if state["directory"] == str(directory.resolve()) else None
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -205,9 +244,18 @@ class EngineProcess:
     def find(cls, directory: Path) -> EngineProcess | None:
         """Return the engine that was started with ``directory``, or None if it does not run any more.
 
+        One that somebody is starting is waited for.
+
         Raises:
             EngineError: The state file does not name an engine, or the engine runs and does not answer.
         """
+        if cls.recorded(directory) is None:
+            return None
+        with _locked(directory):
+            return cls._found(directory)
+
+    @classmethod
+    def _found(cls, directory: Path) -> EngineProcess | None:
         engine = cls.recorded(directory)
         if engine is None or engine.answers():
             return engine
@@ -219,14 +267,26 @@ class EngineProcess:
         return None
 
     def _write_state(self) -> None:
-        state = {"id": self.id, "port": self.port, "pid": self.pid, "temporary": str(self.temporary)}
+        state = {
+            "id": self.id, "port": self.port, "pid": self.pid, "temporary": str(self.temporary),
+            "directory": str(self.directory.resolve()),
+        }  # fmt: skip
         new = self.directory / f"{_STATE_FILE}.new"
         new.write_text(json.dumps(state))
         new.replace(self.directory / _STATE_FILE)  # whole or not at all, whenever this process is killed
 
+    def _remove_state(self) -> None:
+        """Remove the state file if it is this engine's, not of one that was started since."""
+        with suppress(EngineError):  # a damaged one is no engine's, and stays for somebody to look at
+            recorded = self.recorded(self.directory)
+            if recorded is not None and recorded.id == self.id:
+                (self.directory / _STATE_FILE).unlink()
+
     def answers(self) -> bool:
         """Tell whether this engine, and no other, answers at its port."""
-        return bool(self.id) and _identity_at(self.port).get("id") == self.id
+        told = _identity_at(self.port)
+        directory = str(self.directory.resolve())
+        return bool(self.id) and (told.get("id"), told.get("directory")) == (self.id, directory)
 
     def require(self) -> None:
         """Raise :class:`EngineError` unless this engine, and no other, answers at its port."""
@@ -262,6 +322,13 @@ class EngineProcess:
         Raises:
             EngineError: It could not be ended.
         """
+        ran = self._end()
+        if self.directory.is_dir():
+            with _locked(self.directory):
+                self._remove_state()
+        return ran
+
+    def _end(self) -> bool:
         mine: set[psutil.Process] = set()
         for kill in (False, True):
             signalled: set[psutil.Process] = set()
@@ -282,7 +349,6 @@ class EngineProcess:
             raise EngineError(f"the engine at {self.endpoint} (process {self.pid}) cannot be ended")
         if self.temporary is not None and self.temporary.name == _temporary_name(self.id):
             shutil.rmtree(self.temporary, ignore_errors=True)
-        (self.directory / _STATE_FILE).unlink(missing_ok=True)
         return bool(mine)
 
     def now_used_by(self) -> str:
@@ -308,6 +374,21 @@ class EngineProcess:
         if any(process.pid == self.pid and self.id in _command(process) for process in group):
             return [process for process in group if _runs(process)]
         return [process for process in group if _temporary_name(self.id) in _environment(process)]
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Be the only one who starts, finds or forgets the engine of a directory; wait for whoever else does.
+
+    The system releases the lock of a process that is killed.
+    """
+    with (directory / _LOCK_FILE).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another command that starts the engine of {directory}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _group_of(process: psutil.Process) -> int | None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import mimetypes
+import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
 from ops.paths import ROOT
-from ops.stacks import Client, outputs_of
+from ops.stacks import Client, clients, outputs_of, reported
 
 __all__ = ["publish"]
 
@@ -38,7 +38,7 @@ def publish(outputs: dict[str, str], client: Client) -> int:
 
     Args:
         outputs: The stack's outputs.
-        client: Gives the boto3 client of a service: ``boto3.client``, or an engine's.
+        client: Gives the boto3 client of a service.
     """
     s3 = client("s3")
     written = 0
@@ -91,14 +91,18 @@ def _status(error: ClientError) -> int:
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
-def main() -> None:
-    """Publish for the stack named on the command line."""
+@reported
+def main() -> int:
+    """Publish for the stack named on the command line; its exit status."""
     parser = argparse.ArgumentParser(prog="local.publish", description=__doc__)
     parser.add_argument("stack", help="name of the deployed stack")
-    client: Any = boto3.client
-    outputs = outputs_of(parser.parse_args().stack, client)
+    parser.add_argument("--region", help="AWS_REGION or the profile's by default")
+    arguments = parser.parse_args()
+    client = clients(arguments.region)
+    outputs = outputs_of(arguments.stack, client)
     print(f"{publish(outputs, client)} objects published; pages: {outputs['WebUrl']}/")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,16 +12,12 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import boto3
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from local.deploy import STACK
-from local.process import ROOT, EngineError, EngineProcess
-from ops.stacks import outputs_of
+from local.target import target
+from ops.stacks import Client, reported
 
 __all__ = ["Redriven", "redrive"]
-
-type Client = Callable[[str], Any]
 
 
 class Redriven(NamedTuple):
@@ -86,23 +82,14 @@ def _posts(body: str) -> list[Any] | None:
     return posts if isinstance(posts, list) else None
 
 
+@reported
 def main() -> int:
     """Redrive; 1 if there is no suite, or if messages stay."""
     parser = argparse.ArgumentParser(prog="local.redrive", description=__doc__)
     parser.add_argument("--stack", help="a stack on AWS instead of the local one")
-    stack = parser.parse_args().stack
-    client: Client = boto3.client  # type: ignore[assignment]
-    if stack is None:
-        try:
-            engine = EngineProcess.find(ROOT / ".local")
-        except EngineError as error:
-            print(error)
-            return 1
-        if engine is None:
-            print("The engine is down. `make up` starts it.")
-            return 1
-        client = engine.client
-    outputs = outputs_of(stack or STACK, client)
+    parser.add_argument("--region", help="AWS_REGION or the profile's by default")
+    arguments = parser.parse_args()
+    client, outputs = target(arguments.stack, arguments.region)
     queue, function = outputs["SocialDeadLetterQueueUrl"], outputs["SocialWriteFunctionName"]
     count = waiting(client, queue)
     with Progress(TextColumn("messages"), BarColumn(), MofNCompleteColumn()) as progress:

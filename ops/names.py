@@ -8,20 +8,22 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from bisect import bisect
 from collections.abc import Mapping
 
-import boto3
-
 from ops.settings import overrides, setting
+from ops.stacks import CommandError, reported
 from ops.template import Place, Resource, TemplateError, deployed
 
-__all__ = ["longest_stack_name", "problem_of", "problems_of_stack_name"]
+__all__ = ["longest_stack_name", "problem_of", "problems_of_stack_name", "refusal"]
 
 # Longest name and its characters, by type. Buckets:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; Cognito's domains: "can't use
 # the text aws, amazon, or cognito",
-# https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-assign-domain-prefix.html; the
-# others: the API reference of each service's Create call.
+# https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-assign-domain-prefix.html;
+# parameters of SSM: "A parameter name can't be prefixed with "aws" or "ssm" (case-insensitive)",
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html, which does not say
+# whether a leading slash makes it another name; the others: the API reference of each service's Create call.
 LIMITS: dict[str, tuple[int, str]] = {
     "AWS::ApiGateway::Stage": (128, r"\w+"),
     "AWS::Athena::WorkGroup": (128, r"[a-zA-Z0-9._-]+"),
@@ -48,7 +50,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "AWS::QuickSight::DataSource": (512, r"[\w-]+"),
     "AWS::S3::Bucket": (63, r"(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9](?:[a-z0-9-]*[a-z0-9])(?<!-s3alias)"),
     "AWS::SES::EmailIdentity": (320, r".+"),
-    "AWS::SSM::Parameter": (1011, r"/?[a-zA-Z0-9_./-]+"),
+    "AWS::SSM::Parameter": (1011, r"(?!/?(?i:aws|ssm))/?[a-zA-Z0-9_./-]+"),
 }
 LONGEST_REGION = "ap-northeast-1"  # and others of 14 characters
 
@@ -78,31 +80,60 @@ def problems_of_stack_name(stack: str, region: str, parameters: Mapping[str, str
 
 def longest_stack_name(region: str, parameters: Mapping[str, str]) -> int:
     """The most characters that a stack's name may have."""
-    return max(
-        length for length in range(1, 64) if not problems_of_stack_name("s" * length, region, parameters)
+    # Physical names grow with the stack's: what is too long stays too long.
+    return bisect(
+        range(1, 64), 0, key=lambda length: len(problems_of_stack_name("s" * length, region, parameters))
     )
 
 
+# What is wrong with a stack's name, for people: the services' rules, by what they make of the name.
+_REASONS = {
+    r"(?!.*(aws|amazon|cognito)).*": "contains aws, amazon or cognito",
+    r"(?!ssm|aws).*": "begins with ssm or aws, as names of SSM parameters must not",
+    r"[a-z0-9-]*": "has a character that is neither a lower-case letter nor a digit nor a hyphen",
+    r"[a-z].*": "does not begin with a letter",
+}
+
+
+def refusal(stack: str, region: str, parameters: Mapping[str, str]) -> str:
+    """One sentence on why a stack of this name cannot be deployed, or nothing."""
+    problems = problems_of_stack_name(stack, region, parameters)
+    if not problems:
+        return ""
+    most = longest_stack_name(region, parameters)
+    reasons = [reason for pattern, reason in _REASONS.items() if not re.fullmatch(pattern, stack)]
+    if 0 < most < len(stack):
+        reasons.append(f"has {len(stack)} characters")
+    if not reasons:  # by logical ids: physical names have an account's number in them, which is invented here
+        named = ", ".join(problem.split()[0] for problem in problems)
+        return f"the stack name {stack!r} would give names that services do not take to {named}"
+    return (
+        f"the stack name {stack!r} {' and '.join(reasons)}: stack names are lower-case letters, digits and "
+        f"hyphens, a letter first, at most {most} characters in {region}, must not contain aws, amazon or "
+        "cognito, and must not begin with ssm"
+    )
+
+
+@reported
 def main() -> int:
     """Check the stack's name of an environment of samconfig.toml; 1 if it cannot be deployed."""
     parser = argparse.ArgumentParser(prog="ops.names", description=__doc__)
     parser.add_argument("environment", help="of samconfig.toml, such as staging")
-    parser.add_argument("--region", default=boto3.Session().region_name, help="the profile's by default")
+    parser.add_argument("--region", help="samconfig's, AWS_REGION or the profile's by default")
     arguments = parser.parse_args()
-    if not arguments.region:
-        print("no AWS region: set AWS_REGION, or a region in your profile", file=sys.stderr)
-        return 1
+    environment = arguments.environment
+    if setting(environment, "Target") != "aws":
+        raise CommandError(
+            f"[{environment}] is not for AWS (its Target is not aws): `make up` deploys locally"
+        )
+    region = arguments.region or setting(environment, "region")
     try:
-        stack, parameters = setting(arguments.environment, "stack_name"), overrides(arguments.environment)
-        problems = problems_of_stack_name(stack, arguments.region, parameters)
-    except KeyError:
-        print(f"samconfig.toml has no environment {arguments.environment}", file=sys.stderr)
-        return 1
+        refused = refusal(setting(environment, "stack_name"), region, overrides(environment))
     except TemplateError as error:
-        problems = [str(error)]
-    for problem in problems:
-        print(f"{stack} cannot be deployed in {arguments.region}: {problem}", file=sys.stderr)
-    return 1 if problems else 0
+        raise CommandError(f"[{environment}] in samconfig.toml: {error}") from error
+    if refused:
+        raise CommandError(f"{refused}; change stack_name of [{environment}] in samconfig.toml")
+    return 0
 
 
 if __name__ == "__main__":

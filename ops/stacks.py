@@ -1,16 +1,85 @@
-"""Deployed stacks, on AWS or on an engine."""
+"""Deployed stacks, on AWS or on an engine; how the commands reach them, and how they report what fails."""
 
 from __future__ import annotations
 
+import functools
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Client", "outputs_of"]
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+__all__ = ["Client", "CommandError", "Outputs", "clients", "outputs_of", "region_of", "reported"]
 
 type Client = Callable[[str], Any]
 
 
-def outputs_of(stack: str, client: Client) -> dict[str, str]:
-    """Return the outputs of a deployed stack by name."""
-    description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
+class CommandError(Exception):
+    """A command cannot do what it is asked for; the text is one line for whoever asked."""
+
+
+class Outputs(dict[str, str]):
+    """The outputs of a deployed stack by name; one that is not there is a :class:`CommandError`."""
+
+    def __init__(self, stack: str, outputs: dict[str, str]) -> None:
+        super().__init__(outputs)
+        self._stack = stack
+
+    def __missing__(self, name: str) -> str:
+        raise CommandError(f"{self._stack} has no output {name}: is it this suite's, with that application?")
+
+
+def region_of(named: str | None = None) -> str:
+    """Return the region: the one that is named, or AWS_REGION's, AWS_DEFAULT_REGION's or the profile's.
+
+    boto3 itself reads AWS_DEFAULT_REGION alone
+    (https://docs.aws.amazon.com/boto3/latest/guide/configuration.html), other SDKs and people AWS_REGION.
+
+    Raises:
+        CommandError: There is none.
+        BotoCoreError: AWS_PROFILE names no profile.
+    """
+    region = named or os.environ.get("AWS_REGION") or boto3.Session().region_name
+    if not region:
+        raise CommandError("no AWS region: set AWS_REGION, or a region in your profile")
+    return str(region)
+
+
+def clients(region: str | None = None) -> Client:
+    """Return what gives the boto3 client of a service with the caller's credentials.
+
+    Args:
+        region: As for :func:`region_of`.
+    """
+    client: Any = boto3.Session(region_name=region_of(region)).client
+    return client  # type: ignore[no-any-return]
+
+
+def outputs_of(stack: str, client: Client) -> Outputs:
+    """Return the outputs of a deployed stack by name.
+
+    Raises:
+        CommandError: There is no such stack, or the caller may not look at it.
+    """
+    try:
+        description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        raise CommandError(f"{stack}: {error}") from error
+    outputs = description.get("Outputs", [])
+    return Outputs(stack, {output["OutputKey"]: output["OutputValue"] for output in outputs})
+
+
+def reported(main: Callable[[], int]) -> Callable[[], int]:
+    """Have a command report what it cannot do, and what AWS refuses, as one line and the status 1."""
+
+    @functools.wraps(main)
+    def command() -> int:
+        try:
+            return main()
+        except (CommandError, BotoCoreError, ClientError) as error:
+            print(" ".join(str(error).split()), file=sys.stderr)
+            return 1
+
+    return command

@@ -55,7 +55,7 @@ STATE = ROOT / ".local"
 def main() -> int:
     """Run the demo; 0 if every flow passed."""
     parser = argparse.ArgumentParser(prog="local.demo", description=__doc__)
-    parser.add_argument("--port", type=int, default=4566, help="port of the engine, if it is not up yet")
+    parser.add_argument("--port", type=int, help="port of an engine that is not up yet (4566)")
     parser.add_argument(
         "--full", action="store_true", help="the long form: 100,000 posts through the social stream"
     )
@@ -111,10 +111,12 @@ def _drive(progress: Progress, suite: Suite, name: str) -> Result:
     return result
 
 
-def _up(progress: Progress, port: int, full: bool) -> Suite:
+def _up(progress: Progress, port: int | None, full: bool) -> Suite:
     """Start the engine unless it is up, build, deploy and publish; a bar with a step for each."""
     bar = progress.add_task("engine", total=4)
-    engine = EngineProcess.find(STATE) or EngineProcess.start(STATE, port=port)
+    engine, remark = EngineProcess.find_or_start(STATE, port)
+    if remark:
+        progress.console.print(remark, highlight=False)
     progress.update(bar, advance=1, description="sam build")
     build(STATE / "build.log")
     progress.update(bar, advance=1, description="sam deploy")

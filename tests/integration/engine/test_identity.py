@@ -5,12 +5,14 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,8 @@ class Checkout:
     def record(self, **state: object) -> None:
         """Write a state file."""
         self.state.mkdir(exist_ok=True)
-        (self.state / "engine.json").write_text(json.dumps(state))
+        directory = {"directory": str(self.state.resolve())}
+        (self.state / "engine.json").write_text(json.dumps(directory | state))
 
 
 @pytest.fixture
@@ -198,6 +201,88 @@ def test_two_checkouts_want_one_port(ours: Checkout, start: Start, tmp_path: Pat
     assert theirs.client("s3").list_buckets()["Buckets"] == []
 
 
+def test_a_copied_checkout_has_no_engine(
+    ours: Checkout,
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    engine = start(ours.state)
+    copy = Checkout(tmp_path / "copy", monkeypatch, capsys)
+    shutil.copytree(ours.state, copy.state)
+    assert EngineProcess.find(copy.state) is None
+    assert copy.run("status") == (1, "The engine is down. `make up` starts it.\n")
+    assert copy.run("down") == (0, "The engine is not up.\n")
+    another = start(copy.state)
+    assert another.id != engine.id
+    assert copy.run("down")[0] == 0
+    assert engine.answers()
+    assert EngineProcess.find(ours.state) is not None
+    assert _temporary(engine).exists()
+
+
+def test_two_starts_at_once_make_one_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    together = threading.Barrier(2)
+
+    def begin(_: int) -> EngineProcess | EngineError:
+        together.wait()
+        try:
+            return EngineProcess.start(tmp_path, iam=False)
+        except EngineError as error:
+            return error
+
+    with ThreadPoolExecutor(2) as threads:
+        outcomes = list(threads.map(begin, range(2)))
+    engines = [outcome for outcome in outcomes if isinstance(outcome, EngineProcess)]
+    try:
+        assert [str(outcome) for outcome in outcomes if isinstance(outcome, EngineError)] == [
+            f"an engine of {tmp_path} is running already"
+        ]
+        assert (
+            capsys.readouterr().err == f"waiting for another command that starts the engine of {tmp_path}\n"
+        )
+        recorded = EngineProcess.find(tmp_path)
+        assert recorded is not None
+        assert recorded.id == engines[0].id
+    finally:
+        for engine in engines:
+            engine.stop()
+
+
+def test_an_engine_that_starts_is_waited_for(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        starting = thread.submit(EngineProcess.start, tmp_path, iam=False)
+        try:
+            wait_until((tmp_path / "engine.json").exists, what="the state file")
+            found = EngineProcess.find(tmp_path)
+            assert found is not None
+            assert found.id == starting.result().id
+        finally:
+            starting.result().stop()
+
+
+def test_stop_leaves_the_state_of_a_later_engine(ours: Checkout, start: Start) -> None:
+    engine = start(ours.state)
+    ours.record(id="0123456789abcdef", port=free_port(), pid=2**22, temporary="/nonexistent")
+    engine.stop()
+    later = EngineProcess.recorded(ours.state)
+    assert later is not None
+    assert later.id == "0123456789abcdef"
+
+
+def test_an_unused_port_is_said(tmp_path: Path, start: Start) -> None:
+    engine = start(tmp_path)
+    for port in (None, engine.port):
+        found, remark = EngineProcess.find_or_start(tmp_path, port)
+        assert (found.id, remark) == (engine.id, "")
+    found, remark = EngineProcess.find_or_start(tmp_path, engine.port + 1)
+    assert found.id == engine.id
+    assert remark == (
+        f"The engine is up at {engine.endpoint}: PORT={engine.port + 1} counts after a `make down` only."
+    )
+
+
 class _Agreeable(http.server.BaseHTTPRequestHandler):
     """Answers everything with success, and is no engine."""
 
@@ -212,7 +297,9 @@ class _Agreeable(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>", b'{"id": "another"}'])
+@pytest.mark.parametrize(
+    "body", [b"{}", b"[]", b"<html>", b'{"id": "another"}', b'{"id": "0123456789abcdef", "directory": "/"}']
+)
 def test_a_server_that_is_no_engine_is_left_alone(ours: Checkout, body: bytes) -> None:
     handler = type("Handler", (_Agreeable,), {"body": body})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -255,7 +342,8 @@ def test_a_port_that_speaks_no_http_is_no_engine(ours: Checkout) -> None:
         "[]",
         "null",
         '{"port": 4566, "pid": 1}',
-        '{"id": "a", "port": "x", "pid": 1, "temporary": "/"}',
+        '{"id": "a", "port": "x", "pid": 1, "temporary": "/", "directory": "/"}',
+        '{"id": "a", "port": 4566, "pid": 1, "temporary": "/"}',
     ],
 )
 @pytest.mark.parametrize("command", ["up", "down", "status", "logs", "demo"])

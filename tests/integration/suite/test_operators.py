@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
+from local import auth_clients, target
 from local.deploy import STACK
 from local.person import PersonAt
 from local.process import ROOT, aws_environment
@@ -18,13 +20,16 @@ from local.suite import Suite
 EMAIL = "colleague@example.org"
 
 
+def run(suite: Suite, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as on a stack on AWS, with the region in AWS_REGION alone."""
+    environment = os.environ | aws_environment(suite.engine.endpoint)
+    del environment["AWS_DEFAULT_REGION"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+
+
 def operators(suite: Suite, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command as `make operator` does."""
-    return subprocess.run(
-        [sys.executable, "-m", "ops.operators", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-        env={**os.environ, **aws_environment(suite.engine.endpoint)},
-    )  # fmt: skip
+    return run(suite, sys.executable, "-m", "ops.operators", *arguments)
 
 
 @pytest.fixture
@@ -56,7 +61,8 @@ def test_who_is_signed_in_but_no_operator_is_told_nothing(suite: Suite, panel: s
 
 def test_an_operator_is_made_and_unmade_by_the_command(suite: Suite, nobody: None) -> None:
     made = operators(suite, STACK, EMAIL)
-    assert (made.returncode, "invitation" in made.stdout) == (0, True), made.stderr
+    page = f"{suite['WebUrl']}/insights/"
+    assert made.stdout == f"{EMAIL} is an operator of {page}; Cognito has mailed an invitation\n", made.stderr
     assert PersonAt(suite, EMAIL, operator=False).get("live").status_code == 200
     again = operators(suite, STACK, EMAIL)
     assert (again.returncode, "invitation" in again.stdout) == (0, False)
@@ -65,9 +71,101 @@ def test_an_operator_is_made_and_unmade_by_the_command(suite: Suite, nobody: Non
     assert PersonAt(suite, EMAIL, operator=False).get("live").status_code == 403
 
 
+def test_who_never_signed_in_is_invited_again(suite: Suite, nobody: None) -> None:
+    operators(suite, STACK, EMAIL)
+    mailed = invitations(suite)
+    assert mailed > 0
+    again = operators(suite, STACK, EMAIL)
+    assert (again.returncode, "mailed another invitation" in again.stdout) == (0, True), again.stderr
+    assert invitations(suite) == mailed + 1
+    assert PersonAt(suite, EMAIL, operator=False).get("live").status_code == 200
+    assert operators(suite, STACK, EMAIL).returncode == 0
+    assert invitations(suite) == mailed + 1, "somebody who has signed in is invited"
+
+
+def invitations(suite: Suite) -> int:
+    """How many invitations were mailed to EMAIL."""
+    told = suite.http.get(f"{suite.engine.endpoint}/_ministack/ses/messages").json()["messages"]
+    return sum(EMAIL in message["To"] for messages in told.values() for message in messages)
+
+
+def test_make_operator_takes_an_apostrophe(suite: Suite) -> None:
+    email = "o'brien@example.org"
+    made = run(suite, "make", "operator", f"STACK={STACK}", f"EMAIL={email}", "REMOVE=0")
+    assert made.stdout.startswith(f"{email} is an operator"), made.stderr
+    people, pool = suite.client("cognito-idp"), suite["UserPoolId"]
+    groups = people.admin_list_groups_for_user(UserPoolId=pool, Username=email)["Groups"]
+    assert [group["GroupName"] for group in groups] == ["operators"]
+    people.admin_delete_user(UserPoolId=pool, Username=email)
+
+
+@pytest.fixture
+def foreign(suite: Suite) -> Iterator[str]:
+    """A stack that is not this suite's."""
+    formation = suite.client("cloudformation")
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    formation.create_stack(StackName="foreign", TemplateBody=json.dumps(template))
+    formation.get_waiter("stack_create_complete").wait(StackName="foreign", WaiterConfig={"Delay": 1})
+    yield "foreign"
+    formation.delete_stack(StackName="foreign")
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "output"),
+    [
+        ("ops.operators", ("STACK", EMAIL), "UserPoolId"),
+        ("local.auth_clients", ("--stack", "STACK", "list"), "AuthUsersTableName"),
+        ("local.redrive", ("--stack", "STACK"), "SocialDeadLetterQueueUrl"),
+        ("local.publish", ("STACK",), "WebBucketName"),
+    ],
+)
+def test_output_that_is_missing_is_one_line(
+    suite: Suite, foreign: str, module: str, arguments: tuple[str, ...], output: str
+) -> None:
+    words = [foreign if word == "STACK" else word for word in arguments]
+    done = run(suite, sys.executable, "-m", module, *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert f"foreign has no output {output}" in line
+
+
+def test_make_clients_registers_and_removes(suite: Suite) -> None:
+    def clients(command: str) -> subprocess.CompletedProcess[str]:
+        return run(suite, "make", "clients", f"STACK={STACK}", f"DO={command}")
+
+    added = clients('add made-here --company shop --title "The Shop" --redirect-uri https://shop.example/')
+    assert (added.returncode, added.stdout) == (
+        0,
+        "registered for single sign-on; it needs no API key\n",
+    ), added.stderr
+    assert "made-here" in clients("list").stdout
+    assert clients("remove made-here").returncode == 0
+    assert "made-here" not in clients("list").stdout
+    refused = clients("add made-here --company shop --title Shop --key no-such-file.pem")
+    assert refused.returncode != 0
+    assert refused.stderr.splitlines()[0].startswith("not registered: [Errno 2] No such file")
+
+
+def test_commands_without_a_stack_find_the_engine(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(target, "STATE", suite.engine.directory)
+    monkeypatch.setattr(sys, "argv", ["local.auth_clients", "list"])
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    assert auth_clients.main() == 0, capsys.readouterr().err
+    monkeypatch.setattr(target, "STATE", suite.engine.directory / "nowhere")
+    assert auth_clients.main() == 1
+    assert capsys.readouterr().err == "The engine is down. `make up` starts it.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [((STACK, "nobody@example.org", "--remove"), "no account"), (("no-such-stack", EMAIL), "no-such-stack")],
+    [
+        ((STACK, "nobody@example.org", "--remove"), "no account"),
+        (("no-such-stack", EMAIL), "no-such-stack"),
+        ((STACK, "no address"), "is not an e-mail address"),
+    ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(suite: Suite, arguments: tuple[str, ...], says: str) -> None:
     done = operators(suite, *arguments)
