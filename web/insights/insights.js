@@ -65,6 +65,7 @@ function refuse(message) {
 /** Ask the API for a panel until it has an answer; throws with a sentence for people. */
 async function panel(name, query = {}) {
   for (;;) {
+    if (refused) throw new Error("Only operators see this");
     const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${name}?${new URLSearchParams(query)}`);
     if (status === 200) return body;
     if (status === 401) showDoor();
