@@ -22,6 +22,7 @@ __all__ = [
     "Statement",
     "allows",
     "as_list",
+    "covers",
     "formats",
     "keys_of",
     "policies",
@@ -72,6 +73,11 @@ class Statement:
             for operator, keys in self.body.get("Condition", {}).items()
             for key, values in keys.items()
         ]
+
+    @property
+    def sources(self) -> list[str]:
+        """The ARNs that its conditions on `aws:SourceArn` name."""
+        return [value for _, key, values in self.conditions if key == "aws:SourceArn" for value in values]
 
     @property
     def services(self) -> list[str]:
@@ -161,12 +167,17 @@ def resource_fits(resource: str, form: str) -> bool:
     return resource.endswith(":*") and re.fullmatch(pattern, f"{resource[:-1]}log-stream:*") is not None
 
 
+def covers(pattern: str, arn: str) -> bool:
+    """Whether a policy's resource, with `*` and `?` as wildcards, is or covers an ARN."""
+    return fnmatch.fnmatchcase(arn, pattern.replace("[", "[[]"))
+
+
 def allows(stack: Stack, role: str, action: str, resource: str) -> bool:
     """Whether a role's policies allow an action on a resource, conditions aside."""
     return any(
         statement.body.get("Effect") == "Allow"
         and action in statement.actions
-        and any(fnmatch.fnmatchcase(resource, pattern.replace("[", "[[]")) for pattern in statement.resources)
+        and any(covers(pattern, resource) for pattern in statement.resources)
         for statement in statements(stack, "identity")
         if role in (statement.policy.owner.arn, statement.policy.owner.identifier)
     )

@@ -152,8 +152,8 @@ def alarms_have_periods_that_exist(stack: Stack) -> Iterator[Verdict]:
     for alarm in stack.of(ALARM):
         period, count = int(alarm.properties.get("Period", 60)), int(alarm.properties["EvaluationPeriods"])
         fits = (period in (10, 20, 30) or period % 60 == 0) and period * count <= DAY
-        # The services publish once a minute; only own metrics can be of high resolution.
         fits = fits and 1 <= int(alarm.properties.get("DatapointsToAlarm", count)) <= count
+        # The services publish once a minute; only own metrics can be of high resolution.
         fits = fits and (period >= 60 or not alarm.properties.get("Namespace", "").startswith("AWS/"))
         yield Verdict(
             alarm.name, "" if fits else f"has {count} periods of {period} s, which CloudWatch does not take"
@@ -248,6 +248,5 @@ def topics_take_what_is_published(stack: Stack) -> Iterator[Verdict]:
 
 
 def _publishes(statement: Statement, service: str, arn: str, topic: Resource) -> bool:
-    sources = [value for _, key, values in statement.conditions if key == "aws:SourceArn" for value in values]
     allowed = "sns:Publish" in statement.actions and topic.identifier in statement.resources
-    return service in statement.services and allowed and arn in (sources or [arn])
+    return service in statement.services and allowed and arn in (statement.sources or [arn])

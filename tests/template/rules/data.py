@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator
 
 from ops.template import Stack
 
 from . import Verdict, rule
-from ._iam import as_list, statements
+from ._iam import as_list, covers, statements
 
 # What may go with the stack, and why. Everything else that holds data is kept.
 DISPOSABLE = {
@@ -236,7 +235,7 @@ def what_people_own_is_not_overwritten(stack: Stack) -> Iterator[Verdict]:
     arns = [bucket.arn for bucket in stack.of("AWS::S3::Bucket") if bucket.name in SHARED_WITH_PEOPLE]
     for statement in statements(stack, "identity"):
         touched = any(
-            _covers(str(each), f"{arn}/300x300/key") or str(each).startswith(arn)
+            covers(str(each), f"{arn}/300x300/key") or str(each).startswith(arn)
             for each in statement.resources
             for arn in arns
         )
@@ -251,10 +250,6 @@ def what_people_own_is_not_overwritten(stack: Stack) -> Iterator[Verdict]:
             remedy = " or ".join(sorted(_GUARDS[action]))
             problem = f"allows {action} on what people own: demand {remedy} by a Null condition"
             yield Verdict(statement.where, "" if demanded & _GUARDS[action] else problem)
-
-
-def _covers(pattern: str, arn: str) -> bool:
-    return fnmatch.fnmatchcase(arn, pattern.replace("[", "[[]"))
 
 
 @rule

@@ -35,6 +35,11 @@ def source_of(stack: Stack, mapping: Resource) -> Resource | None:
     return stack.at(arn) or stack.at(mapping.properties["EventSourceArn"])
 
 
+def failure_destination(resource: Resource) -> Any:
+    """Where a mapping, or a function's asynchronous configuration, sends what failed; None if nowhere."""
+    return resource.properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+
+
 @rule
 def queue_sources_come_back_and_end(stack: Stack) -> Iterator[Verdict]:
     """A queue that a function reads redrives after 5 tries or more, and is visible again after 6 time-outs.
@@ -76,8 +81,7 @@ def stream_sources_set_failures_aside(stack: Stack) -> Iterator[Verdict]:
     """
     for mapping, _, _ in mappings(stack, "stream"):
         properties = mapping.properties
-        destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-        if not stack.at(destination, QUEUE, BUCKET, "AWS::SNS::Topic"):
+        if not stack.at(failure_destination(mapping), QUEUE, BUCKET, "AWS::SNS::Topic"):
             yield Verdict(mapping.name, "has no failure destination: what fails to the last is lost")
         if not properties.get("StartingPosition"):
             yield Verdict(mapping.name, "does not say where in the stream it starts")
@@ -178,9 +182,7 @@ def asynchronous_functions_have_a_destination(stack: Stack) -> Iterator[Verdict]
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
     destinations = {
-        each.properties["FunctionName"]: each.properties.get("DestinationConfig", {})
-        .get("OnFailure", {})
-        .get("Destination")
+        each.properties["FunctionName"]: failure_destination(each)
         for each in stack.of("AWS::Lambda::EventInvokeConfig")
     }
     for function, invoker in asynchronous(stack):
@@ -199,7 +201,7 @@ def dead_letter_queues(stack: Stack) -> set[str]:
     for schedule in stack.of("AWS::Scheduler::Schedule"):
         arns.append(schedule.properties["Target"].get("DeadLetterConfig", {}).get("Arn"))
     for each in stack.of(MAPPING, "AWS::Lambda::EventInvokeConfig"):
-        arns.append(each.properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"))
+        arns.append(failure_destination(each))
     for function in stack.of(FUNCTION):
         arns.append(function.properties.get("DeadLetterConfig", {}).get("TargetArn"))
         arns.append(
@@ -208,16 +210,20 @@ def dead_letter_queues(stack: Stack) -> set[str]:
     return {queue.name for arn in arns if (queue := stack.at(arn, QUEUE))}
 
 
+def _watched(stack: Stack, metric: str) -> set[str]:
+    """What alarms on a metric look at: the values of their dimensions."""
+    return {
+        dimension["Value"]
+        for alarm in stack.of("AWS::CloudWatch::Alarm")
+        if alarm.properties.get("MetricName") == metric
+        for dimension in alarm.properties.get("Dimensions", [])
+    }
+
+
 @rule
 def dead_letters_are_seen(stack: Stack) -> Iterator[Verdict]:
     """Every dead-letter queue has an alarm on its first message, and keeps it for four days or more."""
-    watched = {
-        stack_name
-        for alarm in stack.of("AWS::CloudWatch::Alarm")
-        if alarm.properties.get("MetricName") == "ApproximateNumberOfMessagesVisible"
-        for dimension in alarm.properties.get("Dimensions", [])
-        for stack_name in [dimension["Value"]]
-    }
+    watched = _watched(stack, "ApproximateNumberOfMessagesVisible")
     for name in sorted(dead_letter_queues(stack)):
         queue = stack.resources[name]
         if queue.identifier.rpartition("/")[2] not in watched:
@@ -249,15 +255,9 @@ def failure_buckets_are_seen(stack: Stack) -> Iterator[Verdict]:
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html#event-source-mapping-metrics
     """
-    watched = {
-        dimension["Value"]
-        for alarm in stack.of("AWS::CloudWatch::Alarm")
-        if alarm.properties.get("MetricName") == "OnFailureDestinationDeliveredEventCount"
-        for dimension in alarm.properties.get("Dimensions", [])
-    }
+    watched = _watched(stack, "OnFailureDestinationDeliveredEventCount")
     for mapping in stack.of(MAPPING):
-        destination = mapping.properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-        if not stack.at(destination, BUCKET):
+        if not stack.at(failure_destination(mapping), BUCKET):
             continue
         if "EventCount" not in mapping.properties.get("MetricsConfig", {}).get("Metrics", []):
             yield Verdict(mapping.name, "does not count what it sets aside: add MetricsConfig EventCount")
@@ -305,10 +305,7 @@ def queues_take_what_services_send(stack: Stack) -> Iterator[Verdict]:
             service in statement.services
             and "sqs:SendMessage" in statement.actions
             and queue.arn in statement.resources
-            and arn
-            in [
-                value for _, key, values in statement.conditions if key == "aws:SourceArn" for value in values
-            ]
+            and arn in statement.sources
             for statement in statements(stack, "resource")
             if queue.identifier in as_list(statement.policy.owner.properties.get("Queues", []))
         )

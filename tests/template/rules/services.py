@@ -17,7 +17,7 @@ from ops.template import Resource, Stack
 
 from . import Verdict, rule
 from ._iam import allows, statements
-from .delivery import FUNCTION, QUEUE, mappings, rule_targets, source_of
+from .delivery import FUNCTION, QUEUE, failure_destination, mappings, rule_targets, source_of
 
 type Need = tuple[str, str, str]  # role, action, resource
 
@@ -212,7 +212,7 @@ def _for_lambda(stack: Stack, function: Resource) -> Iterator[tuple[str, str]]:
     yield "logs:PutLogEvents", f"{logs}:log-stream:x"
     destinations = [properties.get("DeadLetterConfig", {}).get("TargetArn")]
     destinations += [
-        each.properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        failure_destination(each)
         for each in stack.of("AWS::Lambda::EventInvokeConfig")
         if stack.at(each.properties["FunctionName"]) is function
     ]
@@ -220,9 +220,7 @@ def _for_lambda(stack: Stack, function: Resource) -> Iterator[tuple[str, str]]:
         if reader is function:
             for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
                 yield f"sqs:{action}", queue.arn
-            destinations.append(
-                mapping.properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-            )
+            destinations.append(failure_destination(mapping))
     for mapping, reader, _ in mappings(stack, "stream"):
         if reader is function:
             source, arn = source_of(stack, mapping), mapping.properties["EventSourceArn"]
@@ -234,9 +232,7 @@ def _for_lambda(stack: Stack, function: Resource) -> Iterator[tuple[str, str]]:
                     for action in ("DescribeStream", "GetRecords", "GetShardIterator")
                 )
                 yield "dynamodb:ListStreams", f"{arn.partition('/stream/')[0]}/stream/*"
-            destinations.append(
-                mapping.properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-            )
+            destinations.append(failure_destination(mapping))
     for destination in destinations:
         if stack.at(destination, QUEUE):
             yield "sqs:SendMessage", str(destination)
