@@ -275,14 +275,14 @@ def _fidelity(suite: Suite) -> None:
 _MEASURE = """
 import json, sys, time
 from image_resizer import guards, recipe
-from image_resizer.errors import ResizeError
+from shared.http import HttpError
 from image_resizer.variants import Variant
 start = time.process_time()
 code = ""
 try:
     with open(sys.argv[1], "rb") as file:
         made = recipe.render(guards.inspect(file), Variant(300, 300), lambda _: None)
-except ResizeError as error:
+except HttpError as error:
     code = error.code
 seconds = time.process_time() - start
 peak = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024

@@ -6,21 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
-from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.clients import client
+from shared.batches import BatchResponse, Message, QueueBatch
 
 from .errors import NotANotificationError, OutOfTimeError
 
 __all__ = ["StoredObject", "created_objects", "each_object"]
 
 RESERVE_S = 5.0  # to note down what was done, and to answer
-LONGEST_WAIT_S = 900
-
-logger = Logger()
-metrics = Metrics()
 
 
 class StoredObject(NamedTuple):
@@ -61,33 +55,21 @@ def each_object(
     context: LambdaContext,
     handle: Callable[[StoredObject, float], None],
     retry_seconds: int,
-) -> dict[str, Any]:
+) -> BatchResponse:
     """Handle the objects of a batch of messages; a message fails alone, with all of its objects.
-
-    A failed message comes back after `retry_seconds`, doubled with every try, instead of the queue's
-    visibility time-out, which is long because it must outlast an invocation.
 
     Args:
         event: The batch.
         context: Tells the time that is left.
         handle: Takes an object and the time of `time.monotonic()` by which to be done.
-        retry_seconds: The first wait.
-
-    Returns:
-        The answer of a function that reports batch item failures.
+        retry_seconds: A failed message comes back after so long, doubled with every receipt.
     """
-    failed: list[dict[str, str]] = []
-    for message in event["Records"]:
-        try:
-            for stored in created_objects(message["body"]):
-                handle(stored, _deadline(context))
-        except Exception as error:
-            # The boundary of a message: the others of the batch are not held up.
-            logger.exception("message failed", message_id=message["messageId"], error=type(error).__name__)
-            metrics.add_metric(name="MessagesFailed", unit=MetricUnit.Count, value=1)
-            failed.append({"itemIdentifier": message["messageId"]})
-            _come_back(message, retry_seconds)
-    return {"batchItemFailures": failed}
+
+    def take(message: Message) -> None:
+        for stored in created_objects(message.body):
+            handle(stored, _deadline(context))
+
+    return QueueBatch(event, retry_seconds=retry_seconds).each(take)
 
 
 def _deadline(context: LambdaContext) -> float:
@@ -95,18 +77,3 @@ def _deadline(context: LambdaContext) -> float:
     if left < RESERVE_S:
         raise OutOfTimeError("too little time is left to begin")
     return time.monotonic() + left
-
-
-def _come_back(message: dict[str, Any], retry_seconds: int) -> None:
-    tries = int(message["attributes"]["ApproximateReceiveCount"])
-    # An SQS ARN is arn:partition:sqs:region:account:name.
-    account, name = message["eventSourceARN"].split(":")[4:6]
-    sqs = client("sqs")
-    try:
-        sqs.change_message_visibility(
-            QueueUrl=f"{sqs.meta.endpoint_url}/{account}/{name}",
-            ReceiptHandle=message["receiptHandle"],
-            VisibilityTimeout=min(LONGEST_WAIT_S, retry_seconds * 2 ** (tries - 1)),
-        )
-    except Exception:  # the message comes back anyway, only later
-        logger.exception("visibility not changed", message_id=message["messageId"])

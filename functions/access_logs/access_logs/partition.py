@@ -14,10 +14,11 @@ Recorded event: events/access_logs/partition_rows_delivered.json
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.batches import BatchResponse
 from shared.clients import client
+from shared.metrics import count, publishes_metrics
 
 from .notifications import StoredObject, each_object
 from .partitions import Partition, partition_of
@@ -26,17 +27,16 @@ from .settings import PartitionSettings
 __all__ = ["handler"]
 
 logger = Logger()
-metrics = Metrics()
 
 _known: set[tuple[str, str]] = set()
 """Look-up tables and signatures of partitions that this process saw registered."""
 
 
-@metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     """Register the partitions of a batch of notifications."""
     settings = PartitionSettings.from_env()
-    metrics.add_metric(name="PartitionBatches", unit=MetricUnit.Count, value=1)
+    count("PartitionBatches")
 
     def register(stored: StoredObject, deadline: float) -> None:  # noqa: ARG001 - one short call after another
         partition = partition_of(stored.key, settings.partition_type)
@@ -60,7 +60,7 @@ def _register(settings: PartitionSettings, partition: Partition, bucket: str) ->
         ExpressionAttributeValues={":registered": {"S": "registered"}},
     )
     logger.info("partition registered", partition=partition.spec)
-    metrics.add_metric(name="PartitionsRegistered", unit=MetricUnit.Count, value=1)
+    count("PartitionsRegistered")
 
 
 def _claim(settings: PartitionSettings, partition: Partition, path: str) -> bool:

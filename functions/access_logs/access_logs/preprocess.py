@@ -17,7 +17,6 @@ from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.access_log import (
@@ -28,6 +27,8 @@ from shared.access_log import (
     pack,
     put_records,
 )
+from shared.batches import BatchResponse
+from shared.metrics import count, publishes_metrics
 
 from .addresses import address_privacy
 from .errors import ReplacedError, StreamBusyError, UndeliveredError
@@ -39,14 +40,13 @@ from .storage import distribution_of, open_log, quarantine, send, write_rejected
 __all__ = ["handler"]
 
 logger = Logger()
-metrics = Metrics()
 
 # Rows of one object that are written to the error prefix; all are counted.
 MAX_REJECTED = 10_000
 
 
-@metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     """Take the logs of a batch of notifications."""
     settings = PreprocessSettings.from_env()
 
@@ -54,12 +54,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         seconds = context.get_remaining_time_in_millis() / 1000
         with Ledger(settings.ledger_table).turn(stored, seconds) as fresh:
             if not fresh:
-                _count("ObjectsAlreadyDone", 1)
+                count("ObjectsAlreadyDone")
                 return
             try:
                 _preprocess(settings, stored, deadline)
             except ReplacedError:
-                _count("ObjectsReplaced", 1)
+                count("ObjectsReplaced")
 
     return each_object(event, context, take, settings.retry_seconds)
 
@@ -100,11 +100,11 @@ def _preprocess(settings: PreprocessSettings, stored: StoredObject, deadline: fl
         rejected=log.rejected,
         records=result.accepted,
     )
-    _count("ObjectsTaken", 1)
-    _count("ObjectsQuarantined", int(bool(problem)))
-    _count("RowsDelivered", log.rows)
-    _count("RowsRejected", log.rejected)
-    _count("RecordsDelivered", result.accepted)
+    count("ObjectsTaken")
+    count("ObjectsQuarantined", int(bool(problem)))
+    count("RowsDelivered", log.rows)
+    count("RowsRejected", log.rejected)
+    count("RecordsDelivered", result.accepted)
 
 
 class _Undamaged:
@@ -119,10 +119,6 @@ class _Undamaged:
             yield from self._log
         except AccessLogError as error:
             self.error = error
-
-
-def _count(name: str, value: int) -> None:
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
 @cache

@@ -3,8 +3,8 @@
 Trigger: the DynamoDB stream of the table of partials (keys only; new and changed items).
 Input: the minutes whose counts are new. Everything about such a minute is read again and added up.
 Output: an item for each minute in the table of results.
-On failure: the minutes that failed are reported and tried again, the others are done; after the last try
-    their keys go to the failure bucket. The next window of the same minute repairs it as well.
+On failure: the first minute that failed is reported, and comes again with what was behind it; after the last
+    try their keys go to the failure bucket. The next window of the same minute repairs it as well.
 Idempotent: a minute is always computed from all of its items; a result from fewer never replaces one from
     more.
 Recorded event: events/access_logs/reduce_partials.json
@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared import live_traffic
+from shared.batches import BatchResponse, StreamBatch
 
 from . import partials
 from .streaming_settings import ReduceSettings
@@ -29,21 +30,19 @@ logger = Logger()
 _DAY = 86_400
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # noqa: ARG001
     """Compute the results of every minute that the batch names."""
     settings = ReduceSettings.from_env()
+    batch = StreamBatch(event, "aws:dynamodb")
     minutes: dict[int, str] = {}
-    for record in event["Records"]:
-        change = record["dynamodb"]
-        minutes.setdefault(int(change["Keys"]["minute"]["N"]), change["SequenceNumber"])
-    failures = []
-    for minute, number in minutes.items():
+    for record in batch.records:
+        minutes.setdefault(int(record.raw["dynamodb"]["Keys"]["minute"]["N"]), record.sequence_number)
+    for minute, sequence_number in minutes.items():
         try:
             _reduce(minute, settings)
         except (ClientError, BotoCoreError) as error:
-            logger.warning("minute failed", minute=minute, reason=type(error).__name__)
-            failures.append({"itemIdentifier": number})
-    return {"batchItemFailures": failures}
+            batch.fail(sequence_number, type(error).__name__)
+    return batch.response()
 
 
 def _reduce(minute: int, settings: ReduceSettings) -> None:

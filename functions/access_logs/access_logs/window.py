@@ -13,16 +13,19 @@ Recorded event: events/access_logs/window_records.json
 """
 
 import time
+from base64 import b64decode
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
-from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.access_log import BadRecordError, EventReader, UserAgents, Window, realtime_layout
+from shared.batches import PermanentError, StreamBatch, StreamRecord
+from shared.metrics import count, publishes_metrics
 
 from . import partials
 from .addresses import address_privacy
@@ -31,48 +34,46 @@ from .streaming_settings import WindowSettings
 __all__ = ["handler"]
 
 logger = Logger()
-metrics = Metrics()
 
 _DAY = 86_400
 
 
+@publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Count a batch of records, or store what a window counted."""
     settings = WindowSettings.from_env()
+    batch = StreamBatch(event, "aws:kinesis")
     state = event.get("state") or {}
     window = Window.from_state(state.get("counts"), settings.lateness)
-    records = [KinesisStreamRecord(record) for record in event["Records"]]
-    first = state.get("first") or (records[0].kinesis.sequence_number if records else "")
-    failures = _count(window, records, settings)
+    first = state.get("first") or (batch.records[0].sequence_number if batch.records else "")
+    batch.each(_counter(window, settings))
     # A state over 1 MB would end the window early; what comes then is a window of its own.
     if event.get("isFinalInvokeForWindow") or event.get("isWindowTerminatedEarly"):
         _store(window, event, first, settings)
-        return {"batchItemFailures": failures}
-    return {"state": {"counts": window.to_state(), "first": first}, "batchItemFailures": failures}
+        return {**batch.response()}
+    return {"state": {"counts": window.to_state(), "first": first}, **batch.response()}
 
 
-def _count(
-    window: Window, records: list[KinesisStreamRecord], settings: WindowSettings
-) -> list[dict[str, str]]:
-    """Count records in order, up to the first that cannot be read: its successors come again with it."""
+def _counter(window: Window, settings: WindowSettings) -> Callable[[StreamRecord], None]:
+    """What adds a record to a window."""
     read = _reader(settings.fields)
     change = address_privacy(settings.viewer_address, settings.address_secret_id)
-    for record in records:
-        kinesis = record.kinesis
+
+    def add(record: StreamRecord) -> None:
+        kinesis = record.raw["kinesis"]
         try:
-            event = read(kinesis.data_as_bytes())
+            event = read(b64decode(kinesis["data"]))
             window.add(
                 event._replace(address=change(event.address)) if change else event,
-                sequence_number=kinesis.sequence_number,
-                arrival=kinesis.approximate_arrival_timestamp,
+                sequence_number=record.sequence_number,
+                arrival=float(kinesis["approximateArrivalTimestamp"]),
             )
         except (BadRecordError, ValueError) as error:
-            # A permanent error: the retries that follow single the record out and hand it over.
-            metrics.add_metric(name="BadRecords", unit=MetricUnit.Count, value=1)
-            metrics.flush_metrics()
-            logger.warning("bad record", sequence_number=kinesis.sequence_number, reason=type(error).__name__)
-            return [{"itemIdentifier": kinesis.sequence_number}]
-    return []
+            # The retries that follow single the record out, and Lambda puts it into the failure bucket.
+            count("BadRecords")
+            raise PermanentError(type(error).__name__) from None
+
+    return add
 
 
 def _store(window: Window, event: dict[str, Any], first: str, settings: WindowSettings) -> None:
@@ -88,9 +89,8 @@ def _store(window: Window, event: dict[str, Any], first: str, settings: WindowSe
         "RepeatedRecords": window.duplicates,
     }
     for name, value in counts.items():
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
-    metrics.add_metric(name="BytesSent", unit=MetricUnit.Bytes, value=sum(row.sent for row in traffic))
-    metrics.flush_metrics()
+        count(name, value)
+    count("BytesSent", sum(row.sent for row in traffic), unit=MetricUnit.Bytes)
     logger.info("window", shard=event["shardId"], start=event["window"]["start"], counts=counts)
 
 

@@ -1,11 +1,12 @@
 """What can go wrong with a sample.
 
 ContainerMetricsError
-├── BadRequestError      the event is none that the state machine makes, or names what is not there; for good
+├── BadRequestError      CloudWatch refuses the data; for good
 └── UnavailableError     a service throttles, fails or does not answer: the state machine tries again
 
-A target that has no numbers (missing, inactive, not allowed) is no error of a sample: it is reported beside
-the others' numbers.
+An event that the state machine does not make, or that names what is not there, is a `ForeignEventError` of
+`shared.events`. A target that has no numbers (missing, inactive, not allowed) is no error of a sample: it is
+reported beside the others' numbers.
 """
 
 __all__ = ["BadRequestError", "ContainerMetricsError", "UnavailableError"]
@@ -16,7 +17,7 @@ class ContainerMetricsError(Exception):
 
 
 class BadRequestError(ContainerMetricsError):
-    """The event is wrong, and will be at every attempt; says what about it."""
+    """CloudWatch refuses the data, and will at every attempt."""
 
 
 class UnavailableError(ContainerMetricsError):

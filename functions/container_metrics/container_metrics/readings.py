@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from .errors import BadRequestError
+from shared.events import ForeignEventError
+
 from .sources import SOURCES
 
 __all__ = ["Reading", "label", "moment", "written"]
@@ -19,14 +20,14 @@ def moment(text: Any) -> datetime:
     """The time that an ISO 8601 text with an offset says.
 
     Raises:
-        BadRequestError: It says none.
+        ForeignEventError: It says none.
     """
     try:
         found = datetime.fromisoformat(text)
     except (TypeError, ValueError) as error:
-        raise BadRequestError(f"slot {text!r} is no ISO 8601 time") from error
+        raise ForeignEventError(f"slot {text!r} is no ISO 8601 time") from error
     if found.tzinfo is None:
-        raise BadRequestError(f"slot {text!r} has no offset from UTC")
+        raise ForeignEventError(f"slot {text!r} has no offset from UTC")
     return found.astimezone(UTC)
 
 
@@ -72,7 +73,7 @@ class Reading:
         """The reading of a document that `to_json` made.
 
         Raises:
-            BadRequestError: It is none.
+            ForeignEventError: It is none.
         """
         try:
             source = document["source"]
@@ -80,7 +81,7 @@ class Reading:
             missing = {str(name): str(reason) for name, reason in document["missing"].items()}
             slot = moment(document["slot"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadRequestError("no reading") from error
+            raise ForeignEventError("no reading") from error
         if source not in SOURCES or any(len(row) != len(SOURCES[source].metrics) for row in values.values()):
-            raise BadRequestError("no reading of a source that is known")
+            raise ForeignEventError("no reading of a source that is known")
         return cls(slot, source, values, missing)

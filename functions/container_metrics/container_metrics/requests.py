@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from .errors import BadRequestError
+from shared.events import ForeignEventError
+
 from .readings import moment
 from .sources import SOURCES
 
@@ -41,16 +42,16 @@ class SlotRequest:
             now: The time.
 
         Raises:
-            BadRequestError: Says what is wrong with it.
+            ForeignEventError: Says what is wrong with it.
         """
         seconds = int(now.timestamp())
         present = datetime.fromtimestamp(seconds - seconds % INTERVAL_S, UTC)
         slot = moment(event["slot"]) if "slot" in event else present
         if (slot - now).total_seconds() > _AHEAD_S:
-            raise BadRequestError(f"slot {event['slot']} is in the future: a clock is wrong, or the event")
+            raise ForeignEventError(f"slot {event['slot']} is in the future: a clock is wrong, or the event")
         put = event.get("put", "slot")
         if put not in ("slot", "minute"):
-            raise BadRequestError(f"put {put!r} is neither slot nor minute")
+            raise ForeignEventError(f"put {put!r} is neither slot nor minute")
         return cls(slot, _targets(event.get("sources")), put == "minute", event.get("last", True) is True)
 
     def is_late(self, now: datetime) -> bool:
@@ -64,15 +65,15 @@ class SlotRequest:
 
 def _targets(sources: Any) -> dict[str, list[str]]:
     if not isinstance(sources, list) or not sources:
-        raise BadRequestError("sources must be a list of {source, targets}")
+        raise ForeignEventError("sources must be a list of {source, targets}")
     targets: dict[str, list[str]] = {}
     for each in sources:
         name, some = (each.get("source"), each.get("targets")) if isinstance(each, dict) else (None, None)
         if name not in SOURCES:
-            raise BadRequestError(f"no source {name!r}: there are {', '.join(sorted(SOURCES))}")
+            raise ForeignEventError(f"no source {name!r}: there are {', '.join(sorted(SOURCES))}")
         if not isinstance(some, list) or not some:
-            raise BadRequestError(f"{name} has no targets")
+            raise ForeignEventError(f"{name} has no targets")
         if not all(isinstance(target, str) and target.strip() for target in some):
-            raise BadRequestError(f"a target of {name} has no name")
+            raise ForeignEventError(f"a target of {name} has no name")
         targets.setdefault(str(name), []).extend(some)
     return targets

@@ -25,10 +25,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import NoRegionError
 
 from shared.clients import client
+from shared.events import ForeignEventError
 
 from . import publish
 from .describe import read
-from .errors import BadRequestError, UnavailableError
+from .errors import UnavailableError
 from .readings import Reading, label, written
 from .requests import SlotRequest
 from .settings import Settings
@@ -52,7 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     settings = Settings.from_env()
     if "readings" in event:
         if not isinstance(event["readings"], list):
-            raise BadRequestError("readings must be a list")
+            raise ForeignEventError("readings must be a list")
         readings = [Reading.from_json(document) for document in event["readings"]]
         return {"put": publish.put(readings, settings.stack_name)}
     now = datetime.now(UTC)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from shared.signed_http import Answer, UnreachableError
 
-__all__ = ["MAX_BYTES", "Entry", "Fate", "Outcome", "create"]
+__all__ = ["MAX_BYTES", "Entry", "Outcome", "Result", "create"]
 
 MAX_BYTES = 5 << 20
 """Bytes of a request: half of what the smaller instances take
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
     line: bytes
 
 
-class Fate(Enum):
+class Result(Enum):
     """What became of a document."""
 
     CREATED = "created"
@@ -44,7 +44,7 @@ class Fate(Enum):
 class Outcome(NamedTuple):
     """What became of a document; `reason` is the server's kind of error, and quotes no document."""
 
-    fate: Fate
+    result: Result
     reason: str = ""
 
 
@@ -67,7 +67,7 @@ def create(
         The outcome of each entry, in their order. Once the server is busy, or does not answer, nothing more
         is sent.
     """
-    outcomes = [Outcome(Fate.DELAYED, "out of time")] * len(entries)
+    outcomes = [Outcome(Result.DELAYED, "out of time")] * len(entries)
     waiting = deque(_parts(entries, max_bytes))
     while waiting and goes_on():
         part = waiting.popleft()
@@ -80,7 +80,7 @@ def create(
             middle = len(part) // 2
             waiting.extendleft((part[middle:], part[:middle]))
             continue
-        whole = Fate.REFUSED if for_good else Fate.DELAYED
+        whole = Result.REFUSED if for_good else Result.DELAYED
         for place, outcome in zip(part, _outcomes(answer, len(part), whole), strict=True):
             outcomes[place] = outcome
         if answer.status != 200 and not for_good:
@@ -109,7 +109,7 @@ def _parts(entries: Sequence[Entry], max_bytes: int) -> Iterator[list[int]]:
         yield part
 
 
-def _outcomes(answer: Answer, number: int, whole: Fate) -> list[Outcome]:
+def _outcomes(answer: Answer, number: int, whole: Result) -> list[Outcome]:
     """The outcomes of a request's documents; `whole` is that of all if the request itself was refused."""
     if answer.status != 200:
         reason = f"{answer.status} {_kind(answer.body)}" if answer.status else answer.body.decode()
@@ -119,19 +119,19 @@ def _outcomes(answer: Answer, number: int, whole: Fate) -> list[Outcome]:
     except (ValueError, KeyError, TypeError):
         outcomes = []
     # Documents that the answer does not tell of are sent again; creating them twice changes nothing.
-    return outcomes if len(outcomes) == number else [Outcome(Fate.DELAYED, "no answer to bulk")] * number
+    return outcomes if len(outcomes) == number else [Outcome(Result.DELAYED, "no answer to bulk")] * number
 
 
 def _outcome(result: dict[str, Any]) -> Outcome:
     status = result["status"]
     if status in (200, 201):
-        return Outcome(Fate.CREATED)
+        return Outcome(Result.CREATED)
     if status == 409:
-        return Outcome(Fate.KNOWN)
+        return Outcome(Result.KNOWN)
     kind = result["error"]["type"]
     # Anything else may pass: a full queue (429), a lost shard (503), an index that is closed to writes (403).
     for_good = status in _FOR_GOOD and kind not in _OF_THE_INDEX
-    return Outcome(Fate.REFUSED if for_good else Fate.DELAYED, f"{status} {kind}")
+    return Outcome(Result.REFUSED if for_good else Result.DELAYED, f"{status} {kind}")
 
 
 def _kind(body: bytes) -> str:

@@ -1,15 +1,13 @@
 """What can go wrong with an event.
 
-Ec2MonitorError
-└── MalformedError   a record that is no event of CloudTrail's, for good: it goes to the error prefix
+MalformedError   a record that is no event of CloudTrail's, for good: it goes to the error prefix, or to the
+                 dead-letter queue, with the reason
 """
 
-__all__ = ["Ec2MonitorError", "MalformedError"]
+from shared.batches import PermanentError
+
+__all__ = ["MalformedError"]
 
 
-class Ec2MonitorError(Exception):
-    """Base of what this application raises."""
-
-
-class MalformedError(Ec2MonitorError):
+class MalformedError(PermanentError):
     """The record is no event of CloudTrail's, and never will be; says why without quoting it."""

@@ -18,15 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.batch_write import deadline_of
-from shared.clients import client
+from shared.batches import BatchResponse, Message, QueueBatch
+from shared.metrics import count, publishes_metrics
 from shared.signed_http import Answer, SignedHttp, UnreachableError
 
-from .bulk import Entry, Fate, Outcome, create
+from .bulk import Entry, Result, create
 from .documents import document, encoded, read
 from .errors import MalformedError
 from .settings import IndexSettings
@@ -34,7 +33,6 @@ from .settings import IndexSettings
 __all__ = ["INDEX", "TEMPLATE", "handler"]
 
 logger = Logger()
-metrics = Metrics()
 
 INDEX = "log"
 TEMPLATE = Path(__file__).with_name("index_template.json")
@@ -43,28 +41,36 @@ MARGIN_S = 25.0  # a request that has begun may take 22 s
 _PARAMETERS = {"timeout": "10s", "filter_path": "items.*.status,items.*.error.type"}
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     """Create the documents of a batch of messages."""
     settings = IndexSettings.from_env()
     deadline = deadline_of(context, margin=MARGIN_S)
-    entries: dict[str, Entry] = {}
-    outcomes: dict[str, Outcome] = {}
-    messages = {record["messageId"]: record for record in event["Records"]}
-    for name, record in messages.items():
-        try:
-            made = document(read(record["body"]))
-            entries[name] = Entry(made["event_id"], encoded(made))
-        except MalformedError as error:
-            outcomes[name] = Outcome(Fate.REFUSED, str(error))
-        except Exception as error:  # the boundary of a record: the others go on
-            logger.exception("failed", message_id=name, reason=type(error).__name__)
-            outcomes[name] = Outcome(Fate.DELAYED, type(error).__name__)
+    batch = QueueBatch(event, dead_letter_queue_url=settings.dead_letter_queue_url)
+    messages: list[Message] = []
+    entries: list[Entry] = []
+    malformed = 0
+    for message in batch.messages:
+        with batch.attempt(message):
+            try:
+                made = document(read(message.body))
+            except MalformedError:
+                malformed += 1
+                raise
+            entries.append(Entry(made["event_id"], encoded(made)))
+            messages.append(message)
     domain = _domain(settings.search_url, settings.aws_region)
-    created = create(domain.bulk, list(entries.values()), goes_on=lambda: time.monotonic() < deadline)
-    outcomes |= zip(entries, created, strict=True)
-    failed = [name for name, outcome in outcomes.items() if not _settled(messages[name], outcome, settings)]
-    _count(outcomes)
-    return {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
+    outcomes = create(domain.bulk, entries, goes_on=lambda: time.monotonic() < deadline)
+    for message, outcome in zip(messages, outcomes, strict=True):
+        if outcome.result is Result.REFUSED:
+            batch.quarantine(message, outcome.reason)
+        elif outcome.result is Result.DELAYED:
+            logger.warning("delayed", message_id=message.id, reason=outcome.reason)
+            batch.fail(message)
+    results = [*(outcome.result for outcome in outcomes), *[Result.REFUSED] * malformed]
+    for result in Result:
+        count(f"Documents{result.value.capitalize()}", results.count(result))
+    return batch.response()
 
 
 class _Domain:
@@ -92,31 +98,3 @@ class _Domain:
 @cache
 def _domain(url: str, region: str) -> _Domain:
     return _Domain(url, region)
-
-
-def _settled(record: dict[str, Any], outcome: Outcome, settings: IndexSettings) -> bool:
-    """Whether nothing is left to do for a message; what is refused is put into the dead-letter queue."""
-    if outcome.fate in (Fate.CREATED, Fate.KNOWN):
-        return True
-    name = record["messageId"]
-    logger.warning(outcome.fate.value, message_id=name, reason=outcome.reason)
-    if outcome.fate is Fate.DELAYED:
-        return False
-    try:
-        client("sqs").send_message(
-            QueueUrl=settings.dead_letter_queue_url,
-            MessageBody=record["body"],
-            MessageAttributes={"reason": {"DataType": "String", "StringValue": outcome.reason}},
-        )
-    except (ClientError, BotoCoreError) as error:
-        logger.warning("could not be put away", message_id=name, reason=type(error).__name__)
-        return False
-    return True
-
-
-def _count(outcomes: dict[str, Outcome]) -> None:
-    fates = [outcome.fate for outcome in outcomes.values()]
-    for fate in Fate:
-        name = f"Documents{fate.value.capitalize()}"
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=fates.count(fate))
-    metrics.flush_metrics()

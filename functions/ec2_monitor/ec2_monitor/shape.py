@@ -15,8 +15,10 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.events import firehose_records
+from shared.metrics import count, publishes_metrics
 
 from .documents import document, encoded, read
 from .errors import MalformedError
@@ -25,17 +27,17 @@ from .terminations import ended
 __all__ = ["handler"]
 
 logger = Logger()
-metrics = Metrics()
 
 MAX_ANSWER = 5_500_000
 """Characters of documents in an answer: Lambda returns 6 MB. What has no room is in the error prefix; a batch
 of a megabyte comes near only if its parameters' names are far longer than their values."""
 
 
+@publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Transform the records of a batch; each answer has its record's id."""
     results, terminated, malformed, room = [], set[str](), 0, MAX_ANSWER
-    for record in event["records"]:
+    for record in firehose_records(event):
         try:
             call = read(b64decode(record["data"]))
             data = _line(call, room)
@@ -50,10 +52,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
             results.append({"recordId": record["recordId"], "result": "ProcessingFailed"})
             malformed += 1
             logger.exception("failed", record_id=record["recordId"], reason=type(error).__name__)
-    metrics.add_metric(name="EventsShaped", unit=MetricUnit.Count, value=len(results) - malformed)
-    metrics.add_metric(name="EventsMalformed", unit=MetricUnit.Count, value=malformed)
-    metrics.add_metric(name="InstancesTerminated", unit=MetricUnit.Count, value=len(terminated))
-    metrics.flush_metrics()
+    count("EventsShaped", len(results) - malformed)
+    count("EventsMalformed", malformed)
+    count("InstancesTerminated", len(terminated))
     return {"records": results}
 
 

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Buffer, Iterator
 from typing import BinaryIO, Literal, NamedTuple
 
-from .errors import BadImageError, UnsupportedError
+from shared.http import UnprocessableError, UnsupportedTypeError
 
 __all__ = ["Header", "Source", "inspect", "orientation_of", "sniff"]
 
@@ -70,11 +70,11 @@ def sniff(head: bytes) -> Source:
     """The format that a file's first bytes (32 suffice) tell.
 
     Raises:
-        BadImageError: There are no bytes.
-        UnsupportedError: It is none of the formats read here.
+        UnprocessableError: There are no bytes.
+        UnsupportedTypeError: It is none of the formats read here.
     """
     if not head:
-        raise BadImageError("empty", "The original is empty.")
+        raise UnprocessableError("empty", "The original is empty.")
     if head.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -85,7 +85,9 @@ def sniff(head: bytes) -> Source:
         return "webp"
     if head[4:12] in (b"ftypavif", b"ftypavis"):
         return "avif"
-    raise UnsupportedError("unsupported_format", "The original is not a JPEG, PNG, GIF, WebP or AVIF image.")
+    raise UnsupportedTypeError(
+        "unsupported_format", "The original is not a JPEG, PNG, GIF, WebP or AVIF image."
+    )
 
 
 def inspect(file: BinaryIO) -> Header:
@@ -95,8 +97,8 @@ def inspect(file: BinaryIO) -> Header:
         file: The image, seekable; its position afterwards is undefined.
 
     Raises:
-        BadImageError: It is truncated, corrupt, or too much to decode.
-        UnsupportedError: It is none of the formats read here.
+        UnprocessableError: It is truncated, corrupt, or too much to decode.
+        UnsupportedTypeError: It is none of the formats read here.
     """
     file.seek(0)
     form = sniff(file.read(32))
@@ -137,31 +139,33 @@ def _directory(tiff: bytes) -> Iterator[tuple[int, int, int, int]]:
         yield entry.unpack_from(tiff, offset)
 
 
-def _truncated() -> BadImageError:
-    return BadImageError("truncated", "The original ends too early.")
+def _truncated() -> UnprocessableError:
+    return UnprocessableError("truncated", "The original ends too early.")
 
 
-def _corrupt() -> BadImageError:
-    return BadImageError("corrupt", "The original is broken.")
+def _corrupt() -> UnprocessableError:
+    return UnprocessableError("corrupt", "The original is broken.")
 
 
 def _check_pixels(width: int, height: int, limit: int) -> None:
     if not width or not height:
         raise _corrupt()
     if width * height > limit:
-        raise BadImageError("too_many_pixels", "The original has more pixels than can be decoded here.")
+        raise UnprocessableError("too_many_pixels", "The original has more pixels than can be decoded here.")
 
 
 def _check_frames(frames: int, width: int, height: int) -> None:
     if frames > MAX_FRAMES or frames * width * height > MAX_ANIMATION_PIXELS:
-        raise BadImageError(
+        raise UnprocessableError(
             "too_many_frames", "The animation has more frames and pixels than can be decoded here."
         )
 
 
 def _check_parts(count: int, limit: int) -> None:
     if count > limit:
-        raise BadImageError("too_many_parts", "The original is cut into more parts than any encoder writes.")
+        raise UnprocessableError(
+            "too_many_parts", "The original is cut into more parts than any encoder writes."
+        )
 
 
 def _read(file: BinaryIO, length: int) -> bytes:
@@ -276,7 +280,7 @@ def _jpeg_scans(file: BinaryIO) -> None:
         marker, _body = _jpeg_segment(file, _TABLES | {0xDA, 0xDC})
         scans += marker == 0xDA
         if scans > MAX_SCANS:
-            raise BadImageError(
+            raise UnprocessableError(
                 "too_many_scans", "The original has more progressive scans than any encoder writes."
             )
     _check_parts(MAX_SEGMENTS + 1, MAX_SEGMENTS)
@@ -363,8 +367,8 @@ def _inflate(data: bytes) -> bytes | None:
     return inflated if decoder.eof else None
 
 
-def _metadata_bomb() -> BadImageError:
-    return BadImageError(
+def _metadata_bomb() -> UnprocessableError:
+    return UnprocessableError(
         "metadata_too_large", "The original's text or colour profile inflates beyond any use."
     )
 

@@ -18,10 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clients import client
+from shared.events import eventbridge_detail
+from shared.metrics import count, publishes_metrics
 
 from .storage import Bucket, Stored
 from .variants import MAX_KEY_BYTES, is_variant_key
@@ -29,19 +30,19 @@ from .variants import MAX_KEY_BYTES, is_variant_key
 __all__ = ["handler"]
 
 logger = Logger()
-metrics = Metrics()
 
 CALLS_AT_ONCE = 16
 # How a size segment begins. Listing only these leaves out nearly all of the originals beside them.
 _FIRST_CHARACTERS = "123456789x"
 
 
-@metrics.log_metrics
+@publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001
     """Delete the stale variants of one object, or a stale variant itself; keep all others from expiring."""
-    bucket = Bucket(event["detail"]["bucket"]["name"])
-    key: str = event["detail"]["object"]["key"]
-    metrics.add_metric(name="Invalidations", unit=MetricUnit.Count, value=1)
+    detail = eventbridge_detail(event, "aws.s3")
+    bucket = Bucket(detail["bucket"]["name"])
+    key: str = detail["object"]["key"]
+    count("Invalidations")
     present = bucket.head(key)
     kept = present is not None and not present.is_variant and bucket.keep(key)
     if not is_variant_key(key):
@@ -52,7 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  #
     else:
         deleted = 0
     logger.info("invalidate", reason=event["detail-type"], deleted=deleted, kept=kept)
-    metrics.add_metric(name="VariantsInvalidated", unit=MetricUnit.Count, value=deleted)
+    count("VariantsInvalidated", deleted)
     return {"deleted": deleted, "kept": int(kept)}
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image, features
 
-from .errors import BadImageError, ResizeError
+from shared.http import HttpError, UnprocessableError
+
 from .guards import Header
 from .variants import Variant
 
@@ -123,8 +124,8 @@ def render(header: Header, variant: Variant, checkpoint: Callable[[float], None]
         checkpoint: Called before each costly step with a guess of the seconds that it takes; may raise.
 
     Raises:
-        BadImageError: The image cannot be decoded.
-        ResizeError: Whatever `checkpoint` raises.
+        UnprocessableError: The image cannot be decoded.
+        HttpError: Whatever `checkpoint` raises.
     """
     form = variant.format or header.format
     try:
@@ -133,11 +134,11 @@ def render(header: Header, variant: Variant, checkpoint: Callable[[float], None]
             if frames > 1:
                 return _animation(image, header, variant, form, checkpoint)
             return _still(image, header, variant, form, checkpoint)
-    except ResizeError:
+    except HttpError:
         raise
     # Pillow's decoders raise nearly everything on hostile input; none of it is the function's fault.
     except Exception as error:
-        raise BadImageError("corrupt", "The original cannot be decoded.") from error
+        raise UnprocessableError("corrupt", "The original cannot be decoded.") from error
 
 
 def _open(header: Header) -> "ImageFile":

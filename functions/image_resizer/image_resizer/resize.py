@@ -6,7 +6,7 @@ Input: the original `<key>` in the bucket; the header `Accept` for the format `a
 Output: 301 to the variant on the website, once it is stored; 301 to the canonical name of a size or an order
     of options that is not stored; 302 to a concrete format's name for `auto`. Redirects are never cached,
     and lead to the configured address alone.
-On failure: JSON with a stable code (see `errors`); 503 and 504 are worth another try. Nothing is stored.
+On failure: JSON with a stable code (see `shared.http`); 503 and 504 are worth another try. Nothing is stored.
 Idempotent: a variant is written only where there is nothing (`If-None-Match`). It carries its original's
     ETag; one that belongs to an earlier original is replaced (`If-Match`), and one whose original changes
     meanwhile is taken back; where that fails, the function `invalidate` does it on the variant's own event.
@@ -14,7 +14,6 @@ Idempotent: a variant is written only where there is nothing (`If-None-Match`). 
 Recorded event: events/image_resizer/resize_jpeg.json
 """
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -23,23 +22,23 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.settings import SettingsError
-
-from . import signing
-from .errors import (
+from shared.http import (
+    Answer,
     BadRequestError,
     BusyError,
     ConflictError,
-    InternalError,
+    Facts,
+    HttpError,
     MethodNotAllowedError,
     OutOfTimeError,
-    ResizeError,
     TooLargeError,
+    respond,
 )
+from shared.metrics import count, publishes_metrics
+
+from . import signing
 from .guards import inspect, sniff
 from .recipe import render
 from .settings import ResizeSettings
@@ -48,59 +47,26 @@ from .variants import Request, Variant, negotiate, parse_request
 
 __all__ = ["handler"]
 
-logger = Logger()
-metrics = Metrics()
-
 RESERVE_S = 0.8  # to store the variant, look at the original again, and answer
 TRIES = 3  # of which one may meet a write that is not done yet, and one what it wrote
 SECRET_TTL_S = 300
-_HEADERS = {
-    "Access-Control-Allow-Origin": "*",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-}
+_HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
 _ANIMATED_OR_ALPHA = 4096  # bytes in which a file says so
 
-type Answer = dict[str, Any]
 
-
-@metrics.log_metrics
+@publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
     """Answer one request."""
-    started = time.monotonic()
-    facts: dict[str, Any] = {}
-    try:
-        answer = _serve(event, context, facts)
-        outcome = "ok"
-    except ResizeError as error:
-        answer, outcome = _failure(error), error.code
-        if isinstance(error, InternalError):
-            logger.exception("storage or settings at fault")
-    except Exception:
-        # The last boundary: without it API Gateway would answer 502, and show whatever it likes.
-        answer, outcome = _failure(InternalError("internal", "The request could not be served.")), "internal"
-        logger.exception("unexpected failure")
-    if outcome != "ok":
-        metrics.add_metric(name=f"Error_{outcome}", unit=MetricUnit.Count, value=1)
-    logger.info(
-        "resize",
-        outcome=outcome,
-        status=answer["statusCode"],
-        duration_ms=round(1000 * (time.monotonic() - started)),
-        **facts,
-    )
-    if event.get("httpMethod") == "HEAD":
+    answer = respond("resize", event, lambda facts: _serve(event, context, facts), headers=_HEADERS)
+    if event["httpMethod"] == "HEAD":
         answer["body"] = ""
     return answer
 
 
-def _serve(event: dict[str, Any], context: LambdaContext, facts: dict[str, Any]) -> Answer:
-    if event.get("httpMethod") not in ("GET", "HEAD"):
-        raise MethodNotAllowedError("method_not_allowed", "Only GET and HEAD are answered.")
-    try:
-        settings = ResizeSettings.from_env()
-    except SettingsError as error:
-        raise InternalError("misconfigured", "The function's settings are wrong.") from error
+def _serve(event: dict[str, Any], context: LambdaContext, facts: Facts) -> Answer:
+    if event["httpMethod"] not in ("GET", "HEAD"):
+        raise MethodNotAllowedError("method_not_allowed", "Only GET and HEAD are answered.", "GET, HEAD")
+    settings = ResizeSettings.from_env()
     # An `&` of the key that is not encoded begins another parameter, and so does a `;`: "The semicolon
     # character (;) is not supported for any request URL query string and results in the data being split."
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
@@ -120,7 +86,7 @@ def _serve(event: dict[str, Any], context: LambdaContext, facts: dict[str, Any])
     elif bucket.is_ambiguous(request.key):  # a signature covers the key
         raise BadRequestError("ambiguous_key", "There are originals with a space and with a + in this name.")
     elif not request.is_canonical:
-        metrics.add_metric(name="Canonicalised", unit=MetricUnit.Count, value=1)
+        count("Canonicalised")
         return _redirect(301, settings.url, request.variant, request.key)
 
     variant, negotiated = request.variant, request.variant.format == "auto"
@@ -129,7 +95,7 @@ def _serve(event: dict[str, Any], context: LambdaContext, facts: dict[str, Any])
         facts["variant"] = variant.segment
         # Unsigned, the concrete name is asked for next, and made then; signed, it could not be.
         if not settings.signing_secret_id:
-            metrics.add_metric(name="Negotiated", unit=MetricUnit.Count, value=1)
+            count("Negotiated")
             return _redirect(302, settings.url, variant, request.key, vary=True)
 
     def checkpoint(seconds: float) -> None:
@@ -146,7 +112,7 @@ def _ensure(
     key: str,
     max_bytes: int,
     checkpoint: Callable[[float], None],
-    facts: dict[str, Any],
+    facts: Facts,
 ) -> None:
     """Have the variant of the present original stored."""
     target = f"{variant.segment}/{key}"
@@ -160,7 +126,7 @@ def _ensure(
             raise TooLargeError("original_too_large", "The original has more bytes than are read here.")
         if stored and stored.is_made_of(original):
             name = "Raced" if cache == "raced" else "CacheHits"
-            metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+            count(name)
             facts["cache"] = cache
             return
         if stored and not bucket.is_tagged(target):  # a copy that was moved back
@@ -184,12 +150,12 @@ def _ensure(
         # Were the original replaced while we worked, its invalidation may have been before our write.
         try:
             after = bucket.head(key)
-        except ResizeError:
-            with suppress(ResizeError):  # the variant's own event has it checked, too
+        except HttpError:
+            with suppress(HttpError):  # the variant's own event has it checked, too
                 bucket.delete(target, etag)
             raise
         if after and after.etag == original.etag:
-            metrics.add_metric(name="VariantsMade", unit=MetricUnit.Count, value=1)
+            count("VariantsMade")
             return
         bucket.delete(target, etag)
     raise BusyError("original_changing", "The image is being replaced right now; try again in a moment.")
@@ -226,11 +192,5 @@ def _signing_key(secret_id: str, _period: int) -> bytes:
 
 def _redirect(status: int, url: str, variant: Variant, key: str, *, vary: bool = False) -> Answer:
     location = f"{url}/{variant.segment}/{quote(key, safe='/')}"
-    headers = _HEADERS | {"Location": location} | ({"Vary": "Accept"} if vary else {})
+    headers = {"Location": location} | ({"Vary": "Accept"} if vary else {})
     return {"statusCode": status, "headers": headers, "body": ""}
-
-
-def _failure(error: ResizeError) -> Answer:
-    headers = _HEADERS | {"Content-Type": "application/json"} | error.headers
-    body = json.dumps({"code": error.code, "message": error.message})
-    return {"statusCode": error.status, "headers": headers, "body": body}

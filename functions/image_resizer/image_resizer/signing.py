@@ -8,7 +8,7 @@ variant; a stored variant is as public as every object of a website bucket.
 import hmac
 from base64 import urlsafe_b64encode
 
-from .errors import ForbiddenError
+from shared.http import ForbiddenError
 
 __all__ = ["sign", "verify"]
 

@@ -34,8 +34,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from botocore.exceptions import ConnectionError as UnreachableError
 
 from shared.clients import client
-
-from .errors import BadImageError, BusyError, InternalError, NotFoundError
+from shared.http import BusyError, InternalError, NotFoundError, UnprocessableError
 
 if TYPE_CHECKING:  # whoever does not resize needs no Pillow
     from mypy_boto3_s3.type_defs import TagTypeDef
@@ -281,7 +280,7 @@ def _translated() -> Iterator[None]:
         if code in _IN_CONFLICT:
             raise _InConflictError("storage_busy", "The storage is busy; try again in a moment.") from error
         if code == "InvalidRange":
-            raise BadImageError("empty", "The original is empty.") from None
+            raise UnprocessableError("empty", "The original is empty.") from None
         if code in _THROTTLED or status >= 500 or status == 429:
             raise BusyError("storage_busy", "The storage is busy; try again in a moment.") from error
         raise InternalError("storage_refused", "The storage refused a call of this function.") from error

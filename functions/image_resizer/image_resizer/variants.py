@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, cast
 
-from .errors import BadRequestError, ForbiddenError
+from shared.http import BadRequestError, ForbiddenError
 
 __all__ = [
     "MAX_KEY_BYTES",

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.clients import client
+from shared.http import BadRequestError
 
-from .errors import InsightsError
 from .moments import iso
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ def answer(clusters: Sequence[str], query: Mapping[str, str], now: datetime) -> 
         now: The time.
 
     Raises:
-        InsightsError: There is no such cluster.
+        BadRequestError: There is no such cluster.
     """
     cluster = query.get("cluster", clusters[0])
     if cluster not in clusters:
-        raise InsightsError(400, "bad_request", f"cluster must be one of {', '.join(clusters)}.")
+        raise BadRequestError("bad_request", f"cluster must be one of {', '.join(clusters)}.")
     # A start on the grid; the end is beyond now, so that the present slot is in.
     begin = datetime.fromtimestamp(now.timestamp() // PERIOD_S * PERIOD_S, UTC) - timedelta(minutes=MINUTES)
     found = client("cloudwatch").get_metric_data(

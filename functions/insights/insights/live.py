@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from shared.http import BadRequestError
 from shared.live_traffic import Minute, read
 
-from .errors import InsightsError
 from .moments import iso
 
 __all__ = ["answer", "live"]
@@ -26,11 +26,11 @@ def answer(table: str, query: dict[str, str]) -> dict[str, Any]:
         query: The request's parameters: `minutes`, 1 to 10.
 
     Raises:
-        InsightsError: The parameters are wrong.
+        BadRequestError: The parameters are wrong.
     """
     minutes = query.get("minutes", "3")
     if not re.fullmatch(r"[1-9]|10", minutes):
-        raise InsightsError(400, "bad_request", f"minutes must be 1 to {MAX_MINUTES}.")
+        raise BadRequestError("bad_request", f"minutes must be 1 to {MAX_MINUTES}.")
     now = int(time.time())
     newest = now - now % _MINUTE
     wanted = [newest - _MINUTE * age for age in range(-1, int(minutes))]  # viewers' clocks may be ahead

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.logging import Logger
 
 from shared.clients import client
+from shared.http import BadGatewayError, BadRequestError, NotFoundError
 
-from .errors import InsightsError
 from .moments import iso
 from .settings import SavedQuery
 
@@ -50,11 +50,11 @@ def answer(panel: str, saved: SavedQuery, query: Mapping[str, str]) -> tuple[int
         query: The request's parameters: what the query needs, or `query`, which an earlier answer named.
 
     Raises:
-        InsightsError: The parameters are wrong, the query is not known or could not be answered.
+        HttpError: 400 the parameters are wrong, 404 the query is not known, 502 it could not be answered.
     """
     if started := query.get("query"):
         if not _QUERY_ID.fullmatch(started):
-            raise InsightsError(400, "bad_request", "query must be what an earlier answer named.")
+            raise BadRequestError("bad_request", "query must be what an earlier answer named.")
     else:
         parameters = PARAMETERS.get(panel, _dates)
         started = _start(saved, parameters(query, datetime.now(UTC)))
@@ -68,9 +68,9 @@ def _dates(query: Mapping[str, str], now: datetime) -> list[str]:
         last = date.fromisoformat(query["to"]) if "to" in query else today
         first = date.fromisoformat(query["from"]) if "from" in query else last - timedelta(days=DAYS - 1)
     except (ValueError, OverflowError):  # no date, or a week before the first that there is
-        raise InsightsError(400, "bad_request", "from and to must be dates such as 2026-11-22.") from None
+        raise BadRequestError("bad_request", "from and to must be dates such as 2026-11-22.") from None
     if not 0 <= (last - first).days <= MAX_DAYS:
-        raise InsightsError(400, "bad_request", f"from must be before to, by at most {MAX_DAYS} days.")
+        raise BadRequestError("bad_request", f"from must be before to, by at most {MAX_DAYS} days.")
     return [first.isoformat(), last.isoformat()]
 
 
@@ -106,7 +106,7 @@ def _chosen(query: Mapping[str, str], default: str) -> str:
     """The window that was asked for."""
     window = query.get("window", default)
     if window not in WINDOWS:
-        raise InsightsError(400, "bad_request", f"window must be one of {', '.join(WINDOWS)}.")
+        raise BadRequestError("bad_request", f"window must be one of {', '.join(WINDOWS)}.")
     return window
 
 
@@ -155,7 +155,7 @@ def _finish(
         sleep(POLL_S)
     if state != "SUCCEEDED":
         logger.warning("query", query_id=query, state=state)
-        raise InsightsError(502, "query_failed", "Athena could not answer the query.")
+        raise BadGatewayError("query_failed", "Athena could not answer the query.")
     columns, rows, more = _rows(query)
     finished = execution["Status"]["CompletionDateTime"]
     return 200, {
@@ -175,7 +175,7 @@ def _execution(query: str, workgroup: str) -> "QueryExecutionTypeDef":
     except athena.exceptions.InvalidRequestException:
         execution = {}
     if execution.get("WorkGroup") != workgroup:
-        raise InsightsError(404, "unknown_query", "There is no such query any more; ask without it.")
+        raise NotFoundError("unknown_query", "There is no such query any more; ask without it.")
     return execution
 
 

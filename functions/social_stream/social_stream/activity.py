@@ -18,21 +18,21 @@ from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as UnreachableError
 
 from shared.access_log import pack, put_records
 from shared.batch_write import deadline_of
+from shared.batches import BatchResponse, StreamBatch, StreamRecord
 from shared.clients import client
+from shared.metrics import count, publishes_metrics
 
 from .settings import ActivitySettings
 
 __all__ = ["handler"]
 
 logger = Logger()
-metrics = Metrics()
 
 RECORD_BYTES = 5 * 1024
 MARGIN_S = 20.0  # a call that has begun is not cut short, and may be tried three times
@@ -43,11 +43,13 @@ class _BusyError(Exception):
     """Firehose throttles or does not answer."""
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     """Deliver a line for each new post of a batch."""
     settings = ActivitySettings.from_env()
-    inserted = [record for record in event["Records"] if record["eventName"] == "INSERT"]
-    records = list(pack(map(_line, inserted), RECORD_BYTES))
+    batch = StreamBatch(event, "aws:dynamodb")
+    inserted = [record for record in batch.records if record.raw["eventName"] == "INSERT"]
+    records = list(pack((_line(record.raw) for record in inserted), RECORD_BYTES))
     starts = _starts(records, inserted)
     result = put_records(
         partial(_send, settings.delivery_stream),
@@ -55,11 +57,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         deadline=deadline_of(context, margin=MARGIN_S),
         retry_on=(_BusyError,),
     )
-    failed = [starts[record] for record in result.unaccepted]
-    logger.info("delivered", changes=len(event["Records"]), posts=len(inserted), records=result.accepted)
-    metrics.add_metric(name="PostsDelivered", unit=MetricUnit.Count, value=0 if failed else len(inserted))
-    metrics.flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": min(failed, key=int)}] if failed else []}
+    for record in result.unaccepted:
+        batch.fail(starts[record], "not accepted")
+    logger.info("delivered", changes=len(batch.records), posts=len(inserted), records=result.accepted)
+    count("PostsDelivered", 0 if result.unaccepted else len(inserted))
+    return batch.response()
 
 
 def _line(record: dict[str, Any]) -> bytes:
@@ -74,12 +76,12 @@ def _line(record: dict[str, Any]) -> bytes:
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
 
 
-def _starts(records: Iterable[bytes], inserted: list[dict[str, Any]]) -> dict[bytes, str]:
+def _starts(records: Iterable[bytes], inserted: list[StreamRecord]) -> dict[bytes, str]:
     """The sequence number of the first change in each Firehose record; of equal records the first one's."""
     starts: dict[bytes, str] = {}
     place = 0
     for record in records:
-        starts.setdefault(record, inserted[place]["dynamodb"]["SequenceNumber"])
+        starts.setdefault(record, inserted[place].sequence_number)
         place += record.count(b"\n")
     return starts
 

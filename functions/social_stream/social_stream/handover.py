@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .errors import NotAHandOverError
+from shared.events import ForeignEventError
+
 from .posts import MAX_POST_BYTES, Post, encoded
 
 __all__ = ["FRESH_S", "HandOver", "decoded", "packed", "payload"]
@@ -58,9 +59,9 @@ def decoded(event: Mapping[str, Any]) -> HandOver:
     """The hand-over that an event is.
 
     Raises:
-        NotAHandOverError: It is none.
+        ForeignEventError: It is none.
     """
     try:
         return HandOver(list(event["posts"]), float(event["fresh_until"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise NotAHandOverError(f"{type(error).__name__} in the event") from error
+        raise ForeignEventError("expected posts and fresh_until") from error

@@ -14,13 +14,15 @@ Recorded event: events/social_stream/ingest_posts.json
 import base64
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.batches import BatchResponse, StreamBatch, StreamRecord
+from shared.metrics import count, publishes_metrics
 
 from . import handover, kpl, quarantine
 from .errors import BadRecordError
@@ -33,53 +35,41 @@ from .storage import invoke
 __all__ = ["handler"]
 
 logger = Logger()
-metrics = Metrics()
 
 
-class _Read(NamedTuple):
-    """What a batch holds; `failed` is the first record that could not be read for now, or empty."""
-
-    posts: list[tuple[str, Post]]
-    refusals: list[Refusal]
-    failed: str
-
-
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # noqa: ARG001
     """Take a batch of records."""
     settings = IngestSettings.from_env()
-    read = _read(event["Records"], settings)
-    failed = [read.failed, _quarantine(read.refusals, settings), _hand_over(read.posts, settings)]
-    _count(read)
-    first = min(filter(None, failed), key=int, default=None)
-    return {"batchItemFailures": [{"itemIdentifier": first}] if first else []}
-
-
-def _read(records: Iterable[dict[str, Any]], settings: IngestSettings) -> _Read:
-    """Read records up to the first that fails for a reason that may pass."""
+    batch = StreamBatch(event, "aws:kinesis")
     posts: list[tuple[str, Post]] = []
     refusals: list[Refusal] = []
-    for record in records:
-        number = str(record["kinesis"]["sequenceNumber"])
-        try:
-            for found in _parts(record, settings):
-                if isinstance(found, Refusal):
-                    refusals.append(found)
-                else:
-                    posts.append((number, found))
-        except Exception as error:  # the boundary of a record: what is behind it waits, and nothing is lost
-            logger.exception("record failed", sequence_number=number, reason=type(error).__name__)
-            return _Read(posts, refusals, number)
-    return _Read(posts, refusals, "")
+
+    def read(record: StreamRecord) -> None:
+        for found in _parts(record, settings):
+            if isinstance(found, Refusal):
+                refusals.append(found)
+            else:
+                posts.append((record.sequence_number, found))
+
+    batch.each(read)
+    _quarantine(refusals, settings, batch)
+    _invoke(posts, settings, batch)
+    count("PostsIngested", len(posts))
+    count("RecordsQuarantined", len(refusals))
+    # A partition takes 1,000 writes a second: the busiest user of a batch shows when one comes near.
+    count("BusiestUserPosts", max(Counter(post["user_id"] for _, post in posts).values(), default=0))
+    return batch.response()
 
 
-def _parts(record: dict[str, Any], settings: IngestSettings) -> Iterator[Post | Refusal]:
+def _parts(record: StreamRecord, settings: IngestSettings) -> Iterator[Post | Refusal]:
     """The posts of a record, and what in it is none: several of each, if it is aggregated."""
-    kinesis = record["kinesis"]
-    number, arrived = str(kinesis["sequenceNumber"]), float(kinesis["approximateArrivalTimestamp"])
+    number, kinesis = record.sequence_number, record.raw["kinesis"]
+    arrived = float(kinesis["approximateArrivalTimestamp"])
     data = base64.b64decode(kinesis["data"])
-    stream = record["eventSourceARN"].rpartition("/")[2]
+    stream = record.raw["eventSourceARN"].rpartition("/")[2]
     try:
-        plain = opened(data, stream, settings.key_arn, record["awsRegion"])
+        plain = opened(data, stream, settings.key_arn, record.raw["awsRegion"])
     except BadRecordError as error:
         yield Refusal(Arrival(number, 0, arrived), str(error), data)
         return
@@ -92,35 +82,23 @@ def _parts(record: dict[str, Any], settings: IngestSettings) -> Iterator[Post | 
             yield Refusal(arrival, str(error), each if plain == data else data)
 
 
-def _quarantine(refusals: list[Refusal], settings: IngestSettings) -> str:
-    """Put away what is no post; the first record that could not be, or nothing."""
+def _quarantine(refusals: list[Refusal], settings: IngestSettings, batch: StreamBatch) -> None:
+    """Quarantine what is no post."""
     if not refusals:
-        return ""
+        return
     for refusal in refusals:
         logger.warning("no post", sequence_number=refusal.arrival.sequence_number, reason=refusal.reason)
     try:
         quarantine.write(settings.failures_bucket, refusals)
     except (ClientError, BotoCoreError) as error:
-        logger.warning("quarantine failed", reason=type(error).__name__)
-        return refusals[0].arrival.sequence_number
-    return ""
+        batch.fail(refusals[0].arrival.sequence_number, f"quarantine: {type(error).__name__}")
 
 
-def _hand_over(posts: list[tuple[str, Post]], settings: IngestSettings) -> str:
-    """Invoke the write function; the first record that could not be handed over, or nothing."""
+def _invoke(posts: list[tuple[str, Post]], settings: IngestSettings, batch: StreamBatch) -> None:
+    """Invoke the write function with the posts, up to the first invocation that fails."""
     for first, some in handover.packed(posts):
         try:
             invoke(settings.write_function, handover.payload(some, time.time() + handover.FRESH_S))
         except (ClientError, BotoCoreError) as error:
-            logger.warning("hand-over failed", sequence_number=first, reason=type(error).__name__)
-            return first
-    return ""
-
-
-def _count(read: _Read) -> None:
-    metrics.add_metric(name="PostsIngested", unit=MetricUnit.Count, value=len(read.posts))
-    metrics.add_metric(name="RecordsQuarantined", unit=MetricUnit.Count, value=len(read.refusals))
-    # A partition takes 1,000 writes a second: the busiest user of a batch shows when one comes near.
-    busiest = max(Counter(post["user_id"] for _, post in read.posts).values(), default=0)
-    metrics.add_metric(name="BusiestUserPosts", unit=MetricUnit.Count, value=busiest)
-    metrics.flush_metrics()
+            batch.fail(first, f"invoke: {type(error).__name__}")
+            return

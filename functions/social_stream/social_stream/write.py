@@ -15,11 +15,11 @@ import time
 from typing import Any, cast
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.batch_write import BatchWriter, deadline_of
 from shared.clients import client_without_retries
+from shared.metrics import count, publishes_metrics
 
 from . import handover
 from .posts import KEYS, Post
@@ -29,11 +29,11 @@ from .storage import Put, bury, put_newer
 __all__ = ["handler"]
 
 logger = Logger()
-metrics = Metrics()
 
 MARGIN_S = 20.0  # a put that began before the deadline may take 15 s, the dead-letter queue is quick
 
 
+@publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Write the posts of a hand-over."""
     settings = WriteSettings.from_env()
@@ -54,8 +54,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         "PostsBuried": len(put.unwritten),
     }
     for name, value in counts.items():
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
-    metrics.flush_metrics()
+        count(name, value)
     logger.info("wrote", posts=len(posts), fresh=fresh_s > 0, counts=counts)
 
 

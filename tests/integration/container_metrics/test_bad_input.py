@@ -166,7 +166,7 @@ def test_a_slot_that_is_past_is_not_sampled_and_one_that_is_to_come_is_refused(
     past = containers.invoke({"slot": "2026-11-24T12:01:05Z", "sources": sources})
     assert [each["reason"] for each in past["missing"]] == ["LATE"]
     future = containers.invoke({"slot": "2199-11-25T12:01:05Z", "sources": sources})
-    assert future["errorType"] == "BadRequestError"
+    assert future["errorType"] == "ForeignEventError"
     assert "in the future" in future["errorMessage"]
 
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from access_logs import notifications
 from access_logs.errors import NotANotificationError
 from access_logs.notifications import StoredObject, created_objects, each_object
 from local.process import ROOT
+from shared import batches
+from shared.batches import BatchResponse
 
 EVENTS = ROOT / "events/access_logs"
 
@@ -96,7 +97,7 @@ class Queue:
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     fake = Queue()
-    monkeypatch.setattr(notifications, "client", {"sqs": fake}.get)
+    monkeypatch.setattr(batches, "client", {"sqs": fake}.get)
     return fake
 
 
@@ -108,6 +109,7 @@ def messages(*bodies: str, tries: int = 1) -> dict[str, Any]:
                 "receiptHandle": "handle",
                 "body": text,
                 "attributes": {"ApproximateReceiveCount": str(tries)},
+                "eventSource": "aws:sqs",
                 "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:queue",
             }
             for number, text in enumerate(bodies)
@@ -115,7 +117,7 @@ def messages(*bodies: str, tries: int = 1) -> dict[str, Any]:
     }
 
 
-def handle(event: dict[str, Any], left: int = 60_000) -> tuple[dict[str, Any], list[str]]:
+def handle(event: dict[str, Any], left: int = 60_000) -> tuple[BatchResponse, list[str]]:
     """Handle a batch; an object named `bad` fails."""
     done: list[str] = []
 

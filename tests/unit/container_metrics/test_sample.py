@@ -15,6 +15,7 @@ from container_metrics.errors import BadRequestError, UnavailableError
 from container_metrics.sources import SOURCES, Describe
 from local.process import ROOT
 from shared import clients
+from shared.events import ForeignEventError
 
 COUNTS = (
     "runningTasksCount",
@@ -304,6 +305,6 @@ def test_cloudwatch_that_throttles_is_worth_another_try_and_one_that_refuses_is_
     ],
 )  # fmt: skip
 def test_a_wrong_event_is_refused_with_its_reason(services: Services, event: Any, why: str) -> None:
-    with pytest.raises(BadRequestError, match=why):
+    with pytest.raises(ForeignEventError, match=why):
         sample.handler(event, SimpleNamespace())  # type: ignore[arg-type]
     assert services.put == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ec2_monitor.bulk import Entry, Fate, Outcome, create
+from ec2_monitor.bulk import Entry, Outcome, Result, create
 from shared.signed_http import Answer, UnreachableError
 
 
@@ -46,8 +46,8 @@ def always() -> bool:
     return True
 
 
-def fates(outcomes: list[Outcome]) -> list[Fate]:
-    return [outcome.fate for outcome in outcomes]
+def results(outcomes: list[Outcome]) -> list[Result]:
+    return [outcome.result for outcome in outcomes]
 
 
 def test_body_is_an_action_and_a_document_a_line() -> None:
@@ -59,33 +59,33 @@ def test_body_is_an_action_and_a_document_a_line() -> None:
 @pytest.mark.parametrize(
     ("status", "fate"),
     [
-        (200, Fate.CREATED),
-        (201, Fate.CREATED),
-        (409, Fate.KNOWN),
-        (400, Fate.REFUSED),
-        (413, Fate.REFUSED),
-        (429, Fate.DELAYED),
-        (500, Fate.DELAYED),
-        (503, Fate.DELAYED),
-        (403, Fate.DELAYED),
-        (404, Fate.DELAYED),
+        (200, Result.CREATED),
+        (201, Result.CREATED),
+        (409, Result.KNOWN),
+        (400, Result.REFUSED),
+        (413, Result.REFUSED),
+        (429, Result.DELAYED),
+        (500, Result.DELAYED),
+        (503, Result.DELAYED),
+        (403, Result.DELAYED),
+        (404, Result.DELAYED),
     ],
 )
-def test_each_document_has_its_own_fate(status: int, fate: Fate) -> None:
+def test_each_document_has_its_own_fate(status: int, fate: Result) -> None:
     server = Server({"1": status})
-    assert fates(create(server, entries(3), goes_on=always)) == [Fate.CREATED, fate, Fate.CREATED]
+    assert results(create(server, entries(3), goes_on=always)) == [Result.CREATED, fate, Result.CREATED]
 
 
 @pytest.mark.parametrize("kind", ["index_closed_exception", "validation_exception"])
 def test_what_is_wrong_with_the_index_is_no_fault_of_a_document(kind: str) -> None:
     item = {"create": {"status": 400, "error": {"type": kind}}}
     answer = Answer(200, json.dumps({"items": [item]}).encode())
-    assert create(lambda _: answer, entries(1), goes_on=always) == [Outcome(Fate.DELAYED, f"400 {kind}")]
+    assert create(lambda _: answer, entries(1), goes_on=always) == [Outcome(Result.DELAYED, f"400 {kind}")]
 
 
 def test_reason_is_the_kind_of_error() -> None:
     assert create(Server({"0": 429}), entries(1), goes_on=always) == [
-        Outcome(Fate.DELAYED, "429 some_exception")
+        Outcome(Result.DELAYED, "429 some_exception")
     ]
 
 
@@ -93,7 +93,9 @@ def test_reason_is_the_kind_of_error() -> None:
 def test_whatever_spoils_a_request_is_refused_alone(count: int, poison: set[int]) -> None:
     server = Server(poison=frozenset(map(str, poison)))
     outcomes = create(server, entries(count), goes_on=always)
-    assert fates(outcomes) == [Fate.REFUSED if place in poison else Fate.CREATED for place in range(count)]
+    assert results(outcomes) == [
+        Result.REFUSED if place in poison else Result.CREATED for place in range(count)
+    ]
     sent = [
         name for body in server.asked for name in identities(body) if not server.poison & {*identities(body)}
     ]
@@ -105,7 +107,7 @@ def test_requests_stay_below_the_limit_and_hold_everything_once(sizes: list[int]
     given_ = [Entry(str(place), b"x" * size + b"\n") for place, size in enumerate(sizes)]
     server = Server()
     outcomes = create(server, given_, goes_on=always, max_bytes=limit)
-    assert fates(outcomes) == [Fate.CREATED] * len(sizes)
+    assert results(outcomes) == [Result.CREATED] * len(sizes)
     assert [name for body in server.asked for name in identities(body)] == [
         entry.identity for entry in given_
     ]
@@ -140,7 +142,7 @@ def answers(*given_: Answer | Exception) -> tuple[Callable[[bytes], Answer], lis
 def test_a_busy_domain_is_asked_once_and_everything_waits(answer: Answer | Exception, reason: str) -> None:
     post, asked = answers(answer)
     outcomes = create(post, entries(9, size=100), goes_on=always, max_bytes=300)
-    assert outcomes == [Outcome(Fate.DELAYED, reason)] * 9
+    assert outcomes == [Outcome(Result.DELAYED, reason)] * 9
     assert len(asked) == 1
 
 
@@ -148,7 +150,7 @@ def test_what_was_created_before_the_domain_was_busy_stays_so() -> None:
     good = Answer(200, b'{"items":[{"create":{"status":201}},{"create":{"status":201}}]}')
     post, _ = answers(good, Answer(429, b""))
     outcomes = create(post, entries(6, size=100), goes_on=always, max_bytes=300)
-    assert fates(outcomes) == [Fate.CREATED] * 2 + [Fate.DELAYED] * 4
+    assert results(outcomes) == [Result.CREATED] * 2 + [Result.DELAYED] * 4
 
 
 @pytest.mark.parametrize(
@@ -166,20 +168,20 @@ def test_what_was_created_before_the_domain_was_busy_stays_so() -> None:
     ],
 )
 def test_an_answer_that_does_not_tell_of_each_document_is_no_answer(body: bytes) -> None:
-    assert fates(create(lambda _: Answer(200, body), entries(1), goes_on=always)) == [Fate.DELAYED]
+    assert results(create(lambda _: Answer(200, body), entries(1), goes_on=always)) == [Result.DELAYED]
 
 
 def test_nothing_is_sent_when_time_is_up() -> None:
     times = iter([True, False])
     server = Server()
     outcomes = create(server, entries(4, size=100), goes_on=lambda: next(times), max_bytes=300)
-    assert fates(outcomes) == [Fate.CREATED, Fate.CREATED, Fate.DELAYED, Fate.DELAYED]
+    assert results(outcomes) == [Result.CREATED, Result.CREATED, Result.DELAYED, Result.DELAYED]
     assert len(server.asked) == 1
 
 
 def test_a_document_that_is_too_long_alone_is_refused() -> None:
     assert (
-        create(lambda _: Answer(413, b""), entries(2), goes_on=always) == [Outcome(Fate.REFUSED, "413")] * 2
+        create(lambda _: Answer(413, b""), entries(2), goes_on=always) == [Outcome(Result.REFUSED, "413")] * 2
     )
 
 

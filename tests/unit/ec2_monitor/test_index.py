@@ -10,6 +10,7 @@ from bench.ec2_calls import encoded, recorded
 from bench.ec2_messages import sqs_event
 from ec2_monitor import index
 from ec2_monitor.documents import document
+from shared import batches
 from shared.settings import SettingsError
 from shared.signed_http import Answer, UnreachableError
 
@@ -66,7 +67,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     }.items():
         monkeypatch.setenv(name, value)
     made = Queue()
-    monkeypatch.setattr(index, "client", lambda _: made)
+    monkeypatch.setattr(batches, "client", lambda _: made)
     return made
 
 
@@ -156,7 +157,7 @@ def test_logs_and_dead_letters_quote_no_event(
     assert "alice" not in str(said)
 
 
-def test_each_fate_is_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_result_is_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     items = [
         {"create": {"status": 201}},
         {"create": {"status": 409}},

@@ -27,12 +27,6 @@ def shaped(
     return found, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shape.metrics.provider, "namespace", "suite")
-    monkeypatch.setattr(shape.metrics.provider, "service", "ec2_monitor")
-
-
 def test_each_record_becomes_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     events = [*Calls(50, seed=1)]
     lines, _ = shaped([encoded(event) for event in events], capsys)
@@ -71,7 +65,7 @@ def test_what_no_one_foresaw_fails_alone_too(
 
 def metrics_of(logged: list[dict[str, Any]]) -> dict[str, float]:
     [line] = [line for line in logged if "_aws" in line]
-    assert line["service"] == "ec2_monitor"
+    assert line["service"] == "unit-tests"
     return {name: line[name][0] for name in ("EventsShaped", "EventsMalformed", "InstancesTerminated")}
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from image_resizer import guards
-from image_resizer.errors import BadImageError, ResizeError, UnsupportedError
+from shared.http import HttpError, UnprocessableError, UnsupportedTypeError
 from tests.unit.image_resizer.pictures import (
     animation,
     chunk,
@@ -45,7 +45,7 @@ def inspect(data: bytes) -> guards.Header:
 
 
 def code(data: bytes) -> str:
-    with pytest.raises(BadImageError) as caught:
+    with pytest.raises(UnprocessableError) as caught:
         inspect(data)
     return caught.value.code
 
@@ -74,7 +74,7 @@ def test_a_sound_image_is_described(name: str) -> None:
     ],
 )
 def test_other_formats_are_unsupported_whatever_their_name_says(data: bytes) -> None:
-    with pytest.raises(UnsupportedError):
+    with pytest.raises(UnsupportedTypeError):
         inspect(data)
 
 
@@ -95,7 +95,7 @@ def test_a_mangled_image_raises_typed_errors_only(name: str, random: object) -> 
         data[random.randrange(len(data))] = random.randrange(256)  # type: ignore[attr-defined]
     try:
         header = inspect(bytes(data))
-    except ResizeError:
+    except HttpError:
         return
     assert header.width * header.height <= max(guards.MAX_PIXELS.values())
 
@@ -243,10 +243,11 @@ def test_what_is_decoded_is_the_picture_alone() -> None:
 # Not ru_maxrss: on Linux a child's begins with its parent's.
 CHILD = """
 import pathlib, resource, sys
-from image_resizer import errors, guards
+from image_resizer import guards
+from shared.http import UnprocessableError
 try:
     guards.inspect(open(sys.argv[1], "rb"))
-except errors.BadImageError:
+except UnprocessableError:
     status = pathlib.Path("/proc/self/status")
     if status.exists():
         print(int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024)

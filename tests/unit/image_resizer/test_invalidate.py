@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from image_resizer import invalidate
-from image_resizer.errors import BusyError
+from shared.http import BusyError
 from tests.unit.image_resizer.memory_s3 import MemoryS3, client_error
 
 type Recorded = Callable[..., dict[str, Any]]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageFile, ImageStat
 
 from image_resizer import guards, recipe
-from image_resizer.errors import BadImageError, OutOfTimeError
 from image_resizer.variants import Variant, parse_request, stored_variants
+from shared.http import OutOfTimeError, UnprocessableError
 from tests.unit.image_resizer.pictures import (
     LADDER,
     animation,
@@ -312,7 +312,7 @@ def test_the_file_decides_the_format() -> None:
     "data", [png(4, 4, data=b""), png(4, 4, data=b"\x07" * 20), jpeg()[:400] + b"\xff\xd9"]
 )
 def test_what_cannot_be_decoded_is_a_bad_image(data: bytes) -> None:
-    with pytest.raises(BadImageError):
+    with pytest.raises(UnprocessableError):
         rendered(data, "25x")
 
 
@@ -321,7 +321,7 @@ def test_a_mangled_image_is_rendered_or_bad(form: str, random: Any) -> None:
     data = bytearray(encode(photo(64, 64), form))
     for _ in range(random.randint(1, 8)):
         data[random.randrange(12, len(data))] = random.randrange(256)
-    with contextlib.suppress(BadImageError):
+    with contextlib.suppress(UnprocessableError):
         assert decode(rendered(bytes(data), "25x,png").data).width <= 25
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
 from PIL import Image
 
@@ -34,6 +35,7 @@ def code(answer: Any) -> str:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Request-Id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
     assert "Location" not in answer.headers
     body = json.loads(answer.body)
     assert set(body) == {"code", "message"}
@@ -435,21 +437,23 @@ def test_a_signature_that_is_not_needed_is_left_out(ask: Any) -> None:
 
 
 def test_one_line_tells_what_was_done_and_nothing_personal(
-    ask: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ask: Any, event: Recorded, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = io.StringIO()
-    for handler in resize.logger.handlers:
+    for handler in Logger().handlers:
         monkeypatch.setattr(handler, "stream", log)
     ask(f"300x300,webp/{MARBLE}")
     ask("300x300/absent.jpg")
     lines = [json.loads(line) for line in (log.getvalue() + capsys.readouterr().out).splitlines()]
-    made, missing = (line for line in lines if line.get("message") == "resize")
+    made, missing = (line for line in lines if line.get("message") == "request")
     assert (made["outcome"], made["variant"], made["format"], made["cache"]) == (
         "ok",
         "300x300,webp",
         "webp",
         "miss",
     )
+    assert (made["api"], made["method"], made["resource"]) == ("resize", "GET", "/resize")
+    assert made["request_id"] == event("resize_jpeg")["requestContext"]["requestId"]
     assert made["source_bytes"] > made["variant_bytes"] > 0
     assert missing["outcome"] == "original_not_found"
     assert any(line.get("VariantsMade") == [1.0] for line in lines)

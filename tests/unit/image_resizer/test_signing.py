@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_resizer import signing
-from image_resizer.errors import ForbiddenError
 from image_resizer.variants import parse_request
+from shared.http import ForbiddenError
 from tests.unit.image_resizer.pictures import LADDER
 
 SECRET = b"an HMAC key"

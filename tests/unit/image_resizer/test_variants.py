@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_resizer.errors import BadRequestError, ForbiddenError
 from image_resizer.variants import (
     Request,
     Variant,
@@ -18,6 +17,7 @@ from image_resizer.variants import (
     parse_request,
     stored_variants,
 )
+from shared.http import BadRequestError, ForbiddenError
 from tests.unit.image_resizer.pictures import LADDER
 
 SIGNATURE = "s1795302722." + "A" * 43

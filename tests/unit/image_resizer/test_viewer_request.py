@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_resizer.errors import ResizeError
 from image_resizer.variants import Format, Request, negotiate, parse_request
+from shared.http import HttpError
 from tests.support.node import EdgeFunction, edge_function
 from tests.unit.image_resizer.pictures import LADDER
 
@@ -45,7 +45,7 @@ def api(path: str) -> Request | str:
     """What the API makes of a path: the request, or the code of its refusal."""
     try:
         return parse_request(unquote(path)[1:], LADDER)
-    except ResizeError as error:
+    except HttpError as error:
         return error.code
 
 

@@ -11,8 +11,8 @@ import pytest
 from container_metrics.sources import SOURCES
 from insights import containers
 from insights.api import handler
-from insights.errors import InsightsError
 from shared import clients
+from shared.http import BadRequestError
 
 NOW = datetime(2026, 11, 25, 12, 0, 3, tzinfo=UTC)
 
@@ -81,7 +81,7 @@ def test_missing_samples_are_counted(cloudwatch: MemoryCloudWatch) -> None:
 
 
 def test_a_cluster_that_is_not_sampled_is_refused(cloudwatch: MemoryCloudWatch) -> None:
-    with pytest.raises(InsightsError, match="one of a, b"):
+    with pytest.raises(BadRequestError, match="one of a, b"):
         containers.answer(["a", "b"], {"cluster": "c"}, NOW)
     assert cloudwatch.asked == {}
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from bench.social_posts import Posts
 from shared.batch_write import MAX_ITEM_BYTES, item_size, serialized
+from shared.events import ForeignEventError
 from social_stream import handover, kpl
-from social_stream.errors import BadRecordError, NotAHandOverError
+from social_stream.errors import BadRecordError
 from social_stream.posts import MAX_POST_BYTES, Arrival, encoded, post_of
 
 ARRIVAL = Arrival("495", 2, 1_795_464_000.25)
@@ -125,7 +126,7 @@ def test_hand_overs_are_small_enough_and_in_order(sizes: list[int]) -> None:
     "event", [{}, {"posts": 1, "fresh_until": 0}, {"posts": [], "fresh_until": "soon"}, []]
 )
 def test_what_ingest_did_not_make_is_no_hand_over(event: Any) -> None:
-    with pytest.raises(NotAHandOverError):
+    with pytest.raises(ForeignEventError):
         handover.decoded(event)
 
 

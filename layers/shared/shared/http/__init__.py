@@ -1,0 +1,80 @@
+"""HTTP behind API Gateway REST with proxy integration: requests, answers, errors, and the last boundary.
+
+A handler is one call::
+
+    @publishes_metrics
+    def handler(event, context):
+        return respond("rides", event, lambda facts: serve(Request.of(event), facts))
+
+HttpError
+├── PermanentHttpError        asking again gives the same answer
+│   ├── BadRequestError       400
+│   ├── UnauthorizedError     401
+│   ├── ForbiddenError        403
+│   ├── NotFoundError         404
+│   ├── MethodNotAllowedError 405, with Allow
+│   ├── ConflictError         409
+│   ├── GoneError             410
+│   ├── TooLargeError         413
+│   ├── UnsupportedTypeError  415
+│   ├── UnprocessableError    422
+│   ├── InternalError         500
+│   └── BadGatewayError       502
+└── RetryableHttpError        asking again later may work, with Retry-After
+    ├── TooManyRequestsError  429
+    ├── BusyError             503
+    └── OutOfTimeError        504
+
+An error is told as `{"code", "message"}`: a stable name for programs, and a sentence for people.
+"""
+
+from ._answer import Answer, Facts, error_answer, json_answer, respond
+from ._errors import (
+    BadGatewayError,
+    BadRequestError,
+    BusyError,
+    ConflictError,
+    ForbiddenError,
+    GoneError,
+    HttpError,
+    InternalError,
+    MethodNotAllowedError,
+    NotFoundError,
+    OutOfTimeError,
+    PermanentHttpError,
+    RetryableHttpError,
+    TooLargeError,
+    TooManyRequestsError,
+    UnauthorizedError,
+    UnprocessableError,
+    UnsupportedTypeError,
+)
+from ._request import MAX_BODY_BYTES, Request
+
+__all__ = [
+    "MAX_BODY_BYTES",
+    "Answer",
+    "BadGatewayError",
+    "BadRequestError",
+    "BusyError",
+    "ConflictError",
+    "Facts",
+    "ForbiddenError",
+    "GoneError",
+    "HttpError",
+    "InternalError",
+    "MethodNotAllowedError",
+    "NotFoundError",
+    "OutOfTimeError",
+    "PermanentHttpError",
+    "Request",
+    "RetryableHttpError",
+    "TooLargeError",
+    "TooManyRequestsError",
+    "UnauthorizedError",
+    "UnprocessableError",
+    "UnsupportedTypeError",
+    "error_answer",
+    "json_answer",
+    "respond",
+]

@@ -1,0 +1,45 @@
+"""Metrics are one line of the log, in the embedded metric format."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shared.metrics import count, publishes_metrics
+
+
+def published(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_counts_of_an_invocation_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    @publishes_metrics
+    def handler() -> str:
+        count("Posts", 3)
+        count("Refusals")
+        return "done"
+
+    assert handler() == "done"
+    [line] = published(capsys)
+    assert (line["Posts"], line["Refusals"]) == ([3.0], [1.0])
+    assert handler() == "done"
+    [line] = published(capsys)
+    assert line["Posts"] == [3.0]
+
+
+def test_counts_are_published_when_the_handler_raises(capsys: pytest.CaptureFixture[str]) -> None:
+    @publishes_metrics
+    def handler() -> None:
+        count("Posts")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        handler()
+    [line] = published(capsys)
+    assert line["Posts"] == [1.0]
+
+
+def test_nothing_counted_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    publishes_metrics(lambda: None)()
+    assert published(capsys) == []
