@@ -215,46 +215,77 @@ class _Spliced(io.RawIOBase):
         return len(data)
 
 
+class _JpegSegments:
+    """What the segments before the first scan say.
+
+    Pillow would parse EXIF, MPF and Photoshop segments while opening, and an EXIF directory of 64 kB can
+    claim hundreds of MB. It gets the picture without them.
+
+    Attributes:
+        kept: The segments that Pillow gets.
+        exif: The first EXIF segment.
+        frame: The frame header's body.
+        progressive: Whether the frame is a progressive one.
+    """
+
+    def __init__(self) -> None:
+        self.kept = [b"\xff\xd8"]
+        self.exif = self.frame = b""
+        self.progressive = False
+        self._profile: dict[int, bytes] = {}
+        self._jfif = False
+        self._adobe: int | None = None
+
+    def add(self, marker: int, body: bytes) -> None:
+        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
+            self.exif = self.exif or body
+        elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
+            self._profile[body[12]] = body[14:]
+        elif marker in _FRAMES:
+            if self.frame:
+                raise _corrupt()
+            self.frame, self.progressive = body, marker in (0xC2, 0xCA)
+        elif marker == 0xE0 and body.startswith(b"JFIF"):
+            self._jfif = True
+        elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
+            self._adobe = body[11]
+        if not 0xE1 <= marker <= 0xED and marker not in (0xEF, 0xFE):
+            self.kept.append(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)
+
+    @property
+    def profile(self) -> bytes | None:
+        """The ICC profile, put together from its segments."""
+        return b"".join(self._profile[number] for number in sorted(self._profile)) or None
+
+    @property
+    def is_ycbcr(self) -> bool:
+        """Whether three components are YCbCr: libjpeg's rule, `default_decompress_parms` of jdapimin.c."""
+        if self._jfif:
+            return True
+        if self._adobe is not None:
+            return self._adobe != 0
+        return self.frame[6::3][:3] != b"RGB"
+
+
 def _jpeg(file: BinaryIO) -> Header:
-    # Pillow would parse EXIF, MPF and Photoshop segments while opening, and an EXIF directory of 64 kB can
-    # claim hundreds of MB. It is handed the picture without them.
-    kept = [b"\xff\xd8"]
-    exif = frame = b""
-    profile: dict[int, bytes] = {}
-    jfif = progressive = False
-    adobe: int | None = None
+    segments = _JpegSegments()
     file.seek(2)
     for _ in range(MAX_SEGMENTS):
         marker, body = _jpeg_segment(file, _FRAMES | _TABLES | {0xDA})
-        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
-            exif = exif or body
-        elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
-            profile[body[12]] = body[14:]
-        elif marker in _FRAMES:
-            if frame:
-                raise _corrupt()
-            frame, progressive = body, marker in (0xC2, 0xCA)
-        elif marker == 0xE0 and body.startswith(b"JFIF"):
-            jfif = True
-        elif marker == 0xEE and body.startswith(b"Adobe"):
-            adobe = body[11]
-        if not 0xE1 <= marker <= 0xED and marker not in (0xEF, 0xFE):
-            kept.append(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)
+        segments.add(marker, body)
         if marker == 0xDA:
             break
     else:
         _check_parts(MAX_SEGMENTS + 1, MAX_SEGMENTS)
-    precision, height, width, components = struct.unpack_from(">BHHB", frame)
+    precision, height, width, components = struct.unpack_from(">BHHB", segments.frame)
     if precision != 8 or components not in (1, 3, 4):
         raise _corrupt()
-    _check_pixels(width, height, MAX_PIXELS["progressive" if progressive else "jpeg"])
+    _check_pixels(width, height, MAX_PIXELS["progressive" if segments.progressive else "jpeg"])
     start = file.tell()
     _jpeg_scans(file)
-    names = frame[6::3][:3]
-    ycbcr = components == 3 and (jfif or adobe == 1 or (adobe is None and names != b"RGB"))
-    icc = b"".join(profile[number] for number in sorted(profile)) or None
-    stream = io.BufferedReader(_Spliced(b"".join(kept), file, start), _BLOCK)
-    return Header("jpeg", width, height, stream, orientation_of(exif), icc, ycbcr)
+    ycbcr = components == 3 and segments.is_ycbcr
+    stream = io.BufferedReader(_Spliced(b"".join(segments.kept), file, start), _BLOCK)
+    return Header("jpeg", width, height, stream, orientation_of(segments.exif), segments.profile, ycbcr)
 
 
 def _jpeg_segment(file: BinaryIO, allowed: frozenset[int]) -> tuple[int, bytes]:
@@ -317,18 +348,12 @@ def _png(file: BinaryIO) -> Header:
         body = _checked_chunk(file, kind, length)
         if kind == b"IEND":
             break
-        if kind == b"IDAT":
-            data = True
-        elif kind == b"iCCP":
+        data = data or kind == b"IDAT"
+        if kind == b"iCCP":
             icc = _inflate(body.partition(b"\0")[2][1:])
         elif kind == b"eXIf":
             orientation = orientation_of(body)
-        elif kind == b"zTXt":
-            text += len(_inflate(body.partition(b"\0")[2][1:]) or b"")
-        elif kind == b"iTXt":
-            _, _, rest = body.partition(b"\0")
-            if rest[:1] == b"\1":
-                text += len(_inflate(rest[2:].split(b"\0", 2)[-1]) or b"")
+        text += _inflated_text(kind, body)
         if text > MAX_METADATA:
             raise _metadata_bomb()
     else:
@@ -336,6 +361,18 @@ def _png(file: BinaryIO) -> Header:
     if not data:
         raise _corrupt()
     return Header("png", width, height, file, orientation, icc)
+
+
+def _inflated_text(kind: bytes, body: bytes) -> int:
+    """The size of a chunk's compressed text once inflated, in bytes; 0 of every other chunk."""
+    _, _, rest = body.partition(b"\0")  # behind the keyword
+    if kind == b"zTXt":
+        packed = rest[1:]
+    elif kind == b"iTXt" and rest[:1] == b"\1":
+        packed = rest[2:].split(b"\0", 2)[-1]
+    else:
+        return 0
+    return len(_inflate(packed) or b"")
 
 
 def _checked_chunk(file: BinaryIO, kind: bytes, length: int) -> bytes:

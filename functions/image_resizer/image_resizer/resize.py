@@ -67,17 +67,7 @@ def _serve(event: dict[str, Any], context: LambdaContext, facts: Facts) -> Answe
     if event["httpMethod"] not in ("GET", "HEAD"):
         raise MethodNotAllowedError("method_not_allowed", "Only GET and HEAD are answered.", "GET, HEAD")
     settings = ResizeSettings.from_env()
-    # An `&` of the key that is not encoded begins another parameter, and so does a `;`: "The semicolon
-    # character (;) is not supported for any request URL query string and results in the data being split."
-    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
-    if (event.get("multiValueQueryStringParameters") or {}).keys() - {"key"}:
-        raise BadRequestError(
-            "unexpected_parameter", "There is no parameter but key; encode & as %26 and ; as %3B in it."
-        )
-    keys = _values(event, "QueryStringParameters", "key")
-    if len(keys) != 1:
-        raise BadRequestError("malformed_key", "Exactly one key is needed: ?key=<size>/<key>.")
-    request = parse_request(keys[0], settings.ladder)
+    request = _requested(event, settings.ladder)
     facts["variant"] = request.variant.segment
     bucket = Bucket(settings.bucket, settings.cache_control)
     if settings.signing_secret_id:
@@ -104,6 +94,21 @@ def _serve(event: dict[str, Any], context: LambdaContext, facts: Facts) -> Answe
 
     _ensure(bucket, variant, request.key, settings.max_bytes, checkpoint, facts)
     return _redirect(302 if negotiated else 301, settings.url, variant, request.key, vary=negotiated)
+
+
+def _requested(event: dict[str, Any], ladder: tuple[int, ...]) -> Request:
+    """The variant and original that the query names."""
+    # An `&` of the key that is not encoded begins another parameter, and so does a `;`: "The semicolon
+    # character (;) is not supported for any request URL query string and results in the data being split."
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+    if (event.get("multiValueQueryStringParameters") or {}).keys() - {"key"}:
+        raise BadRequestError(
+            "unexpected_parameter", "There is no parameter but key; encode & as %26 and ; as %3B in it."
+        )
+    keys = _values(event, "QueryStringParameters", "key")
+    if len(keys) != 1:
+        raise BadRequestError("malformed_key", "Exactly one key is needed: ?key=<size>/<key>.")
+    return parse_request(keys[0], ladder)
 
 
 def _ensure(

@@ -21,8 +21,3 @@ def test_alerts_reach_a_subscriber_by_the_topics_policy(ec2: Ec2, alerts: Alerts
     event = ec2.ours(recorded("alerts")["root_call"])
     ec2.happen([event])
     assert wait_until(lambda: alerts.of(event), what="an alert")
-
-
-def test_the_bucket_is_closed_to_the_public(suite: Suite) -> None:
-    address = f"{suite.engine.endpoint}/{suite['Ec2CallsBucketName']}"
-    assert suite.http.get(f"{address}?list-type=2").status_code == 403

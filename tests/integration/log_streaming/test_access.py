@@ -48,8 +48,3 @@ def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, used: None, 
     assert refused(suite, f"{part}Function") == []
     left = unused(suite, f"{part}Function") - BY_THE_SERVICE[part]
     assert left == set(), "allowed, but no flow used it"
-
-
-def test_stream_and_tables_are_closed_to_the_public(suite: Suite) -> None:
-    bucket = f"{suite.engine.endpoint}/{suite['LogStreamFailuresBucketName']}"
-    assert suite.http.get(f"{bucket}?list-type=2").status_code == 403

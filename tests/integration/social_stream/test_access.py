@@ -44,9 +44,3 @@ def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, used: None, 
     assert refused(suite, f"Social{part}Function") == []
     left = unused(suite, f"Social{part}Function") - BY_THE_SERVICE[part]
     assert left == set(), "allowed, but no flow used it"
-
-
-@pytest.mark.parametrize("bucket", ["SocialFailuresBucketName", "SocialLakeBucketName"])
-def test_buckets_are_closed_to_the_public(suite: Suite, bucket: str) -> None:
-    address = f"{suite.engine.endpoint}/{suite[bucket]}"
-    assert suite.http.get(f"{address}?list-type=2").status_code == 403

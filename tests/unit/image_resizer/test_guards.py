@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from image_resizer import guards
 from shared.http import HttpError, UnprocessableError, UnsupportedTypeError
 from tests.unit.image_resizer.pictures import (
     animation,
     chunk,
+    decode,
     encode,
     exif_bomb,
     gif_bomb,
@@ -226,6 +227,63 @@ def test_the_samples_of_a_jpeg_are_told_apart() -> None:
     assert not inspect(jpeg(mode="L")).ycbcr
     assert not inspect(jpeg(mode="CMYK")).ycbcr
     assert not inspect(jpeg(keep_rgb=True)).ycbcr
+
+
+APP0 = struct.pack(">BBH", 0xFF, 0xE0, 16) + b"JFIF\0\1\1\0\0\1\0\1\0\0"
+
+
+def adobe(transform: int) -> bytes:
+    """Adobe's segment APP14: version, two flags, how the components are to be transformed."""
+    return struct.pack(">BBH5sHHHB", 0xFF, 0xEE, 14, b"Adobe", 100, 0, 0, transform)
+
+
+def relabelled(segments: bytes, names: bytes) -> bytes:
+    """A JPEG of YCbCr samples with other segments behind its SOI, and other names of its components."""
+    made = jpeg(subsampling=0)
+    assert made[2:4] == APP0[:2]
+    data = bytearray(made[:2] + segments + made[2 + len(APP0) :])
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    for place, name in enumerate(names):
+        data[frame + 10 + 3 * place] = name
+        data[scan + 5 + 2 * place] = name
+    return bytes(data)
+
+
+@pytest.mark.parametrize("names", [b"\1\2\3", b"RGB", b"\0\1\2"], ids=["123", "RGB", "012"])
+@pytest.mark.parametrize(
+    "segments",
+    [b"", APP0, adobe(0), adobe(1), adobe(2), APP0 + adobe(0), APP0 + adobe(1)],
+    ids=[
+        "neither",
+        "JFIF",
+        "Adobe 0",
+        "Adobe 1",
+        "Adobe 2",
+        "JFIF, Adobe 0",
+        "JFIF, Adobe 1",
+    ],
+)
+def test_the_samples_of_a_jpeg_are_what_libjpeg_takes_them_for(segments: bytes, names: bytes) -> None:
+    """The oracle is libjpeg itself: taken for RGB, samples of YCbCr give a picture of other colours."""
+    data = relabelled(segments, names)
+    difference = ImageChops.difference(decode(data).convert("RGB"), photo())
+    taken_for_ycbcr = max(ImageStat.Stat(difference).mean) < 8
+    assert inspect(data).ycbcr == taken_for_ycbcr
+
+
+def test_a_jpeg_of_12_bits_is_refused() -> None:
+    data = bytearray(jpeg())
+    data[data.index(b"\xff\xc0") + 4] = 12
+    assert code(bytes(data)) == "corrupt"
+
+
+def test_a_jpeg_of_two_components_is_refused() -> None:
+    data = jpeg(subsampling=0)
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    size, components = data[frame + 4 : frame + 9], data[frame + 10 : frame + 16]
+    two = data[:frame] + struct.pack(">BBH", 0xFF, 0xC0, 14) + size + b"\2" + components
+    two += data[frame + 19 : scan] + struct.pack(">BBHB", 0xFF, 0xDA, 10, 2) + data[scan + 5 : scan + 9]
+    assert code(two + data[scan + 11 :]) == "corrupt"
 
 
 def test_what_is_decoded_is_the_picture_alone() -> None:

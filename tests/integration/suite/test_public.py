@@ -1,0 +1,36 @@
+"""Nobody without credentials reads or writes a bucket of the suite, but for the websites' readers."""
+
+from __future__ import annotations
+
+from local.deploy import STACK
+from local.suite import Suite
+
+WEBSITES = {"WebBucket", "ImagesBucket"}  # on the local engine; on AWS CloudFront alone reads the pages
+KEY = "nobody/may/read.txt"
+
+
+def buckets(suite: Suite) -> dict[str, str]:
+    pages = suite.client("cloudformation").get_paginator("list_stack_resources")
+    return {
+        each["LogicalResourceId"]: each["PhysicalResourceId"]
+        for page in pages.paginate(StackName=STACK)
+        for each in page["StackResourceSummaries"]
+        if each["ResourceType"] == "AWS::S3::Bucket"
+    }
+
+
+def test_buckets_are_closed_to_the_public(suite: Suite) -> None:
+    found = buckets(suite)
+    assert found.keys() > WEBSITES
+    for name, bucket in found.items():
+        address = f"{suite.engine.endpoint}/{bucket}"
+        suite.client("s3").put_object(Bucket=bucket, Key=KEY, Body=b"private")
+        try:
+            readable = suite.http.get(f"{address}/{KEY}").status_code
+            assert readable == (200 if name in WEBSITES else 403), name
+            assert suite.http.get(f"{address}?list-type=2").status_code == 403, name
+            assert suite.http.put(f"{address}/{KEY}", data=b"mine").status_code == 403, name
+            assert suite.http.delete(f"{address}/{KEY}").status_code == 403, name
+            assert suite.client("s3").get_object(Bucket=bucket, Key=KEY)["Body"].read() == b"private"
+        finally:
+            suite.client("s3").delete_object(Bucket=bucket, Key=KEY)
