@@ -1,5 +1,8 @@
 -- Bytes sent by distribution and edge location.
 -- Parameters: first and last date of the requests, such as '2026-11-22'.
+-- Panel: {"title": "Bytes by distribution", "place": 2, "parameters": "dates", "chart": "bars",
+--   "bar": ["distribution", "totalbytes"], "sum": true,
+--   "columns": {"distribution": "Distribution", "location": "Edge location", "totalbytes": "Bytes"}}
 SELECT distribution, location, sum(bytes) AS totalbytes
 FROM cf_logs_by_request
 WHERE logdate BETWEEN CAST(? AS date) AND CAST(? AS date)

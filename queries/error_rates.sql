@@ -1,5 +1,8 @@
 -- Requests that failed by the viewer's fault (4xx) and by ours (5xx), and their shares, by distribution.
 -- Parameters: first and last date of the requests, such as '2026-11-22'.
+-- Panel: {"title": "Server errors (5xx)", "place": 4, "parameters": "dates", "chart": "bars",
+--   "bar": ["distribution", "rate5xx"],
+--   "columns": {"distribution": "Distribution", "requests": "Requests", "errors4xx": "4xx", "rate4xx": "4xx share", "errors5xx": "5xx", "rate5xx": "5xx share"}}
 SELECT
   distribution,
   count(*) AS requests,

@@ -1,6 +1,10 @@
 -- The 20 actors with the most calls, how many of theirs were refused or failed, and when they made the last.
 -- Parameters: first and last hour of delivery, such as '2026/11/25/03', the moment since when, such as
 -- '2026-11-24T15:30:00Z'. All times are UTC.
+-- Panel: {"title": "Top actors", "place": 2, "parameters": "calls", "chart": "bars",
+--   "bar": ["actor", "calls"],
+--   "columns": {"actor": "Actor", "actor_type": "Kind", "calls": "Calls", "failed": "Failed", "latest": "Last"},
+--   "empty": "Nobody called anything"}
 SELECT
   actor,
   actor_type,

@@ -2,6 +2,9 @@
 -- Parameters: how many characters of a time make a slot (15: ten minutes, 13: an hour, 10: a day), such as '13',
 -- first and last hour of delivery, such as '2026/11/25/03', and the moment since when, such as
 -- '2026-11-24T15:30:00Z'. All times are UTC.
+-- Panel: {"title": "Calls by name", "place": 1, "parameters": "calls_by_slot", "chart": "stacks",
+--   "bar": ["event_name", "calls"], "time": "slot", "columns": {"event_name": "Call", "calls": "Calls"},
+--   "empty": "Nobody called anything"}
 SELECT substr(event_time, 1, characters) AS slot, event_name, count(DISTINCT event_id) AS calls
 FROM calls_delivered
 CROSS JOIN (VALUES 10, 13, 15) AS slots (characters) -- Athena takes parameters in WHERE alone

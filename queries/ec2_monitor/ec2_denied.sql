@@ -1,6 +1,9 @@
 -- Calls that were denied, and sign-ins that failed: who, what, how often, and when the last, the 50 most frequent.
 -- Parameters: first and last hour of delivery, such as '2026/11/25/03', the moment since when, such as
 -- '2026-11-24T15:30:00Z'. All times are UTC.
+-- Panel: {"title": "Denied calls and failed sign-ins", "place": 3, "parameters": "calls", "chart": "table",
+--   "columns": {"actor": "Actor", "event_name": "Call", "calls": "Times", "latest": "Last", "error": "Error"},
+--   "empty": "Nothing was denied"}
 SELECT
   actor,
   event_name,

@@ -1,29 +1,16 @@
 // Live panels refresh while the page is seen; panels at rest are asked when somebody asks.
 import { bytes, configuration, element } from "../shared/suite.js";
 import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
-import { bars, clock, lines, room, table } from "./charts.js";
 import { followCalls } from "./calls.js";
+import { bars, clock, lines, room, table } from "./charts.js";
 import { followContainers } from "./containers.js";
+import { cards, count, percent, show } from "./declared.js";
 import { empty, fill, find, grouped, trouble } from "./panels.js";
 import { followPosters } from "./posters.js";
 
 const REFRESH_MS = 2500;
 const SHOWN_SECONDS = 120;
 const BARS = 10;
-const count = (value) => Math.round(value).toLocaleString("en");
-const percent = (value) => `${(100 * value).toFixed(1)} %`;
-
-// Saved query, title, what a bar is of, how its value reads; columns are [heading, place, how it reads].
-const AT_REST = [
-  { panel: "bot_requests", title: "Bots by edge location", bar: ["location", "ct"], show: count, add: true, columns: { requestip: "Viewer", location: "Edge location", ct: "Requests" } },
-  { panel: "bytes_by_edge", title: "Bytes by distribution", bar: ["distribution", "totalbytes"], show: bytes, add: true, columns: { distribution: "Distribution", location: "Edge location", totalbytes: "Bytes" } },
-  { panel: "cache_hit_ratio", title: "Cache-hit ratio", bar: ["distribution", "ratio"], show: percent, columns: { distribution: "Distribution", requests: "Requests", hits: "Hits", ratio: "Ratio" } },
-  { panel: "error_rates", title: "Errors of ours (5xx)", bar: ["distribution", "rate5xx"], show: percent, columns: { distribution: "Distribution", requests: "Requests", errors4xx: "4xx", rate4xx: "4xx share", errors5xx: "5xx", rate5xx: "5xx share" } },
-  { panel: "top_viewers", title: "Top 50 viewers", bar: ["requestip", "ct"], show: count, columns: { requestip: "Viewer", ct: "Requests" } },
-  { panel: "ai_crawler_share", title: "AI crawlers and other bots", bar: ["botcategory", "share"], show: percent, columns: { botcategory: "Kind", ct: "Requests", share: "Share" } },
-];
-const NAMES = { "-": "people", ai: "AI crawlers" };
-
 // Each application's section, and the output of the stack that tells that it is there; in the order of the page.
 const SECTIONS = {
   "#live": "LogStreamName", "#rest": "AccessLogsWorkGroupName", "#posters": "SocialWorkGroupName",
@@ -147,42 +134,35 @@ async function refresh() {
 
 // ---- at rest
 
-async function showAtRest({ panel: name, title, bar, show, add, columns }, query) {
-  const body = find(`[data-panel=${name}] .body`);
-  body.setAttribute("aria-busy", "true");
-  try {
-    const answer = await panel(name, query);
-    const place = Object.fromEntries(answer.columns.map((column, index) => [column, index]));
-    const readable = (column, value) => column === "botcategory" ? NAMES[value] ?? value : typeof value !== "number" ? value : column === bar[1] || /^(rate|share|ratio)/.test(column) ? show(value) : count(value);
-    const [label, value] = bar.map((column) => place[column]);
-    const rows = add ? grouped(answer.rows, label, value) : answer.rows.map((row) => [readable(bar[0], row[label]), row[value]]);
-    fill(body, ...(rows.length ? [
-      ...bars(title, rows.slice(0, BARS), show, room(body, 460)),
-      table(title, Object.entries(columns).map(([column, heading]) => [heading, (row) => readable(column, row[place[column]]), typeof answer.rows[0][place[column]] === "number"]), answer.rows),
-    ] : [empty("No requests in these days")]),
-      element("p", { className: "muted note" }, `As of ${new Date(answer.as_of).toLocaleString()}, ${bytes(answer.scanned)} scanned${answer.more ? `; of the ${count(answer.rows.length)} heaviest rows` : ""}`));
-  } catch (error) {
-    fill(body, trouble(error.message));
-  } finally {
-    body.removeAttribute("aria-busy");
-  }
-}
-
-async function askAll() {
-  const query = Object.fromEntries(new FormData(find("#dates")));
-  for (const each of AT_REST) await showAtRest(each, query); // one after the other: Athena's queries are few at a time
-}
-
-function prepareAtRest() {
-  find("#panels").append(...AT_REST.map(({ panel: name, title }) => {
-    const card = element("article", { className: "card" }, element("h3", {}, title), element("div", { className: "body" }, empty("Not asked yet")));
-    card.dataset.panel = name;
-    return card;
-  }));
+function prepareAtRest(panels) {
+  if (panels.length) cards(find("#panels"), panels);
+  const form = find("#dates");
   const day = (age) => new Date(Date.now() - age * 86_400_000).toISOString().slice(0, 10);
-  Object.assign(find("#dates").from, { value: day(6) });
-  Object.assign(find("#dates").to, { value: day(0) });
-  find("#dates").addEventListener("submit", (event) => { event.preventDefault(); askAll(); });
+  Object.assign(form.from, { value: day(6) });
+  Object.assign(form.to, { value: day(0) });
+  const look = async () => {
+    const query = Object.fromEntries(new FormData(form));
+    for (const each of panels) await show(each, panel, query); // one after the other: Athena's queries are few at a time
+  };
+  form.addEventListener("submit", (event) => { event.preventDefault(); look(); });
+  return look;
+}
+
+/** Prepare every section that is shown; the first looks at them. */
+async function prepare() {
+  const { panels } = await panel("panels").catch((error) => {
+    if (refused) throw error;
+    fill(find("#panels"), trouble(error.message)); // what needs no Athena goes on
+    return { panels: [] };
+  });
+  const of = (...kinds) => panels.filter(({ parameters }) => kinds.includes(parameters));
+  return {
+    "#live": refresh,
+    "#posters": followPosters(of("posts"), panel, () => isShown("#posters")),
+    "#containers": followContainers(panel, () => isShown("#containers")),
+    "#calls": followCalls(of("calls", "calls_by_slot"), panel, () => isShown("#calls")),
+    "#rest": prepareAtRest(of("dates")),
+  };
 }
 
 try {
@@ -190,15 +170,10 @@ try {
   find("#door button").addEventListener("click", () => signIn(config));
   find("#who button").addEventListener("click", () => signOut(config));
   await finishSignIn(config).catch((error) => complain(error.message));
-  prepareAtRest();
-  const followed = [["#posters", followPosters], ["#containers", followContainers], ["#calls", followCalls]]
-    .map(([section, make]) => [section, make(panel, () => isShown(section))]);
-  if (showDoor()) {
-    if (isShown("#live")) refresh();
-    for (const [section, look] of followed) if (isShown(section)) look();
-    if (isShown("#rest")) askAll();
+  if (showDoor() && config.InsightsApiUrl) {
+    for (const [section, look] of Object.entries(await prepare())) if (isShown(section)) look();
   }
   document.addEventListener("visibilitychange", () => { if (!document.hidden && isShown("#live")) refresh(); });
 } catch (error) {
-  complain(error.message);
+  if (!refused) complain(error.message);
 }

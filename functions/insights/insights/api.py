@@ -3,9 +3,9 @@
 Trigger: API Gateway REST, proxy integration, `GET /v1/insights/{panel}`, behind the Cognito authorizer, for
     members of the group `operators`.
 Input: the panel: `live` (with `minutes`, 1 to 10), `containers` (with `cluster`), or the name of a saved
-    query, which is started for the requests of the dates `from` to `to` (the last seven days by default), or
-    for the posts or calls of a `window` (`hour`, `half_day`, `day`, `week`); `query` names a query that an
-    earlier answer started.
+    query that declares one (see `panels`), which is started for the requests of the dates `from` to `to` (the
+    last seven days by default), or for the posts or calls of a `window` (`hour`, `half_day`, `day`, `week`);
+    `query` names a query that an earlier answer started. `panels` lists those that are declared.
 Output: 200 with rows and `as_of`; 202 with `query` and `Retry-After` while Athena works.
 On failure: JSON with a stable code (see `shared.http`); 503 is worth another try.
 Idempotent: it only reads; Athena gives a recent result of the same query again instead of asking anew.
@@ -23,7 +23,7 @@ from shared.http import Answer, BusyError, Facts, ForbiddenError, NotFoundError,
 from shared.metrics import publishes_metrics
 from shared.operators import is_operator
 
-from . import containers, live, saved_queries
+from . import containers, live, panels, saved_queries
 from .settings import InsightsSettings
 
 __all__ = ["handler"]
@@ -63,8 +63,10 @@ def _serve(event: dict[str, Any], panel: str) -> Answer:
         return json_answer(200, live.answer(settings.results_table, query))
     if panel == "containers" and settings.clusters:
         return json_answer(200, containers.answer(settings.clusters, query, datetime.now(UTC)))
-    saved = settings.queries.get(panel)
-    if saved is None:
+    declared = panels.declared(settings.workgroups)
+    if panel == "panels":
+        return json_answer(200, {"panels": [each.look for each in declared.values()]})
+    if panel not in declared:
         raise NotFoundError("unknown_panel", "There is no such panel in this deployment.")
-    status, body = saved_queries.answer(panel, saved, query)
+    status, body = saved_queries.answer(declared[panel], query)
     return json_answer(status, body, {"Retry-After": "1"} if status == 202 else None)

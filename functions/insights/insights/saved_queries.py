@@ -13,7 +13,7 @@ from shared.clients import client
 from shared.http import BadGatewayError, BadRequestError, NotFoundError
 
 from .moments import iso
-from .settings import SavedQuery
+from .panels import Panel
 
 if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import QueryExecutionTypeDef, RowTypeDef
@@ -41,12 +41,11 @@ _QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMERIC = {"tinyint", "smallint", "integer", "bigint", "float", "real", "double", "decimal"}
 
 
-def answer(panel: str, saved: SavedQuery, query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+def answer(panel: Panel, query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     """The answer of a panel, or the name of its query while that runs; status and body.
 
     Args:
-        panel: The panel; its saved query's parameters are those of `PARAMETERS`, or else dates.
-        saved: Its saved query.
+        panel: The panel.
         query: The request's parameters: what the query needs, or `query`, which an earlier answer named.
 
     Raises:
@@ -56,9 +55,8 @@ def answer(panel: str, saved: SavedQuery, query: Mapping[str, str]) -> tuple[int
         if not _QUERY_ID.fullmatch(started):
             raise BadRequestError("bad_request", "query must be what an earlier answer named.")
     else:
-        parameters = PARAMETERS.get(panel, _dates)
-        started = _start(saved, parameters(query, datetime.now(UTC)))
-    return _finish(started, saved.workgroup, time.monotonic, time.sleep)
+        started = _start(panel, PARAMETERS[panel.parameters](query, datetime.now(UTC)))
+    return _finish(started, panel.workgroup, time.monotonic, time.sleep)
 
 
 def _dates(query: Mapping[str, str], now: datetime) -> list[str]:
@@ -111,22 +109,20 @@ def _chosen(query: Mapping[str, str], default: str) -> str:
 
 
 PARAMETERS: dict[str, Callable[[Mapping[str, str], datetime], list[str]]] = {
-    "top_posters": _window,
-    "ec2_calls": _calls_by_slot,
-    "ec2_actors": _calls,
-    "ec2_denied": _calls,
+    "dates": _dates,
+    "posts": _window,
+    "calls": _calls,
+    "calls_by_slot": _calls_by_slot,
 }
 
 
-def _start(saved: SavedQuery, parameters: list[str]) -> str:
-    """Start a saved query, or find its result of a moment ago; the execution's id."""
-    athena = client("athena")
-    text = athena.get_named_query(NamedQueryId=saved.query)["NamedQuery"]
-    return athena.start_query_execution(
-        QueryString=text["QueryString"],
+def _start(panel: Panel, parameters: list[str]) -> str:
+    """Start a panel's query, or find its result of a moment ago; the execution's id."""
+    return client("athena").start_query_execution(
+        QueryString=panel.query,
         ExecutionParameters=[f"'{parameter}'" for parameter in parameters],
-        QueryExecutionContext={"Database": text["Database"]},
-        WorkGroup=saved.workgroup,
+        QueryExecutionContext={"Database": panel.database},
+        WorkGroup=panel.workgroup,
         ResultReuseConfiguration={
             "ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": REUSE_MINUTES}
         },

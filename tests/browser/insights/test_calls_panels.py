@@ -64,7 +64,7 @@ def test_calls_actors_and_denials_of_the_last_12_hours_are_those_of_the_record(
     by_name = section.locator("[data-panel=ec2_calls]")
     expect(by_name.locator("svg.chart rect.part").first).to_be_visible(timeout=30_000)
     expect(by_name.get_by_role("img")).to_have_attribute(
-        "aria-label", re.compile("Calls in the last 12 hours")
+        "aria-label", re.compile("Calls by name in the last 12 hours")
     )
     expect(by_name.locator(".legend li")).to_have_count(7)
     expect(by_name.locator(".legend li").last).to_have_text("others")

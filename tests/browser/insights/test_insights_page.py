@@ -175,12 +175,52 @@ def test_panels_at_rest_show_what_the_api_says(
                 expect(body.locator("tbody tr").first).to_contain_text(value)
 
 
+REFUSED = """-- Requests that were refused, by distribution.
+-- Panel: {"title": "Refused requests", "parameters": "dates", "chart": "bars",
+--   "bar": ["distribution", "refused"], "columns": {"distribution": "Distribution", "refused": "Requests"}}
+SELECT distribution, count(*) AS refused
+FROM cf_logs_by_request
+WHERE logdate BETWEEN CAST(? AS date) AND CAST(? AS date) AND status = 403
+GROUP BY distribution
+ORDER BY refused DESC
+"""
+
+
+def test_query_that_somebody_saves_is_a_panel_a_minute_later(
+    page: Page, suite: Suite, person: PersonAt, logs_at_rest: None
+) -> None:
+    athena = suite.client("athena")
+    query = athena.create_named_query(
+        Name="refused_requests",
+        Database=suite["AccessLogsDatabaseName"],
+        QueryString=REFUSED,
+        WorkGroup=suite["AccessLogsWorkGroupName"],
+    )["NamedQueryId"]
+    try:
+        wait_until(
+            lambda: "refused_requests" in [each["panel"] for each in person.get("panels").json()["panels"]],
+            seconds=75,
+            every=2,
+            what="the panel",
+        )
+        sign_in(page, suite, person)
+        card = page.locator("[data-panel=refused_requests]")
+        expect(card.get_by_role("heading")).to_have_text("Refused requests")
+        rows = rows_of(person, "refused_requests")
+        expect(card.locator("tbody tr")).to_have_count(len(rows), timeout=30_000)
+        shown = card.locator("tbody tr").first
+        expect(shown.locator("td").last).to_have_text(f"{rows[0][1]:,}")
+        expect(card.locator("svg rect.bar")).to_have_count(min(10, len(rows)))
+    finally:
+        athena.delete_named_query(NamedQueryId=query)
+
+
 def test_days_without_requests_are_said_to_be_empty(page: Page, suite: Suite, person: PersonAt) -> None:
     sign_in(page, suite, person)
     expect(page.locator("[data-panel=ai_crawler_share] .body")).to_contain_text("scanned", timeout=30_000)
     page.get_by_role("textbox", name="From", exact=True).fill("2025-01-01")
     page.get_by_role("textbox", name="To", exact=True).fill("2025-01-02")
-    page.get_by_role("button", name="Ask Athena").click()
+    page.get_by_role("button", name="Run queries").click()
     expect(page.locator("[data-panel=ai_crawler_share] .body")).to_contain_text(
         "No requests in these days", timeout=30_000
     )
@@ -190,7 +230,7 @@ def test_a_question_that_cannot_be_asked_is_said_in_words(page: Page, suite: Sui
     sign_in(page, suite, person)
     expect(page.locator("[data-panel=ai_crawler_share] .body")).to_contain_text("scanned", timeout=30_000)
     page.get_by_role("textbox", name="From", exact=True).fill("2020-01-01")
-    page.get_by_role("button", name="Ask Athena").click()
+    page.get_by_role("button", name="Run queries").click()
     expect(page.locator("[data-panel=top_viewers] [role=alert]")).to_contain_text("bad_request")
 
 

@@ -49,9 +49,7 @@ def test_chart_and_table_show_the_top_ten_and_grow_while_the_feeder_runs(
     expect(panel.locator("svg rect.bar")).to_have_count(10)
     expect(panel.locator(".badge")).to_contain_text("as of")
     chart = panel.get_by_role("img")
-    expect(chart).to_have_attribute(
-        "aria-label", re.compile("users with the most posts in the last 24 hours")
-    )
+    expect(chart).to_have_attribute("aria-label", re.compile("Most active users in the last 24 hours"))
     most = rows.first.locator("td").last
     before = number(most.inner_text())
     expect(most).not_to_have_text(f"{before:,}", timeout=40_000)

@@ -18,7 +18,6 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> MemoryDynamoDb:
     services = {"dynamodb": tables}
     monkeypatch.setattr(clients, "_client", lambda service, _timeout: services[service])
     monkeypatch.setenv("RESULTS_TABLE", "results")
-    monkeypatch.setenv("QUERIES", "top_viewers=suite/11111111-2222-4333-8444-555555555555")
     return tables
 
 

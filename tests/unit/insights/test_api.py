@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from insights import saved_queries
+import queries
+from insights import panels, saved_queries
 from insights.api import handler
 from shared import clients, live_traffic
 from shared.access_log import Event, Window
 from tests.unit.log_streaming.memory_dynamodb import MemoryDynamoDb
 
 QUERY = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+
+
+SAVED = {"suite": queries.SAVED, "social": queries.SOCIAL, "ec2": queries.EC2}
 
 
 class InvalidRequestError(Exception):
@@ -31,8 +35,21 @@ class MemoryAthena:
         self.started: list[dict[str, Any]] = []
         self.workgroup = "suite"
 
-    def get_named_query(self, *, NamedQueryId: str) -> dict[str, Any]:  # noqa: N803
-        return {"NamedQuery": {"QueryString": f"SELECT {NamedQueryId}", "Database": "logs"}}
+    def get_paginator(self, operation: str) -> SimpleNamespace:
+        assert operation == "list_named_queries"
+
+        def paginate(*, WorkGroup: str, **_: Any) -> list[dict[str, Any]]:  # noqa: N803
+            return [{"NamedQueryIds": [name]} for name in SAVED.get(WorkGroup, ())] + [{"NamedQueryIds": []}]
+
+        return SimpleNamespace(paginate=paginate)
+
+    def batch_get_named_query(self, *, NamedQueryIds: list[str]) -> dict[str, Any]:  # noqa: N803
+        return {
+            "NamedQueries": [
+                {"Name": name, "QueryString": queries.sql(name), "Database": "logs"} for name in NamedQueryIds
+            ],
+            "UnprocessedNamedQueryIds": [],
+        }
 
     def start_query_execution(self, **request: Any) -> dict[str, Any]:
         self.started.append(request)
@@ -60,6 +77,8 @@ def athena(dynamodb: MemoryDynamoDb, monkeypatch: pytest.MonkeyPatch) -> MemoryA
     services: dict[str, Any] = {"dynamodb": dynamodb, "athena": made}
     monkeypatch.setattr(clients, "_client", lambda service, _timeout: services[service])
     monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setenv("WORKGROUPS", "suite,social,ec2")
+    panels._declared.cache_clear()
     return made
 
 
@@ -146,7 +165,6 @@ def test_posters_are_asked_for_a_window_in_the_social_streams_workgroup(
     context: SimpleNamespace,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("QUERIES", "top_posters=social/33333333-2222-4333-8444-555555555555")
     athena.workgroup = "social"
     now = datetime.now(UTC)
     status, _ = ask(recorded("api_top_posters"), context)
@@ -176,7 +194,6 @@ def test_calls_are_asked_for_a_window_by_hours_of_delivery(
     age: int,
     slot: str,
 ) -> None:
-    monkeypatch.setenv("QUERIES", "ec2_calls=ec2/33333333-2222-4333-8444-555555555555")
     athena.workgroup = "ec2"
     event = recorded("api_ec2_calls") | {"queryStringParameters": {"window": window} if window else None}
     before = datetime.now(UTC)
@@ -198,7 +215,6 @@ def test_actors_and_denials_have_no_slots(
     monkeypatch: pytest.MonkeyPatch,
     panel: str,
 ) -> None:
-    monkeypatch.setenv("QUERIES", f"{panel}=ec2/33333333-2222-4333-8444-555555555555")
     athena.workgroup = "ec2"
     assert ask(recorded("api_ec2_calls") | {"pathParameters": {"panel": panel}}, context)[0] == 200
     [started] = athena.started
@@ -213,7 +229,6 @@ def test_unknown_windows_are_refused(
     monkeypatch: pytest.MonkeyPatch,
     window: str,
 ) -> None:
-    monkeypatch.setenv("QUERIES", "top_posters=social/33333333-2222-4333-8444-555555555555")
     event = recorded("api_top_posters") | {"queryStringParameters": {"window": window}}
     assert ask(event, context)[1]["code"] == "bad_request"
     assert athena.started == []
@@ -304,7 +319,26 @@ def test_an_application_that_is_switched_off_has_no_panels(
     context: SimpleNamespace,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("RESULTS_TABLE", "QUERIES"):
+    for name in ("RESULTS_TABLE", "WORKGROUPS"):
         monkeypatch.setenv(name, "")
     for name in ("api_live", "api_top_viewers"):
         assert ask(recorded(name), context)[1]["code"] == "unknown_panel"
+
+
+def test_panels_that_saved_queries_declare_are_listed_in_the_order_of_the_page(
+    athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace
+) -> None:
+    status, body = ask(recorded("api_top_viewers") | {"pathParameters": {"panel": "panels"}}, context)
+    assert status == 200
+    assert [each["panel"] for each in body["panels"]] == [
+        "bot_requests", "bytes_by_edge", "cache_hit_ratio", "error_rates", "top_viewers", "ai_crawler_share",
+        "top_posters", "ec2_calls", "ec2_actors", "ec2_denied",
+    ]  # fmt: skip
+    assert all(each["title"] and each["columns"] for each in body["panels"])
+
+
+def test_query_without_a_declaration_is_no_panel(
+    athena: MemoryAthena, recorded: Callable[..., Any], context: SimpleNamespace
+) -> None:
+    event = recorded("api_top_viewers") | {"pathParameters": {"panel": "ec2_resource"}}
+    assert ask(event, context)[1]["code"] == "unknown_panel"

@@ -1,20 +1,11 @@
 import pytest
 
-from insights.settings import InsightsSettings, SavedQuery
-from shared.settings import SettingsError
+from insights.settings import InsightsSettings
 
 
-def test_each_panel_has_its_workgroup_and_query() -> None:
-    settings = InsightsSettings.from_env({"QUERIES": "one=logs/1,,two=posts/2,"})
-    assert settings.queries == {"one": SavedQuery("logs", "1"), "two": SavedQuery("posts", "2")}
-
-
-def test_without_applications_there_is_no_panel() -> None:
-    assert InsightsSettings.from_env({"QUERIES": ","}).queries == {}
-    assert InsightsSettings.from_env({}).queries == {}
-
-
-@pytest.mark.parametrize("text", ["one", "one=", "one=logs", "one=logs/", "=logs/1", "one=/1"])
-def test_half_an_entry_is_named(text: str) -> None:
-    with pytest.raises(SettingsError, match="QUERIES"):
-        InsightsSettings.from_env({"QUERIES": text})
+@pytest.mark.parametrize(
+    ("text", "names"), [("logs,,posts,", ("logs", "posts")), (",", ()), ("", ()), ("one", ("one",))]
+)
+def test_applications_that_are_off_leave_nothing_between_commas(text: str, names: tuple[str, ...]) -> None:
+    settings = InsightsSettings.from_env({"WORKGROUPS": text, "CLUSTERS": text})
+    assert (settings.workgroups, settings.clusters) == (names, names)

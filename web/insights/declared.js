@@ -1,0 +1,104 @@
+// Panels that a saved query declares (docs/insights.md): a card each, drawn as the declaration says.
+import { bytes, element } from "../shared/suite.js";
+import { bars, room, stacks, table } from "./charts.js";
+import { empty, fill, find, grouped, trouble } from "./panels.js";
+
+const BARS = 10;
+const PARTS = 6; // of a column of stacks; the others are one more
+const MINUTE_MS = 60_000;
+const CATEGORIES = { "-": "people", ai: "AI crawlers" };
+export const count = (value) => Math.round(value).toLocaleString("en");
+export const percent = (value) => `${(100 * value).toFixed(1)} %`;
+
+/** How a value of a column reads. */
+function readable(column, value) {
+  if (value === null || value === undefined) return null;
+  if (typeof value === "number") return (/^(rate|share|ratio)/.test(column) ? percent : /bytes/.test(column) ? bytes : count)(value);
+  if (/^\d{4}-\d\d-\d\dT/.test(value)) return new Date(value).toLocaleString();
+  return column === "botcategory" ? CATEGORIES[value] ?? value : value;
+}
+
+/** A declaration's columns for `table`. */
+function columnsOf({ columns }, answer) {
+  return Object.entries(columns).map(([column, heading]) => {
+    const place = answer.columns.indexOf(column);
+    return [heading, (row) => readable(column, row[place]), answer.rows.some((row) => typeof row[place] === "number")];
+  });
+}
+
+/** Every slot up to now, also those in which nothing was: [key, what a person reads]. */
+function slots({ minutes, slot, characters, rest }, now) {
+  const made = new Map();
+  for (let moment = now - minutes * MINUTE_MS; moment <= now; moment += slot * MINUTE_MS) {
+    made.set(new Date(moment).toISOString().slice(0, characters));
+  }
+  made.set(new Date(now).toISOString().slice(0, characters));
+  for (const key of made.keys()) {
+    const begin = new Date(`${key}${rest}`);
+    made.set(key, slot < 1440 ? begin.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
+      : begin.toLocaleDateString([], { day: "numeric", month: "short", timeZone: "UTC" }));
+  }
+  return made;
+}
+
+/** Panels about dates are two in a row, all others have it for themselves. */
+const isWide = ({ parameters }) => parameters !== "dates";
+
+const DRAW = {
+  bars(panel, answer, into, title, { most }) {
+    const [label, value] = panel.bar.map((column) => answer.columns.indexOf(column));
+    const rows = answer.rows.slice(0, most);
+    const sums = panel.sum ? grouped(answer.rows, label, value) : rows.map((row) => [readable(panel.bar[0], row[label]) ?? "–", row[value]]);
+    const chart = bars(title, sums.slice(0, most ?? BARS), (number) => readable(panel.bar[1], number), room(into, 460));
+    const numbers = table(title, columnsOf(panel, answer), rows);
+    return isWide(panel) ? [element("div", { className: "beside" }, element("div", {}, ...chart), numbers)] : [...chart, numbers];
+  },
+  stacks(panel, answer, into, title, { window }) {
+    const [slot, name, value] = [panel.time, ...panel.bar].map((column) => answer.columns.indexOf(column));
+    const by = grouped(answer.rows, name, value);
+    const shown = by.slice(0, PARTS).map(([each]) => each);
+    const names = by.length > PARTS ? [...shown, "others"] : shown;
+    const points = [...slots(window, Date.parse(answer.as_of))].map(([key, label]) => {
+      const of = answer.rows.filter((row) => row[slot] === key);
+      return [label, ...names.map((each) => of.filter((row) => (shown.includes(row[name]) ? row[name] : "others") === each).reduce((sum, row) => sum + row[value], 0))];
+    });
+    const [heading, number] = panel.bar.map((column) => panel.columns[column]);
+    return [...stacks(title, points, names, count, room(into, 1200)), table(title, [[heading, (row) => row[0]], [number, (row) => count(row[1]), true]], by)];
+  },
+  table: (panel, answer, into, title) => [table(title, columnsOf(panel, answer), answer.rows)],
+};
+
+const body = (panel) => find(`[data-panel="${panel.panel}"] .body`);
+
+/** Put an empty card for each panel into `grid`. */
+export function cards(grid, panels) {
+  grid.replaceChildren(...panels.map((panel) => {
+    const card = element("article", { className: isWide(panel) ? "card wide" : "card" },
+      element("h3", {}, panel.title), element("div", { className: "body" }, empty("Not asked yet")));
+    card.dataset.panel = panel.panel;
+    return card;
+  }));
+}
+
+/**
+ * Ask for a panel and show its answer, or what went wrong; false if nobody wants it any more.
+ * `words` say when ("the last hour"), `current` whether it is still wanted, `window` has the slots of stacks, `most` bounds the rows.
+ */
+export async function show(panel, ask, query, { words = "these days", current = () => true, ...options } = {}) {
+  const into = body(panel);
+  into.setAttribute("aria-busy", "true");
+  try {
+    const answer = await ask(panel.panel, query);
+    if (!current()) return false;
+    const title = isWide(panel) ? `${panel.title} in ${words}` : panel.title;
+    fill(into, ...(answer.rows.length ? DRAW[panel.chart](panel, answer, into, title, options) : [empty(`${panel.empty ?? "No requests"} in ${words}`)]),
+      element("p", { className: "muted note" }, `As of ${new Date(answer.as_of).toLocaleString()}, ${bytes(answer.scanned)} scanned${answer.more ? `; of the ${count(answer.rows.length)} heaviest rows` : ""}`));
+    return answer;
+  } catch (error) {
+    if (!current()) return false;
+    fill(into, trouble(error.message));
+    return null;
+  } finally {
+    into.removeAttribute("aria-busy");
+  }
+}
