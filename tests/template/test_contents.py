@@ -37,6 +37,29 @@ def test_other_sections_are_in_the_order_of_the_contents(section: str) -> None:
     assert sum(len(names) for names in sections(section).values()) == len(source()[section])
 
 
+def test_the_console_groups_parameters_as_the_template_does() -> None:
+    """Whatever is in no group, the console puts under "Other parameters", by the alphabet.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-cloudformation-interface-parametergroup.html
+    """
+    groups = source()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = {group["Label"]["default"].split(":")[0]: group["Parameters"] for group in groups}
+    written = sections("Parameters")
+    assert list(shown) == list(written), "groups of the console and titles in Parameters differ"
+    for title, names in written.items():
+        assert shown[title] == names, f"the console shows other parameters of {title}, or in another order"
+    assert [name for names in shown.values() for name in names] == list(source()["Parameters"])
+
+
+def test_an_applications_parameters_begin_with_its_switch() -> None:
+    for title, names in list(sections("Parameters").items())[1:]:
+        assert names[0] == f"Enable{_switch(title)}", f"{title} begins with {names[0]}"
+
+
+def _switch(title: str) -> str:
+    return "".join(word.capitalize() for word in title.split())
+
+
 def test_every_folder_of_functions_has_a_banner() -> None:
     lacking = FOLDERS - {application.folder for application in contents()}
     assert not lacking, f"Contents of template.yaml lack an application for functions/{min(lacking)}"
