@@ -86,8 +86,11 @@ def test_resources_share_no_value_that_a_mutation_would_change_in_all_of_them() 
     assert len({id(each) for each in containers}) == len(containers)
 
 
-def test_sam_cli_writes_shapes_out() -> None:
+def test_sam_cli_writes_shapes_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """As `sam build` reads and writes; tests/integration/suite/test_sam.py looks at what it has built."""
+    for loader in (yaml.SafeLoader, yaml.constructor.SafeConstructor):  # the SAM CLI changes both for good
+        monkeypatch.setattr(loader, "yaml_constructors", dict(loader.yaml_constructors))
+        monkeypatch.setattr(loader, "yaml_multi_constructors", dict(loader.yaml_multi_constructors))
     read = samcli.yamlhelper.yaml_parse(PATH.read_text())
     written = samcli.yamlhelper.yaml_dump(read)
     assert not [
