@@ -123,8 +123,9 @@ check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
 	@AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
 
 .PHONY: docs
-docs: setup ## Renew what is generated: the table of docs/engine.md, queries/generated
+docs: setup ## Renew what is generated: the tables of docs/engine.md and docs/template_budget.md, queries/generated
 	@$(PY) -m local.docs
+	@$(PY) -m ops.budget
 	@PYTHONPATH=layers/shared:functions/ec2_monitor $(PY) -m queries
 
 $(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed

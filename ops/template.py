@@ -3,9 +3,8 @@
     >>> stack = deployed({"EnableAuth": "false"}, Place("suite-prod", region="eu-central-1"))
     >>> stack.resources["ImagesBucket"].properties["BucketName"]
 
-Names and ARNs that CloudFormation makes up at deployment are plausible ones in the documented form ("Return
-values" of each resource type in https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/), so
-that policies can be matched against the resources that they mean.
+Names and ARNs that CloudFormation makes up at deployment are plausible ones in the documented form
+(ops/return_values.py), so that policies can be matched against the resources that they mean.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -27,9 +26,9 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 from ops.paths import ROOT
+from ops.return_values import RETURN_VALUES, ReturnValues
 
 __all__ = [
-    "NAMED_BY",
     "PATH",
     "Place",
     "Resource",
@@ -213,141 +212,6 @@ def resolve(template: Template, parameters: Mapping[str, str], place: Place) -> 
     return _Resolver(template, parameters, place).stack()
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """How a resource type names itself: format strings over `name`, `id` and the place's fields.
-
-    Attributes:
-        name: The property that gives the physical name; empty where none does.
-        ref: What `Ref` returns.
-        arn: What `Arn` is.
-        other: Further attributes.
-    """
-
-    name: str = ""
-    ref: str = "{name}"
-    arn: str = ""
-    other: Mapping[str, str] = field(default_factory=dict)
-
-
-def _arn(service: str, rest: str) -> str:
-    return f"arn:{{partition}}:{service}:{{region}}:{{account}}:{rest}"
-
-
-_SHAPES: dict[str, _Shape] = {
-    "AWS::ApiGateway::Deployment": _Shape(ref="{id:.6}"),
-    "AWS::ApiGateway::RestApi": _Shape(ref="{id:.10}", other={"RootResourceId": "{id:.10}"}),
-    "AWS::ApiGateway::Stage": _Shape("StageName"),
-    "AWS::ApiGateway::UsagePlan": _Shape(ref="{id:.6}"),
-    "AWS::Athena::NamedQuery": _Shape(ref="{uuid}", other={"NamedQueryId": "{uuid}"}),
-    "AWS::Athena::WorkGroup": _Shape("Name"),
-    "AWS::CloudFront::CachePolicy": _Shape("CachePolicyConfig.Name", ref="{uuid}", other={"Id": "{uuid}"}),
-    "AWS::CloudFront::Distribution": _Shape(
-        ref="E{ID:.13}", other={"DomainName": "d{id:.13}.cloudfront.net", "Id": "E{ID:.13}"}
-    ),
-    "AWS::CloudFront::Function": _Shape(
-        "Name",
-        "arn:{partition}:cloudfront::{account}:function/{name}",
-        other={"FunctionARN": "arn:{partition}:cloudfront::{account}:function/{name}"},
-    ),
-    "AWS::CloudFront::OriginAccessControl": _Shape(
-        "OriginAccessControlConfig.Name", ref="E{ID:.13}", other={"Id": "E{ID:.13}"}
-    ),
-    "AWS::CloudFront::RealtimeLogConfig": _Shape(
-        "Name",
-        "arn:{partition}:cloudfront::{account}:realtime-log-config/{name}",
-        "arn:{partition}:cloudfront::{account}:realtime-log-config/{name}",
-    ),
-    "AWS::CloudFront::ResponseHeadersPolicy": _Shape(
-        "ResponseHeadersPolicyConfig.Name", ref="{uuid}", other={"Id": "{uuid}"}
-    ),
-    "AWS::CloudWatch::Alarm": _Shape("AlarmName", arn=_arn("cloudwatch", "alarm:{name}")),
-    "AWS::CloudWatch::Dashboard": _Shape("DashboardName"),
-    "AWS::Cognito::UserPool": _Shape(
-        ref="{region}_{id:.9}",
-        arn=_arn("cognito-idp", "userpool/{region}_{id:.9}"),
-        other={"ProviderName": "cognito-idp.{region}.{suffix}/{region}_{id:.9}"},
-    ),
-    "AWS::Cognito::UserPoolClient": _Shape(ref="{id:.26}"),
-    "AWS::Cognito::UserPoolDomain": _Shape("Domain"),
-    "AWS::Cognito::UserPoolGroup": _Shape("GroupName"),
-    "AWS::DynamoDB::Table": _Shape(
-        "TableName",
-        arn=_arn("dynamodb", "table/{name}"),
-        other={"StreamArn": _arn("dynamodb", "table/{name}/stream/2026-01-01T00:00:00.000")},
-    ),
-    "AWS::ECS::Cluster": _Shape("ClusterName", arn=_arn("ecs", "cluster/{name}")),
-    "AWS::Events::Rule": _Shape("Name", arn=_arn("events", "rule/{name}")),
-    "AWS::Glue::Database": _Shape("DatabaseInput.Name"),
-    "AWS::Glue::Table": _Shape("TableInput.Name"),
-    "AWS::IAM::ManagedPolicy": _Shape("ManagedPolicyName", "arn:{partition}:iam::{account}:policy/{name}"),
-    "AWS::IAM::Role": _Shape(
-        "RoleName", arn="arn:{partition}:iam::{account}:role/{name}", other={"RoleId": "AROA{ID:.17}"}
-    ),
-    "AWS::KMS::Key": _Shape(ref="{uuid}", arn=_arn("kms", "key/{uuid}"), other={"KeyId": "{uuid}"}),
-    "AWS::Kinesis::Stream": _Shape("Name", arn=_arn("kinesis", "stream/{name}")),
-    "AWS::KinesisAnalyticsV2::Application": _Shape("ApplicationName"),
-    "AWS::KinesisFirehose::DeliveryStream": _Shape(
-        "DeliveryStreamName", arn=_arn("firehose", "deliverystream/{name}")
-    ),
-    "AWS::Lambda::EventSourceMapping": _Shape(ref="{uuid}", other={"Id": "{uuid}"}),
-    "AWS::Lambda::Function": _Shape("FunctionName", arn=_arn("lambda", "function:{name}")),
-    "AWS::Lambda::LayerVersion": _Shape(
-        "LayerName", _arn("lambda", "layer:{name}:1"), _arn("lambda", "layer:{name}:1")
-    ),
-    "AWS::Logs::LogGroup": _Shape("LogGroupName", arn=_arn("logs", "log-group:{name}:*")),
-    "AWS::Logs::LogStream": _Shape("LogStreamName"),
-    "AWS::Logs::ResourcePolicy": _Shape("PolicyName"),
-    "AWS::OpenSearchService::Domain": _Shape(
-        "DomainName",
-        arn=_arn("es", "domain/{name}"),
-        other={"DomainEndpoint": "search-{name}-{id:.26}.{region}.es.{suffix}"},
-    ),
-    "AWS::QuickSight::Analysis": _Shape("AnalysisId", arn=_arn("quicksight", "analysis/{name}")),
-    "AWS::QuickSight::DataSet": _Shape("DataSetId", arn=_arn("quicksight", "dataset/{name}")),
-    "AWS::QuickSight::DataSource": _Shape("DataSourceId", arn=_arn("quicksight", "datasource/{name}")),
-    "AWS::S3::Bucket": _Shape(
-        "BucketName",
-        arn="arn:{partition}:s3:::{name}",
-        other={
-            "DomainName": "{name}.s3.{suffix}",
-            "RegionalDomainName": "{name}.s3.{region}.{suffix}",
-            "WebsiteURL": "http://{name}.s3-website-{region}.{suffix}",
-        },
-    ),
-    "AWS::SES::EmailIdentity": _Shape("EmailIdentity"),
-    "AWS::SNS::Topic": _Shape(
-        "TopicName",
-        _arn("sns", "{name}"),
-        _arn("sns", "{name}"),
-        {"TopicName": "{name}", "TopicArn": _arn("sns", "{name}")},
-    ),
-    "AWS::SQS::Queue": _Shape(
-        "QueueName",
-        "https://sqs.{region}.{suffix}/{account}/{name}",
-        _arn("sqs", "{name}"),
-        {"QueueName": "{name}"},
-    ),
-    "AWS::SSM::Parameter": _Shape("Name"),
-    "AWS::Scheduler::Schedule": _Shape("Name", arn=_arn("scheduler", "schedule/default/{name}")),
-    "AWS::SecretsManager::Secret": _Shape(
-        ref=_arn("secretsmanager", "secret:{name}-{id:.6}"),
-        arn=_arn("secretsmanager", "secret:{name}-{id:.6}"),
-        other={"Id": _arn("secretsmanager", "secret:{name}-{id:.6}")},
-    ),
-    "AWS::StepFunctions::StateMachine": _Shape(
-        "StateMachineName",
-        _arn("states", "stateMachine:{name}"),
-        _arn("states", "stateMachine:{name}"),
-        {"Name": "{name}"},
-    ),
-}
-
-
-NAMED_BY: Mapping[str, str] = {kind: shape.name for kind, shape in _SHAPES.items()}
-"""The property that gives a resource its physical name, by type; empty where none does."""
-
-
 class _Resolver:
     """Evaluates one template, each resource's name when it is first asked for."""
 
@@ -441,7 +305,7 @@ class _Resolver:
                 self._dangling.append((name, each))
         # A DependsOn of what is switched off is ignored, as CloudFormation does.
         there = {each for each in found if self._is_there(self._template["Resources"][each])}
-        shape = _SHAPES.get(written["Type"], _Shape())
+        returned = RETURN_VALUES.get(written["Type"], ReturnValues())
         attributes = {
             key: self._value(value)
             for key, value in written.items()
@@ -449,7 +313,7 @@ class _Resolver:
         }
         return Resource(
             name, written["Type"], properties, attributes,
-            self._format(name, shape.ref), self._format(name, shape.arn), frozenset(there - {name}),
+            self._format(name, returned.ref), self._format(name, returned.arn), frozenset(there - {name}),
             named=str(self._given_name(name)),
         )  # fmt: skip
 
@@ -507,15 +371,15 @@ class _Resolver:
             text = self._parameters[name]
             is_list = self._template["Parameters"][name]["Type"] in ("CommaDelimitedList", "List<Number>")
             return [item.strip() for item in text.split(",")] if is_list else text
-        return self._format(self._refer(name), self._shape(name).ref)
+        return self._format(self._refer(name), self._returned(name).ref)
 
     def _get_att(self, value: Any) -> str:
         name, attribute = value.split(".", 1) if isinstance(value, str) else (value[0], ".".join(value[1:]))
-        shape = self._shape(self._refer(name))
-        form = shape.arn if attribute == "Arn" else shape.other.get(attribute, "")
+        returned = self._returned(self._refer(name))
+        form = returned.arn if attribute == "Arn" else returned.other.get(attribute, "")
         if not form:
             kind = self._template["Resources"][name]["Type"]
-            raise TemplateError(f"{self._owner}: {kind} has no {attribute}; add it to ops/template.py")
+            raise TemplateError(f"{self._owner}: {kind} has no {attribute}; add it to ops/return_values.py")
         return self._format(name, form)
 
     def _sub(self, value: Any) -> str:
@@ -550,16 +414,16 @@ class _Resolver:
             self._dangling.append((self._owner, name))
         return name
 
-    def _shape(self, name: str) -> _Shape:
-        return _SHAPES.get(self._template["Resources"][name]["Type"], _Shape())
+    def _returned(self, name: str) -> ReturnValues:
+        return RETURN_VALUES.get(self._template["Resources"][name]["Type"], ReturnValues())
 
     def _given_name(self, name: str) -> Any:
         """The physical name that the template gives, or something empty."""
-        shape = self._shape(name)
-        if not shape.name:
+        named_by = self._returned(name).name
+        if not named_by:
             return ""
         node: Any = self._template["Resources"][name].get("Properties", {})
-        for part in shape.name.split("."):
+        for part in named_by.split("."):
             node = node.get(part, {}) if isinstance(node, dict) else {}
         self._referring.append(set())  # what the name is made of is no need of whoever asks for it
         value = self._value(node)

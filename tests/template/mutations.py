@@ -135,12 +135,12 @@ _add(
 _add(
     "a statement without a resource",
     ("statements_are_well_formed",),
-    lambda resources: _statement("PreprocessFunctionRole", "KnowsWhatIsDone")(resources).pop("Resource"),
+    lambda resources: _statement("PreprocessFunctionRole", "UpdateLedger")(resources).pop("Resource"),
 )
 _add(
     "two statements of one Sid",
     ("statements_are_well_formed",),
-    _in_statement("PreprocessFunctionRole", "KnowsWhatIsDone", Sid="DeliversRows"),
+    _in_statement("PreprocessFunctionRole", "UpdateLedger", Sid="DeliversRows"),
 )
 _add(
     "a policy of the old Version",
@@ -155,12 +155,12 @@ _add(
 _add(
     "a wildcard in a list of actions",
     ("actions_exist",),
-    _in_statement("PreprocessFunctionRole", "KnowsWhatIsDone", Action=["dynamodb:PutItem", "dynamodb:*"]),
+    _in_statement("PreprocessFunctionRole", "UpdateLedger", Action=["dynamodb:PutItem", "dynamodb:*"]),
 )
 _add(
     "`*` in a list of resources",
     ("resources_fit_their_actions",),
-    _in_statement("PreprocessFunctionRole", "KnowsWhatIsDone", Resource=[_LEDGER, "*"]),
+    _in_statement("PreprocessFunctionRole", "UpdateLedger", Resource=[_LEDGER, "*"]),
 )
 _add(
     "a bucket's action on its objects",
@@ -175,7 +175,7 @@ _add(
     "a table's action on a queue",
     ("resources_fit_their_actions",),
     _in_statement(
-        "PreprocessFunctionRole", "KnowsWhatIsDone", Resource={"Fn::GetAtt": ["AccessLogsQueue", "Arn"]}
+        "PreprocessFunctionRole", "UpdateLedger", Resource={"Fn::GetAtt": ["AccessLogsQueue", "Arn"]}
     ),
 )
 _add(
@@ -551,9 +551,9 @@ _add(
 
 
 for _role, _sid in (
-    ("ResizeFunctionRole", "TakesVariantsBack"),
+    ("ResizeFunctionRole", "DeleteVariants"),
     ("ResizeFunctionRole", "WritesVariantsWhereThereIsNothing"),
-    ("InvalidateFunctionRole", "DeletesStaleVariants"),
+    ("InvalidateFunctionRole", "DeleteVariants"),
 ):
     _add(
         f"{_role} may do {_sid} without a condition",
@@ -718,7 +718,7 @@ _add(
     ("arns_are_of_this_stack",),
     _in_statement(
         "PreprocessFunctionRole",
-        "KnowsWhatIsDone",
+        "UpdateLedger",
         Resource={"Fn::Sub": "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/*"},
     ),
 )
@@ -784,7 +784,7 @@ _add(
     "deletion of every version of people's objects",
     ("what_people_own_is_not_overwritten",),
     _in_statement(
-        "InvalidateFunctionRole", "DeletesStaleVariants", Action=["s3:DeleteObject", "s3:DeleteObjectVersion"]
+        "InvalidateFunctionRole", "DeleteVariants", Action=["s3:DeleteObject", "s3:DeleteObjectVersion"]
     ),
 )
 _add(
@@ -1014,7 +1014,7 @@ _add(
 
 @_spoils("Athena may not look at the default database", "lambda_may_do_what_it_does")
 def _no_default_database(resources: dict[str, Any]) -> None:
-    for sid in ("KnowsTheTable", "KnowsTheActivityTable", "KnowsTheTableOfCalls"):
+    for sid in ("ReadAccessLogsCatalog", "ReadActivityCatalog", "ReadCallsCatalog"):
         _statement("InsightsFunctionRole", sid)(resources)["Resource"].pop(1)
 
 

@@ -7,9 +7,12 @@ import os
 import subprocess
 import sys
 
+import yaml
+
 from local.deploy import STACK
 from local.process import ROOT, aws_environment
 from local.suite import Suite
+from ops.template import source
 
 
 def test_sam_remote_invoke_runs_a_deployed_function(suite: Suite) -> None:
@@ -31,6 +34,24 @@ def test_built_functions_carry_no_bytecode(suite: Suite) -> None:
     assert functions
     assert not [path for folder in functions for path in folder.rglob("*.pyc")]
     assert list((built / "SharedLayer").rglob("*.pyc"))  # layers have theirs by design
+
+
+def test_built_template_has_no_merge_keys_and_no_aliases(suite: Suite) -> None:
+    """What CloudFormation gets; template.yaml has both.
+
+    "CloudFormation supports the YAML Version 1.1 specification with a few exceptions. CloudFormation doesn't
+    support the following features: [...] Aliases, Hash merges",
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
+    """
+    text = (ROOT / ".aws-sam/local/template.yaml").read_text()
+    tokens = list(yaml.scan(text))
+    assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]
+    assert not [token for token in tokens if isinstance(token, yaml.ScalarToken) and token.value == "<<"]
+    built, written = yaml.safe_load(text)["Resources"], source()["Resources"]
+    assert list(built) == list(written)
+    for name, resource in written.items():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            assert built[name] == resource, name
 
 
 def test_pages_learn_the_addresses_and_nothing_private(suite: Suite) -> None:

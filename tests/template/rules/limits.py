@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from ops import budget
 from ops.template import Stack
 
 from . import Verdict, rule
-
-MOST_RESOURCES = 450  # of CloudFormation's 500: room for what an update makes beside
 
 
 @rule
@@ -19,7 +18,7 @@ def stack_is_within_cloudformations_limits(stack: Stack) -> Iterator[Verdict]:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
     """
     for what, count, most in (
-        ("resources", stack.declared, MOST_RESOURCES),
+        ("resources", stack.declared, budget.TOTAL),
         ("outputs", len(stack.outputs), 200),
         ("parameters", len(stack.parameters), 200),
         ("bytes", stack.size, 1_000_000),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ops.names import problem_of
-from ops.template import NAMED_BY, Stack
+from ops.return_values import NAMED_BY
+from ops.template import Stack
 
 from . import Verdict, rule
 
