@@ -104,7 +104,7 @@ TESTS ?=
 APART := tests/integration/engine tests/integration/auth
 ON_THE_SUITE := tests/integration $(APART:%=--ignore=%)
 BESIDE := tests/unit tests/template $(APART) tests/browser tests/flink
-PYTHON_CODE := layers functions ops local queries tests bench
+PYTHON_CODE := layers functions ops datagen local queries tests bench
 
 .PHONY: test
 test: setup ## Unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)

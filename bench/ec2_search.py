@@ -15,9 +15,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.ec2_calls import Calls, broken, encoded
-from bench.ec2_messages import sqs_event
 from bench.harness import ROOT, Suite, compare, one_core
+from datagen.ec2_calls import Calls, broken, encoded
+from datagen.ec2_messages import sqs_event
 from local.browse import session
 from local.process import EngineProcess, aws_environment
 from tests.support.search_proxy import SearchProxy, search_proxy

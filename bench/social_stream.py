@@ -23,7 +23,7 @@ from botocore.config import Config
 from bench.deployed import deployed_suite
 from bench.fault_proxy import FaultProxy
 from bench.harness import ROOT, Suite, one_core
-from bench.social_posts import Posts
+from datagen.social_posts import Posts
 from local.feed_posts import feed
 from local.process import EngineProcess, aws_environment
 

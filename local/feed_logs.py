@@ -1,7 +1,7 @@
 """Feed the stream of real-time logs with made-up traffic: ``python -m local.feed_logs --rate 200``.
 
 The demo, the tests and people use it on a suite that is up. Records are those of the seeded generator in
-``bench/cloudfront_logs.py``; some are put twice, as a producer does that tries again. A record that is put
+``datagen/cloudfront_logs.py``; some are put twice, as a producer does that tries again. A record that is put
 twice has two sequence numbers, so both count: what counts once is one that Kinesis delivers twice.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.cloudfront_logs import DISTRIBUTIONS, RealtimeRecord, realtime_records
+from datagen.cloudfront_logs import DISTRIBUTIONS, RealtimeRecord, realtime_records
 from local.feeding import suite_to_feed
 
 __all__ = ["Truth", "feed", "put"]

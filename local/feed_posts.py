@@ -1,6 +1,6 @@
 """Feed the stream of posts: ``python -m local.feed_posts --rate 200``.
 
-Posts are made up (seeded, see ``bench/social_posts.py``), read from a file of JSON lines (``--file``), or
+Posts are made up (seeded, see ``datagen/social_posts.py``), read from a file of JSON lines (``--file``), or
 taken live from Bluesky's public feed (``--live``, with another server's address if wanted); ``--encrypt``
 encrypts each before it enters the stream. The demo and the tests use the same ``feed``.
 """
@@ -27,7 +27,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from bench.social_posts import Posts, Record
+from datagen.social_posts import Posts, Record
 from local.feeding import suite_to_feed
 from local.process import REGION
 

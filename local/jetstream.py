@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from bench.social_posts import Record
+from datagen.social_posts import Record
 
 __all__ = ["PUBLIC", "post_of", "posts"]
 

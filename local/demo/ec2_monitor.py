@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from bench.ec2_calls import Calls, Event, at, broken, recorded
+from datagen.ec2_calls import Calls, Event, at, broken, recorded
 from local.athena import ask
 from local.demo.checks import Checks, wait
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt

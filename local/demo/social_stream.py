@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from bench.social_posts import Posts, Record
+from datagen.social_posts import Posts, Record
 from local.athena import ask
 from local.demo.checks import Checks, wait
 from local.feed_posts import feed

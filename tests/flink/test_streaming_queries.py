@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from bench.cloudfront_logs import RealtimeRecord, realtime_records
+from datagen.cloudfront_logs import RealtimeRecord, realtime_records
 from local.process import ROOT
 
 PYTHON = ROOT / ".venv/flink/bin/python"

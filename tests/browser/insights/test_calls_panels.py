@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.ec2_calls import Calls, at, encoded, recorded
+from datagen.ec2_calls import Calls, at, encoded, recorded
 from local.person import PersonAt
 from local.suite import Suite
 from tests.browser.insights.test_insights_page import sign_in

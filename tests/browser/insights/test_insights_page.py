@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.cloudfront_logs import Corpus
+from datagen.cloudfront_logs import Corpus
 from local.feed_logs import feed
 from local.person import PersonAt
 from local.suite import Suite

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.social_posts import Posts
+from datagen.social_posts import Posts
 from local.feed_posts import feed
 from local.person import PersonAt
 from local.suite import Suite

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bench.ec2_calls import Event, at, encoded
+from datagen.ec2_calls import Event, at, encoded
 from local import athena
 from local.subscriber import Subscriber
 from local.suite import Suite

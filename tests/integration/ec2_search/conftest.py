@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.ec2_calls import at, recorded
+from datagen.ec2_calls import at, recorded
 from ec2_monitor.documents import document
 from local.deploy import build, deploy
 from local.process import EngineProcess

@@ -16,7 +16,7 @@ import pytest
 import requests
 from botocore.credentials import Credentials
 
-from bench.ec2_calls import Calls, recorded
+from datagen.ec2_calls import Calls, recorded
 from ec2_monitor.bulk import Entry, create
 from ec2_monitor.documents import document, encoded
 from local.deploy import STACK

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.cloudfront_logs import REALTIME_FIELDS
+from datagen.cloudfront_logs import REALTIME_FIELDS
 from local.demo.log_streaming import minutes_of, table_of
 from local.person import PersonAt
 from local.suite import Suite

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.cloudfront_logs import DISTRIBUTIONS
+from datagen.cloudfront_logs import DISTRIBUTIONS
 from local.demo.log_streaming import minutes_of, table_of
 from local.feed_logs import feed
 from local.process import ROOT

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.social_posts import Record
+from datagen.social_posts import Record
 from local import athena
 from local.feed_posts import put
 from local.process import REGION, ROOT

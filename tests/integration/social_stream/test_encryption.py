@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from bench.social_posts import Posts
+from datagen.social_posts import Posts
 from local.feed_posts import feed, sealed
 from local.process import REGION
 from local.suite import Suite

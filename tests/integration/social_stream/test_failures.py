@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.social_posts import Posts, Record
+from datagen.social_posts import Posts, Record
 from local.feed_posts import feed, put
 from local.redrive import redrive, waiting
 from local.suite import Suite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from bench.social_posts import Posts
+from datagen.social_posts import Posts
 from local.feed_posts import feed
 from local.suite import Suite
 from tests.conftest import Faults

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from websockets.sync.server import Server, ServerConnection, serve
 
-from bench.social_posts import Record
+from datagen.social_posts import Record
 from local.feed_posts import feed, recorded
 from local.jetstream import post_of, posts
 from local.suite import Suite

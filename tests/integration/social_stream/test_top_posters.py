@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.social_posts import Posts
+from datagen.social_posts import Posts
 from local.feed_posts import feed
 from local.person import PersonAt
 from local.suite import Suite

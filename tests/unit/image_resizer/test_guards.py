@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from image_resizer import guards
-from image_resizer.errors import BadImageError, ResizeError, UnsupportedError
-from tests.unit.image_resizer.pictures import (
+from datagen.pictures import (
     animation,
     chunk,
     encode,
@@ -25,6 +23,8 @@ from tests.unit.image_resizer.pictures import (
     scan_bomb,
     with_segment,
 )
+from image_resizer import guards
+from image_resizer.errors import BadImageError, ResizeError, UnsupportedError
 
 PROFILE = b"a profile\0\0"
 SOUND = {

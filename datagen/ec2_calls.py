@@ -2,7 +2,7 @@
 
 `events/ec2_monitor/` has one recorded event of each recorded call (`calls/`), of each form that alerts
 (`alerts/`) and of some that look like it and must not (`quiet/`). Firehose's invocations of `shape` are made
-of them: `python -m bench.ec2_calls` writes `shape_*.json`, and a test holds them equal.
+of them: `python -m datagen.ec2_calls` writes `shape_*.json`, and a test holds them equal.
 """
 
 from __future__ import annotations

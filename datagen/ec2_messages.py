@@ -1,6 +1,6 @@
 """SQS's invocations of the function `index`, made of the recorded events of CloudTrail.
 
-`python -m bench.ec2_messages` writes `events/ec2_monitor/index_*.json`, and a test holds them equal.
+`python -m datagen.ec2_messages` writes `events/ec2_monitor/index_*.json`, and a test holds them equal.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import Any
 
-from bench.ec2_calls import FOLDER, encoded, recorded
+from datagen.ec2_calls import FOLDER, encoded, recorded
 
 __all__ = ["sqs_event", "written"]
 

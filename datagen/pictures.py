@@ -1,4 +1,6 @@
-"""Pictures that the tests make: good ones of every kind, and hostile ones."""
+"""Pictures: real files of every kind, files that only claim to be, and hostile ones."""
+
+from __future__ import annotations
 
 import io
 import struct
@@ -8,10 +10,33 @@ from typing import Any
 
 from PIL import Image, ImageCms, ImageDraw
 
+__all__ = [
+    "LADDER",
+    "animation",
+    "chunk",
+    "decode",
+    "encode",
+    "exif_bomb",
+    "gif",
+    "gif_bomb",
+    "jpeg",
+    "orientation",
+    "photo",
+    "photograph",
+    "png",
+    "png_claiming",
+    "progressive_scans",
+    "scan_bomb",
+    "srgb_profile",
+    "swapped_profile",
+    "with_segment",
+]
+
 LADDER = (25, 50, 100, 200, 300, 500, 800, 1200, 1600, 2400)
 
 
 def encode(image: Image.Image, form: str, **options: Any) -> bytes:
+    """A picture as the bytes of a file."""
     output = io.BytesIO()
     image.save(output, form, **options)
     return output.getvalue()
@@ -107,3 +132,36 @@ def exif_bomb() -> bytes:
 def with_segment(data: bytes, marker: int, body: bytes) -> bytes:
     """A JPEG with one more segment behind its SOI."""
     return data[:2] + struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body + data[2:]
+
+
+def photograph(width: int = 900, height: int = 600, mode: str = "RGB") -> Image.Image:
+    """Return a picture whose corners are red, green, blue and grey, with gradients between them."""
+    corners = Image.new("RGB", (2, 2))
+    corners.putdata([(230, 20, 20), (20, 200, 20), (20, 20, 230), (128, 128, 128)])
+    return corners.resize((width, height), Image.Resampling.BICUBIC).convert(mode)
+
+
+def gif(frames: int, size: tuple[int, int] = (64, 48)) -> bytes:
+    """Return an animated GIF whose frames differ."""
+    pictures = [
+        Image.new("RGB", size, (number * 40 % 256, 90, 255 - number * 40 % 256)) for number in range(frames)
+    ]
+    file = io.BytesIO()
+    pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=80, loop=0)
+    return file.getvalue()
+
+
+def png_claiming(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a small PNG file whose header claims a size, with further chunks."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = b"".join(chunk(kind, content) for kind, content in chunks)
+    pixels = zlib.compress(b"\0" * 1024)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + body + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def progressive_scans(scans: int) -> bytes:
+    """Return a progressive JPEG whose last scan is repeated until it has that many."""
+    data = encode(photograph(256, 256), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    scan = data[last:-2]
+    return data[:last] + scan * (scans - data.count(b"\xff\xda") + 1) + b"\xff\xd9"
