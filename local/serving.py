@@ -1,4 +1,4 @@
-"""HTTP servers of the tests' own."""
+"""HTTP servers that answer in a thread: what stands in a service's place."""
 
 from __future__ import annotations
 

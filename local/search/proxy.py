@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.serving import serving
+from local.serving import serving
 
 __all__ = ["Asked", "SearchProxy", "search_proxy"]
 
