@@ -9,7 +9,7 @@ from rich.console import Console
 
 from local.deploy import STACK, SamError, build, deploy
 from local.process import ROOT, EngineError, EngineProcess
-from local.publish import publish
+from ops.publish import publish
 from ops.stacks import CommandError, outputs_of
 
 STATE = ROOT / ".local"

@@ -12,8 +12,8 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from local.auth_clients import SCOPES, public_jwk, register
 from local.suite import Suite
+from ops.auth_clients import SCOPES, public_jwk, register
 
 __all__ = ["Company"]
 

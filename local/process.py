@@ -24,7 +24,16 @@ import psutil
 
 from ops.paths import ROOT
 
-__all__ = ["ACCOUNT", "REGION", "ROOT", "EngineError", "EngineProcess", "aws_environment", "free_port"]
+__all__ = [
+    "ACCOUNT",
+    "REGION",
+    "ROOT",
+    "EngineError",
+    "EngineProcess",
+    "aws_environment",
+    "clean_environment",
+    "free_port",
+]
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -44,6 +53,11 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without anything of the person's AWS set-up."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
 def aws_environment(endpoint: str) -> dict[str, str]:

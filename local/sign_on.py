@@ -17,9 +17,9 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from local.auth_clients import public_jwk, register
 from local.browse import session
 from local.suite import Suite
+from ops.auth_clients import public_jwk, register
 
 __all__ = ["CALLBACK", "GOODBYE", "Application", "Form", "Visitor", "told"]
 

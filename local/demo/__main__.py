@@ -34,8 +34,8 @@ from local.demo.checks import Checks, Result
 from local.deploy import STACK, SamError, build, deploy
 from local.person import DEMO_EMAIL, DEMO_PASSWORD
 from local.process import ROOT, EngineError, EngineProcess
-from local.publish import publish
 from local.suite import Suite
+from ops.publish import publish
 
 # An application's module has FLOW, PAGE, STEPS (its number of checks) and drive(suite, checks).
 DRIVES = {

@@ -17,8 +17,8 @@ from local.athena import ask
 from local.demo.checks import Checks, wait
 from local.feed_posts import feed
 from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.redrive import redrive, waiting
 from local.suite import Suite
+from ops.redrive import redrive, waiting
 
 __all__ = ["FLOW", "PAGE", "STEPS", "Lake", "drive"]
 

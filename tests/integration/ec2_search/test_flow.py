@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from datagen.ec2_calls import CALLS, Calls
-from local.import_dashboards import TEMPLATE
+from ops.dashboards import TEMPLATE
 from tests.integration.ec2_search.conftest import INDEX, Search, expected
 
 

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from datagen.pictures import encode
-from local.publish import publish
 from local.suite import Suite
+from ops.publish import publish
 from tests.conftest import Faults
 from tests.support.waiting import wait_until
 

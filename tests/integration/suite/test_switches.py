@@ -12,8 +12,8 @@ import pytest
 from local.deploy import SamError, build, deploy_stack
 from local.person import PersonAt
 from local.process import ROOT, EngineProcess
-from local.publish import publish
 from local.suite import Suite
+from ops.publish import publish
 from ops.template import Place, deployed
 from tests.template.switches import EVERYTHING
 

@@ -1,7 +1,7 @@
 """``make redrive``: hand the posts of the dead-letter queue to the write function again.
 
-Works on the local suite that is up, or with ``--stack`` on a stack on AWS with the caller's credentials. What
-is redriven is written under a condition: it never replaces a newer post.
+Works on a stack by name, with the caller's credentials; without ``STACK`` `local.run` has it work on the
+local suite that is up. What is redriven is written under a condition: it never replaces a newer post.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from local.target import target
-from ops.stacks import Client, reported
+from ops.stacks import Client, clients, outputs_of, reported
 
 __all__ = ["Redriven", "redrive"]
 
@@ -84,12 +83,13 @@ def _posts(body: str) -> list[Any] | None:
 
 @reported
 def main() -> int:
-    """Redrive; 1 if there is no suite, or if messages stay."""
-    parser = argparse.ArgumentParser(prog="local.redrive", description=__doc__)
-    parser.add_argument("--stack", help="a stack on AWS instead of the local one")
+    """Redrive; 1 if messages stay."""
+    parser = argparse.ArgumentParser(prog="ops.redrive", description=__doc__)
+    parser.add_argument("--stack", required=True, help="name of the deployed stack")
     parser.add_argument("--region", help="AWS_REGION or the profile's by default")
     arguments = parser.parse_args()
-    client, outputs = target(arguments.stack, arguments.region)
+    client = clients(arguments.region)
+    outputs = outputs_of(arguments.stack, client)
     queue, function = outputs["SocialDeadLetterQueueUrl"], outputs["SocialWriteFunctionName"]
     count = waiting(client, queue)
     with Progress(TextColumn("messages"), BarColumn(), MofNCompleteColumn()) as progress:

@@ -1,9 +1,9 @@
-"""Register client companies and applications at the central authentication, on AWS or on the local engine.
+"""Register client companies and applications at the central authentication.
 
 ``make clients STACK=suite-prod DO='add shop --company shop --title "The Shop" --key public.pem --scopes
 accounts'`` makes the API key, prints it, puts it on the usage plan, and stores what functions need. ``list``,
 ``add-key``, ``remove-key`` and ``remove`` do what they say; functions notice within half a minute. Without
-STACK it is for the local suite that is up.
+STACK `local.run` has it work on the local suite that is up.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from local.target import target
-from ops.stacks import CommandError, reported
+from ops.stacks import CommandError, clients, outputs_of, reported
 
 __all__ = ["SCOPES", "ClientError", "public_jwk", "register", "remove"]
 
@@ -185,8 +184,8 @@ def _list(factory: Factory, outputs: Mapping[str, str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="local.auth_clients", description=__doc__)
-    parser.add_argument("--stack", help="a stack on AWS instead of the local one")
+    parser = argparse.ArgumentParser(prog="ops.auth_clients", description=__doc__)
+    parser.add_argument("--stack", required=True, help="name of the deployed stack")
     parser.add_argument("--region", help="AWS_REGION or the profile's by default")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="show the clients")
@@ -217,7 +216,8 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Dispatch the command line."""
     asked = _parser().parse_args()
-    factory, outputs = target(asked.stack, asked.region)
+    factory = clients(asked.region)
+    outputs = outputs_of(asked.stack, factory)
     try:
         if asked.command == "list":
             _list(factory, outputs)

@@ -1,6 +1,6 @@
 """Put the pages and their configuration where browsers find them; the same on AWS and on the local engine.
 
-``python -m local.publish STACK`` after a ``sam deploy``: uploads ``web/`` and the sample pictures, and writes
+``python -m ops.publish STACK`` after a ``sam deploy``: uploads ``web/`` and the sample pictures, and writes
 ``config.json``, from which pages learn the addresses of the APIs. A sample is uploaded where there is
 nothing, or in the place of an earlier one: an original of somebody's that has a sample's name stays.
 """
@@ -94,7 +94,7 @@ def _status(error: ClientError) -> int:
 @reported
 def main() -> int:
     """Publish for the stack named on the command line; its exit status."""
-    parser = argparse.ArgumentParser(prog="local.publish", description=__doc__)
+    parser = argparse.ArgumentParser(prog="ops.publish", description=__doc__)
     parser.add_argument("stack", help="name of the deployed stack")
     parser.add_argument("--region", help="AWS_REGION or the profile's by default")
     arguments = parser.parse_args()

@@ -13,7 +13,7 @@ import secrets
 import sys
 from typing import Any
 
-from local.process import ROOT
+from ops.paths import ROOT
 from ops.stacks import CommandError, clients, outputs_of, region_of, reported
 from shared.signed_http import Answer, SignedHttp, UnreachableError
 
@@ -87,7 +87,7 @@ def _kind(error: dict[str, Any]) -> str:
 @reported
 def main() -> int:
     """Import for the stack named on the command line; its exit status."""
-    parser = argparse.ArgumentParser(prog="local.import_dashboards", description=__doc__)
+    parser = argparse.ArgumentParser(prog="ops.dashboards", description=__doc__)
     parser.add_argument("--stack", required=True, help="name of the deployed stack")
     parser.add_argument("--region", help="AWS_REGION or the profile's by default")
     arguments = parser.parse_args()
