@@ -10,8 +10,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from ministack.services import athena, cloudwatch, dynamodb, lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
-from local.engine.event_sources import complete
 from local.engine.patching import PATCHES, Patch, pin
+from local.engine.services.event_sources import complete
 
 Properties = dict[str, Any]
 

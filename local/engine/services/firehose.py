@@ -40,7 +40,7 @@ pin(firehose, "_metadata_extraction_keys", "5310a36adfa0")
 pin(lambda_svc, "_get_func_record_for_qualifier", "a86e90478088")
 pin(lambda_svc, "_resolve_name_and_qualifier", "8c65f22c59e0")
 
-_LOG = logging.getLogger("local.engine.firehose")
+_LOG = logging.getLogger("local.engine.services.firehose")
 _MIB = 1 << 20
 _MAX_RECORD = 1000 << 10
 _MAX_BATCH = 4 << 20

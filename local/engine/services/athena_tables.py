@@ -21,8 +21,8 @@ from urllib.parse import quote, urlsplit
 import duckdb
 from ministack.services import glue, s3
 
-from local.engine.athena_sql import SqlError
 from local.engine.patching import pin
+from local.engine.services.athena_sql import SqlError
 
 __all__ = ["CACHE", "column_type", "location_of", "objects_under", "relation"]
 

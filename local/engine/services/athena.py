@@ -21,9 +21,9 @@ import duckdb
 from ministack.services import athena, glue, s3
 from sqlglot import exp
 
-from local.engine import athena_sql, athena_tables
-from local.engine.athena_sql import SqlError
 from local.engine.patching import pin, replaces
+from local.engine.services import athena_sql, athena_tables
+from local.engine.services.athena_sql import SqlError
 
 __all__: list[str] = []
 

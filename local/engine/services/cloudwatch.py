@@ -15,8 +15,8 @@ from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_
 from ministack.services.cloudformation import provisioners
 
 from local.engine.delivery import scope
-from local.engine.metric_math import MathError, Series, evaluate
 from local.engine.patching import pin, replaces
+from local.engine.services.metric_math import MathError, Series, evaluate
 
 __all__ = ["start"]
 

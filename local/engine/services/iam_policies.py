@@ -11,7 +11,7 @@ from ministack.services import iam, s3, sns, sqs
 from ministack.services.cloudformation import provisioners
 
 from local.engine.patching import PATCHES, Patch, pin, replaces
-from local.engine.policy_grammar import (
+from local.engine.services.policy_grammar import (
     MANAGED_POLICY_SIZE,
     TRUST_POLICY_SIZE,
     identity_policy_fault,

@@ -16,34 +16,34 @@ Asgi = Callable[
 
 # Modules that only patch the emulator: importing one installs it.
 _PATCHES: tuple[str, ...] = (
-    "s3_access",
-    "rest_api",
-    "http_api",
-    "firehose",
-    "athena",
-    "lambda_worker",
-    "event_sources",
-    "cloudformation",
-    "iam_policies",
-    "eventbridge",
-    "async_invocation",
-    "kms",
-    "cloudwatch",
-    "scheduler",
-    "step_functions",
-    "ecs",
-    "cognito",
+    "services.s3_access",
+    "services.rest_api",
+    "services.http_api",
+    "services.firehose",
+    "services.athena",
+    "services.lambda_worker",
+    "services.event_sources",
+    "services.cloudformation",
+    "services.iam_policies",
+    "services.eventbridge",
+    "services.async_invocation",
+    "services.kms",
+    "services.cloudwatch",
+    "services.scheduler",
+    "services.step_functions",
+    "services.ecs",
+    "services.cognito",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
     "iam_record",
-    "s3_website",
-    "rest_api",
+    "services.s3_website",
+    "services.rest_api",
     "faults",
     "aws_events",
 )
 # Modules with `start() -> None`: their threads begin once every patch is in place.
-_THREADS: tuple[str, ...] = ("cloudwatch",)
+_THREADS: tuple[str, ...] = ("services.cloudwatch",)
 
 
 def install(app: Asgi) -> Asgi:

@@ -13,8 +13,8 @@ from ministack.services import eventbridge
 from ministack.services import scheduler as service
 
 from local.engine.delivery import scope, to_queue
-from local.engine.eventbridge import exists
 from local.engine.patching import pin, replaces
+from local.engine.services.eventbridge import exists
 
 _logger = logging.getLogger(__name__)
 
