@@ -76,12 +76,12 @@ logs: $(TOOLS) ## Show the logs of the engine and of the functions
 
 .PHONY: feed
 feed: setup ## Put traffic on the log stream of the suite that is up (RATE=100 SECONDS=60)
-	@$(PY) -m local.feed_logs --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60)
+	@$(PY) -m local.feeders.logs --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60)
 
 # ---- social stream
 .PHONY: feed-posts redrive
 feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1, ENCRYPT=1)
-	@PYTHONPATH=layers/shared $(PY) -m local.feed_posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(call given,FILE,--file) $(call option,LIVE,--live) $(call option,ENCRYPT,--encrypt)
+	@PYTHONPATH=layers/shared $(PY) -m local.feeders.posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(call given,FILE,--file) $(call option,LIVE,--live) $(call option,ENCRYPT,--encrypt)
 redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
 	@$(call on_stack,ops.redrive)
 

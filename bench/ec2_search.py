@@ -18,8 +18,8 @@ from typing import Any
 from bench.harness import ROOT, Suite, compare, one_core
 from datagen.ec2_calls import Calls, broken, encoded
 from datagen.ec2_messages import sqs_event
-from local.browse import session
-from local.process import EngineProcess, aws_environment
+from local.clients.browse import session
+from local.engine_process import EngineProcess, aws_environment
 from local.search.proxy import SearchProxy, search_proxy
 from local.search.server import missing, search_server
 

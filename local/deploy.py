@@ -6,7 +6,8 @@ import platform
 import subprocess
 from pathlib import Path
 
-from local.process import REGION, ROOT, EngineProcess, aws_environment, clean_environment
+from local.engine_process import REGION, EngineProcess, aws_environment, clean_environment
+from ops.paths import ROOT
 from ops.settings import overrides, setting
 from ops.stacks import outputs_of
 

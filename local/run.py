@@ -11,7 +11,8 @@ import subprocess
 import sys
 
 from local.deploy import STACK
-from local.process import ROOT, EngineError, EngineProcess, aws_environment, clean_environment
+from local.engine_process import EngineError, EngineProcess, aws_environment, clean_environment
+from ops.paths import ROOT
 from ops.stacks import CommandError, reported
 
 __all__ = ["main"]

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from local.deploy import build, deploy
-from local.process import EngineProcess
+from local.engine_process import EngineProcess
 from local.suite import Suite
 from ops.publish import publish
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from datagen.social_posts import Posts, Record
-from local.athena import ask
+from local.clients.athena import ask
+from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.demo.checks import Checks, wait
-from local.feed_posts import feed
-from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
+from local.feeders.posts import feed
 from local.suite import Suite
 from ops.redrive import redrive, waiting
 

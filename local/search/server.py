@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.process import ROOT
+from ops.paths import ROOT
 
 __all__ = ["missing", "search_server"]
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from datagen.cloudfront_logs import RealtimeRecord, realtime_records
-from local.process import ROOT
+from ops.paths import ROOT
 
 PYTHON = ROOT / ".venv/flink/bin/python"
 APPLICATION = ROOT / "queries/streaming/application.py"

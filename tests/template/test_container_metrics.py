@@ -15,7 +15,7 @@ from container_metrics.publish import MISSING_METRIC, STACK_DIMENSION
 from container_metrics.requests import INTERVAL_S, LONGEST_DELAY_S
 from container_metrics.sources import SOURCES
 from datagen.container_day import DEFINITION, definition, states
-from local.process import ROOT
+from ops.paths import ROOT
 from tests.support.template import references, source, transformed
 
 RESOURCES = transformed("aws")["Resources"]

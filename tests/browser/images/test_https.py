@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from local.deploy import build, deploy
-from local.process import EngineProcess
+from local.engine_process import EngineProcess
 from local.suite import Suite
 from ops.publish import publish
 from ops.settings import overrides

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from datagen.ec2_calls import Calls, at, encoded, recorded
-from local.person import PersonAt
+from local.clients.person import PersonAt
 from local.suite import Suite
 from tests.browser.insights.test_insights_page import sign_in
 from tests.support.waiting import wait_until

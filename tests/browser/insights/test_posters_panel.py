@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from datagen.social_posts import Posts
-from local.feed_posts import feed
-from local.person import PersonAt
+from local.clients.person import PersonAt
+from local.feeders.posts import feed
 from local.suite import Suite
 from tests.browser.insights.test_insights_page import sign_in
 

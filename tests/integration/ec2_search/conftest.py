@@ -13,7 +13,7 @@ import pytest
 from datagen.ec2_calls import at, recorded
 from ec2_monitor.documents import document
 from local.deploy import build, deploy
-from local.process import EngineProcess
+from local.engine_process import EngineProcess
 from local.search.proxy import SearchProxy, search_proxy
 from local.search.server import missing, search_server
 from local.suite import Suite

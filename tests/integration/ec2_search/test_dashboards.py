@@ -20,9 +20,10 @@ from datagen.ec2_calls import Calls, recorded
 from ec2_monitor.bulk import Entry, create
 from ec2_monitor.documents import document, encoded
 from local.deploy import STACK
-from local.process import ROOT, aws_environment
+from local.engine_process import aws_environment
 from local.search.server import search_server
 from ops.dashboards import TEMPLATE, RefusedError, import_objects, put_template
+from ops.paths import ROOT
 from shared.signed_http import Answer, SignedHttp, UnreachableError
 from tests.integration.ec2_search.conftest import Search
 from tests.support.dashboards import DashboardsServer, dashboards_server, objects, search_of

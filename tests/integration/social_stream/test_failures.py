@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from datagen.social_posts import Posts, Record
-from local.feed_posts import feed, put
+from local.feeders.posts import feed, put
 from local.suite import Suite
 from ops.redrive import redrive, waiting
 from tests.conftest import Faults

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 
 from datagen.social_posts import Posts
-from local.feed_posts import feed
+from local.feeders.posts import feed
 from local.suite import Suite
 from tests.conftest import Faults
 from tests.integration.social_stream.conftest import Social, brute_force, recorded

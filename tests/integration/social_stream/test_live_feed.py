@@ -13,8 +13,8 @@ import pytest
 from websockets.sync.server import Server, ServerConnection, serve
 
 from datagen.social_posts import Record
-from local.feed_posts import feed, recorded
-from local.jetstream import post_of, posts
+from local.feeders.jetstream import post_of, posts
+from local.feeders.posts import feed, recorded
 from local.suite import Suite
 from tests.integration.social_stream.conftest import Social, encoded
 

@@ -12,10 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import run as local_run
+from local.clients.person import PersonAt
 from local.deploy import STACK
-from local.person import PersonAt
-from local.process import ROOT, aws_environment
+from local.engine_process import aws_environment
 from local.suite import Suite
+from ops.paths import ROOT
 
 EMAIL = "colleague@example.org"
 

@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 from local.deploy import STACK
-from local.process import ROOT, aws_environment
+from local.engine_process import aws_environment
 from local.suite import Suite
+from ops.paths import ROOT
 
 
 def test_sam_remote_invoke_runs_a_deployed_function(suite: Suite) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from access_logs import notifications
 from access_logs.errors import NotANotificationError
 from access_logs.notifications import StoredObject, created_objects, each_object
-from local.process import ROOT
+from ops.paths import ROOT
 
 EVENTS = ROOT / "events/access_logs"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.container_costs import MIXES, ORIGINAL, Mix, costs, custom_metrics, table, transitions
-from local.process import ROOT
+from ops.paths import ROOT
 
 
 def test_an_execution_has_two_transitions_a_slot_and_few_more() -> None:

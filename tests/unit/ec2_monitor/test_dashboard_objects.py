@@ -10,8 +10,8 @@ import pytest
 from datagen.ec2_calls import recorded
 from datagen.ec2_messages import written
 from ec2_monitor import documents, index
-from local.process import ROOT
 from ops.dashboards import TEMPLATE
+from ops.paths import ROOT
 from tests.support.dashboards import fields_of, objects, search_of
 
 OBJECTS = objects()

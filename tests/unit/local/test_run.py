@@ -11,7 +11,7 @@ import pytest
 
 from local import run
 from local.deploy import STACK
-from local.process import EngineProcess, aws_environment
+from local.engine_process import EngineProcess, aws_environment
 
 ENGINE = EngineProcess(Path("nowhere"), 4599, 1)
 

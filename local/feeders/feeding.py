@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.deploy import STACK
-from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.process import ROOT, EngineError, EngineProcess
+from local.engine_process import EngineError, EngineProcess
 from local.suite import Suite
+from ops.paths import ROOT
 from ops.stacks import CommandError, outputs_of
 
 __all__ = ["suite_to_feed"]

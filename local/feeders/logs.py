@@ -1,4 +1,4 @@
-"""Feed the stream of real-time logs with made-up traffic: ``python -m local.feed_logs --rate 200``.
+"""Feed the stream of real-time logs with made-up traffic: ``python -m local.feeders.logs --rate 200``.
 
 The demo, the tests and people use it on a suite that is up. Records are those of the seeded generator in
 ``datagen/cloudfront_logs.py``; some are put twice, as a producer does that tries again. A record that is put
@@ -20,7 +20,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from datagen.cloudfront_logs import DISTRIBUTIONS, RealtimeRecord, realtime_records
-from local.feeding import suite_to_feed
+from local.feeders.feeding import suite_to_feed
 
 __all__ = ["Truth", "feed", "put"]
 
@@ -119,7 +119,7 @@ def _calls(traffic: Iterator[RealtimeRecord], rate: float, again: float) -> Iter
 
 def main() -> int:
     """Feed the suite that is up; 1 if none is."""
-    parser = argparse.ArgumentParser(prog="local.feed_logs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="local.feeders.logs", description=__doc__)
     parser.add_argument("--rate", type=float, default=100, help="records a second")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, help="the same seed gives the same traffic")

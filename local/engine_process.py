@@ -27,7 +27,6 @@ from ops.paths import ROOT
 __all__ = [
     "ACCOUNT",
     "REGION",
-    "ROOT",
     "EngineError",
     "EngineProcess",
     "aws_environment",

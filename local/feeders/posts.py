@@ -1,4 +1,4 @@
-"""Feed the stream of posts: ``python -m local.feed_posts --rate 200``.
+"""Feed the stream of posts: ``python -m local.feeders.posts --rate 200``.
 
 Posts are made up (seeded, see ``datagen/social_posts.py``), read from a file of JSON lines (``--file``), or
 taken live from Bluesky's public feed (``--live``, with another server's address if wanted); ``--encrypt``
@@ -28,8 +28,8 @@ from rich.progress import (
 from rich.text import Text
 
 from datagen.social_posts import Posts, Record
-from local.feeding import suite_to_feed
-from local.process import REGION
+from local.engine_process import REGION
+from local.feeders.feeding import suite_to_feed
 
 if TYPE_CHECKING:
     from shared.envelope import Envelope
@@ -121,9 +121,9 @@ class _Rate(ProgressColumn):
 
 def main() -> int:
     """Feed the suite that is up; 1 if none is."""
-    from local import jetstream  # whoever only puts posts needs no WebSocket
+    from local.feeders import jetstream  # whoever only puts posts needs no WebSocket
 
-    parser = argparse.ArgumentParser(prog="local.feed_posts", description=__doc__)
+    parser = argparse.ArgumentParser(prog="local.feeders.posts", description=__doc__)
     parser.add_argument("--rate", type=float, default=100, help="posts a second; 0 for as fast as possible")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, help="the same seed gives the same posts")

@@ -17,7 +17,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from local.browse import session
+from local.clients.browse import session
 from local.suite import Suite
 from ops.auth_clients import public_jwk, register
 
