@@ -77,7 +77,10 @@ def animation(form: str, frames: int = 4, width: int = 64, height: int = 48, **o
 
 
 def srgb_profile() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    """A profile of sRGB, the same whenever it is made: its date of creation is a fixed one."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    struct.pack_into(">6H", data, 24, 2026, 1, 1, 0, 0, 0)
+    return bytes(data)
 
 
 def swapped_profile() -> bytes:
