@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ REGION = "us-east-1"
 PORT = 4566
 _STATE_FILE = "engine.json"
 _LOCK_FILE = "engine.lock"
-_MAKING = threading.Lock()  # boto3's default session makes one client at a time
+_MAKING = threading.Lock()  # a session of boto3 makes one client at a time
 
 
 class EngineError(RuntimeError):
@@ -311,13 +312,11 @@ class EngineProcess:
 
         It never retries: a fault is to be seen.
         """
-        import boto3
         from botocore.config import Config
 
         environment = aws_environment(self.endpoint)
-        make: Any = boto3.client
         with _MAKING:
-            return make(
+            return _session().client(
                 service,
                 endpoint_url=self.endpoint,
                 region_name=region,
@@ -387,6 +386,19 @@ class EngineProcess:
         if any(process.pid == self.pid and self.id in _command(process) for process in group):
             return [process for process in group if _runs(process)]
         return [process for process in group if _temporary_name(self.id) in _environment(process)]
+
+
+@cache
+def _session() -> Any:
+    """Return a session of boto3 that reads no profile, whatever AWS_PROFILE says."""
+    import boto3
+    import botocore.session
+
+    # For each variable: its name in a profile, in the environment, its default, and a conversion.
+    nothing = (None, None, None, None)
+    no_file = (None, None, os.devnull, None)
+    variables = {"profile": nothing, "config_file": no_file, "credentials_file": no_file}
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
 
 
 @contextmanager
