@@ -23,6 +23,8 @@ quoted = '$(subst ','\'',$(value $(1)))'
 unexport STACK EMAIL FILE ENV
 # An option that a variable turns on, and 0 or `no` does not: $(call option,REMOVE,--remove)
 option = $(if $(filter-out 0 no false off,$(value $(1))),$(2))
+# Run a command on the stack that STACK names, or on the local suite: $(call on_stack,ops.redrive)
+on_stack = $(PY) -m $(if $(value STACK),$(1) --stack $(call quoted,STACK),local.run $(1))
 # An option with what people give; nothing where they give nothing.
 given = $(if $(value $(1)),$(2) $(call quoted,$(1)))
 
@@ -74,19 +76,19 @@ logs: $(TOOLS) ## Show the logs of the engine and of the functions
 
 .PHONY: feed
 feed: setup ## Put traffic on the log stream of the suite that is up (RATE=100 SECONDS=60)
-	@$(PY) -m local.feed_logs --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60)
+	@$(PY) -m local.feeders.logs --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60)
 
 # ---- social stream
 .PHONY: feed-posts redrive
 feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1, ENCRYPT=1)
-	@PYTHONPATH=layers/shared $(PY) -m local.feed_posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(call given,FILE,--file) $(call option,LIVE,--live) $(call option,ENCRYPT,--encrypt)
+	@PYTHONPATH=layers/shared $(PY) -m local.feeders.posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(call given,FILE,--file) $(call option,LIVE,--live) $(call option,ENCRYPT,--encrypt)
 redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
-	@$(PY) -m local.redrive $(call given,STACK,--stack)
+	@$(call on_stack,ops.redrive)
 
 # ---- people
 .PHONY: clients operator
 clients: setup ## Companies and applications of the authentication (DO="list", add, add-key, ...; STACK=suite-prod on AWS)
-	@$(PY) -m local.auth_clients $(call given,STACK,--stack) $(or $(value DO),$(error say what: make clients DO=list, or DO=--help))
+	@$(call on_stack,ops.auth_clients) $(or $(value DO),$(error say what: make clients DO=list, or DO=--help))
 operator: setup ## Let somebody read the operators' pages of a stack on AWS (EMAIL=ada@example.org STACK=suite-prod, REMOVE=1)
 	@$(if $(value STACK),,$(error say which stack: make operator STACK=suite-prod EMAIL=ada@example.org))
 	@$(if $(value EMAIL),,$(error say who: make operator STACK=suite-prod EMAIL=ada@example.org))
@@ -96,7 +98,7 @@ operator: setup ## Let somebody read the operators' pages of a stack on AWS (EMA
 .PHONY: dashboards
 dashboards: setup ## Put index template and dashboards on the OpenSearch domain of a stack on AWS (STACK=suite-prod)
 	@$(if $(value STACK),,$(error say which: make dashboards STACK=suite-prod))
-	@PYTHONPATH=layers/shared $(PY) -m local.import_dashboards $(call given,STACK,--stack)
+	@PYTHONPATH=layers/shared $(PY) -m ops.dashboards $(call given,STACK,--stack)
 
 # ---- prove
 TESTS ?=
@@ -104,7 +106,7 @@ TESTS ?=
 APART := tests/integration/engine tests/integration/auth
 ON_THE_SUITE := tests/integration $(APART:%=--ignore=%)
 BESIDE := tests/unit tests/template $(APART) tests/browser tests/flink
-PYTHON_CODE := layers functions ops local queries tests bench
+PYTHON_CODE := layers functions ops datagen local queries tests bench
 
 .PHONY: test
 test: setup ## Unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
@@ -174,4 +176,4 @@ deploy: $(TOOLS) ## Build for AWS, deploy and publish the pages (ENV=staging)
 	  wheels=$$($(PY) -m ops.settings "$$env" Architecture); stack=$$($(PY) -m ops.settings "$$env" stack_name); \
 	  region=$$($(PY) -m ops.settings "$$env" region); export AWS_REGION=$$region AWS_DEFAULT_REGION=$$region; \
 	  WHEELS=$$wheels sam build --config-env "$$env" --cache-dir .aws-sam/cache-$$wheels; \
-	  sam deploy --config-env "$$env"; $(PY) -m local.publish "$$stack"
+	  sam deploy --config-env "$$env"; $(PY) -m ops.publish "$$stack"

@@ -31,8 +31,8 @@ import crawleruseragents
 import duckdb
 import user_agents
 
-from bench.cloudfront_logs import FIELDS, Corpus, browsers, encode_user_agent
 from bench.harness import CACHE, ROOT, Suite, compare, fresh_process, one_core
+from datagen.cloudfront_logs import FIELDS, Corpus, browsers, encode_user_agent
 from shared.access_log import MAX_RECORD, AccessLog, UserAgents, pack
 
 INPUTS = CACHE / "access_logs"

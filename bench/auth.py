@@ -44,11 +44,11 @@ from auth.services import Services, services
 from auth.tokens import RefreshToken
 from bench import envelope
 from bench.harness import ROOT, Steps, Suite, compare, fresh_process, one_core
-from local.company import Company
+from local.clients.company import Company
+from local.clients.table_dump import readable
 from local.deploy import STACK, build, deploy
-from local.process import EngineProcess, aws_environment
+from local.engine_process import EngineProcess, aws_environment
 from local.suite import Suite as Deployed
-from local.table_dump import readable
 from shared.clients import client
 
 LOGINS = 60

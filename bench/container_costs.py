@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bench.container_day import DEFINITION, MINUTES, definition, evaluate
+from datagen.container_day import DEFINITION, MINUTES, definition, evaluate
 
 __all__ = ["MIXES", "ORIGINAL", "Costs", "Mix", "costs", "custom_metrics", "table", "transitions"]
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.container_costs import MIXES, ORIGINAL, costs, custom_metrics, table
-from bench.container_day import SLOT, simulate
 from bench.deployed import deployed_suite
 from bench.harness import ROOT, Suite
+from datagen.container_day import SLOT, simulate
 from local.suite import Suite as Deployed
 
 SEEDS = 3

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.deploy import build, deploy
-from local.process import EngineProcess
+from local.engine_process import EngineProcess
 from local.suite import Suite
 
 __all__ = ["deployed_suite"]

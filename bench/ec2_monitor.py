@@ -17,9 +17,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from bench.deployed import deployed_suite
-from bench.ec2_calls import Calls, broken, encoded, firehose_event
 from bench.harness import ROOT, Suite, compare, one_core
-from local.athena import ask
+from datagen.ec2_calls import Calls, broken, encoded, firehose_event
+from local.clients.athena import ask
 
 sys.path[:0] = [str(ROOT / "layers/shared"), str(ROOT / "functions/ec2_monitor")]
 

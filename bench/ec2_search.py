@@ -15,13 +15,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.ec2_calls import Calls, broken, encoded
-from bench.ec2_messages import sqs_event
 from bench.harness import ROOT, Suite, compare, one_core
-from local.browse import session
-from local.process import EngineProcess, aws_environment
-from tests.support.search_proxy import SearchProxy, search_proxy
-from tests.support.search_server import missing, search_server
+from datagen.ec2_calls import Calls, broken, encoded
+from datagen.ec2_messages import sqs_event
+from local.clients.browse import session
+from local.engine_process import EngineProcess, aws_environment
+from local.search.proxy import SearchProxy, search_proxy
+from local.search.server import missing, search_server
 
 sys.path[:0] = [str(ROOT / "layers/shared"), str(ROOT / "functions/ec2_monitor")]
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from local.browse import session
-from local.process import ROOT
+from local.clients.browse import session
+from ops.paths import ROOT
 
 __all__ = ["Behaviour", "FaultProxy"]
 

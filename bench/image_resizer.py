@@ -30,9 +30,9 @@ import pyvips
 from PIL import Image, ImageCms, ImageOps
 
 from bench.harness import CACHE, ROOT, Suite, compare, fresh_process, one_core
+from datagen import pictures
 from image_resizer import guards, recipe
 from image_resizer.variants import Variant
-from tests.unit.image_resizer import pictures
 
 INPUTS = CACHE / "image_resizer"
 NODE = CACHE / "node"

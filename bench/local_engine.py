@@ -18,8 +18,9 @@ from pathlib import Path
 import psutil
 
 from bench.harness import Suite
-from local.browse import session
-from local.process import ROOT, EngineProcess, free_port
+from local.clients.browse import session
+from local.engine_process import EngineProcess, free_port
+from ops.paths import ROOT
 
 CALLS, WARM_UP = 400, 20  # the first calls start the worker
 SILENT = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'ok'}\n"

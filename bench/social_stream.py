@@ -23,9 +23,9 @@ from botocore.config import Config
 from bench.deployed import deployed_suite
 from bench.fault_proxy import FaultProxy
 from bench.harness import ROOT, Suite, one_core
-from bench.social_posts import Posts
-from local.feed_posts import feed
-from local.process import EngineProcess, aws_environment
+from datagen.social_posts import Posts
+from local.engine_process import EngineProcess, aws_environment
+from local.feeders.posts import feed
 
 sys.path.insert(0, str(ROOT / "layers/shared"))
 from shared.batch_write import BatchWriter

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from auth.breached import entry, forms, is_too_short
-from local.process import ROOT
+from ops.paths import ROOT
 
 __all__ = ["ENTRIES", "LIST", "LIST_SHA256", "build"]
 

@@ -8,8 +8,9 @@ import sys
 from rich.console import Console
 
 from local.deploy import STACK, SamError, build, deploy
-from local.process import ROOT, EngineError, EngineProcess
-from local.publish import publish
+from local.engine_process import EngineError, EngineProcess
+from ops.paths import ROOT
+from ops.publish import publish
 from ops.stacks import CommandError, outputs_of
 
 STATE = ROOT / ".local"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from pathlib import Path
 
-from local.process import REGION, ROOT, EngineProcess, aws_environment
+from local.engine_process import REGION, EngineProcess, aws_environment, clean_environment
+from ops.paths import ROOT
 from ops.settings import overrides, setting
 from ops.stacks import outputs_of
 
@@ -100,8 +100,7 @@ def architecture() -> str:
 def _sam(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        # Nothing of the person's AWS set-up gets in, whatever the command.
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        clean = clean_environment()  # whatever the command
         path = (
             f"{ROOT / '.venv/tools/bin'}:{clean['PATH']}"  # the SAM CLI looks for python3.13 with pip there
         )

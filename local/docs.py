@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from local.process import ROOT
+from ops.paths import ROOT
 
 __all__ = ["PAGE", "with_table"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import requests
 
-from local.browse import session
-from local.process import EngineProcess
+from local.clients.browse import session
+from local.engine_process import EngineProcess
 
 __all__ = ["Suite"]
 

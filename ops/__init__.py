@@ -1,1 +1,1 @@
-"""Commands and modules for stacks on AWS."""
+"""Commands on deployed stacks with the caller's credentials; what they know of template and samconfig."""

@@ -10,9 +10,9 @@ import hypothesis
 import pytest
 
 from local.deploy import build, deploy
-from local.process import EngineProcess
-from local.publish import publish
+from local.engine_process import EngineProcess
 from local.suite import Suite
+from ops.publish import publish
 
 # `sam build` hashes the folders of functions: bytecode in them would have everything built again.
 sys.dont_write_bytecode = True

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
 from local.demo import (
     access_logs,
     auth,
@@ -32,10 +33,10 @@ from local.demo import (
 )
 from local.demo.checks import Checks, Result
 from local.deploy import STACK, SamError, build, deploy
-from local.person import DEMO_EMAIL, DEMO_PASSWORD
-from local.process import ROOT, EngineError, EngineProcess
-from local.publish import publish
+from local.engine_process import EngineError, EngineProcess
 from local.suite import Suite
+from ops.paths import ROOT
+from ops.publish import publish
 
 # An application's module has FLOW, PAGE, STEPS (its number of checks) and drive(suite, checks).
 DRIVES = {

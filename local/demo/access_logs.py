@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bench.cloudfront_logs import Corpus, LogFile, Truth
+from datagen.cloudfront_logs import Corpus, LogFile, Truth
 from local.demo.checks import Checks, wait
 from local.suite import Suite
 

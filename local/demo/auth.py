@@ -7,13 +7,13 @@ import json
 import secrets
 from typing import Any
 
-from local.auth_clients import register
-from local.company import Company
+from local.clients.company import Company
+from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
+from local.clients.sign_on import Application, Visitor, told
+from local.clients.table_dump import readable
 from local.demo.checks import Checks, wait
-from local.person import DEMO_EMAIL, DEMO_PASSWORD
-from local.sign_on import Application, Visitor, told
 from local.suite import Suite
-from local.table_dump import readable
+from ops.auth_clients import register
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 

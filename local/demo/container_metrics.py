@@ -7,8 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.demo.checks import Checks, wait
-from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.suite import Suite
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from bench.ec2_calls import Calls, Event, at, broken, recorded
-from local.athena import ask
+from datagen.ec2_calls import Calls, Event, at, broken, recorded
+from local.clients.athena import ask
+from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
+from local.clients.subscriber import Subscriber
 from local.demo.checks import Checks, wait
-from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.subscriber import Subscriber
 from local.suite import Suite
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]

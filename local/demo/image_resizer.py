@@ -8,8 +8,8 @@ import time
 from PIL import Image, ImageChops, ImageStat
 
 from local.demo.checks import Checks
-from local.publish import SAMPLES
 from local.suite import Suite
+from ops.publish import SAMPLES
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 

@@ -8,9 +8,9 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.demo.checks import Checks
-from local.feed_logs import Truth, feed
-from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
+from local.feeders.logs import Truth, feed
 from local.suite import Suite
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive", "minutes_of", "table_of"]

@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from bench.social_posts import Posts, Record
-from local.athena import ask
+from datagen.social_posts import Posts, Record
+from local.clients.athena import ask
+from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.demo.checks import Checks, wait
-from local.feed_posts import feed
-from local.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.redrive import redrive, waiting
+from local.feeders.posts import feed
 from local.suite import Suite
+from ops.redrive import redrive, waiting
 
 __all__ = ["FLOW", "PAGE", "STEPS", "Lake", "drive"]
 

@@ -38,10 +38,10 @@ def main() -> int:
 
     application = app
     if not arguments.bare:
-        from local.engine import services
+        from local.engine import parts
 
         try:
-            application = services.install(app)
+            application = parts.install(app)
         except PatchedPlaceChanged as error:
             print(error, file=sys.stderr)
             return 78

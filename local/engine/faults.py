@@ -26,8 +26,8 @@ from ministack.core import iam_actions, responses
 from ministack.services import dynamodb, s3
 
 from local.engine.asgi import App, Receive, Scope, Send, read_body, respond
-from local.engine.ecs import described_clusters
 from local.engine.patching import PATCHES, Patch, pin, replaces
+from local.engine.services.ecs import described_clusters
 
 __all__ = ["wrap"]
 

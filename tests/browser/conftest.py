@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from local.process import ROOT
+from ops.paths import ROOT
 
 SCREENSHOTS = ROOT / ".local/screenshots"
 

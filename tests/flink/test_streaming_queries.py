@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from bench.cloudfront_logs import RealtimeRecord, realtime_records
-from local.process import ROOT
+from datagen.cloudfront_logs import RealtimeRecord, realtime_records
+from ops.paths import ROOT
 
 PYTHON = ROOT / ".venv/flink/bin/python"
 APPLICATION = ROOT / "queries/streaming/application.py"

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from local.deploy import STACK, architecture, build, deploy
-from local.process import ROOT, EngineProcess, aws_environment, free_port
-from local.publish import publish
+from local.engine_process import EngineProcess, aws_environment, free_port
 from local.suite import Suite
+from ops.paths import ROOT
+from ops.publish import publish
 
 SAM = (sys.executable, "-m", "samcli")
 IMAGE = "public.ecr.aws/lambda/python:3.13"

@@ -11,8 +11,8 @@ import pytest
 import requests
 from PIL import Image
 
-from local.company import Company
-from local.process import ROOT
+from local.clients.company import Company
+from ops.paths import ROOT
 from tests.sam_local.conftest import SamLocal
 from tests.support.template import source
 from tests.support.waiting import wait_until

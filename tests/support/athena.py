@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local import athena
+from local.clients import athena
 from local.suite import Suite
 
 __all__ = ["ask", "saved"]

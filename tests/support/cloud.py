@@ -10,7 +10,7 @@ import zipfile
 from functools import lru_cache
 from typing import Any
 
-from local.process import ACCOUNT, REGION, EngineProcess
+from local.engine_process import ACCOUNT, REGION, EngineProcess
 
 __all__ = ["Cloud"]
 

@@ -16,8 +16,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from local.import_dashboards import OBJECTS
-from tests.support.serving import serving
+from local.serving import serving
+from ops.dashboards import OBJECTS
 
 __all__ = ["DashboardsServer", "dashboards_server", "fields_of", "objects", "search_of"]
 

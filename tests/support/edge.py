@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from local.serving import serving
 from local.suite import Suite
 from tests.support.node import EdgeFunction, edge_function
-from tests.support.serving import serving
 from tests.support.template import transformed
 
 __all__ = ["API", "IMAGES", "PAGES", "Front", "fronting"]

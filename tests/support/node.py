@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from local.process import ROOT
+from ops.paths import ROOT
 
 __all__ = ["INSTALLED", "Ask", "EdgeFunction", "edge_function", "install", "running"]
 

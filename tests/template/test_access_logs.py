@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.process import ROOT
+from ops.paths import ROOT
 from queries import GENERATED, PARTITION_KEYS, SAVED, VIEWS, fragments, sql
 from shared.access_log import COLUMNS
 from tests.support.template import source, transformed

@@ -11,11 +11,11 @@ import yaml
 from cfnlint.api import lint_all
 from jsonata import Jsonata
 
-from bench.container_day import DEFINITION, definition, states
 from container_metrics.publish import MISSING_METRIC, STACK_DIMENSION
 from container_metrics.requests import INTERVAL_S, LONGEST_DELAY_S
 from container_metrics.sources import SOURCES
-from local.process import ROOT
+from datagen.container_day import DEFINITION, definition, states
+from ops.paths import ROOT
 from tests.support.template import references, source, transformed
 
 RESOURCES = transformed("aws")["Resources"]

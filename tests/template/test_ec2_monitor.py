@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.ec2_calls import CALLS
+from datagen.ec2_calls import CALLS
 from ec2_monitor.documents import COLUMNS
 from ops.template import deployed
 from queries import EC2, EC2_VIEWS, SAVED, SOCIAL, sql

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.process import ROOT
+from ops.paths import ROOT
 
 
 def libraries(folder: Path, wheels: str) -> set[str]:

@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from local.auth_clients import register
-from local.company import Company
+from local.clients.company import Company
 from local.suite import Suite
+from ops.auth_clients import register
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, shop
 
 __all__ = ["shop"]  # the fixture

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from local.company import Company
-from local.sign_on import Application
+from local.clients.company import Company
+from local.clients.sign_on import Application
 from local.suite import Suite
 from tests.browser.conftest import SCREENSHOTS
 from tests.integration.auth.conftest import LINKS, Person, fresh_email, fresh_password, joined

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from local.deploy import build, deploy
-from local.process import EngineProcess
-from local.publish import publish
+from local.engine_process import EngineProcess
 from local.suite import Suite
+from ops.publish import publish
 from ops.settings import overrides
 from tests.browser.conftest import Launch
 from tests.browser.images.test_images_page import own_picture

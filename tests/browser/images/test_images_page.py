@@ -7,8 +7,8 @@ import uuid
 import pytest
 from playwright.sync_api import Page, expect
 
+from datagen.pictures import encode, photograph
 from local.suite import Suite
-from tests.support.pictures import encode, photograph
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.ec2_calls import Calls, at, encoded, recorded
-from local.person import PersonAt
+from datagen.ec2_calls import Calls, at, encoded, recorded
+from local.clients.person import PersonAt
 from local.suite import Suite
 from tests.browser.insights.test_insights_page import sign_in
 from tests.support.waiting import wait_until

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from local.person import PersonAt
+from local.clients.person import PersonAt
 from local.suite import Suite
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.insights.test_insights_page import sign_in

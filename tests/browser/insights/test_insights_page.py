@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.cloudfront_logs import Corpus
-from local.feed_logs import feed
-from local.person import PersonAt
+from datagen.cloudfront_logs import Corpus
+from local.clients.person import PersonAt
+from local.feeders.logs import feed
 from local.suite import Suite
 from tests.support.waiting import wait_until
 

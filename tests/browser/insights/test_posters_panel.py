@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.social_posts import Posts
-from local.feed_posts import feed
-from local.person import PersonAt
+from datagen.social_posts import Posts
+from local.clients.person import PersonAt
+from local.feeders.posts import feed
 from local.suite import Suite
 from tests.browser.insights.test_insights_page import sign_in
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench.cloudfront_logs import FIELDS, Corpus
+from datagen.cloudfront_logs import FIELDS, Corpus
 from local.suite import Suite
 from tests.support.athena import ask
 from tests.support.waiting import wait_until

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from bench.cloudfront_logs import FIELDS
+from datagen.cloudfront_logs import FIELDS
 from local.suite import Suite
 from tests.support.athena import ask
 from tests.support.waiting import wait_until

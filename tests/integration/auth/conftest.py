@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from local.company import Company
+from local.clients.company import Company
 from local.suite import Suite
 from tests.support.waiting import wait_until
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from local.company import Company
-from local.process import ROOT
+from local.clients.company import Company
+from local.clients.table_dump import readable
 from local.suite import Suite
-from local.table_dump import readable
+from ops.paths import ROOT
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed
 from tests.integration.auth.test_imports import PASSWORD, hashed, line, one_of_each_scheme, run
 from tests.support.permissions import decisions, forget_decisions, refused, unused

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
-from local.company import Company
+from local.clients.company import Company
 from local.suite import Suite
 from tests.conftest import FAILURE_FLOOR_MS, Faults
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, mailed

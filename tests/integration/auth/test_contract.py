@@ -27,10 +27,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from local.company import Company
-from local.process import ROOT
-from local.sign_on import Application, Visitor, told
+from local.clients.company import Company
+from local.clients.sign_on import Application, Visitor, told
 from local.suite import Suite
+from ops.paths import ROOT
 from tests.integration.auth.conftest import LINKS, Person, fresh_email, fresh_password, joined, mailed
 from tests.support.totp import totp
 

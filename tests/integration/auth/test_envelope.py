@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from local.process import ROOT, EngineProcess, aws_environment, free_port
+from local.engine_process import EngineProcess, aws_environment, free_port
+from ops.paths import ROOT
 from shared.envelope import (
     Envelope,
     KeyRefusedError,

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from auth.clock import milliseconds
-from local.company import Company
+from local.clients.company import Company
 from local.suite import Suite
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed, mails
 from tests.support.totp import totp

@@ -10,9 +10,9 @@ from typing import Any
 import bcrypt
 import pytest
 
-from local.company import Company
-from local.process import ROOT
+from local.clients.company import Company
 from local.suite import Suite
+from ops.paths import ROOT
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined
 from tests.support.waiting import wait_until
 

@@ -14,11 +14,11 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import pytest
 import requests
 
-from local.auth_clients import register
-from local.company import Company
-from local.process import ROOT
-from local.sign_on import CALLBACK, GOODBYE, Application, Form, Visitor, told
+from local.clients.company import Company
+from local.clients.sign_on import CALLBACK, GOODBYE, Application, Form, Visitor, told
 from local.suite import Suite
+from ops.auth_clients import register
+from ops.paths import ROOT
 from tests.conftest import Faults
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed
 from tests.support.permissions import forget_decisions, function, refused, unused

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jwt.algorithms import ECAlgorithm
 
-from local.sign_on import CALLBACK, GOODBYE, Application, Visitor
+from local.clients.sign_on import CALLBACK, GOODBYE, Application, Visitor
 from local.suite import Suite
 from tests.integration.auth.conftest import Person
 from tests.support.node import Ask, running

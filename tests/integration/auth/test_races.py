@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from local.company import Company
+from local.clients.company import Company
 from local.suite import Suite
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, mails
 from tests.support.waiting import wait_until

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.company import Company
+from local.clients.company import Company
 from local.suite import Suite
 from tests.conftest import Faults
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.person import PersonAt
+from local.clients.person import PersonAt
 from local.suite import Suite
 from tests.integration.container_metrics.conftest import SLOT, Containers, moments
 from tests.support.waiting import wait_until

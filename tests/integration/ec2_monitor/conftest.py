@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bench.ec2_calls import Event, at, encoded
-from local import athena
-from local.subscriber import Subscriber
+from datagen.ec2_calls import Event, at, encoded
+from local.clients import athena
+from local.clients.subscriber import Subscriber
 from local.suite import Suite
 from tests.support.waiting import wait_until
 

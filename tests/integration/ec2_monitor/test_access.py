@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.ec2_calls import recorded
+from datagen.ec2_calls import recorded
 from local.suite import Suite
 from tests.integration.ec2_monitor.conftest import Alerts, Ec2
 from tests.support.permissions import BY_LAMBDA, allowed, refused, unused

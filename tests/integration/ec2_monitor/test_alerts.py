@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.ec2_calls import Event, recorded
+from datagen.ec2_calls import Event, recorded
 from local.suite import Suite
 from tests.integration.ec2_monitor.conftest import Alerts, Ec2
 from tests.support.waiting import wait_until

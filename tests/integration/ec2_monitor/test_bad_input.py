@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from bench.ec2_calls import Event, encoded, recorded
+from datagen.ec2_calls import Event, encoded, recorded
 from local.suite import Suite
 from tests.integration.ec2_monitor.conftest import Ec2
 

@@ -7,10 +7,10 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bench.ec2_calls import CALLS, Calls, Event, broken, encoded, firehose_event, recorded
+from datagen.ec2_calls import CALLS, Calls, Event, broken, encoded, firehose_event, recorded
 from ec2_monitor.documents import document
-from local.process import ROOT
 from local.suite import Suite
+from ops.paths import ROOT
 from tests.integration.ec2_monitor.conftest import Ec2, data_of
 from tests.support.permissions import function
 from tests.support.waiting import wait_until

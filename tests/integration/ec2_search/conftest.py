@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from bench.ec2_calls import at, recorded
+from datagen.ec2_calls import at, recorded
 from ec2_monitor.documents import document
 from local.deploy import build, deploy
-from local.process import EngineProcess
+from local.engine_process import EngineProcess
+from local.search.proxy import SearchProxy, search_proxy
+from local.search.server import missing, search_server
 from local.suite import Suite
 from ops.settings import overrides
 from tests.support.permissions import function
-from tests.support.search_proxy import SearchProxy, search_proxy
-from tests.support.search_server import search_server
 from tests.support.waiting import wait_until
 
 INDEX = "log"
@@ -123,7 +123,14 @@ def expected(event: Event) -> Event:
 
 
 @pytest.fixture(scope="session")
-def search_proxy_of_session() -> Iterator[SearchProxy]:
+def search_server_installed() -> None:
+    """Skip what needs the search server where it cannot run."""
+    if reason := missing():
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def search_proxy_of_session(search_server_installed: None) -> Iterator[SearchProxy]:
     with search_server() as server, search_proxy(server) as proxy:
         yield proxy
 

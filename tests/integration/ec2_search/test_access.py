@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
+from local.search.proxy import SearchProxy
 from shared.signed_http import SignedHttp, UnreachableError
 from tests.integration.ec2_search.conftest import Search
 from tests.support.permissions import BY_LAMBDA, allowed, refused, unused
-from tests.support.search_proxy import SearchProxy
 from tests.support.sigv4 import is_signed
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -16,16 +16,17 @@ import pytest
 import requests
 from botocore.credentials import Credentials
 
-from bench.ec2_calls import Calls, recorded
+from datagen.ec2_calls import Calls, recorded
 from ec2_monitor.bulk import Entry, create
 from ec2_monitor.documents import document, encoded
 from local.deploy import STACK
-from local.import_dashboards import TEMPLATE, RefusedError, import_objects, put_template
-from local.process import ROOT, aws_environment
+from local.engine_process import aws_environment
+from local.search.server import search_server
+from ops.dashboards import TEMPLATE, RefusedError, import_objects, put_template
+from ops.paths import ROOT
 from shared.signed_http import Answer, SignedHttp, UnreachableError
 from tests.integration.ec2_search.conftest import Search
 from tests.support.dashboards import DashboardsServer, dashboards_server, objects, search_of
-from tests.support.search_server import search_server
 
 NOW = datetime.now(UTC)
 WINDOW = (f"{NOW - timedelta(hours=12):%Y-%m-%dT%H:%M:%SZ}", f"{NOW:%Y-%m-%dT%H:%M:%SZ}")
@@ -37,7 +38,7 @@ def signed(address: str) -> SignedHttp:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def server(search_server_installed: None) -> Iterator[str]:
     with search_server() as address:
         yield address
 
@@ -168,7 +169,7 @@ def test_an_import_without_success_names_the_objects(
 ) -> None:
     lonely = tmp_path / "dashboard.ndjson"
     lonely.write_text(json.dumps(objects()["dashboard", "ec2-who-changes-what"]) + "\n")
-    monkeypatch.setattr("local.import_dashboards.OBJECTS", lonely)
+    monkeypatch.setattr("ops.dashboards.OBJECTS", lonely)
     with pytest.raises(RefusedError, match="dashboard ec2-who-changes-what: missing_references"):
         import_objects(signed(dashboards.address))
 
@@ -178,7 +179,7 @@ def test_a_template_that_the_server_does_not_take_is_an_error(
 ) -> None:
     wrong = tmp_path / "index_template.json"
     wrong.write_text('{"index_patterns": ["log"], "mappings": {"properties": {"@time": {"type": "moment"}}}}')
-    monkeypatch.setattr("local.import_dashboards.TEMPLATE", wrong)
+    monkeypatch.setattr("ops.dashboards.TEMPLATE", wrong)
     with pytest.raises(RefusedError, match="400"):
         put_template(signed(server))
 
@@ -192,7 +193,7 @@ def importer(search: Search, stack: str) -> subprocess.CompletedProcess[str]:
     """Run the command on a stack of the engine, as `make dashboards` does on one on AWS."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = kept | aws_environment(search.suite.engine.endpoint) | {"PYTHONPATH": "layers/shared"}
-    command = [sys.executable, "-m", "local.import_dashboards", "--stack", stack]
+    command = [sys.executable, "-m", "ops.dashboards", "--stack", stack]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from bench.ec2_calls import CALLS, Calls
-from local.import_dashboards import TEMPLATE
+from datagen.ec2_calls import CALLS, Calls
+from ops.dashboards import TEMPLATE
 from tests.integration.ec2_search.conftest import INDEX, Search, expected
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.process import EngineProcess
+from local.engine_process import EngineProcess
 from tests.support.cloud import Cloud
 
 

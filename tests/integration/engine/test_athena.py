@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.process import ROOT
+from ops.paths import ROOT
 from tests.support.cloud import Cloud
 from tests.support.waiting import wait_until
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.process import ROOT, aws_environment
+from local.engine_process import aws_environment
+from ops.paths import ROOT
 from tests.integration.engine.patience import awaited
 from tests.support.cloud import Cloud
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.process import EngineProcess
+from local.engine_process import EngineProcess
 from tests.support.cloud import Cloud
 from tests.support.waiting import wait_until
 

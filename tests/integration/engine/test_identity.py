@@ -23,7 +23,7 @@ import requests
 from local import cli
 from local.demo import __main__ as demo
 from local.deploy import deploy
-from local.process import EngineError, EngineProcess, free_port
+from local.engine_process import EngineError, EngineProcess, free_port
 from tests.support.cloud import Cloud
 from tests.support.waiting import wait_until
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from local import docs
-from local.process import ROOT, EngineError, EngineProcess
+from local.engine_process import EngineError, EngineProcess
+from ops.paths import ROOT
 from tests.support.cloud import Cloud
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from local.process import EngineProcess
+from local.engine_process import EngineProcess
 from tests.support.cloud import Cloud
 
 API = "restapis/abc123/prod/_user_request_/resize?key="

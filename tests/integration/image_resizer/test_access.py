@@ -15,12 +15,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from datagen.pictures import encode, photograph
 from image_resizer import signing
 from local.deploy import deploy
 from local.suite import Suite
 from tests.conftest import Faults
 from tests.support.permissions import decisions, function, unused
-from tests.support.pictures import encode, photograph
 from tests.support.waiting import wait_until
 
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 from PIL import Image
 
+from datagen.pictures import encode, gif, photograph, png_claiming, progressive_scans
 from local.suite import Suite
 from tests.conftest import Faults
-from tests.support.pictures import encode, gif, photograph, png_claiming, progressive_scans
 from tests.support.waiting import wait_until
 
 CACHE_CONTROL, ORIGIN = "Cache-Control", "Access-Control-Allow-Origin"

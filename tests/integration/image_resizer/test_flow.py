@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
+from datagen.pictures import encode, gif, photograph
 from local.suite import Suite
-from tests.support.pictures import encode, gif, photograph
 from tests.support.waiting import wait_until
 
 

@@ -15,10 +15,10 @@ from urllib.parse import quote
 import pytest
 from PIL import Image
 
-from local.publish import publish
+from datagen.pictures import encode
 from local.suite import Suite
+from ops.publish import publish
 from tests.conftest import Faults
-from tests.support.pictures import encode
 from tests.support.waiting import wait_until
 
 EVENTS = Path(__file__).parents[3] / "events/image_resizer"

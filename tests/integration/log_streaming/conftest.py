@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bench.cloudfront_logs import REALTIME_FIELDS
+from datagen.cloudfront_logs import REALTIME_FIELDS
+from local.clients.person import PersonAt
 from local.demo.log_streaming import minutes_of, table_of
-from local.person import PersonAt
 from local.suite import Suite
 from tests.support.permissions import function
 from tests.support.waiting import wait_until

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from bench.cloudfront_logs import DISTRIBUTIONS
+from datagen.cloudfront_logs import DISTRIBUTIONS
 from local.demo.log_streaming import minutes_of, table_of
-from local.feed_logs import feed
-from local.process import ROOT
+from local.feeders.logs import feed
 from local.suite import Suite
+from ops.paths import ROOT
 from tests.conftest import Faults
 from tests.integration.log_streaming.conftest import Live
 from tests.support.waiting import wait_until

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from local.person import PersonAt
+from local.clients.person import PersonAt
 from local.suite import Suite
 from tests.integration.log_streaming.conftest import Live
 

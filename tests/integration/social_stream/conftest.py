@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from bench.social_posts import Record
-from local import athena
-from local.feed_posts import put
-from local.process import REGION, ROOT
+from datagen.social_posts import Record
+from local.clients import athena
+from local.engine_process import REGION
+from local.feeders.posts import put
 from local.suite import Suite
+from ops.paths import ROOT
 from shared.envelope import Envelope
 from tests.support.permissions import function
 from tests.support.waiting import wait_until

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from bench.social_posts import Posts
-from local.feed_posts import feed, sealed
-from local.process import REGION
+from datagen.social_posts import Posts
+from local.engine_process import REGION
+from local.feeders.posts import feed, sealed
 from local.suite import Suite
 from shared.envelope import Envelope
 from tests.conftest import Faults

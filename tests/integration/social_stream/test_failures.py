@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.social_posts import Posts, Record
-from local.feed_posts import feed, put
-from local.redrive import redrive, waiting
+from datagen.social_posts import Posts, Record
+from local.feeders.posts import feed, put
 from local.suite import Suite
+from ops.redrive import redrive, waiting
 from tests.conftest import Faults
 from tests.integration.social_stream.conftest import Social, encoded
 from tests.support.permissions import function

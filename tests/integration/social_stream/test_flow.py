@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from bench.social_posts import Posts
-from local.feed_posts import feed
+from datagen.social_posts import Posts
+from local.feeders.posts import feed
 from local.suite import Suite
 from tests.conftest import Faults
 from tests.integration.social_stream.conftest import Social, brute_force, recorded

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from websockets.sync.server import Server, ServerConnection, serve
 
-from bench.social_posts import Record
-from local.feed_posts import feed, recorded
-from local.jetstream import post_of, posts
+from datagen.social_posts import Record
+from local.feeders.jetstream import post_of, posts
+from local.feeders.posts import feed, recorded
 from local.suite import Suite
 from tests.integration.social_stream.conftest import Social, encoded
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bench.social_posts import Posts
-from local.feed_posts import feed
-from local.person import PersonAt
+from datagen.social_posts import Posts
+from local.clients.person import PersonAt
+from local.feeders.posts import feed
 from local.suite import Suite
 from tests.integration.social_stream.conftest import Social
 from tests.support.waiting import wait_until

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from local import auth_clients, target
+from local import run as local_run
+from local.clients.person import PersonAt
 from local.deploy import STACK
-from local.person import PersonAt
-from local.process import ROOT, aws_environment
+from local.engine_process import aws_environment
 from local.suite import Suite
+from ops.paths import ROOT
 
 EMAIL = "colleague@example.org"
 
@@ -114,9 +115,9 @@ def foreign(suite: Suite) -> Iterator[str]:
     ("module", "arguments", "output"),
     [
         ("ops.operators", ("STACK", EMAIL), "UserPoolId"),
-        ("local.auth_clients", ("--stack", "STACK", "list"), "AuthUsersTableName"),
-        ("local.redrive", ("--stack", "STACK"), "SocialDeadLetterQueueUrl"),
-        ("local.publish", ("STACK",), "WebBucketName"),
+        ("ops.auth_clients", ("--stack", "STACK", "list"), "AuthUsersTableName"),
+        ("ops.redrive", ("--stack", "STACK"), "SocialDeadLetterQueueUrl"),
+        ("ops.publish", ("STACK",), "WebBucketName"),
     ],
 )
 def test_output_that_is_missing_is_one_line(
@@ -146,17 +147,41 @@ def test_make_clients_registers_and_removes(suite: Suite) -> None:
     assert refused.stderr.splitlines()[0].startswith("not registered: [Errno 2] No such file")
 
 
+# What would lead a command to a real account, or nowhere.
+NOWHERE = "http://127.0.0.1:9"
+CALLERS_OWN = {
+    "AWS_PROFILE": "production",
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_SESSION_TOKEN": "token",
+    "AWS_REGION": "eu-west-1",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    **{f"AWS_ENDPOINT_URL_{name}": NOWHERE for name in ("CLOUDFORMATION", "DYNAMODB", "SQS", "LAMBDA")},
+}
+
+
+@pytest.mark.parametrize("callers_own", [{}, CALLERS_OWN], ids=["nothing set", "a profile set"])
+@pytest.mark.parametrize(
+    "command", [("ops.auth_clients", "list"), ("ops.redrive",)], ids=lambda words: words[0]
+)
 def test_commands_without_a_stack_find_the_engine(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    suite: Suite,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+    callers_own: dict[str, str],
 ) -> None:
-    monkeypatch.setattr(target, "STATE", suite.engine.directory)
-    monkeypatch.setattr(sys, "argv", ["local.auth_clients", "list"])
+    monkeypatch.setattr(local_run, "STATE", suite.engine.directory)
+    monkeypatch.setattr(sys, "argv", ["local.run", *command])
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    assert auth_clients.main() == 0, capsys.readouterr().err
-    monkeypatch.setattr(target, "STATE", suite.engine.directory / "nowhere")
-    assert auth_clients.main() == 1
-    assert capsys.readouterr().err == "The engine is down. `make up` starts it.\n"
+    for name, value in callers_own.items():
+        monkeypatch.setenv(name, value)
+    assert local_run.main() == 0, capfd.readouterr().err
+    capfd.readouterr()
+    monkeypatch.setattr(local_run, "STATE", suite.engine.directory / "nowhere")
+    assert local_run.main() == 1
+    assert capfd.readouterr().err == "The engine is down. `make up` starts it.\n"
 
 
 @pytest.mark.parametrize(

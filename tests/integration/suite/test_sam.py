@@ -10,8 +10,9 @@ import sys
 import yaml
 
 from local.deploy import STACK
-from local.process import ROOT, aws_environment
+from local.engine_process import aws_environment
 from local.suite import Suite
+from ops.paths import ROOT
 from ops.template import source
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from local.clients.person import PersonAt
 from local.deploy import SamError, build, deploy_stack
-from local.person import PersonAt
-from local.process import ROOT, EngineProcess
-from local.publish import publish
+from local.engine_process import EngineProcess
 from local.suite import Suite
+from ops.paths import ROOT
+from ops.publish import publish
 from ops.template import Place, deployed
 from tests.template.switches import EVERYTHING
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from bench.cloudfront_logs import DISTRIBUTIONS, FIELDS, Corpus, realtime_records
+from datagen.cloudfront_logs import DISTRIBUTIONS, FIELDS, Corpus, realtime_records
 from shared import access_log
 
 

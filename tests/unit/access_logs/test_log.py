@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cloudfront_logs import Corpus
+from datagen.cloudfront_logs import Corpus
 from shared.access_log import (
     COLUMNS,
     FIELDS,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bench.cloudfront_logs import REALTIME_FIELDS as GENERATED
+from datagen.cloudfront_logs import REALTIME_FIELDS as GENERATED
 from ops.paths import ROOT
 from ops.template import source
 from shared.access_log import REALTIME_FIELDS, EventReader, UserAgents, realtime_layout

@@ -9,7 +9,7 @@ import crawleruseragents
 import pytest
 import user_agents
 
-from bench.cloudfront_logs import BOTS, browsers, encode_user_agent
+from datagen.cloudfront_logs import BOTS, browsers, encode_user_agent
 from shared.access_log import UserAgents, _user_agents, decode_user_agent
 from tests.unit.access_logs.logs import CHROME, GPTBOT
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cloudfront_logs import REALTIME_FIELDS, RealtimeRecord, realtime_records
+from datagen.cloudfront_logs import REALTIME_FIELDS, RealtimeRecord, realtime_records
 from shared.access_log import (
     OTHERS,
     BadRecordError,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from access_logs.errors import NotANotificationError
 from access_logs.notifications import StoredObject, created_objects, each_object
-from local.process import ROOT
+from ops.paths import ROOT
 from shared import batches
 from shared.batches import BatchResponse
 

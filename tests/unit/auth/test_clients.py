@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from auth.clients import SCOPES
-from local import auth_clients
+from ops import auth_clients
 
 
 def test_the_command_knows_the_scopes_of_the_functions() -> None:

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from auth import keys
-from tests.support.serving import serving
+from local.serving import serving
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from auth.browsers import cookie
 from auth.clients import Client
 from auth.errors import BadRequestError, UnsupportedError
 from auth.web import Request
-from local.auth_clients import ClientError, register
+from ops.auth_clients import ClientError, register
 
 
 def client(title: str = "Shop", *uris: str) -> Client:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from auth import argon2id, legacy
 from auth.errors import WeakPasswordError
 from auth.passwords import LONGEST, Policy, Verdict, check_new, hash_password, needs_rehash, verify
-from local.process import ROOT
+from ops.paths import ROOT
 
 POLICY = Policy()
 GOOD = "anchor basil copper"

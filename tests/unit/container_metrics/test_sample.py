@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from container_metrics import sample, sources
 from container_metrics.errors import BadRequestError, UnavailableError
 from container_metrics.sources import SOURCES, Describe
-from local.process import ROOT
+from ops.paths import ROOT
 from shared import clients
 from shared.events import ForeignEventError
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonata.jexception import JException
 
-from bench.container_day import SLOT, definition, evaluate, simulate, slots
+from datagen.container_day import SLOT, definition, evaluate, simulate, slots
 
 MOMENT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 CLUSTER = {"ECSClusterName": "cluster"}

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bench.ec2_calls import recorded
-from bench.ec2_messages import written
+from datagen.ec2_calls import recorded
+from datagen.ec2_messages import written
 from ec2_monitor import documents, index
-from local.import_dashboards import TEMPLATE
-from local.process import ROOT
+from ops.dashboards import TEMPLATE
+from ops.paths import ROOT
 from tests.support.dashboards import fields_of, objects, search_of
 
 OBJECTS = objects()
@@ -113,5 +113,5 @@ def test_there_is_no_other_invocation_of_index() -> None:
 @pytest.mark.parametrize("file", written())
 def test_recorded_invocation_is_made_of_the_recorded_calls(file: str) -> None:
     assert (ROOT / "events/ec2_monitor" / file).read_text() == written()[file], (
-        "run python -m bench.ec2_messages"
+        "run python -m datagen.ec2_messages"
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.ec2_calls import CALLS, encoded, recorded
+from datagen.ec2_calls import CALLS, encoded, recorded
 from ec2_monitor.documents import (
     COLUMNS,
     MAX_DEPTH,

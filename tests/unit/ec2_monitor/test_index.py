@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from bench.ec2_calls import encoded, recorded
-from bench.ec2_messages import sqs_event
+from datagen.ec2_calls import encoded, recorded
+from datagen.ec2_messages import sqs_event
 from ec2_monitor import index
 from ec2_monitor.documents import document
 from shared import batches

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from bench.ec2_calls import CALLS, FOLDER, encoded, recorded, written
+from datagen.ec2_calls import CALLS, FOLDER, encoded, recorded, written
 
 EVERY = {
     f"{folder}/{name}": event
@@ -58,7 +58,7 @@ def test_addresses_and_accounts_are_those_of_documentation() -> None:
 
 @pytest.mark.parametrize("name", written())
 def test_invocations_of_shape_are_made_of_the_recorded_events(name: str) -> None:
-    assert (FOLDER / name).read_text() == written()[name], "run python -m bench.ec2_calls"
+    assert (FOLDER / name).read_text() == written()[name], "run python -m datagen.ec2_calls"
 
 
 def test_there_is_no_other_invocation() -> None:

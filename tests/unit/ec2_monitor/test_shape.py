@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.ec2_calls import Calls, broken, encoded, firehose_event, recorded
+from datagen.ec2_calls import Calls, broken, encoded, firehose_event, recorded
 from ec2_monitor import shape
 from ec2_monitor.documents import document, read
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.ec2_calls import recorded
+from datagen.ec2_calls import recorded
 from ec2_monitor.terminations import ended
 
 

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from local.engine.policy_grammar import identity_policy_fault, resource_policy_fault, size, trust_policy_fault
+from local.engine.services.policy_grammar import (
+    identity_policy_fault,
+    resource_policy_fault,
+    size,
+    trust_policy_fault,
+)
 
 SYNTAX = "Syntax errors in policy."
 ALLOW: dict[str, Any] = {

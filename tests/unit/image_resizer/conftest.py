@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from datagen.pictures import jpeg
 from shared import clients
 from tests.unit.image_resizer.memory_s3 import MemoryS3
-from tests.unit.image_resizer.pictures import jpeg
 
 EVENTS = Path(__file__).parents[3] / "events" / "image_resizer"
 WEBSITE = "http://pictures.s3-website.example.org"

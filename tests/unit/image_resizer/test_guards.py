@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
-from image_resizer import guards
-from shared.http import HttpError, UnprocessableError, UnsupportedTypeError
-from tests.unit.image_resizer.pictures import (
+from datagen.pictures import (
     animation,
     chunk,
     decode,
@@ -26,6 +24,8 @@ from tests.unit.image_resizer.pictures import (
     scan_bomb,
     with_segment,
 )
+from image_resizer import guards
+from shared.http import HttpError, UnprocessableError, UnsupportedTypeError
 
 PROFILE = b"a profile\0\0"
 SOUND = {

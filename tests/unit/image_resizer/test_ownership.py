@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from datagen.pictures import jpeg
 from image_resizer import invalidate, resize
 from tests.unit.image_resizer.memory_s3 import MemoryS3, client_error
-from tests.unit.image_resizer.pictures import jpeg
 
 type Recorded = Callable[..., dict[str, Any]]
 MARBLE, VARIANT = "blue_marble.jpg", "300x300/blue_marble.jpg"

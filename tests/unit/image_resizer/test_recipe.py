@@ -7,10 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageFile, ImageStat
 
-from image_resizer import guards, recipe
-from image_resizer.variants import Variant, parse_request, stored_variants
-from shared.http import OutOfTimeError, UnprocessableError
-from tests.unit.image_resizer.pictures import (
+from datagen.pictures import (
     LADDER,
     animation,
     decode,
@@ -22,6 +19,9 @@ from tests.unit.image_resizer.pictures import (
     swapped_profile,
     with_segment,
 )
+from image_resizer import guards, recipe
+from image_resizer.variants import Variant, parse_request, stored_variants
+from shared.http import OutOfTimeError, UnprocessableError
 
 SOURCES = ["jpeg", "png", "webp", "avif", "gif"]
 sides = st.integers(1, 400)

@@ -10,10 +10,10 @@ from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
 from PIL import Image
 
+from datagen.pictures import animation, decode, encode, jpeg, photo, png, scan_bomb
 from image_resizer import recipe, resize, signing
 from tests.unit.image_resizer.conftest import WEBSITE
 from tests.unit.image_resizer.memory_s3 import MemoryS3, client_error
-from tests.unit.image_resizer.pictures import animation, decode, encode, jpeg, photo, png, scan_bomb
 
 type Event = dict[str, Any]
 type Recorded = Callable[..., Event]

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.pictures import LADDER
 from image_resizer import signing
 from image_resizer.variants import parse_request
 from shared.http import ForbiddenError
-from tests.unit.image_resizer.pictures import LADDER
 
 SECRET = b"an HMAC key"
 EXPIRES = 1_795_302_722

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.pictures import LADDER
 from image_resizer.variants import (
     Request,
     Variant,
@@ -18,7 +19,6 @@ from image_resizer.variants import (
     stored_variants,
 )
 from shared.http import BadRequestError, ForbiddenError
-from tests.unit.image_resizer.pictures import LADDER
 
 SIGNATURE = "s1795302722." + "A" * 43
 ladders = st.sets(st.integers(1, 99_999), min_size=1, max_size=12).map(lambda rungs: tuple(sorted(rungs)))

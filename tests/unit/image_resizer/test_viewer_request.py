@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datagen.pictures import LADDER
 from image_resizer.variants import Format, Request, negotiate, parse_request
 from shared.http import HttpError
 from tests.support.node import EdgeFunction, edge_function
-from tests.unit.image_resizer.pictures import LADDER
 
 SOURCE = Path(__file__).parents[3] / "functions/image_resizer/viewer_request.yaml"
 CODE: str = yaml.safe_load(SOURCE.read_text())["Fn::Join"][1][0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.cloudfront_logs import REALTIME_FIELDS
+from datagen.cloudfront_logs import REALTIME_FIELDS
 from shared import clients
 from tests.unit.log_streaming.memory_dynamodb import MemoryDynamoDb
 

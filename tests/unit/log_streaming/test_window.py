@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from access_logs import partials, window
-from bench.cloudfront_logs import RealtimeRecord, realtime_records
+from datagen.cloudfront_logs import RealtimeRecord, realtime_records
 from shared.access_log import Event, Window
 from tests.unit.log_streaming.memory_dynamodb import MemoryDynamoDb
 

@@ -61,8 +61,19 @@ def test_clients_takes_a_command_line(python: Path) -> None:
         "clients", f"PY={python}", "STACK=s", "DO=add shop --title \"The Shop\" --verify-link 'a?{t}&b'"
     )
     words = ["--stack", "s", "add", "shop", "--title", "The Shop", "--verify-link", "a?{t}&b"]
-    assert done.stdout.splitlines() == ["-m", "local.auth_clients", *words]
-    assert make("clients", f"PY={python}", "DO=list").stdout.split() == ["-m", "local.auth_clients", "list"]
+    assert done.stdout.splitlines() == ["-m", "ops.auth_clients", *words]
+
+
+@pytest.mark.parametrize(
+    ("target", "command"), [("clients", ("ops.auth_clients", "list")), ("redrive", ("ops.redrive",))]
+)
+def test_without_a_stack_commands_work_on_the_local_suite(
+    python: Path, target: str, command: tuple[str, ...]
+) -> None:
+    module, *words = command
+    local, named = (make(target, f"PY={python}", "DO=list", *given) for given in ((), ("STACK=s",)))
+    assert local.stdout.split() == ["-m", "local.run", module, *words]
+    assert named.stdout.split() == ["-m", module, "--stack", "s", *words]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.process import ROOT
+from ops.paths import ROOT
 from shared import clients
 from social_stream import activity, handover, ingest, write
 from social_stream.posts import Post

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.social_posts import Posts
+from datagen.social_posts import Posts
 from shared.batch_write import MAX_ITEM_BYTES, item_size, serialized
 from shared.events import ForeignEventError
 from social_stream import handover, kpl

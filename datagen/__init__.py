@@ -1,0 +1,1 @@
+"""What demo, feeders, tests and benchmarks have their data from: seeded, with the answers that are right."""

@@ -1,0 +1,1 @@
+"""Who uses the suite, as programs: people, companies' servers, browsers, whoever is on call."""

@@ -1,0 +1,91 @@
+"""A client company's server, as the central authentication sees it: its API key, and signed requests."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import jwt
+import requests
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from local.suite import Suite
+from ops.auth_clients import SCOPES, public_jwk, register
+
+__all__ = ["Company"]
+
+_BODY = ("POST", "PATCH", "PUT")
+
+
+class Company:
+    """A registered client with a key of its own.
+
+    Args:
+        suite: Where.
+        name: Its client id.
+        company: Whose people it imports; the same name by default.
+        scopes: What it may do; everything by default.
+        registration: Further settings of `register`.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        name: str,
+        *,
+        company: str | None = None,
+        scopes: Iterable[str] = SCOPES,
+        **registration: Any,
+    ) -> None:
+        self.suite, self.name, self.kid = suite, name, secrets.token_hex(4)
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        pem = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        self.url: str = suite["AuthApiUrl"]
+        self.api_key = register(
+            suite.client,
+            suite.outputs,
+            name,
+            company=company or name,
+            title=registration.pop("title", name.title()),
+            keys=[public_jwk(pem, self.kid)],
+            scopes=scopes,
+            **registration,
+        )
+
+    def claims(self, method: str, path: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the claims of a request that is sent now."""
+        now = int(time.time())
+        registered = {"iss": self.name, "aud": self.url, "iat": now, "exp": now + 120}
+        return {**registered, "jti": secrets.token_urlsafe(16), "htm": method, "htu": path, **(payload or {})}
+
+    def sign(self, claims: dict[str, Any], **header: Any) -> str:
+        """Return claims as a signed request."""
+        headers = {"typ": "client-request+jwt", "kid": self.kid} | header
+        return jwt.encode(claims, self.key, "ES256", headers)
+
+    def ask(
+        self, method: str, path: str, payload: dict[str, Any] | None = None, *, base: str | None = None
+    ) -> requests.Response:
+        """Send a signed request below the API's address, or below another one that serves it too."""
+        return self.send(method, path, self.sign(self.claims(method, path, payload)), base=base)
+
+    def send(self, method: str, path: str, token: str, *, base: str | None = None) -> requests.Response:
+        """Send a request that is signed already."""
+        headers = {"x-api-key": self.api_key}
+        body = {"request": token} if method in _BODY else None
+        if body is None:
+            headers["Client-Assertion"] = token
+        return self.suite.http.request(
+            method, f"{base or self.url}{path}", json=body, headers=headers, timeout=60
+        )
+
+    def post(self, path: str, **payload: Any) -> requests.Response:
+        """Send a signed POST with these members."""
+        return self.ask("POST", path, payload)
+
+    def get(self, path: str) -> requests.Response:
+        """Send a signed GET."""
+        return self.ask("GET", path)

@@ -1,0 +1,62 @@
+"""All of the engine's parts, in the order in which a request meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+from local.engine.patching import check
+
+__all__ = ["install"]
+
+Asgi = Callable[
+    [dict[str, Any], Callable[..., Awaitable[Any]], Callable[..., Awaitable[None]]], Awaitable[None]
+]
+
+# Modules that only patch the emulator: importing one installs it.
+_PATCHES: tuple[str, ...] = (
+    "services.s3_access",
+    "services.rest_api",
+    "services.http_api",
+    "services.firehose",
+    "services.athena",
+    "services.lambda_worker",
+    "services.event_sources",
+    "services.cloudformation",
+    "services.iam_policies",
+    "services.eventbridge",
+    "services.async_invocation",
+    "services.kms",
+    "services.cloudwatch",
+    "services.scheduler",
+    "services.step_functions",
+    "services.ecs",
+    "services.cognito",
+)
+# Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
+_MIDDLEWARE: tuple[str, ...] = (
+    "iam_record",
+    "services.s3_website",
+    "services.rest_api",
+    "faults",
+    "aws_events",
+)
+# Modules with `start() -> None`: their threads begin once every patch is in place.
+_THREADS: tuple[str, ...] = ("services.cloudwatch",)
+
+
+def install(app: Asgi) -> Asgi:
+    """Patch the emulator and return its application wrapped in the engine's own.
+
+    Raises:
+        PatchedPlaceChanged: The emulator is not the release that the patches were written for.
+    """
+    for name in _PATCHES:
+        import_module(f"local.engine.{name}")
+    for name in reversed(_MIDDLEWARE):
+        app = import_module(f"local.engine.{name}").wrap(app)
+    check()
+    for name in _THREADS:
+        import_module(f"local.engine.{name}").start()
+    return app

@@ -1,0 +1,1 @@
+"""What puts traffic on the streams of the suite that is up."""

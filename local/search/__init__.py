@@ -1,0 +1,1 @@
+"""What stands in the place of an OpenSearch domain: a real search server, and a proxy before it."""

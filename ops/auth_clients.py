@@ -1,0 +1,250 @@
+"""Register client companies and applications at the central authentication.
+
+``make clients STACK=suite-prod DO='add shop --company shop --title "The Shop" --key public.pem --scopes
+accounts'`` makes the API key, prints it, puts it on the usage plan, and stores what functions need. ``list``,
+``add-key``, ``remove-key`` and ``remove`` do what they say; functions notice within half a minute. Without
+STACK `local.run` has it work on the local suite that is up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from ops.stacks import CommandError, clients, outputs_of, reported
+
+__all__ = ["SCOPES", "ClientError", "public_jwk", "register", "remove"]
+
+type Factory = Callable[[str], Any]
+
+# As in functions/auth/auth/clients.py; a unit test holds them equal.
+SCOPES = (
+    "accounts", "tokens", "users:read", "users:write", "users:erase", "users:export", "users:merge",
+    "users:import",
+)  # fmt: skip
+_LEAST_RSA_BITS = 2048
+# Host and port become a part of the pages' Content-Security-Policy.
+_REST = r"(:[0-9]{1,5})?(/[!$%&'()*+,./0-9:;=?@A-Z_a-z~-]*)?"
+_SAFE = re.compile(rf"https://[a-z0-9.-]+{_REST}")
+_LOOPBACK = re.compile(rf"http://(127\.0\.0\.1|([a-z0-9-]+\.)*localhost){_REST}")
+
+
+class ClientError(ValueError):
+    """What is to be registered is not acceptable; says why."""
+
+
+def public_jwk(pem: bytes, kid: str) -> dict[str, str]:
+    """Return a public key in PEM as a JWK with the algorithm that it will be used with.
+
+    Raises:
+        ClientError: It is not a P-256, P-384, Ed25519 or RSA key (of 2048 bits or more).
+    """
+    try:
+        key = load_pem_public_key(pem)
+    except ValueError as error:
+        raise ClientError("the key is not a public key in PEM") from error
+    jwk: dict[str, Any]
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1"):
+        jwk = ECAlgorithm.to_jwk(key, as_dict=True) | {
+            "alg": "ES256" if key.curve.name == "secp256r1" else "ES384"
+        }
+    elif isinstance(key, ed25519.Ed25519PublicKey):
+        jwk = OKPAlgorithm.to_jwk(key, as_dict=True) | {"alg": "EdDSA"}
+    elif isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS:
+        jwk = RSAAlgorithm.to_jwk(key, as_dict=True) | {"alg": "RS256"}
+    else:
+        raise ClientError("the key is neither P-256, P-384, Ed25519 nor RSA of 2048 bits or more")
+    jwk.pop("key_ops", None)
+    return jwk | {"kid": kid, "use": "sig"}
+
+
+def register(
+    factory: Factory,
+    outputs: Mapping[str, str],
+    client_id: str,
+    *,
+    company: str,
+    title: str,
+    keys: Iterable[Mapping[str, str]] = (),
+    scopes: Iterable[str] = (),
+    trusted: bool = False,
+    redirect_uris: Iterable[str] = (),
+    logout_uris: Iterable[str] = (),
+    links: Mapping[str, str] | None = None,
+) -> str:
+    """Register a client, or replace what is registered of it; an API key that it has stays.
+
+    Args:
+        factory: Gives the boto3 client of a service.
+        outputs: The stack's outputs.
+        client_id: Its name: small letters, digits and hyphens.
+        company: The company whose people it imports; `*` for the group's own, which imports for all.
+        title: What people read on the consent page and in mails.
+        keys: Its public keys (see `public_jwk`); none for an application without a server.
+        scopes: What it may do at `/v1`, of `SCOPES`.
+        trusted: An application of the group itself, for which people are not asked for consent.
+        redirect_uris: Where single sign-on may send people.
+        logout_uris: The same after signing out.
+        links: Pages for mails, `verify` and `reset`, with `{token}` where the token goes.
+
+    Returns:
+        The API key; empty for a client without scopes, which needs none.
+
+    Raises:
+        ClientError: Something is not acceptable.
+    """
+    scopes = sorted(scopes)
+    if unknown := set(scopes) - set(SCOPES):
+        raise ClientError(f"unknown scopes: {', '.join(sorted(unknown))}")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", client_id):
+        raise ClientError("a client's name has small letters, digits and hyphens")
+    redirect_uris, logout_uris = list(redirect_uris), list(logout_uris)
+    for uri in (*redirect_uris, *logout_uris):
+        if not (_SAFE.fullmatch(uri) or _LOOPBACK.fullmatch(uri)):
+            raise ClientError(f"{uri} is neither https nor an address of this machine, or has a fragment")
+    known = _stored(factory, outputs, client_id)
+    key_id, key = _api_key(factory, outputs, client_id, known) if scopes else ("", "")
+    record = {
+        "company": company,
+        "api_key_id": key_id,
+        "scopes": scopes,
+        "keys": list(keys),
+        "title": title,
+        "trusted": trusted,
+        "redirect_uris": redirect_uris,
+        "logout_uris": logout_uris,
+        "links": dict(links or {}),
+    }
+    _store(factory, outputs, client_id, record)
+    return key
+
+
+def remove(factory: Factory, outputs: Mapping[str, str], client_id: str) -> None:
+    """Forget a client and its API key."""
+    known = _stored(factory, outputs, client_id)
+    if known is not None and known["api_key_id"]:
+        factory("apigateway").delete_api_key(apiKey=known["api_key_id"])
+    factory("dynamodb").delete_item(TableName=outputs["AuthUsersTableName"], Key=_key(client_id))
+
+
+def _key(client_id: str) -> dict[str, Any]:
+    return {"pk": {"S": f"C#{client_id}"}, "sk": {"S": "."}}
+
+
+def _stored(factory: Factory, outputs: Mapping[str, str], client_id: str) -> dict[str, Any] | None:
+    answer = factory("dynamodb").get_item(
+        TableName=outputs["AuthUsersTableName"], Key=_key(client_id), ConsistentRead=True
+    )
+    record: dict[str, Any] | None = json.loads(answer["Item"]["client"]["S"]) if "Item" in answer else None
+    return record
+
+
+def _store(factory: Factory, outputs: Mapping[str, str], client_id: str, record: dict[str, Any]) -> None:
+    item = {**_key(client_id), "client": {"S": json.dumps(record, separators=(",", ":"))}}
+    factory("dynamodb").put_item(TableName=outputs["AuthUsersTableName"], Item=item)
+
+
+def _api_key(
+    factory: Factory, outputs: Mapping[str, str], client_id: str, known: dict[str, Any] | None
+) -> tuple[str, str]:
+    gateway = factory("apigateway")
+    if known is not None and known["api_key_id"]:
+        return known["api_key_id"], gateway.get_api_key(apiKey=known["api_key_id"], includeValue=True)[
+            "value"
+        ]
+    made = gateway.create_api_key(name=f"{outputs['AuthUsagePlanId']}-{client_id}", enabled=True)
+    gateway.create_usage_plan_key(usagePlanId=outputs["AuthUsagePlanId"], keyId=made["id"], keyType="API_KEY")
+    return made["id"], made["value"]
+
+
+def _list(factory: Factory, outputs: Mapping[str, str]) -> None:
+    pages = (
+        factory("dynamodb")
+        .get_paginator("scan")
+        .paginate(
+            TableName=outputs["AuthUsersTableName"],
+            FilterExpression="begins_with(pk, :client)",
+            ExpressionAttributeValues={":client": {"S": "C#"}},
+        )
+    )
+    for page in pages:
+        for item in page["Items"]:
+            record = json.loads(item["client"]["S"])
+            kids = ", ".join(key["kid"] for key in record["keys"]) or "no key"
+            print(f"{item['pk']['S'][2:]:<24} {record['company']:<16} {' '.join(record['scopes'])} [{kids}]")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ops.auth_clients", description=__doc__)
+    parser.add_argument("--stack", required=True, help="name of the deployed stack")
+    parser.add_argument("--region", help="AWS_REGION or the profile's by default")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="show the clients")
+    add = commands.add_parser("add", help="register a client, or replace what is registered of it")
+    add.add_argument("client")
+    add.add_argument("--company", required=True, help="whose people it imports; * for any")
+    add.add_argument("--title", required=True, help="what people read")
+    add.add_argument(
+        "--key", type=Path, action="append", default=[], help="public key, PEM; the file's name is its kid"
+    )
+    add.add_argument(
+        "--scopes", nargs="*", default=[], choices=SCOPES, metavar="SCOPE", help=", ".join(SCOPES)
+    )
+    add.add_argument("--trusted", action="store_true", help="ask people for no consent")
+    add.add_argument("--redirect-uri", action="append", default=[])
+    add.add_argument("--logout-uri", action="append", default=[])
+    add.add_argument("--verify-link", help="page for mails, with {token} in it")
+    add.add_argument("--reset-link", help="the same for new passwords")
+    for name, what in (("add-key", "add a public key, for a change of keys"), ("remove-key", "remove one")):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("client")
+        command.add_argument("key", type=Path if name == "add-key" else str)
+    commands.add_parser("remove", help="forget a client").add_argument("client")
+    return parser
+
+
+@reported
+def main() -> int:
+    """Dispatch the command line."""
+    asked = _parser().parse_args()
+    factory = clients(asked.region)
+    outputs = outputs_of(asked.stack, factory)
+    try:
+        if asked.command == "list":
+            _list(factory, outputs)
+        elif asked.command == "remove":
+            remove(factory, outputs, asked.client)
+        elif asked.command == "add":
+            links = {"verify": asked.verify_link, "reset": asked.reset_link}
+            api_key = register(
+                factory, outputs, asked.client, company=asked.company, title=asked.title,
+                keys=[public_jwk(path.read_bytes(), path.stem) for path in asked.key], scopes=asked.scopes,
+                trusted=asked.trusted, redirect_uris=asked.redirect_uri, logout_uris=asked.logout_uri,
+                links={name: link for name, link in links.items() if link},
+            )  # fmt: skip
+            print(f"API key: {api_key}" if api_key else "registered for single sign-on; it needs no API key")
+        else:
+            record = _stored(factory, outputs, asked.client)
+            if record is None:
+                raise ClientError(f"there is no client {asked.client}")  # noqa: TRY301
+            if asked.command == "add-key":
+                record["keys"].append(public_jwk(asked.key.read_bytes(), asked.key.stem))
+            else:
+                record["keys"] = [key for key in record["keys"] if key["kid"] != asked.key]
+            _store(factory, outputs, asked.client, record)
+    except (ClientError, OSError) as error:  # a key's file that is not there
+        raise CommandError(f"not registered: {error}") from error
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

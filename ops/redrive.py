@@ -1,0 +1,105 @@
+"""``make redrive``: hand the posts of the dead-letter queue to the write function again.
+
+Works on a stack by name, with the caller's credentials; without ``STACK`` `local.run` has it work on the
+local suite that is up. What is redriven is written under a condition: it never replaces a newer post.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from ops.stacks import Client, clients, outputs_of, reported
+
+__all__ = ["Redriven", "redrive"]
+
+
+class Redriven(NamedTuple):
+    """How many messages and posts were handed over, and how many messages hold no posts and stay."""
+
+    messages: int
+    posts: int
+    strange: int
+
+
+def waiting(client: Client, queue: str) -> int:
+    """Return about how many messages are in a queue."""
+    answer = client("sqs").get_queue_attributes(
+        QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def redrive(
+    client: Client,
+    queue: str,
+    function: str,
+    *,
+    most: int,
+    advance: Callable[[int], Any] = lambda _: None,
+) -> Redriven:
+    """Invoke the function with each message, asynchronously, and then delete the message.
+
+    Args:
+        client: Gives the boto3 client of a service.
+        queue: URL of the dead-letter queue.
+        function: Name of the write function.
+        most: Messages to take at most: those that fail again come back, and this must end.
+        advance: Called with the number of posts after each message.
+    """
+    sqs, lambda_ = client("sqs"), client("lambda")
+    messages = posts = strange = 0
+    while messages + strange < most:
+        wanted = min(10, most - messages - strange)
+        received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=wanted, WaitTimeSeconds=1)
+        if not received.get("Messages"):
+            break
+        for message in received["Messages"]:
+            held = _posts(message["Body"])
+            if held is None:
+                strange += 1
+                continue
+            payload = json.dumps({"posts": held, "fresh_until": 0}, separators=(",", ":"))
+            lambda_.invoke(FunctionName=function, InvocationType="Event", Payload=payload.encode())
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            messages += 1
+            posts += len(held)
+            advance(len(held))
+    return Redriven(messages, posts, strange)
+
+
+def _posts(body: str) -> list[Any] | None:
+    try:
+        posts = json.loads(body)["posts"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return posts if isinstance(posts, list) else None
+
+
+@reported
+def main() -> int:
+    """Redrive; 1 if messages stay."""
+    parser = argparse.ArgumentParser(prog="ops.redrive", description=__doc__)
+    parser.add_argument("--stack", required=True, help="name of the deployed stack")
+    parser.add_argument("--region", help="AWS_REGION or the profile's by default")
+    arguments = parser.parse_args()
+    client = clients(arguments.region)
+    outputs = outputs_of(arguments.stack, client)
+    queue, function = outputs["SocialDeadLetterQueueUrl"], outputs["SocialWriteFunctionName"]
+    count = waiting(client, queue)
+    with Progress(TextColumn("messages"), BarColumn(), MofNCompleteColumn()) as progress:
+        bar = progress.add_task("messages", total=count)
+        done = redrive(client, queue, function, most=count, advance=lambda _: progress.advance(bar))
+    print(f"{done.posts} posts in {done.messages} messages were handed to {function} again.")
+    if done.strange:
+        print(f"{done.strange} messages hold no posts, and stay in the queue.")
+    return 1 if done.strange else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
