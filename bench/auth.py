@@ -308,7 +308,12 @@ def _tokens(suite: Suite, place: Place) -> None:
         sides = compare(ours, theirs, ROUNDS)
         suite.add(f"access tokens {what} in a second of CPU", 1000 * TOKENS / sides.ours, "tokens/s")
         suite.add("the same, CPU of ours / PyJWT", sides.ratio, "x")
-    refresh = tokens.refresh(RefreshToken(user, family, 0))
+    _refresh_tokens(suite, place, RefreshToken(user, family, 0))
+
+
+def _refresh_tokens(suite: Suite, place: Place, token: RefreshToken) -> None:
+    tokens = place.at.tokens
+    refresh = tokens.refresh(token)
     start = time.process_time()
     for _ in range(TOKENS):
         tokens.read_refresh(refresh)

@@ -71,37 +71,16 @@ def _after(type_name: str, restores: str) -> Callable[[Callable[[str, Properties
 
 def _lifecycle_rule(rule: Properties) -> Properties:
     """Return a template's lifecycle rule in the shape of the API."""
-    conditions: Properties = {}
-    if rule.get("Prefix") is not None:
-        conditions["Prefix"] = rule["Prefix"]
-    for name in ("ObjectSizeGreaterThan", "ObjectSizeLessThan"):
-        if name in rule:
-            conditions[name] = int(rule[name])
-    tags = [{"Key": tag["Key"], "Value": tag["Value"]} for tag in rule.get("TagFilters") or []]
-    if len(conditions) + len(tags) > 1:
-        selection: Properties = {"And": conditions | ({"Tags": tags} if tags else {})}
-    else:
-        selection = conditions | ({"Tag": tags[0]} if tags else {})
-    answer: Properties = {"Status": rule["Status"], "Filter": selection}
+    answer: Properties = {"Status": rule["Status"], "Filter": _lifecycle_filter(rule)}
     if "Id" in rule:
         answer["ID"] = rule["Id"]
-
-    expiration: Properties = {}
-    if "ExpirationInDays" in rule:
-        expiration["Days"] = int(rule["ExpirationInDays"])
-    if "ExpirationDate" in rule:
-        expiration["Date"] = rule["ExpirationDate"]
-    if "ExpiredObjectDeleteMarker" in rule:
-        expiration["ExpiredObjectDeleteMarker"] = str(rule["ExpiredObjectDeleteMarker"]).lower() == "true"
-    if expiration:
+    if expiration := _expiration(rule):
         answer["Expiration"] = expiration
-
     noncurrent = dict(rule.get("NoncurrentVersionExpiration") or {})
     if "NoncurrentVersionExpirationInDays" in rule:
         noncurrent["NoncurrentDays"] = rule["NoncurrentVersionExpirationInDays"]
     if noncurrent:
         answer["NoncurrentVersionExpiration"] = {name: int(value) for name, value in noncurrent.items()}
-
     transitions = list(rule.get("Transitions") or []) + ([rule["Transition"]] if "Transition" in rule else [])
     if transitions:
         answer["Transitions"] = [_transition(transition, "Days") for transition in transitions]
@@ -113,6 +92,32 @@ def _lifecycle_rule(rule: Properties) -> Properties:
         days = int(rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"])
         answer["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
     return answer
+
+
+def _lifecycle_filter(rule: Properties) -> Properties:
+    """Return which objects a rule is about: one condition stands alone, several in `And`."""
+    conditions: Properties = {}
+    if rule.get("Prefix") is not None:
+        conditions["Prefix"] = rule["Prefix"]
+    for name in ("ObjectSizeGreaterThan", "ObjectSizeLessThan"):
+        if name in rule:
+            conditions[name] = int(rule[name])
+    tags = [{"Key": tag["Key"], "Value": tag["Value"]} for tag in rule.get("TagFilters") or []]
+    if len(conditions) + len(tags) > 1:
+        return {"And": conditions | ({"Tags": tags} if tags else {})}
+    return conditions | ({"Tag": tags[0]} if tags else {})
+
+
+def _expiration(rule: Properties) -> Properties:
+    """Return when present versions expire."""
+    expiration: Properties = {}
+    if "ExpirationInDays" in rule:
+        expiration["Days"] = int(rule["ExpirationInDays"])
+    if "ExpirationDate" in rule:
+        expiration["Date"] = rule["ExpirationDate"]
+    if "ExpiredObjectDeleteMarker" in rule:
+        expiration["ExpiredObjectDeleteMarker"] = str(rule["ExpiredObjectDeleteMarker"]).lower() == "true"
+    return expiration
 
 
 def _transition(transition: Properties, days: str) -> Properties:

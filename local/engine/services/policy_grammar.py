@@ -76,19 +76,10 @@ def identity_policy_fault(document: str | dict[str, _Json], *, managed: bool = F
         if managed and version != "2012-10-17":
             raise _Fault("Policy document must be version 2012-10-17 or greater.")  # noqa: TRY301
         for statement in statements:
-            if statement.keys() & {"Principal", "NotPrincipal"}:
-                raise _Fault("Policy document should not specify a principal.")  # noqa: TRY301
-            if not re.fullmatch(r"[0-9A-Za-z]*", statement.get("Sid", "")):
-                raise _Fault(  # noqa: TRY301
-                    "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
-                    "expression [0-9A-Za-z]*"
-                )
+            _check_form(statement)
         _check_sids(statements, "Statement IDs (SID) in a single policy must be unique.")
         for statement in statements:
-            if not _values(statement, "Action", "NotAction"):
-                raise _Fault("Policy statement must contain actions.")  # noqa: TRY301
-            if not _values(statement, "Resource", "NotResource"):
-                raise _Fault("Policy statement must contain resources.")  # noqa: TRY301
+            _check_presence(statement)
         for statement in statements:
             for resource in _values(statement, "Resource", "NotResource"):
                 _check_resource(resource)
@@ -97,6 +88,25 @@ def identity_policy_fault(document: str | dict[str, _Json], *, managed: bool = F
     except _Fault as fault:
         return str(fault)
     return None
+
+
+def _check_form(statement: dict[str, _Json]) -> None:
+    """Refuse what has no place in a statement of an identity's policy."""
+    if statement.keys() & {"Principal", "NotPrincipal"}:
+        raise _Fault("Policy document should not specify a principal.")
+    if not re.fullmatch(r"[0-9A-Za-z]*", statement.get("Sid", "")):
+        raise _Fault(
+            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
+            "expression [0-9A-Za-z]*"
+        )
+
+
+def _check_presence(statement: dict[str, _Json]) -> None:
+    """Refuse a statement without actions or resources."""
+    if not _values(statement, "Action", "NotAction"):
+        raise _Fault("Policy statement must contain actions.")
+    if not _values(statement, "Resource", "NotResource"):
+        raise _Fault("Policy statement must contain resources.")
 
 
 def trust_policy_fault(document: str | dict[str, _Json]) -> str | None:
@@ -175,7 +185,10 @@ def _check_shape(statement: _Json) -> None:
     for name in ("Action", "NotAction", "Resource", "NotResource"):
         if not _is_text_or_list(statement.get(name, "")):
             raise _Fault(_SYNTAX)
-    conditions = statement.get("Condition", {})
+    _check_conditions(statement.get("Condition", {}))
+
+
+def _check_conditions(conditions: _Json) -> None:
     if not isinstance(conditions, dict):
         raise _Fault(_SYNTAX)
     for operator, keys in conditions.items():

@@ -154,25 +154,31 @@ def rules_and_schedules_have_a_dead_letter_queue(stack: Stack) -> Iterator[Verdi
 
 def asynchronous(stack: Stack) -> Iterator[tuple[Resource, str]]:
     """Functions that somebody invokes without waiting, and who."""
+    for arn, caller in (*_targets(stack), *_invoked(stack)):
+        if function := stack.at(arn, FUNCTION):
+            yield function, caller
+
+
+def _targets(stack: Stack) -> Iterator[tuple[Any, str]]:
+    """What rules, schedules, topics and buckets send to, and their names."""
     for found, target in rule_targets(stack):
-        if function := stack.at(target["Arn"], FUNCTION):
-            yield function, found.name
+        yield target["Arn"], found.name
     for schedule in stack.of("AWS::Scheduler::Schedule"):
-        if function := stack.at(schedule.properties["Target"]["Arn"], FUNCTION):
-            yield function, schedule.name
+        yield schedule.properties["Target"]["Arn"], schedule.name
     for subscription in stack.of("AWS::SNS::Subscription"):
-        if function := stack.at(subscription.properties.get("Endpoint"), FUNCTION):
-            yield function, subscription.name
+        yield subscription.properties.get("Endpoint"), subscription.name
     for bucket in stack.of(BUCKET):
         for each in bucket.properties.get("NotificationConfiguration", {}).get("LambdaConfigurations", []):
-            if function := stack.at(each["Function"], FUNCTION):
-                yield function, bucket.name
+            yield each["Function"], bucket.name
+
+
+def _invoked(stack: Stack) -> Iterator[tuple[Any, str]]:
+    """What functions may invoke, and the functions' names."""
     callers = {each.properties["Role"]: each.name for each in stack.of(FUNCTION)}
     for statement in statements(stack, "identity"):
         if "lambda:InvokeFunction" in statement.actions and statement.policy.owner.arn in callers:
             for resource in statement.resources:
-                if function := stack.at(resource, FUNCTION):
-                    yield function, callers[statement.policy.owner.arn]
+                yield resource, callers[statement.policy.owner.arn]
 
 
 @rule
