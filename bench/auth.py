@@ -37,9 +37,10 @@ import bcrypt
 import jwt
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from auth import api, argon2id, legacy
-from auth.lines import Importer
-from auth.logins import Standing, after_failure
+from auth import api
+from auth.credentials import argon2id, legacy
+from auth.credentials.logins import Standing, after_failure
+from auth.imports.lines import Importer
 from auth.services import Services, services
 from auth.tokens import RefreshToken
 from bench import envelope

@@ -23,11 +23,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.settings import SettingsError
 
-from . import accounts, imports, sessions
+from . import accounts
 from .clients import SignedRequest
 from .errors import AuthError, BadRequestError, InternalError, NotFoundError, UnauthorizedError
 from .identity import Kind
+from .imports import jobs
 from .services import Services, services
+from .tokens import _sessions as sessions
 from .web import Answer, Request, answer, failure, shallow
 
 __all__ = ["handler"]
@@ -146,12 +148,12 @@ def _import(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tup
     dry_run = payload.get("dry_run", False)
     if not isinstance(dry_run, bool):
         raise BadRequestError("bad_request", "dry_run must be true or false.")
-    return 202, imports.begin(at, asked.client, asked.once, dry_run=dry_run)
+    return 202, jobs.begin(at, asked.client, asked.once, dry_run=dry_run)
 
 
 def _import_state(at: Services, asked: SignedRequest, _: Payload, job: str) -> tuple[int, Any]:
     at.store.commit(once=asked.once)
-    return 200, imports.state(at, job, asked.client)
+    return 200, jobs.state(at, job, asked.client)
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {

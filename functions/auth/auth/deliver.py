@@ -1,7 +1,7 @@
 """Sends the mails that the API asked for: by SES, or into the outbox table of the local engine.
 
 Trigger: SQS, batches with partial responses.
-Input: `{"kind", "user", "token", "client", "expires"}`, see `mails`. No personal data is in the queue: the
+Input: `{"kind", "user", "token", "client", "expires"}`, see `accounts`. No personal data is in the queue: the
     address comes from the record.
 Output: a mail in the name of the client's company; nothing for the kind `none`.
 On failure: the message comes back, five times, and ends in the dead-letter queue, which rings.
@@ -18,9 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.clients import client
 
+from .accounts import MailKind
 from .clients import Client, find_client
 from .errors import AuthError, GoneError, NotFoundError
-from .mails import MailKind
 from .services import Records, records
 from .settings import DeliverSettings
 

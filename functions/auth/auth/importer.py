@@ -1,8 +1,8 @@
 """Imports accounts from an uploaded file: splits it, and imports its parts side by side.
 
 Trigger: SQS, one message at a time: S3's notification of an upload, or a part that this function sent itself.
-Input: `uploads/<job>.jsonl`, a JSON object in each line (see `lines`); a part is `{"job", "part", "start",
-    "end"}`, bytes of the file.
+Input: `uploads/<job>.jsonl`, a JSON object in each line (see `imports.lines`); a part is `{"job", "part",
+    "start", "end"}`, bytes of the file.
 Output: accounts; `reports/<job>/<part>.jsonl` with what became of each line; the state of the job.
 On failure: the message comes back, five times, and ends in the dead-letter queue, which rings. A line that
     cannot be imported is reported, and stops nobody else's.
@@ -22,11 +22,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clients import client
 
-from .imports import COUNTED, JOB_DAYS, job_of
-from .lines import MAX_LINE_BYTES, Importer
+from .imports.jobs import COUNTED, JOB_DAYS, job_of
+from .imports.lines import MAX_LINE_BYTES, Importer
 from .services import Records, records
 from .settings import ImportSettings
-from .store import Item, Write, write
+from .storage import Item, Write, write
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef

@@ -3,7 +3,7 @@
 Trigger: CloudFormation custom resource `AuthKeys`; a daily schedule.
 Input: CloudFormation's event, or `{"rotate": true}` of the schedule (`{"rotate": "now"}` of an operator who
     wants a new key now).
-Output: none; secrets lie wrapped by KMS in SSM parameters (see `keyring`).
+Output: none; secrets lie wrapped by KMS in SSM parameters (see `tokens`).
 On failure: CloudFormation is told, and rolls back; before that, a refusal is tried again for half a minute,
 as
     a new role is not known everywhere at once ("eventually consistent",
@@ -26,8 +26,8 @@ from botocore.exceptions import ClientError
 
 from shared.clients import client
 
-from .keyring import Entry, Purpose, make_secret, next_signing_keys
 from .settings import RotationSettings
+from .tokens import Entry, Purpose, make_secret, next_signing_keys
 
 __all__ = ["handler"]
 

@@ -21,10 +21,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.settings import SettingsError
 
-from . import authorization, grants, pages, signing_out, userinfo
 from .errors import AuthError, InternalError, NotFoundError
-from .jwts import ALGORITHMS
 from .services import Services, services
+from .sign_on import authorization, grants, pages, signing_out, userinfo
+from .tokens import ALGORITHMS
 from .web import Answer, Request, answer, failure
 
 __all__ = ["handler"]

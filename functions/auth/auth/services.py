@@ -14,22 +14,17 @@ from typing import Any
 from shared.clients import client
 from shared.envelope import Envelope, EnvelopeError, KeyUnavailableError
 
-from . import identity
 from .clients import Clients
-from .clock import tick
-from .documents import Document
 from .errors import BusyError, GoneError, InternalError, NotFoundError
-from .keyring import Keyring
+from .identity import Document, Kind, blind_index, tick
 from .settings import AuthSettings, KeySettings
-from .store import Store, User, Write, write
-from .tokens import Tokens
+from .storage import Store, User, Write, write
+from .tokens import Keyring, Tokens
 
 __all__ = ["Records", "Services", "records", "services"]
 
 AUDIT_DAYS = 400
 _MERGES = 8
-
-type Kind = identity.Kind
 
 
 class Records:
@@ -123,7 +118,7 @@ class Records:
 
     def index(self, kind: Kind, normalised: str) -> str:
         """The blind index of an identifier."""
-        return identity.blind_index(self.keyring.blind_index_key(), kind, normalised)
+        return blind_index(self.keyring.blind_index_key(), kind, normalised)
 
     def releases(self, alias: str, user: str) -> list[Write]:
         """The write that frees an alias, if it is the person's."""

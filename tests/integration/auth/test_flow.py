@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import pytest
 
-from auth.clock import milliseconds
+from auth.identity import milliseconds
 from local.company import Company
 from local.suite import Suite
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed, mails

@@ -1,0 +1,22 @@
+"""JSON Web Tokens and refresh tokens, the keys that sign them, and the sessions that they belong to."""
+
+from ._jwts import ALGORITHMS, SKEW_S, InvalidTokenError, Key, read, strict_json, times
+from ._keyring import Entry, Keyring, Purpose, make_secret, next_signing_keys
+from ._tokens import RefreshToken, Tokens
+
+__all__ = [
+    "ALGORITHMS",
+    "SKEW_S",
+    "Entry",
+    "InvalidTokenError",
+    "Key",
+    "Keyring",
+    "Purpose",
+    "RefreshToken",
+    "Tokens",
+    "make_secret",
+    "next_signing_keys",
+    "read",
+    "strict_json",
+    "times",
+]
