@@ -5,8 +5,7 @@ Input: CloudFormation's event, or `{"rotate": true}` of the schedule (`{"rotate"
     wants a new key now).
 Output: none; secrets lie wrapped by KMS in SSM parameters (see `tokens`).
 On failure: CloudFormation is told, and rolls back; before that, a refusal is tried again for half a minute,
-as
-    a new role is not known everywhere at once ("eventually consistent",
+    as a new role is not known everywhere at once ("eventually consistent",
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html). A failed rotation is tried again,
     ends in the dead-letter queue, whose alarm fires. Old keys stay good meanwhile.
 Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old.

@@ -5,7 +5,6 @@ payload; without one the JWT is in the header `Client-Assertion`. Either is boun
 `htu`, as in RFC 9449), names this API as `aud`, lives at most five minutes, and is good once.
 """
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ from jwt.exceptions import PyJWTError
 
 from ..errors import ForbiddenError, UnauthorizedError
 from ..storage import Once, Store
-from ..tokens import SKEW_S, InvalidTokenError, Key, read, times
+from ..tokens import SKEW_S, InvalidTokenError, Key, check_times, read_jwt
 
 __all__ = ["REGISTERED", "SCOPES", "Client", "Clients", "SignedRequest", "find_client"]
 
@@ -39,6 +38,7 @@ REGISTERED = frozenset({"iss", "aud", "iat", "nbf", "exp", "jti", "htm", "htu"})
 LONGEST_S = 300
 _TYPES: frozenset[str | None] = frozenset({"client-request+jwt"})
 _ASSERTIONS = frozenset({None, "JWT", "client-authentication+jwt"})
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _JTI = re.compile(r"[\x21-\x7e]{8,64}")
 _CACHED_S = 30
 _REMEMBERED = 1000
@@ -177,8 +177,8 @@ class Clients:
             return client.keys.get(kid) if client else None
 
         try:
-            claims = read(token, types, key_of)
-            times(claims, self._now(), LONGEST_S)
+            claims = read_jwt(token, types, key_of)
+            check_times(claims, self._now(), LONGEST_S)
         except InvalidTokenError as error:
             raise _refused(str(error)) from error
         client = self.get(claims["iss"])
@@ -201,10 +201,9 @@ def _refused(reason: str) -> UnauthorizedError:
 
 def find_client(store: Store, client_id: str) -> Client | None:
     """A client as it is registered now; None for one that is not."""
-    item = store.get(f"C#{client_id}") if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", client_id) else None
-    if item is None:
+    record = store.clients.get(client_id) if _NAME.fullmatch(client_id) else None
+    if record is None:
         return None
-    record = json.loads(item["client"]["S"])
     keys = {}
     for jwk in record["keys"]:
         try:

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from ..errors import BadRequestError, ConflictError
 from ..identity import Document
 from ..services import Services
-from ..storage import User, Write, write
+from ..storage import User, Write
 
-__all__ = ["confirm", "disable", "enrol", "spend", "step_of"]
+__all__ = ["confirm", "disable", "enrol", "redeem", "step_of"]
 
 STEP_S = 30
 _DIGITS = 6
@@ -36,13 +36,12 @@ def step_of(secret: str, code: str, now: float) -> int | None:
     return matching[0] if matching else None
 
 
-def spend(services: Services, user: User, document: Document, code: str) -> Write | None:
-    """The write that uses a code up; None if the code is wrong or was used before."""
+def redeem(services: Services, user: User, document: Document, code: str) -> Write | None:
+    """The write that redeems a code; None if the code is wrong or was redeemed before."""
     step = step_of(document["totp"], code, services.now())
-    if step is None or services.store.get(f"F#{user.id}", str(step)) is not None:
+    if step is None or services.store.totp_steps.redeemed(user.id, step):
         return None
-    expires = (step + _DRIFT + 2) * STEP_S
-    return write((f"F#{user.id}", str(step)), {"expires": {"N": str(expires)}}, new=True)
+    return services.store.totp_steps.redeem(user.id, step, expires=(step + _DRIFT + 2) * STEP_S)
 
 
 def enrol(document: Document, label: str, issuer: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -12,13 +12,9 @@ from shared.clients import client
 from ..clients import Client
 from ..errors import NotFoundError
 from ..services import Services
-from ..storage import Item, Once, Store, write
+from ..storage import LINE_RESULTS, ImportJob, Once
 
-__all__ = ["COUNTED", "JOB_DAYS", "begin", "job_of", "state"]
-
-JOB_DAYS = 30
-COUNTED = ("created", "merged", "already", "conflict", "refused")
-"""What may become of a line."""
+__all__ = ["begin", "state"]
 
 _UPLOAD_S = 3600
 _REPORT_S = 3600
@@ -37,15 +33,8 @@ def begin(services: Services, company: Client, once: Once, *, dry_run: bool) -> 
         `job_id`, and `upload`: an address to PUT the lines to, within an hour.
     """
     job = str(uuid4())
-    item: Item = {
-        "client": {"S": company.id},
-        "company": {"S": company.company},
-        "dry_run": {"BOOL": dry_run},
-        "state": {"S": "waiting"},
-        "expires": {"N": str(int(services.now()) + 86_400 * JOB_DAYS)},
-    }
-    audit = services.audit(f"client#{company.id}", "import", company.id)
-    services.store.commit(write((f"I#{job}", "."), item, new=True), audit, once=once)
+    made = services.store.imports.create(job, ImportJob(company.id, company.company, dry_run))
+    services.store.commit(made, services.store.audit.add_of_client(company.id, "import"), once=once)
     address = client("s3").generate_presigned_url(
         "put_object",
         Params={"Bucket": services.settings.import_bucket, "Key": f"uploads/{job}.jsonl"},
@@ -54,36 +43,29 @@ def begin(services: Services, company: Client, once: Once, *, dry_run: bool) -> 
     return {"job_id": job, "upload": {"method": "PUT", "url": address, "expires_in": _UPLOAD_S}}
 
 
-def job_of(store: Store, job: str) -> tuple[Item | None, list[Item]]:
-    """A job's item, and the items of its parts that are done."""
-    items = store.query(f"I#{job}")
-    jobs = [item for item in items if item["sk"]["S"] == "."]
-    return (jobs[0] if jobs else None), [item for item in items if item["sk"]["S"] != "."]
-
-
 def state(services: Services, job: str, company: Client) -> dict[str, Any]:
     """How far a job is: `waiting` for its upload, `running`, `done` or `failed`.
 
     Raises:
         NotFoundError: There is no such job of the client's.
     """
-    item, parts = job_of(services.store, job)
-    if item is None or item["client"]["S"] != company.id:
+    found, parts = services.store.imports.get(job)
+    if found is None or found.client != company.id:
         raise NotFoundError("unknown_job", "There is no such import.")
-    counts = {name: sum(int(part[name]["N"]) for part in parts) for name in COUNTED}
+    counts = {result: sum(part.counts[result] for part in parts) for result in LINE_RESULTS}
     s3, bucket = client("s3"), services.settings.import_bucket
     return {
         "job_id": job,
-        "state": item["state"]["S"],
-        "dry_run": item["dry_run"]["BOOL"],
-        "parts": {"total": int(item.get("parts", {"N": "0"})["N"]), "done": len(parts)},
+        "state": found.state,
+        "dry_run": found.dry_run,
+        "parts": {"total": found.parts, "done": len(parts)},
         "lines": counts,
         "reports": [
             s3.generate_presigned_url(
                 "get_object",
-                Params={"Bucket": bucket, "Key": f"reports/{job}/{part['sk']['S']}.jsonl"},
+                Params={"Bucket": bucket, "Key": f"reports/{job}/{part.name}.jsonl"},
                 ExpiresIn=_REPORT_S,
             )
             for part in parts
         ],
-    } | ({"problem": item["problem"]["S"]} if "problem" in item else {})
+    } | ({"problem": found.problem} if found.problem else {})

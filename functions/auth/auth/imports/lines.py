@@ -23,7 +23,7 @@ from ..credentials import legacy
 from ..errors import BadRequestError, BusyError, PermanentError
 from ..identity import Document, checked, normalise_email, shared_identifier, taken_over
 from ..services import Records
-from ..storage import LostRaceError, User, write
+from ..storage import Alias, DryRunClaim, LineResult, LostRaceError, User, UserStatus, Write
 from ..tokens import strict_json
 from ..web import shallow
 
@@ -31,7 +31,7 @@ __all__ = ["MAX_LINE_BYTES", "Importer"]
 
 MAX_LINE_BYTES = 16_384
 _TRIES = 4
-_TEXTS = {"id", "email", "phone", "password_hash", "hash_scheme", "salt", "company"}
+_STRINGS = {"id", "email", "phone", "password_hash", "hash_scheme", "salt", "company"}
 _FLAGS = {"email_verified", "phone_verified"}
 
 
@@ -74,9 +74,9 @@ class Importer:
             raise BadRequestError("bad_json", "The line is not valid JSON.") from error
         if not isinstance(members, dict) or not shallow(members):
             raise BadRequestError("bad_json", "The line is not an object, or nested too deeply.")
-        if set(members) - _TEXTS - _FLAGS - {"profile"}:
+        if set(members) - _STRINGS - _FLAGS - {"profile"}:
             raise BadRequestError("unknown_field", "The line has a member that is not known.")
-        if any(not isinstance(members[name], str) for name in _TEXTS & set(members)):
+        if any(not isinstance(members[name], str) for name in _STRINGS & set(members)):
             raise BadRequestError("bad_field", "A member of the line is not a text.")
         if any(not isinstance(members[name], bool) for name in _FLAGS & set(members)):
             raise BadRequestError("bad_field", "A member of the line is neither true nor false.")
@@ -108,15 +108,14 @@ class Importer:
         return company, members["id"], document
 
     def _settle(self, company: str, origin: str, document: Document) -> dict[str, Any]:
-        store, index = self._records.store, self._records.index("email", document["email"])
+        store, alias = self._records.store, self._records.alias("email", document["email"])
         user_id = self._id(company, origin)
-        alias = f"E#{index}"
-        known = store.user(user_id)
+        known = store.users.get(user_id)
         if known is not None:
             return {"result": "already", "user_id": known.merged_into or known.id}
-        owner_id = store.owner(alias)
+        owner_id = store.aliases.owner(alias)
         if owner_id is None:
-            return self._create(user_id, document, index, alias)
+            return self._create(user_id, document, alias)
         owner = self._records.find(owner_id)
         theirs = self._records.open(owner)
         if theirs[f"company.{company}"] == {"id": origin}:
@@ -124,8 +123,8 @@ class Importer:
         if shared_identifier(theirs, document) == "email":
             return self._join(owner, theirs, document)
         if document["email_verified"] and not theirs["email_verified"]:
-            return self._create(user_id, document, index, alias, owner, theirs)
-        return self._create(user_id, document, index, None) | {"result": "conflict", "with": owner.id}
+            return self._create(user_id, document, alias, owner, theirs)
+        return self._create_conflict(user_id, document, alias, owner)
 
     def _id(self, company: str, origin: str) -> str:
         """The account's id, derived: the same line always makes the same account."""
@@ -140,30 +139,41 @@ class Importer:
         self,
         user_id: str,
         document: Document,
-        index: str,
-        alias: str | None,
+        alias: Alias,
         loser: User | None = None,
         losers: Document | None = None,
     ) -> dict[str, Any]:
-        """A new account; with the alias if it gets it, from the account that loses it if there is one."""
+        """A new account that gets the alias, from the account that loses it if there is one."""
         records = self._records
         if self._dry_run:
             return self._pretend(user_id, document, alias)
-        phone_index = records.index("phone", document["phone"]) if document["phone"] else ""
-        new = User(user_id, "active" if alias else "conflict", None, index, phone_index)
-        _, save = records.close(None, new, document)
-        writes = [save, records.audit(user_id, "import", self._company)]
-        if alias:
-            writes.append(records.store.claim(alias, user_id, held_by=loser.id if loser else None))
-        if alias and document["phone_verified"] and records.store.owner(f"P#{phone_index}") is None:
-            writes.append(records.store.claim(f"P#{phone_index}", user_id))
+        phone, writes = self._new(user_id, "active", document, alias)
+        writes.append(records.store.aliases.claim(alias, user_id, held_by=loser.id if loser else None))
+        if document["phone_verified"] and records.store.aliases.owner(phone) is None:
+            writes.append(records.store.aliases.claim(phone, user_id))
         if loser is not None and losers is not None:
             _, demoted = records.close(loser, loser.but(status="conflict"), losers)
             writes.append(demoted)
         records.store.commit(*writes)
         if loser is not None:
-            records.forget_belongings(loser.id)
+            records.store.commit_each(records.store.users.delete_belongings(loser.id))
         return {"result": "created", "user_id": user_id} | ({"with": loser.id} if loser else {})
+
+    def _create_conflict(self, user_id: str, document: Document, alias: Alias, owner: User) -> dict[str, Any]:
+        """A new account without a log-in, since the alias stays its owner's."""
+        if not self._dry_run:
+            _, writes = self._new(user_id, "conflict", document, alias)
+            self._records.store.commit(*writes)
+        return {"result": "conflict", "user_id": user_id, "with": owner.id}
+
+    def _new(
+        self, user_id: str, status: UserStatus, document: Document, alias: Alias
+    ) -> tuple[Alias, list[Write]]:
+        """The alias of the phone number, and the writes of a new account."""
+        records = self._records
+        phone = Alias("phone", records.index("phone", document["phone"]) if document["phone"] else "")
+        _, save = records.close(None, User(user_id, status, None, alias.index, phone.index), document)
+        return phone, [save, records.store.audit.add(user_id, "import", self._company)]
 
     def _join(self, owner: User, theirs: Document, document: Document) -> dict[str, Any]:
         outcome = {"result": "merged", "user_id": owner.id}
@@ -171,33 +181,31 @@ class Importer:
             return outcome
         records = self._records
         theirs.edit(taken_over(theirs, document, ""), records.now_ms, records.region)
-        phone_index = records.index("phone", theirs["phone"]) if theirs["phone"] else ""
-        _, save = records.close(owner, owner.but(phone_index=phone_index), theirs)
-        writes = [save, records.audit(owner.id, "import_merge", self._company)]
-        if theirs["phone_verified"] and records.store.owner(f"P#{phone_index}") is None:
-            writes.append(records.store.claim(f"P#{phone_index}", owner.id))
+        phone = Alias("phone", records.index("phone", theirs["phone"]) if theirs["phone"] else "")
+        _, save = records.close(owner, owner.but(phone_index=phone.index), theirs)
+        writes = [save, records.store.audit.add(owner.id, "import_merge", self._company)]
+        if theirs["phone_verified"] and records.store.aliases.owner(phone) is None:
+            writes.append(records.store.aliases.claim(phone, owner.id))
         records.store.commit(*writes)
         return outcome
 
-    def _pretend(self, user_id: str, document: Document, alias: str | None) -> dict[str, Any]:
+    def _pretend(self, user_id: str, document: Document, alias: Alias) -> dict[str, Any]:
         """What would become of a new account, with regard to what the job would have made before it."""
-        if alias is None:
-            return {"result": "conflict", "user_id": user_id}
-        store, place = self._records.store, (f"D#{self._job}#{alias}", ".")
-        verified = bool(document["email_verified"])
-        mark = {
-            "user": {"S": user_id},
-            "verified": {"BOOL": verified},
-            "expires": {"N": str(int(self._records.now()) + 86_400)},
-        }
+        store = self._records.store
+        claim = DryRunClaim(user_id, verified=bool(document["email_verified"]))
         try:
-            store.commit(write(place, mark, new=True))
+            store.commit(store.dry_runs.create(self._job, alias, claim))
         except LostRaceError:
-            first = store.get(*place)
+            first = store.dry_runs.get(self._job, alias)
             if first is None:
                 raise
-            if first["user"]["S"] != user_id:
-                beaten = verified and not first["verified"]["BOOL"]
-                result = "created" if beaten else "merged" if verified else "conflict"
-                return {"result": result, "with": first["user"]["S"]}
+            if first.user != user_id:
+                return {"result": _pretended(claim, first), "with": first.user}
         return {"result": "created", "user_id": user_id}
+
+
+def _pretended(claim: DryRunClaim, first: DryRunClaim) -> LineResult:
+    """What would become of a line whose address another line of the job would have got first."""
+    if not claim.verified:
+        return "conflict"
+    return "merged" if first.verified else "created"

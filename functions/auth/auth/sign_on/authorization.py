@@ -12,7 +12,6 @@ import hmac
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from secrets import token_urlsafe
 from urllib.parse import parse_qsl, urlencode
 
@@ -28,13 +27,13 @@ from ..errors import (
 )
 from ..identity import Document, normalise_email
 from ..services import Services
-from ..storage import Item, LostRaceError, Write, write
+from ..storage import Alias, AuthorizationCode, LostRaceError, Write, cookie_hash
 from ..tokens import InvalidTokenError
 from ..web import Answer, Request
 from . import pages
 from .browsers import Browser, cookie
 
-__all__ = ["PROMPTS", "SCOPES", "authorize", "code_key", "decide", "log_in", "resume", "second_factor"]
+__all__ = ["PROMPTS", "SCOPES", "authorize", "decide", "log_in", "resume", "second_factor"]
 
 SCOPES = {
     "openid": "recognise you when you come back",
@@ -46,7 +45,7 @@ SCOPES = {
 """What an application can ask for, in words that people read."""
 
 CODE_S = 60
-REMEMBERED_S = 3600  # for which a code that was used is remembered as one
+REMEMBERED_S = 3600  # for which a code that was redeemed is remembered as one
 SECOND_FACTOR_S = 300
 _TRIES = 4
 _LONGEST = 2048
@@ -139,23 +138,25 @@ def log_in(services: Services, request: Request) -> Answer:
     browser = Browser.of(services, request)
     email = form.get("email", "")[:254]
     password = form.get("password", "")
-    guesser = _guesser(services, request)
+    rate_limit_key = _rate_limit_key(services, request)
 
     def answer(asked: Asked) -> Answer:
         if not browser.sealed(services, form.get("seal", ""), "login", asked.text):
             return _stale(asked)
-        alias = ""
+        alias = Alias("email", "")
         try:
-            alias = f"E#{services.index('email', normalise_email(email))}"
+            alias = services.alias("email", normalise_email(email))
             return _enter(
                 services,
                 asked,
                 browser,
-                lambda: prove(services, alias, password, None, asked.client.id, None, guesser=guesser),
+                lambda: prove(
+                    services, alias, password, None, asked.client.id, None, rate_limit_key=rate_limit_key
+                ),
             )
         except (BadRequestError, UnauthorizedError, ForbiddenError, TooManyRequestsError) as error:
             if error.code == "second_factor_required":
-                return _ask_code(services, asked, browser, alias, str(int(services.now())))
+                return _ask_code(services, asked, browser, alias.text, str(int(services.now())))
             return _refused(error, _ask_password(services, asked, browser, email, error.message))
 
     return _carried(services, form, answer)
@@ -169,22 +170,25 @@ def second_factor(services: Services, request: Request) -> Answer:
     """
     form = request.form()
     browser = Browser.of(services, request)
-    alias, since = form.get("who", ""), form.get("since", "")
-    guesser = _guesser(services, request)
+    who, since = form.get("who", ""), form.get("since", "")
+    rate_limit_key = _rate_limit_key(services, request)
 
     def answer(asked: Asked) -> Answer:
-        sealed = browser.sealed(services, form.get("seal", ""), "second-factor", asked.text, alias, since)
+        sealed = browser.sealed(services, form.get("seal", ""), "second-factor", asked.text, who, since)
         if not sealed or services.now() > int(since) + SECOND_FACTOR_S:
             return _stale(asked)
+        alias = Alias.of_text(who)
         try:
             return _enter(
                 services,
                 asked,
                 browser,
-                lambda: prove_code(services, alias, form.get("code", ""), asked.client.id, guesser=guesser),
+                lambda: prove_code(
+                    services, alias, form.get("code", ""), asked.client.id, rate_limit_key=rate_limit_key
+                ),
             )
         except (UnauthorizedError, TooManyRequestsError) as error:
-            return _refused(error, _ask_code(services, asked, browser, alias, since, error.message))
+            return _refused(error, _ask_code(services, asked, browser, who, since, error.message))
 
     return _carried(services, form, answer)
 
@@ -204,8 +208,9 @@ def decide(services: Services, request: Request) -> Answer:
             return _stale(asked)
         if form.get("decision") != "allow":
             raise _DeclinedError("access_denied", "The person does not allow it.")
-        audit = services.audit(browser.user, "consent", asked.client.id)
-        return _give_code(services, asked, browser, _grant(browser.user, asked), audit)
+        granted = services.store.grants.add(browser.user, asked.client.id, asked.scopes)
+        audit = services.store.audit.add(browser.user, "consent", asked.client.id)
+        return _give_code(services, asked, browser, granted, audit)
 
     return _carried(services, form, answer)
 
@@ -317,7 +322,9 @@ def _proceed(
         carried = {"request": asked.text, "seal": browser.seal(services, "consent", asked.text)}
         wishes = [SCOPES[scope] for scope in asked.scopes]
         return pages.consent(asked.client, carried, wishes, document["email"] or browser.user)
-    return _give_code(services, asked, browser, services.audit(browser.user, "sign_on", asked.client.id))
+    return _give_code(
+        services, asked, browser, services.store.audit.add(browser.user, "sign_on", asked.client.id)
+    )
 
 
 def _enter(services: Services, asked: Asked, browser: Browser, proof: Callable[[], Proof]) -> Answer:
@@ -325,7 +332,7 @@ def _enter(services: Services, asked: Asked, browser: Browser, proof: Callable[[
     for _ in range(_TRIES):
         proved = proof()
         entered, writes = browser.begin(services, proved.user.id)
-        audit = services.audit(proved.user.id, "login", asked.client.id)
+        audit = services.store.audit.add(proved.user.id, "login", asked.client.id)
         try:
             services.store.commit(*proved.writes, *writes, audit)
         except LostRaceError:
@@ -343,10 +350,10 @@ def _ask_password(
 
 
 def _ask_code(
-    services: Services, asked: Asked, browser: Browser, alias: str, since: str, problem: str = ""
+    services: Services, asked: Asked, browser: Browser, who: str, since: str, problem: str = ""
 ) -> Answer:
-    seal = browser.seal(services, "second-factor", asked.text, alias, since)
-    carried = {"request": asked.text, "who": alias, "since": since, "seal": seal}
+    seal = browser.seal(services, "second-factor", asked.text, who, since)
+    carried = {"request": asked.text, "who": who, "since": since, "seal": seal}
     return pages.second_factor(asked.client, carried, problem)
 
 
@@ -365,52 +372,37 @@ def _stale(asked: Asked) -> Answer:
     return pages.error(403, message, f"authorize?{asked.text}")
 
 
-def _guesser(services: Services, request: Request) -> str:
+def _rate_limit_key(services: Services, request: Request) -> str:
     """Who tries passwords at our pages: a pseudonym of the network address."""
     text = b"address\0" + request.source_ip.encode()
     return hmac.new(services.keyring.refresh_key(), text, "sha256").hexdigest()[:32]
 
 
 def _granted(services: Services, asked: Asked, browser: Browser) -> bool:
-    item = services.store.get(f"U#{browser.user}", f"G#{asked.client.id}")
-    return item is not None and set(asked.scopes) <= set(item["scopes"]["SS"])
-
-
-def _grant(user: str, asked: Asked) -> Write:
-    return {
-        "Update": {
-            "Key": {"pk": {"S": f"U#{user}"}, "sk": {"S": f"G#{asked.client.id}"}},
-            "UpdateExpression": "ADD scopes :scopes",
-            "ExpressionAttributeValues": {":scopes": {"SS": list(asked.scopes)}},
-        }
-    }
+    granted = services.store.grants.scopes(browser.user, asked.client.id)
+    return granted is not None and set(asked.scopes) <= granted
 
 
 # ---- the answer
 
 
-def code_key(code: str) -> str:
-    """Partition key of an authorization code: the table keeps only its hash."""
-    return f"O#{sha256(code.encode()).hexdigest()}"
-
-
 def _give_code(services: Services, asked: Asked, browser: Browser, *writes: Write) -> Answer:
     code = token_urlsafe(32)
     now = int(services.now())
-    item: Item = {
-        "client": {"S": asked.client.id},
-        "redirect_uri": {"S": asked.redirect_uri},
-        "challenge": {"S": asked.challenge},
-        "nonce": {"S": asked.nonce},
-        "scope": {"S": " ".join(asked.scopes)},
-        "user": {"S": browser.user},
-        "session": {"S": browser.key},
-        "sid": {"S": browser.sid},
-        "auth_time": {"N": str(browser.auth_time)},
-        "good_until": {"N": str(now + CODE_S)},
-        "expires": {"N": str(now + REMEMBERED_S)},
-    }
-    services.store.commit(write((code_key(code), "."), item, new=True), *writes)
+    stands_for = AuthorizationCode(
+        client=asked.client.id,
+        redirect_uri=asked.redirect_uri,
+        challenge=asked.challenge,
+        nonce=asked.nonce,
+        scope=" ".join(asked.scopes),
+        user=browser.user,
+        cookie_hash=cookie_hash(browser.value),
+        sid=browser.sid,
+        auth_time=browser.auth_time,
+        good_until=now + CODE_S,
+        expires=now + REMEMBERED_S,
+    )
+    services.store.commit(services.store.codes.create(code, stands_for), *writes)
     return _to_application(services, asked.redirect_uri, {"code": code}, asked.state)
 
 

@@ -1,7 +1,7 @@
 """Browsers at the sign-on pages: their cookie, the person's session behind it, and what protects forms.
 
 A cookie is 48 random bytes, of which a log-in replaces the first 16 by the person's id: the session lies
-among the person's other things (`U#<user>`, `S#<hash of the cookie>`), and ends with them when the password
+among the person's other items, and ends with them when the password
 is changed or the account is erased or merged. A log-in always makes a new cookie, so a planted one is worth
 nothing afterwards.
 
@@ -14,13 +14,12 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
-from hashlib import sha256
 from secrets import token_bytes, token_hex
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from ..services import Services
-from ..storage import Item, Write, write
+from ..storage import BrowserSession, Write, cookie_hash
 from ..web import Request
 
 __all__ = ["SESSION_S", "Browser", "cookie"]
@@ -58,15 +57,10 @@ class Browser:
         if not _COOKIE.fullmatch(value):
             return cls(_encode(token_bytes(_USER_BYTES + _RANDOM_BYTES)), known=False)
         user = str(UUID(bytes=urlsafe_b64decode(value)[:_USER_BYTES]))
-        item = services.store.get(f"U#{user}", _key(value))
-        if item is None:
+        session = services.store.browsers.get(user, value)
+        if session is None:
             return cls(value, known=True)
-        return cls(value, True, user, int(item["auth_time"]["N"]), item["sid"]["S"])
-
-    @property
-    def key(self) -> str:
-        """Sort key of the session among the things of the person."""
-        return _key(self.value)
+        return cls(value, True, user, session.auth_time, session.sid)
 
     def begin(self, services: Services, user: str) -> tuple["Browser", list[Write]]:
         """The browser after a log-in, and the writes that make it so.
@@ -78,14 +72,10 @@ class Browser:
         now = int(services.now())
         value = _encode(UUID(user).bytes + token_bytes(_RANDOM_BYTES))
         made = Browser(value, False, user, now, self.sid if self.user == user else token_hex(16))
-        item: Item = {
-            "auth_time": {"N": str(now)},
-            "sid": {"S": made.sid},
-            "expires": {"N": str(now + SESSION_S)},
-        }
-        writes = [write((f"U#{user}", made.key), item, new=True)]
+        session = BrowserSession(user, cookie_hash(value), now, made.sid, expires=now + SESSION_S)
+        writes = [services.store.browsers.create(session)]
         if self.user:
-            writes.append({"Delete": {"Key": {"pk": {"S": f"U#{self.user}"}, "sk": {"S": self.key}}}})
+            writes.append(services.store.browsers.delete(self.user, cookie_hash(self.value)))
         return made, writes
 
     def seal(self, services: Services, *parts: str) -> str:
@@ -119,10 +109,6 @@ def cookie(issuer: str, value: str) -> str:
 
 def _name(issuer: str) -> str:
     return "__Host-sign-on" if issuer.startswith("https:") else "sign-on"
-
-
-def _key(value: str) -> str:
-    return f"S#{sha256(value.encode()).hexdigest()}"
 
 
 def _encode(data: bytes) -> str:

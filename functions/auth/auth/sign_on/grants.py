@@ -1,8 +1,8 @@
 """The token endpoint (RFC 6749; OpenID Connect Core 1.0, sections 3.1.3 and 12).
 
-A code is exchanged once, by the application that it was made for, which shows PKCE's verifier; used again it
-ends what it had led to. The session in the browser must still be there: who signs out within the minute of a
-code leaves nothing behind.
+A code is exchanged once, by the application that it was made for, which shows PKCE's verifier; redeemed again
+it ends what it had led to. The session in the browser must still be there: who signs out within the minute of
+a code leaves nothing behind.
 """
 
 import hmac
@@ -15,10 +15,8 @@ from typing import Any
 from ..clients import Client
 from ..errors import BadRequestError, UnauthorizedError
 from ..services import Services
-from ..storage import Item, LostRaceError, Once, Write
-from ..tokens import _sessions as sessions
+from ..storage import LostRaceError, Once
 from ..web import Answer, Request, answer
-from .authorization import code_key
 
 __all__ = ["ASSERTION", "token"]
 
@@ -66,46 +64,46 @@ def _client(services: Services, request: Request, form: Mapping[str, str]) -> tu
 def _exchange(
     services: Services, form: Mapping[str, str], client: Client, once: Once | None
 ) -> dict[str, Any]:
-    pk = code_key(form.get("code", ""))
+    store, code = services.store, form.get("code", "")
     for _ in range(2):
-        item = services.store.get(pk)
-        if item is None or item["client"]["S"] != client.id:
+        found = store.codes.get(code)
+        if found is None or found.client != client.id:
             raise _bad_grant()
-        user = item["user"]["S"]
-        if "family" in item:
-            reuse = services.audit(user, "sign_on", client.id, "reused")
-            services.store.commit(sessions.delete(user, item["family"]["S"]), reuse, once=once)
+        user, scopes = found.user, found.scope.split()
+        if found.family:
+            reuse = store.audit.add(user, "sign_on", client.id, "reused")
+            store.commit(store.sessions.delete(user, found.family), reuse, once=once)
             raise _bad_grant()
         if (
-            services.now() > int(item["good_until"]["N"])
-            or form.get("redirect_uri") != item["redirect_uri"]["S"]
-            or not _proves(form.get("code_verifier", ""), item["challenge"]["S"])
+            services.now() > found.good_until
+            or form.get("redirect_uri") != found.redirect_uri
+            or not _proves(form.get("code_verifier", ""), found.challenge)
         ):
             raise _bad_grant()
-        scope, sid, auth_time = item["scope"]["S"], item["sid"]["S"], int(item["auth_time"]["N"])
-        family, began, tokens = sessions.begin(
-            services, user, client.id, scope, auth_time, sid=sid, lasting="offline_access" in scope.split()
+        family, began, tokens = services.sessions.begin(
+            user, client.id, found.scope, found.auth_time, sid=found.sid, lasting="offline_access" in scopes
         )
+        redeemed = store.codes.redeem(code, family)
+        still_there = store.browsers.exists(user, found.cookie_hash)
         try:
-            services.store.commit(_use(pk, family), _still_there(user, item), began, once=once)
+            store.commit(redeemed, still_there, began, once=once)
         except LostRaceError:
             continue  # somebody was faster, or the person signed out
-        nonce = {"nonce": item["nonce"]["S"]} if item["nonce"]["S"] else {}
-        return tokens | _identity(services, user, client, tokens, auth_time, {"sid": sid, **nonce})
+        more = {"sid": found.sid} | ({"nonce": found.nonce} if found.nonce else {})
+        return tokens | _identity(services, user, client, tokens, found.auth_time, more)
     raise _bad_grant()
 
 
 def _refresh(
     services: Services, form: Mapping[str, str], client: Client, once: Once | None
 ) -> dict[str, Any]:
-    newest, session, tokens = sessions.refresh(
-        services, form.get("refresh_token", ""), client.id, once, scope=form.get("scope", "")
+    session, tokens = services.sessions.refresh(
+        form.get("refresh_token", ""), client.id, once, scope=form.get("scope", "")
     )
-    scopes = session["scope"]["S"].split()
-    if "openid" not in scopes:
+    if "openid" not in session.scope.split():
         return tokens
-    sid = {"sid": session["sid"]["S"]} if "sid" in session else {}
-    return tokens | _identity(services, newest.user, client, tokens, int(session["auth_time"]["N"]), sid)
+    sid = {"sid": session.sid} if session.sid else {}
+    return tokens | _identity(services, session.user, client, tokens, session.auth_time, sid)
 
 
 def _identity(
@@ -119,27 +117,6 @@ def _identity(
     half = sha256(tokens["access_token"].encode()).digest()[:16]
     claims = {"auth_time": auth_time, "at_hash": _base64(half), **more}
     return {"id_token": services.tokens.identity(user, client.id, claims)}
-
-
-def _use(pk: str, family: str) -> Write:
-    return {
-        "Update": {
-            "Key": {"pk": {"S": pk}, "sk": {"S": "."}},
-            "UpdateExpression": "SET #family = :family",
-            "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(#family)",
-            "ExpressionAttributeNames": {"#family": "family"},
-            "ExpressionAttributeValues": {":family": {"S": family}},
-        }
-    }
-
-
-def _still_there(user: str, code: Item) -> Write:
-    return {
-        "ConditionCheck": {
-            "Key": {"pk": {"S": f"U#{user}"}, "sk": code["session"]},
-            "ConditionExpression": "attribute_exists(pk)",
-        }
-    }
 
 
 def _proves(verifier: str, challenge: str) -> bool:

@@ -13,7 +13,6 @@ from ..clients import Client
 from ..errors import BadRequestError
 from ..services import Services
 from ..tokens import InvalidTokenError
-from ..tokens import _sessions as sessions
 from ..web import Answer, Request
 from . import pages
 from .browsers import Browser, cookie
@@ -108,7 +107,7 @@ def _done(services: Services, asked: _Asked, browser: Browser) -> Answer:
 
 
 def _end(services: Services, user: str, sid: str, client: Client | None) -> None:
-    ended = sessions.end_browser(services, user, sid)
+    ended = services.sessions.end_browser(user, sid)
     services.store.commit_each(ended)
     if ended:
-        services.store.commit(services.audit(user, "logout", client.id if client else ""))
+        services.store.commit(services.store.audit.add(user, "logout", client.id if client else ""))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
-__all__ = ["ALGORITHMS", "InvalidTokenError", "Key", "read", "strict_json", "times"]
+__all__ = ["ALGORITHMS", "InvalidTokenError", "Key", "check_times", "read_jwt", "strict_json"]
 
 MAX_BYTES = 16_384
 SKEW_S = 30
@@ -72,7 +72,7 @@ def _part(text: str) -> dict[str, Any]:
     return members
 
 
-def read(
+def read_jwt(
     token: str, types: frozenset[str | None], key_of: Callable[[dict[str, Any], str], Key | None]
 ) -> dict[str, Any]:
     """The claims of a token whose signature holds.
@@ -107,7 +107,7 @@ def read(
     return claims
 
 
-def times(claims: dict[str, Any], now: float, longest_s: int | None = None) -> None:
+def check_times(claims: dict[str, Any], now: float, longest_s: int | None = None) -> None:
     """Check `iat`, `nbf` and `exp`, with half a minute for clocks that differ.
 
     Args:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from jwt.algorithms import ECAlgorithm
 
-from ._jwts import InvalidTokenError, Key, read, times
+from ._jwts import InvalidTokenError, Key, check_times, read_jwt
 from ._keyring import Keyring
 
 __all__ = ["RefreshToken", "Tokens"]
@@ -86,8 +86,8 @@ class Tokens:
         Raises:
             InvalidTokenError: It is not ours, or has expired.
         """
-        claims = read(token, _ACCESS, lambda _, kid: self._key(kid))
-        times(claims, self._now())
+        claims = read_jwt(token, _ACCESS, lambda _, kid: self._key(kid))
+        check_times(claims, self._now())
         if claims.get("iss") != self._issuer or claims.get("aud") != self._issuer:
             raise InvalidTokenError("of another issuer or for another audience")
         return claims
@@ -98,7 +98,7 @@ class Tokens:
         Raises:
             InvalidTokenError: It is not ours.
         """
-        claims = read(token, frozenset({"JWT"}), lambda _, kid: self._key(kid))
+        claims = read_jwt(token, frozenset({"JWT"}), lambda _, kid: self._key(kid))
         if claims.get("iss") != self._issuer:
             raise InvalidTokenError("of another issuer")
         return claims

@@ -24,12 +24,12 @@ def guesses(number: int, patience_ms: int) -> list[str]:
     for _ in range(number):
         attempts = Attempts("u", kept["failed"] + 1, kept["wait"], kept["locked"], last)
         try:
-            standing = judge(attempts, now, SETTINGS)
+            lock = judge(attempts, now, SETTINGS)
         except TooManyRequestsError as error:
             outcomes.append("wait" if int(error.headers["Retry-After"]) > 0 else "wait for nothing")
         else:
-            outcomes.append("locked" if standing.locked_ms else "tried")
-            changes = after_failure(standing, now, SETTINGS)
+            outcomes.append("locked" if lock.locked_ms else "tried")
+            changes = after_failure(lock, now, SETTINGS)
             kept = kept | {"failed": attempts.failed + changes.pop("add", 0)} | changes
             last = now
         now += patience_ms
@@ -58,8 +58,8 @@ def test_nobody_tries_more_than_ten_passwords_in_a_quarter_of_an_hour(patience_m
 
 def test_guesses_side_by_side_are_counted_before_they_fail() -> None:
     """A hundred requests at once have the counts 1 to 100, and none has failed yet."""
-    standings = [judge(Attempts("u", count, 0, 0, NOW), NOW, SETTINGS) for count in range(1, 101)]
-    assert sum(not standing.locked_ms for standing in standings) == SETTINGS.lock_attempts
+    locks = [judge(Attempts("u", count, 0, 0, NOW), NOW, SETTINGS) for count in range(1, 101)]
+    assert sum(not lock.locked_ms for lock in locks) == SETTINGS.lock_attempts
 
 
 def test_an_hour_without_attempts_forgets_them() -> None:
@@ -72,8 +72,8 @@ def test_an_hour_without_attempts_forgets_them() -> None:
 @pytest.mark.parametrize("count", [1, 10, 1000])
 def test_a_lock_is_not_prolonged_by_trying(count: int) -> None:
     locked = Attempts("u", count, 0, NOW + 1000, NOW)
-    standing = judge(locked, NOW, SETTINGS)
-    assert after_failure(standing, NOW, SETTINGS) == {"locked": NOW + 1000}
+    lock = judge(locked, NOW, SETTINGS)
+    assert after_failure(lock, NOW, SETTINGS) == {"locked": NOW + 1000}
 
 
 def test_a_guess_that_ends_late_undoes_no_lock_and_no_count() -> None:

@@ -13,7 +13,7 @@ import jwcrypto
 import jwt
 import pytest
 
-from auth.tokens import InvalidTokenError, Key, read
+from auth.tokens import InvalidTokenError, Key, read_jwt
 
 
 def carried(name: str) -> ModuleType:
@@ -63,4 +63,4 @@ def test_a_token_of_the_standards_is_none_of_ours_though_its_signature_holds(exa
     if known is not None:
         assert jwt.api_jws.PyJWS().decode_complete(token, known.public, algorithms=[known.algorithm])
     with pytest.raises(InvalidTokenError):
-        read(token, EVERY_TYPE, lambda _, __: known)
+        read_jwt(token, EVERY_TYPE, lambda _, __: known)
