@@ -99,7 +99,7 @@ def test_forgotten_passwords_are_replaced_and_end_every_session(person: Person, 
     assert shop.post("/v1/password/reset", token=token, password=new).status_code == 204
     assert shop.post("/v1/password/reset", token=token, password=new).status_code == 204, "a retry"
     other = shop.post("/v1/password/reset", token=token, password=fresh_password())
-    assert (other.status_code, other.json()["code"]) == (400, "invalid_token"), "the token is used up"
+    assert (other.status_code, other.json()["code"]) == (400, "invalid_token"), "the token was redeemed"
     assert shop.post("/v1/token/refresh", refresh_token=before["refresh_token"]).status_code == 401
     assert person.log_in().status_code == 401
     person.password = new
