@@ -21,10 +21,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.settings import SettingsError
 
-from . import authorization, grants, pages, signing_out, userinfo
 from .errors import AuthError, InternalError, NotFoundError
-from .jwts import ALGORITHMS
-from .services import Services, services
+from .services import Services, get_services
+from .sign_on import authorization, grants, pages, signing_out, userinfo
+from .tokens import ALGORITHMS
 from .web import Answer, Request, answer, failure
 
 __all__ = ["handler"]
@@ -56,8 +56,8 @@ class Route:
     scripts: bool = False
 
 
-def _discovery(at: Services, _: Request) -> Answer:
-    issuer = at.issuer
+def _discovery(services: Services, _: Request) -> Answer:
+    issuer = services.issuer
     claims = {claim for fields in userinfo.CLAIMS.values() for claim in fields}
     document = {
         "issuer": issuer,
@@ -87,19 +87,19 @@ def _discovery(at: Services, _: Request) -> Answer:
     return answer(200, document, {"Cache-Control": f"public, max-age={_DISCOVERY_CACHED_S}"})
 
 
-def _jwks(at: Services, _: Request) -> Answer:
+def _jwks(services: Services, _: Request) -> Answer:
     headers = {
         "Cache-Control": f"public, max-age={_KEYS_CACHED_S}",
         "Content-Type": "application/jwk-set+json",
     }
-    return answer(200, at.tokens.jwks(), headers)
+    return answer(200, services.tokens.jwks(), headers)
 
 
-def _health(at: Services, _: Request) -> Answer:
+def _health(services: Services, _: Request) -> Answer:
     """Whether this region can serve: table, secrets, and the key that unwraps them, answer."""
-    at.store.get("C#health")
-    at.keyring.signing_key()
-    return answer(200, {"status": "ok", "region": at.region})
+    services.store.ping()
+    services.keyring.signing_key()
+    return answer(200, {"status": "ok", "region": services.region})
 
 
 def _preflight(_: Services, __: Request) -> Answer:
@@ -159,7 +159,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: A
     facts: dict[str, Any] = {"operation": f"{event.get('httpMethod')} {event.get('resource')}"}
     outcome = "ok"
     try:
-        made = route.run(services(), Request.of(event))
+        made = route.run(get_services(), Request.of(event))
     except AuthError as error:
         made, outcome = route.fail(error), error.code
         facts["reason"] = getattr(error, "__notes__", None) or str(error.__cause__ or "")

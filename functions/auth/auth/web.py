@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from .errors import AuthError, BadRequestError, TooLargeError, UnsupportedError
-from .jwts import strict_json
+from .tokens import strict_json
 
 __all__ = ["MAX_BODY_BYTES", "Answer", "Request", "answer", "failure", "shallow"]
 
