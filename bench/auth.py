@@ -51,6 +51,7 @@ from local.deploy import STACK, build, deploy
 from local.engine_process import EngineProcess, aws_environment
 from local.suite import Suite as Deployed
 from shared.clients import client
+from shared.http import _answer
 
 LOGINS = 60
 TIMED = 15
@@ -173,7 +174,7 @@ def _login(suite: Suite, place: Place) -> None:
     steps.watch(client("kms"), "decrypt", "1 call of KMS")
     steps.watch(place.at.envelope, "decrypt", "opening the record")
     steps.watch(place.at.tokens, "access", "signing the access token")
-    steps.watch(api.logger, "info", "the log line")
+    steps.watch(_answer.logger, "info", "the log line")
     logins, alone = [], []
     payload = {"email": person.email, "password": person.password}
     for turn in range(LOGINS + 1):

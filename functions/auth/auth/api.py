@@ -5,36 +5,39 @@ Trigger: API Gateway REST, proxy integration, `/v1/...` (openapi.yaml). API Gate
 Input: a signed request: `{"request": "<JWT>"}`, or the JWT in the header `Client-Assertion` where there is no
     body. The JWT is bound to method and path, and is good once.
 Output: JSON, never cached.
-On failure: JSON with a stable code (see `errors`); 429 and 503 say when to try again.
+On failure: JSON with a stable code (see `shared.http`); 429 and 503 say when to try again.
 Idempotent: whatever a request changes is written together with the mark that it was answered; sent again
     under a new JWT it changes nothing that is changed already.
 Recorded event: events/auth/api_login_unknown_client.json
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.settings import SettingsError
+from shared.http import (
+    Answer,
+    BadRequestError,
+    Facts,
+    NotFoundError,
+    Request,
+    UnauthorizedError,
+    json_answer,
+    respond,
+)
+from shared.metrics import publishes_metrics
+from shared.strict_json import is_shallow
 
 from . import accounts
 from .clients import SignedRequest
-from .errors import AuthError, BadRequestError, InternalError, NotFoundError, UnauthorizedError
 from .identity import Kind
 from .imports import jobs
 from .services import Services, get_services
-from .web import Answer, Request, answer, failure, shallow
 
 __all__ = ["handler"]
-
-logger = Logger()
-metrics = Metrics()
 
 type Payload = dict[str, Any]
 type Run = Callable[[Services, SignedRequest, Payload, str], tuple[int, Any]]
@@ -179,37 +182,13 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
 }
 
 
-@metrics.log_metrics
+@publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: ARG001
     """Answer one request."""
-    started = time.monotonic()
-    facts: dict[str, Any] = {"operation": f"{event.get('httpMethod')} {event.get('resource')}"}
-    try:
-        status, body = _serve(Request.of(event), facts)
-        made, outcome = answer(status, body), "ok"
-    except AuthError as error:
-        made, outcome = failure(error), error.code
-        facts["reason"] = getattr(error, "__notes__", None) or str(error.__cause__ or "")
-        if isinstance(error, InternalError):
-            logger.exception("records, secrets or settings at fault")
-    except SettingsError:
-        made, outcome = (
-            failure(InternalError("misconfigured", "The function's settings are wrong.")),
-            "misconfigured",
-        )
-        logger.exception("settings")
-    except Exception:
-        # The last boundary: without it API Gateway would answer 502, and show whatever it likes.
-        made, outcome = failure(InternalError("internal", "The request could not be served.")), "internal"
-        logger.exception("unexpected failure")
-    if outcome != "ok":
-        metrics.add_metric(name=f"Error_{outcome}", unit=MetricUnit.Count, value=1)
-    duration = round(1000 * (time.monotonic() - started))
-    logger.info("auth", outcome=outcome, status=made["statusCode"], duration_ms=duration, **facts)
-    return made
+    return respond("auth", event, lambda facts: json_answer(*_serve(Request.of(event), facts)))
 
 
-def _serve(request: Request, facts: dict[str, Any]) -> tuple[int, Any]:
+def _serve(request: Request, facts: Facts) -> tuple[int, Any]:
     operation = OPERATIONS.get((request.method, request.resource))
     if operation is None:
         raise NotFoundError("not_found", "There is nothing here.")
@@ -229,7 +208,7 @@ def _serve(request: Request, facts: dict[str, Any]) -> tuple[int, Any]:
 
 
 def _check(operation: Operation, payload: Payload) -> None:
-    if not shallow(payload):
+    if not is_shallow(payload):
         raise BadRequestError("bad_request", "The request is nested too deeply.")
     for name in operation.required:
         if not isinstance(payload.get(name), str):

@@ -14,12 +14,13 @@ from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.batches import BatchResponse, Message, QueueBatch
 from shared.clients import client
+from shared.http import GoneError, NotFoundError
+from shared.metrics import publishes_metrics
 
 from .clients import Client, find_client
-from .errors import AuthError, GoneError, NotFoundError
 from .services import Records, get_records
 from .settings import DeliverSettings
 from .storage import MailKind, Outbox, OutboxMail
@@ -47,19 +48,16 @@ _TEXTS: dict[MailKind, str] = {
 }
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # noqa: ARG001
     """Send a batch of mails."""
     settings, records = DeliverSettings.from_env(), get_records()
-    failed = []
-    for record in event["Records"]:
-        try:
-            outcome = _deliver(records, settings, record["messageId"], json.loads(record["body"]))
-        except (AuthError, BotoCoreError, ClientError, ValueError, KeyError) as error:
-            logger.exception("mail not sent", message_id=record["messageId"], reason=type(error).__name__)
-            failed.append({"itemIdentifier": record["messageId"]})
-        else:
-            logger.info("mail", message_id=record["messageId"], outcome=outcome)
-    return {"batchItemFailures": failed}
+
+    def deliver(message: Message) -> None:
+        outcome = _deliver(records, settings, message.id, json.loads(message.body))
+        logger.info("mail", message_id=message.id, outcome=outcome)
+
+    return QueueBatch(event).each(deliver)
 
 
 def _deliver(records: Records, settings: DeliverSettings, message_id: str, job: dict[str, Any]) -> str:

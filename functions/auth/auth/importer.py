@@ -20,7 +20,9 @@ from urllib.parse import unquote_plus
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.batches import BatchResponse, Message, QueueBatch
 from shared.clients import client
+from shared.metrics import publishes_metrics
 
 from .imports.lines import MAX_LINE_BYTES, Importer
 from .services import Records, get_records
@@ -38,22 +40,20 @@ _CHUNK = 1 << 20
 MAX_PARTS = 2000
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # noqa: ARG001
     """Take one message."""
     settings, records = ImportSettings.from_env(), get_records()
-    failed = []
-    for record in event["Records"]:
-        try:
-            message = json.loads(record["body"])
-            if "job" in message:
-                _import_part(records, settings, message)
-            else:
-                for upload in message.get("Records", ()):
-                    _split_upload(records, settings, unquote_plus(upload["s3"]["object"]["key"]))
-        except Exception:  # the boundary of one message; the queue keeps it
-            logger.exception("message failed", message_id=record["messageId"])
-            failed.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failed}
+
+    def take(message: Message) -> None:
+        named = json.loads(message.body)
+        if "job" in named:
+            _import_part(records, settings, named)
+        else:
+            for upload in named.get("Records", ()):
+                _split_upload(records, settings, unquote_plus(upload["s3"]["object"]["key"]))
+
+    return QueueBatch(event).each(take)
 
 
 def split(body: Iterator[bytes], lines: int) -> Iterator[tuple[int, int]]:

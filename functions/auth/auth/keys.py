@@ -24,6 +24,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
 from shared.clients import client
+from shared.events import ForeignEventError
 
 from .settings import RotationSettings
 from .tokens import Entry, Purpose, make_secret, next_signing_keys
@@ -39,9 +40,11 @@ _WAITS_S = (1, 2, 4, 8, 16)  # between tries while a fresh role spreads; less th
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Make what is missing; renew what is old."""
-    if "RequestType" not in event:
-        _rotate(now=event.get("rotate") == "now")
+    if isinstance(event, dict) and event.get("rotate") in (True, "now"):
+        _rotate(now=event["rotate"] == "now")
         return
+    if not isinstance(event, dict) or "RequestType" not in event:
+        raise ForeignEventError("expected a custom resource's request, or rotate")
     try:
         if event["RequestType"] != "Delete":
             _make_missing_patiently()

@@ -11,9 +11,9 @@ from typing import Any
 
 from shared.clients import client
 from shared.envelope import Envelope, EnvelopeError, KeyUnavailableError
+from shared.http import BusyError, GoneError, InternalError, NotFoundError
 
 from .clients import Clients
-from .errors import BusyError, GoneError, InternalError, NotFoundError
 from .identity import Document, Kind, blind_index, tick
 from .settings import AuthSettings, KeySettings
 from .storage import Alias, Store, User, Write

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from shared.http import BusyError, UnauthorizedError
+
 from ..clients import Client
 from ..credentials import passwords
-from ..errors import BusyError, UnauthorizedError
 from ..identity import Document
 from ..services import Services
 from ..storage import Alias, LostRaceError, User

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from shared.http import ConflictError, NotFoundError
+
 from ..clients import Client
-from ..errors import ConflictError, NotFoundError
 from ..identity import Document, shared_identifier, taken_over
 from ..services import Records, Services
 from ..storage import Alias, Once, User, Write

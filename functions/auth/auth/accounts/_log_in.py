@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from shared.http import BadRequestError, TooManyRequestsError
+
 from ..clients import Client
 from ..credentials import mfa
 from ..credentials.logins import prove
-from ..errors import BadRequestError, TooManyRequestsError
 from ..identity import Kind, normalise_email, normalise_phone
 from ..services import Services
 from ..storage import Alias, Once

@@ -10,8 +10,9 @@ from secrets import token_urlsafe
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.http import BadRequestError, BusyError, TooManyRequestsError
+
 from ..clients import Client
-from ..errors import BadRequestError, BusyError, TooManyRequestsError
 from ..services import Services
 from ..storage import Alias, MailKind, MailToken, Write
 

@@ -39,7 +39,7 @@ def reset_password(services: Services, token: str, password: str, client: Client
 
     Raises:
         BadRequestError: The token is unknown, expired, for something else, or was used for another password.
-        WeakPasswordError: The password is too short, too long or breached.
+        UnprocessableError: The password is too short, too long or breached.
     """
 
     def run() -> None:
@@ -77,7 +77,7 @@ def change_password(
 
     Raises:
         UnauthorizedError: The token is not good, or the current password is wrong.
-        WeakPasswordError: The new password is too short, too long or breached.
+        UnprocessableError: The new password is too short, too long or breached.
     """
 
     def run() -> None:

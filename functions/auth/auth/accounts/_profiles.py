@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from shared.http import BadRequestError
+
 from ..clients import Client
-from ..errors import BadRequestError
 from ..identity import checked, normalise_email
 from ..services import Services
 from ..storage import Alias, Once

@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import uuid4
 
+from shared.http import ConflictError
+
 from ..clients import Client
 from ..credentials import passwords
-from ..errors import ConflictError
 from ..identity import Document, checked, normalise_email
 from ..services import Services
 from ..storage import Alias, LostRaceError, Once, User, Write
@@ -34,7 +35,7 @@ def sign_up(
 
     Raises:
         BadRequestError: The address or a field of the profile is malformed.
-        WeakPasswordError: The password is too short, too long or breached.
+        UnprocessableError: The password is too short, too long or breached.
         TooManyRequestsError: The address has had its mails of this hour.
     """
     started = services.now()

@@ -14,7 +14,8 @@ from typing import Any
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
-from ..errors import ForbiddenError, UnauthorizedError
+from shared.http import ForbiddenError, UnauthorizedError
+
 from ..storage import Once, Store
 from ..tokens import SKEW_S, InvalidTokenError, Key, check_times, read_jwt
 

@@ -36,7 +36,8 @@ from typing import Any
 
 from argon2.exceptions import HashingError
 
-from ..errors import BadRequestError
+from shared.http import BadRequestError
+
 from . import argon2id
 from .legacy_algorithms import ALGORITHMS, Algorithm
 from .legacy_formats import BARE, read

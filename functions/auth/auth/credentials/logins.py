@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import ForbiddenError, TooManyRequestsError, UnauthorizedError
+from shared.http import ForbiddenError, TooManyRequestsError, UnauthorizedError
+
 from ..identity import Document
 from ..services import Services
 from ..settings import AuthSettings

@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
-from ..errors import BadRequestError, ConflictError
+from shared.http import BadRequestError, ConflictError
+
 from ..identity import Document
 from ..services import Services
 from ..storage import User, Write

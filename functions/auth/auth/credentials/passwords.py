@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import WeakPasswordError
+from shared.http import UnprocessableError
+
 from . import argon2id
 
 __all__ = ["LONGEST", "Policy", "Verdict", "check_new", "hash_password", "needs_rehash", "verify"]
@@ -63,19 +64,21 @@ def check_new(password: str, policy: Policy, *, second_factor: bool, identifiers
         identifiers: Names of the person, which are as good as breached: the email, its local part.
 
     Raises:
-        WeakPasswordError: `password_too_long`, `password_too_short` or `password_breached`.
+        UnprocessableError: `password_too_long`, `password_too_short` or `password_breached`.
     """
     if len(password) > policy.max_length:
-        raise WeakPasswordError("password_too_long", f"The password has over {policy.max_length} characters.")
+        raise UnprocessableError(
+            "password_too_long", f"The password has over {policy.max_length} characters."
+        )
     least = policy.min_length_with_second_factor if second_factor else policy.min_length
     # NFKC makes up to 18 characters of one, which count as one; and one of several, which people see as one.
     if min(len(password), len(_normalise(password))) < least:
-        raise WeakPasswordError("password_too_short", f"The password has under {least} characters.")
+        raise UnprocessableError("password_too_short", f"The password has under {least} characters.")
     from . import breached  # only sign-ups and changes of a password need it
 
     names = {form for identifier in identifiers for form in breached.forms(identifier)}
     if breached.is_breached(password) or not names.isdisjoint(breached.forms(password)):
-        raise WeakPasswordError(
+        raise UnprocessableError(
             "password_breached", "The password is one that is tried first; choose another."
         )
 

@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import BadRequestError
+from shared.http import BadRequestError
+
 from ._clock import tick
 from ._identifiers import normalise_phone
 

@@ -21,7 +21,7 @@ import unicodedata
 from base64 import urlsafe_b64encode
 from typing import Literal
 
-from ..errors import BadRequestError
+from shared.http import BadRequestError
 
 __all__ = ["Kind", "blind_index", "normalise_email", "normalise_phone"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 from shared.clients import client
+from shared.http import NotFoundError
 
 from ..clients import Client
-from ..errors import NotFoundError
 from ..services import Services
 from ..storage import LINE_RESULTS, ImportJob, Once
 

@@ -19,13 +19,13 @@ import hmac
 from typing import Any
 from uuid import UUID
 
+from shared import strict_json
+from shared.http import BadRequestError, BusyError, PermanentHttpError
+
 from ..credentials import legacy
-from ..errors import BadRequestError, BusyError, PermanentError
 from ..identity import Document, checked, normalise_email, shared_identifier, taken_over
 from ..services import Records
 from ..storage import Alias, DryRunClaim, LineResult, LostRaceError, User, UserStatus, Write
-from ..tokens import strict_json
-from ..web import shallow
 
 __all__ = ["MAX_LINE_BYTES", "Importer"]
 
@@ -52,7 +52,7 @@ class Importer:
         """Import a line; `result`, and `code`, `user_id` or `with` where there is such a thing.
 
         Raises:
-            RetryableError: Not now.
+            BusyError: Not now.
         """
         try:
             company, origin, document = self._read(line)
@@ -61,27 +61,12 @@ class Importer:
                     return self._settle(company, origin, document)
                 except LostRaceError:
                     continue
-        except PermanentError as error:
+        except PermanentHttpError as error:
             return {"result": "refused", "code": error.code}
         raise BusyError("busy", "An account is being changed right now.")
 
     def _read(self, line: bytes) -> tuple[str, str, Document]:
-        if len(line) > MAX_LINE_BYTES:
-            raise BadRequestError("line_too_long", "A line has at most 16 KiB.")
-        try:
-            members = strict_json(line)
-        except ValueError as error:
-            raise BadRequestError("bad_json", "The line is not valid JSON.") from error
-        if not isinstance(members, dict) or not shallow(members):
-            raise BadRequestError("bad_json", "The line is not an object, or nested too deeply.")
-        if set(members) - _STRINGS - _FLAGS - {"profile"}:
-            raise BadRequestError("unknown_field", "The line has a member that is not known.")
-        if any(not isinstance(members[name], str) for name in _STRINGS & set(members)):
-            raise BadRequestError("bad_field", "A member of the line is not a text.")
-        if any(not isinstance(members[name], bool) for name in _FLAGS & set(members)):
-            raise BadRequestError("bad_field", "A member of the line is neither true nor false.")
-        if not 0 < len(members.get("id", "")) <= 100:
-            raise BadRequestError("bad_field", "id is missing or too long.")
+        members = _members(line)
         company = members.get("company", self._company)
         if company == "*":
             raise BadRequestError("bad_field", "company is missing.")
@@ -209,3 +194,28 @@ def _pretended(claim: DryRunClaim, first: DryRunClaim) -> LineResult:
     if not claim.verified:
         return "conflict"
     return "merged" if first.verified else "created"
+
+
+def _members(line: bytes) -> dict[str, Any]:
+    """The members of a line, each of its kind.
+
+    Raises:
+        BadRequestError: It is no object of members that are known.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        raise BadRequestError("line_too_long", "A line has at most 16 KiB.")
+    try:
+        members = strict_json.parse(line)
+    except ValueError as error:
+        raise BadRequestError("bad_json", "The line is not valid JSON.") from error
+    if not isinstance(members, dict) or not strict_json.is_shallow(members):
+        raise BadRequestError("bad_json", "The line is not an object, or nested too deeply.")
+    if set(members) - _STRINGS - _FLAGS - {"profile"}:
+        raise BadRequestError("unknown_field", "The line has a member that is not known.")
+    if any(not isinstance(members[name], str) for name in _STRINGS & set(members)):
+        raise BadRequestError("bad_field", "A member of the line is not a text.")
+    if any(not isinstance(members[name], bool) for name in _FLAGS & set(members)):
+        raise BadRequestError("bad_field", "A member of the line is neither true nor false.")
+    if not 0 < len(members.get("id", "")) <= 100:
+        raise BadRequestError("bad_field", "id is missing or too long.")
+    return members

@@ -15,21 +15,23 @@ from dataclasses import dataclass
 from secrets import token_urlsafe
 from urllib.parse import parse_qsl, urlencode
 
-from ..clients import Client
-from ..credentials.logins import Proof, prove, prove_code
-from ..errors import (
-    AuthError,
+from shared.http import (
+    Answer,
     BadRequestError,
     BusyError,
     ForbiddenError,
+    HttpError,
+    Request,
     TooManyRequestsError,
     UnauthorizedError,
 )
+
+from ..clients import Client
+from ..credentials.logins import Proof, prove, prove_code
 from ..identity import Document, normalise_email
 from ..services import Services
 from ..storage import Alias, AuthorizationCode, LostRaceError, Write, cookie_hash
 from ..tokens import InvalidTokenError
-from ..web import Answer, Request
 from . import pages
 from .browsers import Browser, cookie
 
@@ -257,17 +259,7 @@ def _carried(services: Services, form: Mapping[str, str], answer: Callable[[Aske
 def _read(services: Services, client: Client, given: Mapping[str, str]) -> Asked:
     """A request of a known application with a registered address."""
     given = {name: given[name] for name in (*_PARAMETERS, *_NOT_SUPPORTED) if name in given}
-    for name in _NOT_SUPPORTED:
-        if name in given:
-            raise _DeclinedError(f"{name}_not_supported", f"The parameter {name} is not supported.")
-    if any(len(value) > _LONGEST for value in given.values()):
-        raise _DeclinedError("invalid_request", "A parameter is too long.")
-    if "response_type" not in given:
-        raise _DeclinedError("invalid_request", "response_type is missing.")
-    if given["response_type"] != "code":
-        raise _DeclinedError("unsupported_response_type", "response_type must be code.")
-    if given.get("response_mode", "query") != "query":
-        raise _DeclinedError("invalid_request", "response_mode must be query.")
+    _check_response(given)
     scopes = tuple(scope for scope in SCOPES if scope in given.get("scope", "").split(" "))
     if "openid" not in scopes:
         raise _DeclinedError("invalid_scope", "scope must have openid.")
@@ -293,6 +285,21 @@ def _read(services: Services, client: Client, given: Mapping[str, str]) -> Asked
         subject=_subject(services, given["id_token_hint"]) if "id_token_hint" in given else "",
         text=urlencode(given),
     )
+
+
+def _check_response(given: Mapping[str, str]) -> None:
+    """Decline what is not supported, too long, or asks for another response than a code in the query."""
+    for name in _NOT_SUPPORTED:
+        if name in given:
+            raise _DeclinedError(f"{name}_not_supported", f"The parameter {name} is not supported.")
+    if any(len(value) > _LONGEST for value in given.values()):
+        raise _DeclinedError("invalid_request", "A parameter is too long.")
+    if "response_type" not in given:
+        raise _DeclinedError("invalid_request", "response_type is missing.")
+    if given["response_type"] != "code":
+        raise _DeclinedError("unsupported_response_type", "response_type must be code.")
+    if given.get("response_mode", "query") != "query":
+        raise _DeclinedError("invalid_request", "response_mode must be query.")
 
 
 def _subject(services: Services, hint: str) -> str:
@@ -363,7 +370,7 @@ def _with_cookie(services: Services, browser: Browser, answer: Answer) -> Answer
     return answer
 
 
-def _refused(error: AuthError, page: Answer) -> Answer:
+def _refused(error: HttpError, page: Answer) -> Answer:
     return page | {"statusCode": error.status, "headers": page["headers"] | error.headers}
 
 

@@ -18,9 +18,10 @@ from secrets import token_bytes, token_hex
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from shared.http import Request
+
 from ..services import Services
 from ..storage import BrowserSession, Write, cookie_hash
-from ..web import Request
 
 __all__ = ["SESSION_S", "Browser", "cookie"]
 

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from shared.http import Answer, BadRequestError, Request, UnauthorizedError, json_answer
+
 from ..clients import Client
-from ..errors import BadRequestError, UnauthorizedError
 from ..services import Services
 from ..storage import LostRaceError, Once
-from ..web import Answer, Request, answer
 
 __all__ = ["ASSERTION", "token"]
 
@@ -36,9 +36,9 @@ def token(services: Services, request: Request) -> Answer:
     if "grant_type" not in form:
         raise BadRequestError("invalid_request", "grant_type is missing.")
     if form["grant_type"] == "authorization_code":
-        return answer(200, _exchange(services, form, client, once))
+        return json_answer(200, _exchange(services, form, client, once))
     if form["grant_type"] == "refresh_token":
-        return answer(200, _refresh(services, form, client, once))
+        return json_answer(200, _refresh(services, form, client, once))
     raise BadRequestError("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
 
 

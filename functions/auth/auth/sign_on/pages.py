@@ -11,8 +11,9 @@ from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shared.http import Answer
+
 from ..clients import Client
-from ..web import Answer
 
 __all__ = ["consent", "error", "login", "redirect", "second_factor", "sign_out", "signed_out"]
 

@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
+from shared.http import Answer, BadRequestError, Request
+
 from ..clients import Client
-from ..errors import BadRequestError
 from ..services import Services
 from ..tokens import InvalidTokenError
-from ..web import Answer, Request
 from . import pages
 from .browsers import Browser, cookie
 

@@ -3,11 +3,19 @@
 import re
 from typing import Any
 
-from ..errors import ForbiddenError, GoneError, NotFoundError, UnauthorizedError
+from shared.http import (
+    Answer,
+    ForbiddenError,
+    GoneError,
+    NotFoundError,
+    Request,
+    UnauthorizedError,
+    json_answer,
+)
+
 from ..identity import milliseconds
 from ..services import Services
 from ..tokens import InvalidTokenError
-from ..web import Answer, Request, answer
 
 __all__ = ["CLAIMS", "userinfo"]
 
@@ -51,7 +59,7 @@ def userinfo(services: Services, request: Request) -> Answer:
         raise refused
     if services.store.sessions.get(claims["sub"], claims["sid"]) is None:
         raise _invalid()
-    return answer(200, _shown(services, claims["sub"], scopes))
+    return json_answer(200, _shown(services, claims["sub"], scopes))
 
 
 def _shown(services: Services, subject: str, scopes: list[str]) -> dict[str, Any]:

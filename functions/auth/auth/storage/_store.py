@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
 from shared.clients import client
+from shared.http import UnauthorizedError
 
-from ..errors import UnauthorizedError
 from ._aliases import Aliases
 from ._audit import AuditTrail
 from ._browsers import BrowserSessions

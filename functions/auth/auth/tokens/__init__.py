@@ -1,6 +1,6 @@
 """JSON Web Tokens and refresh tokens, the keys that sign them, and the sessions that they belong to."""
 
-from ._jwts import ALGORITHMS, SKEW_S, InvalidTokenError, Key, check_times, read_jwt, strict_json
+from ._jwts import ALGORITHMS, SKEW_S, InvalidTokenError, Key, check_times, read_jwt
 from ._keyring import Entry, Keyring, Purpose, make_secret, next_signing_keys
 from ._sessions import Sessions
 from ._tokens import RefreshToken, Tokens
@@ -20,5 +20,4 @@ __all__ = [
     "make_secret",
     "next_signing_keys",
     "read_jwt",
-    "strict_json",
 ]

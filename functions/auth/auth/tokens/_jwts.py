@@ -5,7 +5,6 @@ three parts, a header of known members, an algorithm that belongs to the key tha
 type; only then PyJWT looks at the signature. See RFC 8725, "JSON Web Token Best Current Practices".
 """
 
-import json
 import re
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
@@ -15,7 +14,9 @@ from typing import Any, NamedTuple
 from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
-__all__ = ["ALGORITHMS", "InvalidTokenError", "Key", "check_times", "read_jwt", "strict_json"]
+from shared import strict_json
+
+__all__ = ["ALGORITHMS", "InvalidTokenError", "Key", "check_times", "read_jwt"]
 
 MAX_BYTES = 16_384
 SKEW_S = 30
@@ -36,35 +37,9 @@ class Key(NamedTuple):
     public: Any
 
 
-def strict_json(data: bytes | str) -> Any:
-    """JSON without repeated member names, NaN and Infinity, whose texts UTF-8 can hold (RFC 7493).
-
-    Raises:
-        ValueError: It is anything else, or nested beyond what the parser takes.
-    """
-    try:
-        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse)
-        # The parser lets halves of surrogate pairs and numbers beyond a float's range through.
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member name is repeated")
-    return members
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
 def _part(text: str) -> dict[str, Any]:
     try:
-        members = strict_json(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        members = strict_json.parse(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, Base64Error) as error:
         raise InvalidTokenError("a part is not base64url of JSON") from error
     if not isinstance(members, dict):

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from ..errors import BusyError
+from shared.http import BusyError
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from secrets import token_hex
 from typing import Any
 
-from ..errors import BadRequestError, UnauthorizedError
+from shared.http import BadRequestError, UnauthorizedError
+
 from ..storage import LostRaceError, Once, Session, Store, Write
 from ._jwts import InvalidTokenError
 from ._tokens import RefreshToken, Tokens

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from auth.credentials import argon2id, legacy
 from auth.credentials.legacy_formats import SCHEMES, read
-from auth.errors import BadRequestError
+from shared.http import BadRequestError
 
 HASHES = json.loads(Path(__file__).parents[1].joinpath("legacy_hashes.json").read_text())
 each_hash = pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth.credentials.logins import after_failure, judge
-from auth.errors import TooManyRequestsError
 from auth.settings import AuthSettings
 from auth.storage import Attempts
+from shared.http import TooManyRequestsError
 
 SETTINGS = AuthSettings("table", "key", "eu-west-1", "/stack/auth", "queue")
 NOW = 1_800_000_000_000

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from auth.credentials import mfa
-from auth.errors import BadRequestError, ConflictError
 from auth.identity import Document
+from shared.http import BadRequestError, ConflictError
 
 RFC_SECRET = b32encode(b"12345678901234567890").decode()
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auth.errors import BadRequestError
 from auth.identity import PROFILE, Document, checked
+from shared.http import BadRequestError
 
 EDITS = st.lists(
     st.tuples(st.dictionaries(st.sampled_from("abc"), st.none() | st.integers(0, 3)), st.integers(0, 99))

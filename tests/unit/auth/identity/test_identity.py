@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from auth.errors import BadRequestError
 from auth.identity import blind_index, normalise_email, normalise_phone
+from shared.http import BadRequestError
 
 KEY = bytes(range(32))
 

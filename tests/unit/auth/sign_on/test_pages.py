@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth.clients import Client
-from auth.errors import BadRequestError, UnsupportedError
 from auth.sign_on import pages
 from auth.sign_on.browsers import cookie
-from auth.web import Request
 from ops.auth_clients import ClientError, register
+from shared.http import BadRequestError, Request, UnsupportedTypeError
 
 
 def client(title: str = "Shop", *uris: str) -> Client:
@@ -117,7 +116,7 @@ def test_form_that_is_ambiguous_or_malformed_is_refused(body: str) -> None:
 
 @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""])
 def test_only_forms_are_forms(kind: str) -> None:
-    with pytest.raises(UnsupportedError):
+    with pytest.raises(UnsupportedTypeError):
         form("a=1", kind)
 
 

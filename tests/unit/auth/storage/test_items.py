@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from auth.errors import UnauthorizedError
 from auth.storage import (
     Alias,
     Attempts,
@@ -30,6 +29,7 @@ from auth.storage import (
     cookie_hash,
 )
 from shared.envelope import Sealed
+from shared.http import UnauthorizedError
 
 NOW = 1_800_000_000
 LATER = NOW + 60

@@ -38,22 +38,27 @@ def knowledge(source: str) -> Iterator[tuple[int, str]]:
     skipped = docstrings(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
-            if PART_OF_A_KEY.match(node.value):
-                yield node.lineno, f"the part {node.value!r} of a key"
-            elif node.value in KEY_ATTRIBUTES:
-                yield node.lineno, f"the key attribute {node.value!r}"
-            elif node.value in ATTRIBUTE_TYPES:
-                yield node.lineno, f"attribute values of the type {node.value!r}"
-            elif REQUEST_MEMBER.fullmatch(node.value):
-                yield node.lineno, f"the member {node.value} of requests"
-            elif node.value == "dynamodb":
-                yield node.lineno, "DynamoDB's client"
+            if what := text_of_the_table(node.value):
+                yield node.lineno, what
         elif isinstance(node, ast.keyword) and node.arg and REQUEST_MEMBER.fullmatch(node.arg):
             yield node.value.lineno, f"the member {node.arg} of requests"
         elif isinstance(node, ast.Attribute) and node.attr in CALLS:
             yield node.lineno, f"the call {node.attr}"
         elif isinstance(node, ast.ImportFrom) and "dynamodb" in (node.module or ""):
             yield node.lineno, f"the module {node.module}"
+
+
+def text_of_the_table(text: str) -> str | None:
+    """What a text knows of the table; None if nothing."""
+    if PART_OF_A_KEY.match(text):
+        return f"the part {text!r} of a key"
+    if text in KEY_ATTRIBUTES:
+        return f"the key attribute {text!r}"
+    if text in ATTRIBUTE_TYPES:
+        return f"attribute values of the type {text!r}"
+    if REQUEST_MEMBER.fullmatch(text):
+        return f"the member {text} of requests"
+    return "DynamoDB's client" if text == "dynamodb" else None
 
 
 OUTSIDE = sorted(path for path in PACKAGE.rglob("*.py") if not path.is_relative_to(STORAGE))
