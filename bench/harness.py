@@ -118,8 +118,10 @@ class Suite:
             table.add_column(heading, justify="right" if justify == "right" else "left")
         for row in self.rows:
             sign = "≤" if row.better == "lower" else "≥"
-            bar = "" if row.bar is None else f"{sign} {row.bar:g} {row.unit}"
-            verdict = "" if row.bar is None else "[green]ok[/]" if row.ok else "[red]missed[/]"
+            bar = verdict = ""
+            if row.bar is not None:
+                bar = f"{sign} {row.bar:g} {row.unit}"
+                verdict = "[green]ok[/]" if row.ok else "[red]missed[/]"
             table.add_row(row.measure, f"{row.value:g} {row.unit}", bar, verdict)
         self._console.print(table)
         RESULTS.mkdir(parents=True, exist_ok=True)

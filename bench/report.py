@@ -27,8 +27,10 @@ def render(results: dict[str, list[dict[str, Any]]]) -> str:
         parts.append("| measure | value | bar | |\n|---|---:|---:|---|")
         for row in rows:
             sign = "≤" if row["better"] == "lower" else "≥"
-            bar = "" if row["bar"] is None else f"{sign} {row['bar']:g}"
-            verdict = "" if row["bar"] is None else "ok" if row["ok"] else "**missed**"
+            bar = verdict = ""
+            if row["bar"] is not None:
+                bar = f"{sign} {row['bar']:g}"
+                verdict = "ok" if row["ok"] else "**missed**"
             parts.append(f"| {row['measure']} | {row['value']:g} {row['unit']} | {bar} | {verdict} |")
         parts.append("")
     return "\n".join(parts)

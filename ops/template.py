@@ -389,7 +389,12 @@ class _Resolver:
             name = match[1].strip()
             if name.startswith("!"):
                 return f"${{{name[1:]}}}"
-            found = given[name] if name in given else self._get_att(name) if "." in name else self._ref(name)
+            if name in given:
+                found = given[name]
+            elif "." in name:
+                found = self._get_att(name)
+            else:
+                found = self._ref(name)
             if isinstance(found, list | dict):
                 raise TemplateError(f"{self._owner}: Fn::Sub takes no list ({name})")
             return _text(found)

@@ -34,8 +34,10 @@ _HEADER = "# Written by `python -m queries` from queries/; do not edit.\n"
 
 def sql(name: str) -> str:
     """Return the text of a saved query, its leading comment included."""
-    folder = _HERE / ("social_stream" if name in SOCIAL else "ec2_monitor" if name in EC2 else "")
-    return (folder / f"{name}.sql").read_text()
+    for folder, names in (("social_stream", SOCIAL), ("ec2_monitor", EC2)):
+        if name in names:
+            return (_HERE / folder / f"{name}.sql").read_text()
+    return (_HERE / f"{name}.sql").read_text()
 
 
 def fragments() -> dict[str, str]:

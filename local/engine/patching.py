@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-__all__ = ["PATCHES", "Patch", "PatchedPlaceChanged", "check", "edit_text", "pin", "replaces"]
+__all__ = ["PATCHES", "Patch", "PatchedPlaceChanged", "check", "pin", "replaces"]
 
 
 class PatchedPlaceChanged(RuntimeError):
@@ -80,26 +80,6 @@ def replaces(
         return replacement
 
     return install
-
-
-def edit_text(owner: ModuleType, name: str, edits: dict[str, str], *, restores: str) -> None:
-    """Edit a source text that the emulator keeps in a string (the Lambda worker's script).
-
-    Args:
-        owner: Module of the emulator.
-        name: Name of the string.
-        edits: Passage to its replacement; each passage must occur exactly once.
-        restores: The AWS behaviour that the edits restore.
-    """
-    text: str = getattr(owner, name)
-    for passage, replacement in edits.items():
-        if text.count(passage) != 1:
-            _changed.append(
-                f"{owner.__name__}.{name}: passage not found once: {passage.strip().splitlines()[0]!r}"
-            )
-        text = text.replace(passage, replacement)
-    setattr(owner, name, text)
-    PATCHES.append(Patch(f"{owner.__name__}.{name}", restores))
 
 
 def check() -> None:

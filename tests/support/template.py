@@ -17,16 +17,15 @@ class AnyTag(yaml.SafeLoader):
     """Loads YAML with CloudFormation's short tags left as their bare values."""
 
 
-AnyTag.add_multi_constructor(
-    "!",
-    lambda loader, _suffix, node: (
-        loader.construct_scalar(node)
-        if isinstance(node, yaml.ScalarNode)
-        else loader.construct_sequence(node)
-        if isinstance(node, yaml.SequenceNode)
-        else loader.construct_mapping(node)
-    ),
-)
+def _bare(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node)
+    return loader.construct_mapping(node)  # type: ignore[arg-type]  # there is no fourth kind
+
+
+AnyTag.add_multi_constructor("!", _bare)
 
 
 @cache

@@ -89,7 +89,9 @@ def _preprocess(settings: PreprocessSettings, stored: StoredObject, deadline: fl
     if rejected:
         # Rows are written as they came: with addresses, so not if those are not to be stored.
         write_rejected(settings.processed_bucket, stored, rejected, settings.viewer_address == "keep")
-    problem = type(rows.error).__name__ if rows.error else "TruncatedLog" if log.partial else ""
+    problem = "TruncatedLog" if log.partial else ""
+    if rows.error:
+        problem = type(rows.error).__name__
     if problem:
         quarantine(settings.processed_bucket, stored, problem)
         logger.warning("quarantined", log_file=stored.key, problem=problem, rows=log.rows)

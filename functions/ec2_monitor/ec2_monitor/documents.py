@@ -325,7 +325,11 @@ def _flatten(
 def _collect(node: Any, depth: int, found: dict[str, None]) -> bool:
     """Add the identifiers in an answer to `found`; whether all of it was looked at."""
     whole = True
-    for each in node.values() if type(node) is dict else node if type(node) is list else (node,):
+    if type(node) is dict:
+        node = node.values()
+    elif type(node) is not list:
+        node = (node,)
+    for each in node:
         kind = type(each)
         if kind is str:
             if "-" in each and _identifies("", each):

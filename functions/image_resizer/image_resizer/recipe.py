@@ -240,9 +240,10 @@ def _finish(small: Image.Image, header: Header, geometry: Plan, form: str) -> Im
 def _pad(image: Image.Image, box: tuple[int, int], *, transparent: bool) -> Image.Image:
     if image.size == box:
         return image
-    image = image.convert("RGBA") if transparent else image.convert("RGB") if image.mode == "L" else image
-    if image.mode == "LA":
+    if transparent or image.mode == "LA":
         image = image.convert("RGBA")
+    elif image.mode == "L":
+        image = image.convert("RGB")
     canvas = Image.new(image.mode, box, (255, 255, 255, 0) if image.mode == "RGBA" else (255, 255, 255))
     canvas.paste(image, ((box[0] - image.width) // 2, (box[1] - image.height) // 2))
     return canvas
@@ -318,7 +319,8 @@ def _animation(
         options["loop"] = loop
     elif header.format == "gif" and form != "gif":
         # A GIF counts repetitions, and without a count plays once; WebP counts plays. 0 is for ever.
-        options["loop"] = 1 if loop is None else loop + 1 if loop else 0
+        repetitions = 0 if loop is None else loop
+        options["loop"] = 0 if loop == 0 else repetitions + 1
     if form == "gif" and any("transparency" in frame.info for frame in frames):
         options["disposal"] = 2
     output = io.BytesIO()

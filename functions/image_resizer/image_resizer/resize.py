@@ -14,7 +14,6 @@ Idempotent: a variant is written only where there is nothing (`If-None-Match`). 
 Recorded event: events/image_resizer/resize_jpeg.json
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -173,14 +172,23 @@ def _taken() -> ConflictError:
 def _negotiated(bucket: Bucket, request: Request, accept: str) -> Variant:
     head = bucket.start(request.key, _ANIMATED_OR_ALPHA)
     original = sniff(head)
-    flags = head[20] if head[12:16] == b"VP8X" and len(head) > 20 else 0x10 if head[12:16] == b"VP8L" else 0
-    form = negotiate(
-        accept,
-        original,
-        animated=original == "gif" or (original == "webp" and bool(flags & 0x02)),
-        alpha=bool(flags & 0x10) if original == "webp" else re.search(rb"auxiliary:alpha", head) is not None,
-    )
-    return request.variant._replace(format=form)
+    if original == "webp":
+        animated, alpha = _webp_features(head)
+    else:
+        animated, alpha = original == "gif", b"auxiliary:alpha" in head
+    return request.variant._replace(format=negotiate(accept, original, animated=animated, alpha=alpha))
+
+
+def _webp_features(head: bytes) -> tuple[bool, bool]:
+    """Whether a WebP is animated, and whether it may be transparent.
+
+    The flags of the chunk VP8X say so: https://developers.google.com/speed/webp/docs/riff_container. A
+    lossless image without that chunk may be transparent.
+    """
+    if head[12:16] == b"VP8X" and len(head) > 20:
+        flags = head[20]
+        return bool(flags & 0x02), bool(flags & 0x10)
+    return False, head[12:16] == b"VP8L"
 
 
 def _values(event: Mapping[str, Any], part: str, name: str) -> list[str]:

@@ -290,8 +290,10 @@ def _text(value: Any) -> str:
 
 def _double(value: float) -> str:
     """Write a double as Java does: plain from 0.001 to 10,000,000, else with an exponent."""
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         plain = f"{Decimal(repr(value)):f}"
         return plain if "." in plain else f"{plain}.0"

@@ -156,10 +156,13 @@ def resource_fits(resource: str, form: str) -> bool:
     """Whether an ARN, which may have wildcards, can be of a documented form."""
     pieces = re.split(r"(\$\{[A-Za-z]+\})", form)
     no_slash = ("${BucketName}", "${TableName}", "${IndexName}")
-    pattern = "".join(
-        "[^/]+" if piece in no_slash else ".*" if piece.startswith("${") else re.escape(piece)
-        for piece in pieces
-    )
+
+    def pattern_of(piece: str) -> str:
+        if piece in no_slash:
+            return "[^/]+"
+        return ".*" if piece.startswith("${") else re.escape(piece)
+
+    pattern = "".join(map(pattern_of, pieces))
     if re.fullmatch(pattern, resource):
         return True
     # `log-group:name:*` is a group and its streams:
