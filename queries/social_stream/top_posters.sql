@@ -1,7 +1,7 @@
 -- The 50 users with the most distinct posts since a moment.
 -- Parameters: first and last year and first and last hour of delivery, such as '2026' and '2026112205', and the
 -- moment, such as '2026-11-22 05:30:00'. All times are UTC.
--- Panel: {"title": "Most active users", "place": 1, "parameters": "posts", "chart": "bars",
+-- Panel: {"title": "Most active users", "place": 1, "parameters": "posts", "chart": "bars", "rank": true,
 --   "bar": ["user_id", "posts"], "columns": {"user_id": "User", "posts": "Posts"}, "empty": "Nobody posted"}
 SELECT user_id, count(DISTINCT tweet_id) AS posts
 FROM twitterfeed

@@ -1,7 +1,7 @@
 // Panels that a saved query declares (docs/insights.md): a card each, drawn as the declaration says.
 import { bytes, element } from "../shared/suite.js";
 import { bars, room, stacks, table } from "./charts.js";
-import { empty, fill, find, grouped, trouble } from "./panels.js";
+import { empty, fill, grouped, trouble } from "./panels.js";
 
 const BARS = 10;
 const PARTS = 6; // of a column of stacks; the others are one more
@@ -50,7 +50,8 @@ const DRAW = {
     const rows = answer.rows.slice(0, most);
     const sums = panel.sum ? grouped(answer.rows, label, value) : rows.map((row) => [readable(panel.bar[0], row[label]) ?? "–", row[value]]);
     const chart = bars(title, sums.slice(0, most ?? BARS), (number) => readable(panel.bar[1], number), room(into, 460));
-    const numbers = table(title, columnsOf(panel, answer), rows);
+    const places = new Map(rows.map((row, place) => [row, place + 1]));
+    const numbers = table(title, [...(panel.rank ? [["", (row) => places.get(row), true]] : []), ...columnsOf(panel, answer)], rows);
     return isWide(panel) ? [element("div", { className: "beside" }, element("div", {}, ...chart), numbers)] : [...chart, numbers];
   },
   stacks(panel, answer, into, title, { window }) {
@@ -68,14 +69,15 @@ const DRAW = {
   table: (panel, answer, into, title) => [table(title, columnsOf(panel, answer), answer.rows)],
 };
 
-const body = (panel) => find(`[data-panel="${panel.panel}"] .body`);
+const bodies = new Map(); // of each panel, where it is drawn
 
 /** Put an empty card for each panel into `grid`. */
 export function cards(grid, panels) {
   grid.replaceChildren(...panels.map((panel) => {
-    const card = element("article", { className: isWide(panel) ? "card wide" : "card" },
-      element("h3", {}, panel.title), element("div", { className: "body" }, empty("Not asked yet")));
+    const body = element("div", { className: "body" }, empty("Not asked yet"));
+    const card = element("article", { className: isWide(panel) ? "card wide" : "card" }, element("h3", {}, panel.title), body);
     card.dataset.panel = panel.panel;
+    bodies.set(panel.panel, body);
     return card;
   }));
 }
@@ -85,7 +87,7 @@ export function cards(grid, panels) {
  * `words` say when ("the last hour"), `current` whether it is still wanted, `window` has the slots of stacks, `most` bounds the rows.
  */
 export async function show(panel, ask, query, { words = "these days", current = () => true, ...options } = {}) {
-  const into = body(panel);
+  const into = bodies.get(panel.panel);
   into.setAttribute("aria-busy", "true");
   try {
     const answer = await ask(panel.panel, query);

@@ -53,7 +53,7 @@ function refuse(message) {
 async function panel(name, query = {}) {
   for (;;) {
     if (refused) throw new Error("Only operators see this");
-    const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${name}?${new URLSearchParams(query)}`);
+    const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${encodeURIComponent(name)}?${new URLSearchParams(query)}`);
     if (status === 200) return body;
     if (status === 401) showDoor();
     if (status === 403) refuse(body.message);
@@ -132,37 +132,46 @@ async function refresh() {
   if (person()) timer = setTimeout(refresh, REFRESH_MS);
 }
 
-// ---- at rest
+// ---- panels that saved queries declare
+
+const LIST_AGAIN_MS = 10_000;
+let askAtRest = () => {}; // nothing, until the list of panels is there
 
 function prepareAtRest(panels) {
-  if (panels.length) cards(find("#panels"), panels);
+  cards(find("#panels"), panels);
+  askAtRest = async () => {
+    const query = Object.fromEntries(new FormData(find("#dates")));
+    for (const each of panels) await show(each, panel, query); // one after the other: Athena's queries are few at a time
+  };
+  return askAtRest;
+}
+
+function prepareDates() {
   const form = find("#dates");
   const day = (age) => new Date(Date.now() - age * 86_400_000).toISOString().slice(0, 10);
   Object.assign(form.from, { value: day(6) });
   Object.assign(form.to, { value: day(0) });
-  const look = async () => {
-    const query = Object.fromEntries(new FormData(form));
-    for (const each of panels) await show(each, panel, query); // one after the other: Athena's queries are few at a time
-  };
-  form.addEventListener("submit", (event) => { event.preventDefault(); look(); });
-  return look;
+  form.addEventListener("submit", (event) => { event.preventDefault(); askAtRest(); });
 }
 
-/** Prepare every section that is shown; the first looks at them. */
-async function prepare() {
-  const { panels } = await panel("panels").catch((error) => {
-    if (refused) throw error;
-    fill(find("#panels"), trouble(error.message)); // what needs no Athena goes on
-    return { panels: [] };
-  });
-  const of = (...kinds) => panels.filter(({ parameters }) => kinds.includes(parameters));
-  return {
-    "#live": refresh,
-    "#posters": followPosters(of("posts"), panel, () => isShown("#posters")),
-    "#containers": followContainers(panel, () => isShown("#containers")),
-    "#calls": followCalls(of("calls", "calls_by_slot"), panel, () => isShown("#calls")),
+/** List the panels and draw them; sections that need no list do not wait for it. */
+async function showDeclared() {
+  let list;
+  try {
+    list = await panel("panels");
+  } catch (error) {
+    if (refused || !person()) return;
+    for (const grid of ["#panels", "#posters .grid", "#calls .grid"]) fill(find(grid), trouble(error.message));
+    setTimeout(showDeclared, LIST_AGAIN_MS);
+    return;
+  }
+  const of = (...kinds) => list.panels.filter(({ parameters }) => kinds.includes(parameters));
+  const looks = {
     "#rest": prepareAtRest(of("dates")),
+    "#posters": followPosters(of("posts"), panel, () => isShown("#posters")),
+    "#calls": followCalls(of("calls", "calls_by_slot"), panel, () => isShown("#calls")),
   };
+  for (const [section, look] of Object.entries(looks)) if (isShown(section)) look();
 }
 
 try {
@@ -170,10 +179,14 @@ try {
   find("#door button").addEventListener("click", () => signIn(config));
   find("#who button").addEventListener("click", () => signOut(config));
   await finishSignIn(config).catch((error) => complain(error.message));
+  prepareDates();
   if (showDoor() && config.InsightsApiUrl) {
-    for (const [section, look] of Object.entries(await prepare())) if (isShown(section)) look();
+    const followed = followContainers(panel, () => isShown("#containers"));
+    if (isShown("#live")) refresh();
+    if (isShown("#containers")) followed();
+    showDeclared();
   }
   document.addEventListener("visibilitychange", () => { if (!document.hidden && isShown("#live")) refresh(); });
 } catch (error) {
-  if (!refused) complain(error.message);
+  complain(error.message);
 }

@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # 
         try:
             _reduce(minute, settings)
         except (ClientError, BotoCoreError) as error:
-            batch.fail(sequence_number, type(error).__name__)
+            batch.fail(sequence_number, f"minute {minute}: {type(error).__name__}")
     return batch.response()
 
 

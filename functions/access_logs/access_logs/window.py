@@ -46,7 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     state = event.get("state") or {}
     window = Window.from_state(state.get("counts"), settings.lateness)
     first = state.get("first") or (batch.records[0].sequence_number if batch.records else "")
-    batch.each(_counter(window, settings))
+    batch.each(_counter(window, settings), catch=PermanentError)
     # A state over 1 MB would end the window early; what comes then is a window of its own.
     if event.get("isFinalInvokeForWindow") or event.get("isWindowTerminatedEarly"):
         _store(window, event, first, settings)

@@ -4,10 +4,8 @@ MalformedError   a record that is no event of CloudTrail's, for good: it goes to
                  dead-letter queue, with the reason
 """
 
-from shared.batches import PermanentError
-
 __all__ = ["MalformedError"]
 
 
-class MalformedError(PermanentError):
+class MalformedError(Exception):
     """The record is no event of CloudTrail's, and never will be; says why without quoting it."""

@@ -21,11 +21,11 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.batch_write import deadline_of
-from shared.batches import BatchResponse, Message, QueueBatch
+from shared.batches import BatchResponse, QueueBatch
 from shared.metrics import count, publishes_metrics
 from shared.signed_http import Answer, SignedHttp, UnreachableError
 
-from .bulk import Entry, Result, create
+from .bulk import Entry, Outcome, Result, create
 from .documents import document, encoded, read
 from .errors import MalformedError
 from .settings import IndexSettings
@@ -47,27 +47,28 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
     settings = IndexSettings.from_env()
     deadline = deadline_of(context, margin=MARGIN_S)
     batch = QueueBatch(event, dead_letter_queue_url=settings.dead_letter_queue_url)
-    messages: list[Message] = []
-    entries: list[Entry] = []
-    malformed = 0
+    entries: dict[str, Entry] = {}
+    outcomes: dict[str, Outcome] = {}
     for message in batch.messages:
-        with batch.attempt(message):
-            try:
-                made = document(read(message.body))
-            except MalformedError:
-                malformed += 1
-                raise
-            entries.append(Entry(made["event_id"], encoded(made)))
-            messages.append(message)
+        try:
+            made = document(read(message.body))
+            entries[message.id] = Entry(made["event_id"], encoded(made))
+        except MalformedError as error:
+            outcomes[message.id] = Outcome(Result.REFUSED, str(error))
+        except Exception as error:  # the boundary of a message: the others go on
+            logger.exception("failed", message_id=message.id, reason=type(error).__name__)
+            outcomes[message.id] = Outcome(Result.DELAYED, type(error).__name__)
     domain = _domain(settings.search_url, settings.aws_region)
-    outcomes = create(domain.bulk, entries, goes_on=lambda: time.monotonic() < deadline)
-    for message, outcome in zip(messages, outcomes, strict=True):
+    created = create(domain.bulk, list(entries.values()), goes_on=lambda: time.monotonic() < deadline)
+    outcomes |= zip(entries, created, strict=True)
+    # At the very end: what is sent to the dead-letter queue before a failure would be sent again after it.
+    for message in batch.messages:
+        outcome = outcomes[message.id]
         if outcome.result is Result.REFUSED:
             batch.quarantine(message, outcome.reason)
         elif outcome.result is Result.DELAYED:
-            logger.warning("delayed", message_id=message.id, reason=outcome.reason)
-            batch.fail(message)
-    results = [*(outcome.result for outcome in outcomes), *[Result.REFUSED] * malformed]
+            batch.fail(message, outcome.reason)
+    results = [outcome.result for outcome in outcomes.values()]
     for result in Result:
         count(f"Documents{result.value.capitalize()}", results.count(result))
     return batch.response()

@@ -247,7 +247,9 @@ class _JpegSegments:
             self.frame, self.progressive = body, marker in (0xC2, 0xCA)
         elif marker == 0xE0 and body.startswith(b"JFIF"):
             self._jfif = True
-        elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
+        elif marker == 0xEE:
+            if not body.startswith(b"Adobe") or len(body) < 12:
+                return  # none of Adobe's to libjpeg, and an error to Pillow
             self._adobe = body[11]
         if not 0xE1 <= marker <= 0xED and marker not in (0xEF, 0xFE):
             self.kept.append(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)

@@ -14,6 +14,7 @@ Recorded event: events/insights/api_live.json
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -23,7 +24,8 @@ from shared.http import Answer, BusyError, Facts, ForbiddenError, NotFoundError,
 from shared.metrics import publishes_metrics
 from shared.operators import is_operator
 
-from . import containers, live, panels, saved_queries
+from . import containers, live, saved_queries
+from .panels import Catalogue
 from .settings import InsightsSettings
 
 __all__ = ["handler"]
@@ -40,7 +42,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: A
 
     def serve(facts: Facts) -> Answer:
         panel = (event.get("pathParameters") or {}).get("panel") or "live"
-        facts["panel"] = panel if re.fullmatch(r"[a-z_]{1,32}", panel) else "-"
+        facts["panel"] = panel if re.fullmatch(r"[a-z0-9_]{1,32}", panel) else "-"
         try:
             return _serve(event, panel)
         except (ClientError, BotoCoreError) as error:
@@ -63,10 +65,17 @@ def _serve(event: dict[str, Any], panel: str) -> Answer:
         return json_answer(200, live.answer(settings.results_table, query))
     if panel == "containers" and settings.clusters:
         return json_answer(200, containers.answer(settings.clusters, query, datetime.now(UTC)))
-    declared = panels.declared(settings.workgroups)
+    declared, complete = _catalogue().panels(settings.workgroups)
     if panel == "panels":
-        return json_answer(200, {"panels": [each.look for each in declared.values()]})
+        return json_answer(200, {"panels": [each.look for each in declared.values()], "complete": complete})
     if panel not in declared:
+        if not complete:
+            raise BusyError("busy", "The panels cannot be listed now; try again in a moment.")
         raise NotFoundError("unknown_panel", "There is no such panel in this deployment.")
     status, body = saved_queries.answer(declared[panel], query)
     return json_answer(status, body, {"Retry-After": "1"} if status == 202 else None)
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return Catalogue()

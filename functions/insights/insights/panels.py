@@ -7,29 +7,44 @@ The leading comment of the query ends with the declaration, a JSON object behind
     --   "bar": ["location", "ct"], "columns": {"location": "Edge location", "ct": "Requests"}}
     SELECT ...
 
-docs/insights.md has the members. The panel's name is the query's.
+docs/insights.md has the members. The panel's name is the query's. A declaration that is wrong is logged, and
+costs no other panel anything; nor does a workgroup that cannot be read.
 """
 
-import json
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
+from botocore.exceptions import BotoCoreError, ClientError
 
+from shared import strict_json
 from shared.clients import client
 
-__all__ = ["CHARTS", "PARAMETERS", "DeclarationError", "Panel", "declared", "panel_of"]
+if TYPE_CHECKING:
+    from mypy_boto3_athena.type_defs import NamedQueryTypeDef
+
+__all__ = ["CHARTS", "PARAMETERS", "RESERVED", "Catalogue", "DeclarationError", "Panel", "panel_of"]
 
 logger = Logger()
 
 PARAMETERS = ("dates", "posts", "calls", "calls_by_slot")
 CHARTS = ("bars", "stacks", "table")
+RESERVED = ("live", "containers", "panels")
+"""What the API answers itself."""
+
+MAX_PANELS = 50
+"""Of a workgroup; more are left out."""
+
 LOOK_AGAIN_S = 60
+TRY_AGAIN_S = 5
+_MAX_TEXT = 100
+_MAX_COLUMNS = 20
 _MAX_BATCH = 50  # https://docs.aws.amazon.com/athena/latest/APIReference/API_BatchGetNamedQuery.html
-_MARK = "Panel:"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_MARK = "-- Panel:"
 
 
 class DeclarationError(ValueError):
@@ -67,77 +82,144 @@ def panel_of(name: str, workgroup: str, database: str, query: str) -> Panel | No
         query: Its text.
 
     Raises:
-        DeclarationError: What stands behind `Panel:` is no declaration.
+        DeclarationError: What stands behind `Panel:` is no declaration, or the name is none of a panel's.
     """
-    comment = []
-    for line in query.splitlines():
-        if not line.startswith("--"):
-            break
-        comment.append(line.removeprefix("--").strip())
-    _, mark, text = " ".join(comment).partition(_MARK)
-    if not mark:
+    text = _declaration(query)
+    if text is None:
         return None
+    if not _NAME.fullmatch(name) or name in RESERVED:
+        raise DeclarationError("the query's name must be a panel's: [a-z][a-z0-9_]{0,31}, and not taken")
     try:
-        look = json.loads(text)
+        look = strict_json.parse(text)
     except ValueError as error:
         raise DeclarationError(f"no JSON behind {_MARK}") from error
     _check(look)
-    return Panel(name, workgroup, database, query, look["parameters"], {"panel": name, **look})
+    return Panel(name, workgroup, database, query, look["parameters"], {**look, "panel": name})
+
+
+def _declaration(query: str) -> str | None:
+    """What stands behind `Panel:` in the leading comment, its lines joined."""
+    found: list[str] | None = None
+    for line in query.splitlines():
+        if not line.startswith("--"):
+            break
+        if line.startswith(_MARK):
+            found = [line.removeprefix(_MARK)]
+        elif found is not None:
+            found.append(line.removeprefix("--"))
+    return None if found is None else " ".join(found)
 
 
 def _check(look: Any) -> None:
-    if not isinstance(look, dict) or not isinstance(look.get("title"), str):
-        raise DeclarationError("title is missing")
-    if look.get("parameters") not in PARAMETERS:
-        raise DeclarationError(f"parameters must be one of {', '.join(PARAMETERS)}")
-    if look.get("chart") not in CHARTS:
-        raise DeclarationError(f"chart must be one of {', '.join(CHARTS)}")
-    if not isinstance(look.get("columns"), dict) or not look["columns"]:
-        raise DeclarationError("columns must be headings by column")
-    bar = look.get("bar")
-    if look["chart"] != "table" and not (isinstance(bar, list) and len(bar) == 2):
-        raise DeclarationError("bar must be a column of names and one of numbers")
-    if look["chart"] == "stacks" and (
-        not isinstance(look.get("time"), str) or look["parameters"] != "calls_by_slot"
-    ):
+    if not isinstance(look, dict) or not strict_json.is_shallow(look):
+        raise DeclarationError("it must be an object")
+    if unknown := look.keys() - _MEMBERS.keys():
+        raise DeclarationError(f"no member {min(unknown)!r} is known")
+    if missing := {"title", "parameters", "chart", "columns"} - look.keys():
+        raise DeclarationError(f"{min(missing)} is missing")
+    for name, value in look.items():
+        is_right, what = _MEMBERS[name]
+        if not is_right(value):
+            raise DeclarationError(f"{name} must be {what}")
+    if look["chart"] != "table" and "bar" not in look:
+        raise DeclarationError("bar is missing")
+    if look["chart"] == "stacks" and ("time" not in look or look["parameters"] != "calls_by_slot"):
         raise DeclarationError("stacks need time, and parameters calls_by_slot")
 
 
-def declared(workgroups: Sequence[str], clock: Callable[[], float] = time.monotonic) -> dict[str, Panel]:
-    """The panels of the workgroups, by name, in the order of the page; as they were up to a minute ago.
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _MAX_TEXT
+
+
+def _are_headings(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and 0 < len(value) <= _MAX_COLUMNS
+        and all(map(_is_text, (*value, *value.values())))
+    )
+
+
+_TEXT = (_is_text, f"a text of at most {_MAX_TEXT} characters")
+_FLAG = (lambda value: isinstance(value, bool), "true or false")
+_MEMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "title": _TEXT,
+    "place": (lambda value: type(value) in (int, float), "a number"),
+    "parameters": (lambda value: value in PARAMETERS, f"one of {', '.join(PARAMETERS)}"),
+    "chart": (lambda value: value in CHARTS, f"one of {', '.join(CHARTS)}"),
+    "bar": (
+        lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_text, value)),
+        "a column of names and one of numbers",
+    ),
+    "sum": _FLAG,
+    "rank": _FLAG,
+    "time": _TEXT,
+    "columns": (_are_headings, f"headings by column, at most {_MAX_COLUMNS}"),
+    "empty": _TEXT,
+}
+
+
+class Catalogue:
+    """The panels of workgroups, each workgroup as it was up to a minute ago.
 
     Args:
-        workgroups: Names of workgroups.
         clock: Seconds that never go back.
     """
-    return _declared(tuple(workgroups), int(clock() / LOOK_AGAIN_S))
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: dict[str, list[Panel]] = {}
+        self._due: dict[str, float] = {}
+
+    def panels(self, workgroups: Sequence[str]) -> tuple[dict[str, Panel], bool]:
+        """The panels by name, in the order of the page, and whether that is all of them.
+
+        Of two panels of one name the one of the first workgroup is shown. A workgroup that cannot be read has
+        the panels that it had before; if none are known, they are not all.
+
+        Args:
+            workgroups: Names of workgroups.
+        """
+        found: dict[str, Panel] = {}
+        for workgroup in workgroups:
+            for panel in self._panels_of(workgroup):
+                if panel.name in found:
+                    logger.warning("no panel", query=panel.name, workgroup=workgroup, reason="name is taken")
+                found.setdefault(panel.name, panel)
+        return found, all(workgroup in self._kept for workgroup in workgroups)
+
+    def _panels_of(self, workgroup: str) -> list[Panel]:
+        now = self._clock()
+        if now >= self._due.get(workgroup, now):
+            try:
+                panels = sorted(_declared(workgroup), key=lambda panel: (_place(panel), panel.name))
+            except (ClientError, BotoCoreError, _UnreadError) as error:
+                logger.warning("saved queries not read", workgroup=workgroup, reason=type(error).__name__)
+                self._due[workgroup] = now + TRY_AGAIN_S
+            else:
+                if len(panels) > MAX_PANELS:
+                    logger.warning("too many panels", workgroup=workgroup, left_out=len(panels) - MAX_PANELS)
+                self._kept[workgroup] = panels[:MAX_PANELS]
+                self._due[workgroup] = now + LOOK_AGAIN_S
+        return self._kept.get(workgroup, [])
 
 
-@lru_cache(maxsize=1)
-def _declared(workgroups: tuple[str, ...], _period: int) -> dict[str, Panel]:
-    found = [panel for workgroup in workgroups for panel in _saved(workgroup)]
-    found.sort(key=lambda panel: (workgroups.index(panel.workgroup), _place(panel), panel.name))
-    return {panel.name: panel for panel in found}
+class _UnreadError(Exception):
+    """Athena left saved queries out, twice."""
 
 
 def _place(panel: Panel) -> float:
-    place = panel.look.get("place")
-    return place if isinstance(place, int | float) else float("inf")
+    return float(panel.look.get("place", "inf"))
 
 
-def _saved(workgroup: str) -> Iterator[Panel]:
-    """The panels of a workgroup; a wrong declaration is logged, and costs no other panel."""
-    athena = client("athena")
-    pages = athena.get_paginator("list_named_queries").paginate(
-        WorkGroup=workgroup, PaginationConfig={"PageSize": _MAX_BATCH}
+def _declared(workgroup: str) -> Iterator[Panel]:
+    """The panels of a workgroup; a wrong declaration is logged."""
+    pages = (
+        client("athena")
+        .get_paginator("list_named_queries")
+        .paginate(WorkGroup=workgroup, PaginationConfig={"PageSize": _MAX_BATCH})
     )
     for page in pages:
-        if not page["NamedQueryIds"]:
-            continue
-        answer = athena.batch_get_named_query(NamedQueryIds=page["NamedQueryIds"])
-        for left in answer["UnprocessedNamedQueryIds"]:
-            logger.warning("query not read", workgroup=workgroup, reason=left.get("ErrorCode"))
-        for saved in answer["NamedQueries"]:
+        for saved in _read(page["NamedQueryIds"]):
             try:
                 panel = panel_of(saved["Name"], workgroup, saved["Database"], saved["QueryString"])
             except DeclarationError as error:
@@ -145,3 +227,21 @@ def _saved(workgroup: str) -> Iterator[Panel]:
                 continue
             if panel is not None:
                 yield panel
+
+
+def _read(queries: Iterable[str]) -> "Iterator[NamedQueryTypeDef]":
+    """Saved queries by their ids, all of them or an error."""
+    left = list(queries)
+    for _ in range(2):
+        if not left:
+            return
+        answer = client("athena").batch_get_named_query(NamedQueryIds=left)
+        yield from answer["NamedQueries"]
+        # What was deleted meanwhile is INVALID_INPUT; what was throttled is worth another call.
+        left = [
+            each["NamedQueryId"]
+            for each in answer["UnprocessedNamedQueryIds"]
+            if each.get("ErrorCode") != "INVALID_INPUT"
+        ]
+    if left:
+        raise _UnreadError

@@ -117,16 +117,25 @@ PARAMETERS: dict[str, Callable[[Mapping[str, str], datetime], list[str]]] = {
 
 
 def _start(panel: Panel, parameters: list[str]) -> str:
-    """Start a panel's query, or find its result of a moment ago; the execution's id."""
-    return client("athena").start_query_execution(
-        QueryString=panel.query,
-        ExecutionParameters=[f"'{parameter}'" for parameter in parameters],
-        QueryExecutionContext={"Database": panel.database},
-        WorkGroup=panel.workgroup,
-        ResultReuseConfiguration={
-            "ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": REUSE_MINUTES}
-        },
-    )["QueryExecutionId"]
+    """Start a panel's query, or find its result of a moment ago; the execution's id.
+
+    Raises:
+        BadGatewayError: Athena takes no such query: its text or its number of parameters is wrong.
+    """
+    athena = client("athena")
+    try:
+        return athena.start_query_execution(
+            QueryString=panel.query,
+            ExecutionParameters=[f"'{parameter}'" for parameter in parameters],
+            QueryExecutionContext={"Database": panel.database},
+            WorkGroup=panel.workgroup,
+            ResultReuseConfiguration={
+                "ResultReuseByAgeConfiguration": {"Enabled": True, "MaxAgeInMinutes": REUSE_MINUTES}
+            },
+        )["QueryExecutionId"]
+    except athena.exceptions.InvalidRequestException as error:
+        logger.warning("query", panel=panel.name, state="REFUSED")
+        raise BadGatewayError("query_failed", "Athena does not take the saved query.") from error
 
 
 def _finish(

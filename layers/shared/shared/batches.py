@@ -25,9 +25,10 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from aws_lambda_powertools.logging import Logger
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .clients import client
-from .events import Event, records_of
+from .events import Event, ForeignEventError, records_of
 from .metrics import count
 
 __all__ = [
@@ -117,21 +118,31 @@ class QueueBatch:
         except PermanentError as error:
             self.quarantine(message, str(error))
         except Exception as error:
-            logger.exception("message failed", message_id=message.id, reason=type(error).__name__)
-            self.fail(message)
+            logger.exception("unexpected failure")
+            self.fail(message, type(error).__name__)
 
-    def fail(self, message: Message) -> None:
-        """Have a message come back."""
+    def fail(self, message: Message, reason: str) -> None:
+        """Have a message come back.
+
+        Args:
+            message: The message.
+            reason: Why, for the log; quotes no data.
+        """
+        logger.warning("message failed", message_id=message.id, reason=reason)
         count("MessagesFailed")
         self._failed[message.id] = None
         if self._retry_seconds is not None:
             _delay(message, self._retry_seconds * 2 ** (message.receive_count - 1))
 
     def quarantine(self, message: Message, reason: str) -> None:
-        """Send a message to the dead-letter queue, with the reason as its attribute `reason`."""
-        logger.warning("message refused", message_id=message.id, reason=reason)
+        """Send a message to the dead-letter queue, with the reason as its attribute `reason`.
+
+        Args:
+            message: The message. Where it cannot be sent, it comes back.
+            reason: Why; quotes no data.
+        """
         if self._dead_letter_queue_url is None:
-            self.fail(message)
+            self.fail(message, reason)
             return
         try:
             client("sqs").send_message(
@@ -139,11 +150,11 @@ class QueueBatch:
                 MessageBody=message.body,
                 MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
             )
-        except Exception as error:  # it comes back, and is refused again
-            logger.exception("dead-letter queue", message_id=message.id, reason=type(error).__name__)
-            self.fail(message)
-        else:
-            count("MessagesQuarantined")
+        except (ClientError, BotoCoreError) as error:  # it comes back, and is refused again
+            self.fail(message, f"{reason}; dead-letter queue: {type(error).__name__}")
+            return
+        logger.warning("message quarantined", message_id=message.id, reason=reason)
+        count("MessagesQuarantined")
 
     def response(self) -> BatchResponse:
         """The answer: the messages that failed."""
@@ -151,20 +162,22 @@ class QueueBatch:
 
 
 def _message(record: dict[str, Any]) -> Message:
-    return Message(
-        record["messageId"],
-        record["body"],
-        record["receiptHandle"],
-        int(record["attributes"]["ApproximateReceiveCount"]),
-        record["eventSourceARN"],
-    )
+    try:
+        return Message(
+            record["messageId"],
+            record["body"],
+            record["receiptHandle"],
+            int(record["attributes"]["ApproximateReceiveCount"]),
+            record["eventSourceARN"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ForeignEventError("expected messages of a queue") from error
 
 
 def _delay(message: Message, seconds: int) -> None:
-    # arn:partition:sqs:region:account:name
-    account, name = message.queue_arn.split(":")[4:6]
     sqs = client("sqs")
     try:
+        account, name = message.queue_arn.split(":")[4:6]  # arn:partition:sqs:region:account:name
         sqs.change_message_visibility(
             QueueUrl=f"{sqs.meta.endpoint_url}/{account}/{name}",
             ReceiptHandle=message.receipt_handle,
@@ -172,6 +185,9 @@ def _delay(message: Message, seconds: int) -> None:
         )
     except Exception:  # it comes back anyway, only later
         logger.exception("visibility time-out not changed", message_id=message.id)
+
+
+_PLACES = {"aws:kinesis": ("kinesis", "sequenceNumber"), "aws:dynamodb": ("dynamodb", "SequenceNumber")}
 
 
 class StreamRecord(NamedTuple):
@@ -198,23 +214,32 @@ class StreamBatch:
     """
 
     def __init__(self, event: Event, source: Literal["aws:kinesis", "aws:dynamodb"]) -> None:
-        part, name = (
-            ("kinesis", "sequenceNumber") if source == "aws:kinesis" else ("dynamodb", "SequenceNumber")
-        )
-        self.records = [StreamRecord(str(record[part][name]), record) for record in records_of(event, source)]
+        part, name = _PLACES[source]
+        try:
+            self.records = [
+                StreamRecord(str(record[part][name]), record) for record in records_of(event, source)
+            ]
+        except (KeyError, TypeError) as error:
+            raise ForeignEventError(f"expected records of {source}") from error
         self._failed: list[str] = []
 
-    def each(self, handle: Callable[[StreamRecord], None]) -> None:
-        """Handle the records in order, up to the first that fails: Lambda repeats all that are behind it."""
+    def each(self, handle: Callable[[StreamRecord], None], *, catch: type[Exception] = Exception) -> None:
+        """Handle the records in order, up to the first that fails: Lambda repeats all that are behind it.
+
+        Args:
+            handle: Takes a record.
+            catch: What fails a record; any other error fails the invocation. A function that carries a state
+                on names `PermanentError`: what an unexpected failure left half done must not become state.
+        """
         for record in self.records:
             try:
                 handle(record)
-            except PermanentError as error:
-                self.fail(record.sequence_number, str(error))
-                return
-            except Exception as error:
-                logger.exception("unexpected failure")
-                self.fail(record.sequence_number, type(error).__name__)
+            except catch as error:
+                if isinstance(error, PermanentError):
+                    self.fail(record.sequence_number, str(error))
+                else:
+                    logger.exception("unexpected failure")
+                    self.fail(record.sequence_number, type(error).__name__)
                 return
 
     def fail(self, sequence_number: str, reason: str) -> None:

@@ -21,7 +21,7 @@ type Source = Literal["aws:sqs", "aws:kinesis", "aws:dynamodb"]
 
 
 class ForeignEventError(Exception):
-    """The event is not one of the function's trigger; says what was expected, and quotes nothing of it."""
+    """The event is not one of the function's trigger; says what was expected."""
 
 
 def records_of(event: Event, source: Source) -> list[dict[str, Any]]:

@@ -271,6 +271,35 @@ def test_the_samples_of_a_jpeg_are_what_libjpeg_takes_them_for(segments: bytes, 
     assert inspect(data).ycbcr == taken_for_ycbcr
 
 
+def test_an_adobe_segment_that_is_too_short_is_left_out() -> None:
+    """To libjpeg it is none ("datalen >= APP14_DATA_LEN", jdmarker.c), to Pillow an error."""
+    header = inspect(with_segment(jpeg(), 0xEE, b"Adobe"))
+    assert header.ycbcr
+    assert Image.open(header.stream).convert("RGB").size == (320, 240)
+
+
+def test_a_second_frame_cannot_replace_the_one_that_was_measured() -> None:
+    data = jpeg()
+    frame = data.index(b"\xff\xc0")
+    (length,) = struct.unpack_from(">H", data, frame + 2)
+    again = bytearray(data[frame : frame + 2 + length])
+    again[5:9] = struct.pack(">HH", 60_000, 60_000)
+    assert code(data[:frame] + bytes(again) + data[frame:]) == "corrupt"
+    assert code(data[: frame + 2 + length] + bytes(again) + data[frame + 2 + length :]) == "corrupt"
+
+
+def test_the_first_exif_counts_and_the_profiles_parts_are_ordered() -> None:
+    twice = with_segment(with_segment(jpeg(), 0xE1, orientation(3)), 0xE1, orientation(6))
+    assert inspect(twice).orientation == 6, "with_segment puts it before the other"
+    parts = [b"ICC_PROFILE\0" + bytes([number, 2]) + body for number, body in ((1, b"one"), (2, b"two"))]
+    for order in (parts, parts[::-1]):
+        data = jpeg()
+        for part in order:
+            data = with_segment(data, 0xE2, part)
+        assert inspect(data).icc == b"onetwo"
+    assert inspect(with_segment(jpeg(), 0xE2, b"ICC_PROFILE\0\1\1")).icc is None
+
+
 def test_a_jpeg_of_12_bits_is_refused() -> None:
     data = bytearray(jpeg())
     data[data.index(b"\xff\xc0") + 4] = 12

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import queries
-from insights import panels, saved_queries
+from insights import api, saved_queries
 from insights.api import handler
 from shared import clients, live_traffic
 from shared.access_log import Event, Window
@@ -78,7 +78,7 @@ def athena(dynamodb: MemoryDynamoDb, monkeypatch: pytest.MonkeyPatch) -> MemoryA
     monkeypatch.setattr(clients, "_client", lambda service, _timeout: services[service])
     monkeypatch.setattr(time, "sleep", lambda _: None)
     monkeypatch.setenv("WORKGROUPS", "suite,social,ec2")
-    panels._declared.cache_clear()
+    api._catalogue.cache_clear()
     return made
 
 
@@ -342,3 +342,48 @@ def test_query_without_a_declaration_is_no_panel(
 ) -> None:
     event = recorded("api_top_viewers") | {"pathParameters": {"panel": "ec2_resource"}}
     assert ask(event, context)[1]["code"] == "unknown_panel"
+
+
+def test_query_that_athena_does_not_take_is_no_busy_service(
+    athena: MemoryAthena,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise InvalidRequestError
+
+    monkeypatch.setattr(athena, "start_query_execution", refuse)
+    status, body = ask(recorded("api_top_viewers"), context)
+    assert (status, body["code"]) == (502, "query_failed")
+
+
+def test_panels_that_cannot_be_listed_are_busy_and_not_unknown(
+    athena: MemoryAthena,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: str) -> None:
+        raise ClientError({"Error": {"Code": "TooManyRequestsException"}}, "ListNamedQueries")
+
+    monkeypatch.setattr(athena, "get_paginator", refuse)
+    assert ask(recorded("api_top_viewers"), context)[1]["code"] == "busy"
+    event = recorded("api_top_viewers") | {"pathParameters": {"panel": "panels"}}
+    assert ask(event, context) == (200, {"panels": [], "complete": False})
+
+
+def test_log_names_the_panel_and_the_refusal(
+    athena: MemoryAthena,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    athena.workgroup = "ec2"
+    ask(recorded("api_ec2_calls"), context)
+    ask(recorded("api_top_viewers") | {"pathParameters": {"panel": "alice@example.org"}}, context)
+    lines = [vars(record) for record in caplog.records if record.msg == "request"]
+    assert [(line["panel"], line["outcome"]) for line in lines] == [
+        ("ec2_calls", "ok"),
+        ("-", "unknown_panel"),
+    ]

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 import queries
 from insights import panels
-from insights.panels import DeclarationError, Panel, panel_of
+from insights.panels import Catalogue, DeclarationError, Panel, panel_of
 from insights.saved_queries import PARAMETERS
 from shared import clients
 
@@ -44,14 +45,26 @@ def test_query_without_declaration_is_no_panel(text: str) -> None:
     [
         ({"title": None}, "title"),
         ({"title": 1}, "title"),
+        ({"title": "x" * 101}, "title"),
+        ({"place": "1"}, "place"),
+        ({"place": True}, "place"),
         ({"parameters": "nothing"}, "dates, posts"),
+        ({"parameters": ["dates"]}, "dates, posts"),
         ({"chart": "pie"}, "bars, stacks"),
         ({"columns": {}}, "columns"),
         ({"columns": ["name"]}, "columns"),
+        ({"columns": {"name": 1}}, "columns"),
+        ({"columns": {str(number): "x" for number in range(21)}}, "columns"),
         ({"bar": None}, "bar"),
         ({"bar": ["name"]}, "bar"),
+        ({"bar": ["name", 1]}, "bar"),
+        ({"sum": 1}, "sum"),
+        ({"rank": "yes"}, "rank"),
+        ({"empty": 1}, "empty"),
         ({"time": None}, "time"),
         ({"parameters": "calls"}, "calls_by_slot"),
+        ({"panel": "another"}, "'panel' is known"),
+        ({"script": "x"}, "'script' is known"),
     ],
 )
 def test_wrong_declaration_says_why(change: dict[str, Any], why: str) -> None:
@@ -59,10 +72,38 @@ def test_wrong_declaration_says_why(change: dict[str, Any], why: str) -> None:
         declaration(query(LOOK | change))
 
 
-@pytest.mark.parametrize("text", ["-- Panel: {", "-- Panel:", "-- Panel: []", "-- Panel: 1"])
-def test_what_is_no_object_is_refused(text: str) -> None:
+@pytest.mark.parametrize("name", ["title", "parameters", "chart", "columns", "bar", "time"])
+def test_missing_member_is_named(name: str) -> None:
+    with pytest.raises(DeclarationError, match=name):
+        declaration(query({each: LOOK[each] for each in LOOK if each != name}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- Panel: {", "-- Panel:", "-- Panel: []", "-- Panel: 1",
+        query(LOOK).replace('"time"', '"title": "again", "time"'),
+        query(LOOK | {"place": float("nan")}),
+        query(LOOK | {"place": float("inf")}),
+        query(LOOK | {"title": "\ud800"}),
+        "-- Panel: " + "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_is_no_object_of_strict_json_is_refused(text: str) -> None:
     with pytest.raises(DeclarationError):
         declaration(text)
+
+
+@pytest.mark.parametrize(
+    "name", ["live", "containers", "panels", "", "Calls", "1st", "a b", "../secret", 'a"b', "x" * 33]
+)
+def test_name_of_a_panel_is_a_word_that_is_not_taken(name: str) -> None:
+    with pytest.raises(DeclarationError, match="name"):
+        panel_of(name, "group", "base", query(LOOK))
+
+
+def test_comment_that_speaks_of_a_control_panel_is_no_declaration() -> None:
+    assert declaration("-- Control Panel: see the docs\nSELECT 1") is None
 
 
 def test_each_kind_of_parameters_can_be_made() -> None:
@@ -83,38 +124,118 @@ def test_columns_of_a_declaration_are_columns_of_its_query(name: str) -> None:
 
 
 class Athena:
-    """Three saved queries, the middle one's declaration broken."""
+    """Saved queries by workgroup; ids are (workgroup, name)."""
 
-    texts = {"a": query(LOOK | {"place": 2}), "b": "-- Panel: {", "c": query(LOOK | {"place": 1})}  # noqa: RUF012
-
-    def __init__(self) -> None:
+    def __init__(self, **saved: dict[str, str]) -> None:
+        self.saved = saved
         self.listed = 0
+        self.refuses: set[str] = set()
+        self.throttled: list[str] = []
+        self.gone: list[str] = []
 
     def get_paginator(self, _: str) -> Athena:
         return self
 
-    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+    def paginate(self, *, WorkGroup: str, PaginationConfig: dict[str, int]) -> list[dict[str, Any]]:  # noqa: N803
         self.listed += 1
-        return [{"NamedQueryIds": ["a", "b"]}, {"NamedQueryIds": ["c"]}, {"NamedQueryIds": []}]
+        if WorkGroup in self.refuses:
+            raise ClientError({"Error": {"Code": "TooManyRequestsException"}}, "ListNamedQueries")
+        size = PaginationConfig["PageSize"]
+        assert size <= 50, "BatchGetNamedQuery takes 50"
+        ids = [f"{WorkGroup}/{name}" for name in self.saved[WorkGroup]]
+        return [{"NamedQueryIds": ids[start : start + size]} for start in range(0, len(ids) + 1, size)]
 
     def batch_get_named_query(self, *, NamedQueryIds: list[str]) -> dict[str, Any]:  # noqa: N803
         assert 0 < len(NamedQueryIds) <= 50
+        throttled, self.throttled = self.throttled, []
+        left = [
+            {"NamedQueryId": each, "ErrorCode": "INVALID_INPUT" if each in self.gone else "THROTTLED"}
+            for each in NamedQueryIds
+            if each in throttled + self.gone
+        ]
         return {
             "NamedQueries": [
-                {"Name": each, "Database": "base", "QueryString": self.texts[each]} for each in NamedQueryIds
+                {
+                    "Name": each.partition("/")[2],
+                    "Database": "base",
+                    "QueryString": self.saved[each.partition("/")[0]][each.partition("/")[2]],
+                }
+                for each in NamedQueryIds
+                if each not in throttled + self.gone
             ],
-            "UnprocessedNamedQueryIds": [],
+            "UnprocessedNamedQueryIds": left,
         }
 
 
-def test_broken_declaration_costs_no_other_panel_and_the_list_is_kept_for_a_minute(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def athena(monkeypatch: pytest.MonkeyPatch) -> Athena:
+    fake = Athena(
+        one={"a": query(LOOK | {"place": 2}), "b": "-- Panel: {", "c": query(LOOK | {"place": 1})},
+        two={"z": query(LOOK), "y": query(LOOK), "c": query(LOOK | {"title": "Another"})},
+    )
+    monkeypatch.setattr(clients, "_client", lambda *_: fake)
+    return fake
+
+
+def reasons(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(vars(record)["query"], vars(record)["workgroup"]) for record in caplog.records]
+
+
+def test_panels_are_in_the_order_of_workgroups_places_and_names(
+    athena: Athena, caplog: pytest.LogCaptureFixture
 ) -> None:
-    athena = Athena()
-    monkeypatch.setattr(clients, "_client", lambda *_: athena)
-    panels._declared.cache_clear()
-    times = iter([0.0, 59.0, 61.0])
-    for _ in range(3):
-        assert list(panels.declared(["group"], lambda: next(times))) == ["c", "a"]
-    assert athena.listed == 2
-    assert [vars(record)["query"] for record in caplog.records] == ["b", "b"]
+    found, complete = Catalogue().panels(["one", "two"])
+    assert (list(found), complete) == (["c", "a", "y", "z"], True)
+    assert found["c"].look["title"] == "Calls", "the first workgroup's"
+    assert reasons(caplog) == [("b", "one"), ("c", "two")]
+
+
+def test_list_is_kept_for_a_minute(athena: Athena) -> None:
+    times = iter([0.0, 59.9, 60.0])
+    catalogue = Catalogue(lambda: next(times))
+    for listed in (1, 1, 2):
+        assert list(catalogue.panels(["one"])[0]) == ["c", "a"]
+        assert athena.listed == listed
+
+
+def test_workgroup_that_cannot_be_read_costs_the_others_nothing(athena: Athena) -> None:
+    athena.refuses = {"one"}
+    times = [0.0]
+    catalogue = Catalogue(lambda: times[0])
+    found, complete = catalogue.panels(["one", "two"])
+    assert (list(found), complete) == (["c", "y", "z"], False)
+    athena.refuses = set()
+    times[0] = 4.9
+    assert catalogue.panels(["one", "two"])[1] is False
+    times[0] = 5.0
+    found, complete = catalogue.panels(["one", "two"])
+    assert (list(found), complete) == (["c", "a", "y", "z"], True)
+
+
+def test_list_that_is_known_survives_an_outage(athena: Athena) -> None:
+    times = [0.0]
+    catalogue = Catalogue(lambda: times[0])
+    catalogue.panels(["one"])
+    athena.refuses = {"one"}
+    times[0] = 61.0
+    assert [*catalogue.panels(["one"])[0]] == ["c", "a"]
+    assert catalogue.panels(["one"])[1] is True
+
+
+def test_throttled_query_is_read_again_and_a_deleted_one_left_out(athena: Athena) -> None:
+    athena.throttled, athena.gone = ["one/a"], ["one/c"]
+    assert [*Catalogue().panels(["one"])[0]] == ["a"]
+
+
+def test_query_that_stays_throttled_makes_the_list_incomplete(
+    athena: Athena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"NamedQueries": [], "UnprocessedNamedQueryIds": [{"NamedQueryId": "one/a"}]}
+    monkeypatch.setattr(athena, "batch_get_named_query", lambda **_: answer)
+    assert Catalogue().panels(["one"]) == ({}, False)
+
+
+def test_hundreds_of_saved_queries_are_read_in_pages_and_bounded(athena: Athena) -> None:
+    athena.saved["many"] = {f"q{number:03}": query(LOOK) for number in range(300)}
+    found, complete = Catalogue().panels(["many"])
+    assert (list(found), complete) == ([f"q{number:03}" for number in range(panels.MAX_PANELS)], True)

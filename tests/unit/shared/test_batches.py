@@ -124,16 +124,39 @@ def test_nothing_is_lost_when_sqs_refuses(queue: Queue) -> None:
 
 def test_message_that_fails_twice_is_named_once(queue: Queue) -> None:
     batch = QueueBatch(messages("a"))
-    batch.fail(batch.messages[0])
-    batch.fail(batch.messages[0])
+    batch.fail(batch.messages[0], "no")
+    batch.fail(batch.messages[0], "no")
     assert batch.response() == {"batchItemFailures": [{"itemIdentifier": "id-a"}]}
 
 
-def test_log_quotes_no_message(queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
-    QueueBatch(messages("bad alice", "never alice"), dead_letter_queue_url=DEAD_LETTERS).each(take)
-    for line in caplog.records:
-        said = {**vars(line), "message_id": ""}
-        assert "alice" not in str({name: said[name] for name in said if name not in ("exc_info", "args")})
+def test_what_failed_and_what_was_quarantined_is_counted_and_logged(
+    queue: Queue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    monkeypatch.setattr(batches, "count", counted.append)
+    QueueBatch(messages("a", "bad", "never"), dead_letter_queue_url=DEAD_LETTERS).each(take)
+    assert counted == ["MessagesFailed", "MessagesQuarantined"]
+    said = [vars(record) for record in caplog.records if "message_id" in vars(record)]
+    assert [(line["message_id"], line["reason"]) for line in said] == [
+        ("id-bad", "RuntimeError"),
+        ("id-never", "no JSON"),
+    ]
+    assert "bad" not in {line["message"] for line in said}
+
+
+@pytest.mark.parametrize("member", ["messageId", "body", "receiptHandle", "attributes", "eventSourceARN"])
+def test_record_that_is_no_message_of_a_queue_is_refused(member: str) -> None:
+    event = messages("a", "b")
+    del event["Records"][1][member]
+    with pytest.raises(ForeignEventError):
+        QueueBatch(event)
+
+
+def test_odd_arn_costs_the_batch_nothing(queue: Queue) -> None:
+    event = messages("bad", "c")
+    event["Records"][0]["eventSourceARN"] = "queue"
+    answer = QueueBatch(event, retry_seconds=1).each(take)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "id-bad"}]}
 
 
 def test_batches_of_other_triggers_are_refused() -> None:
@@ -163,6 +186,29 @@ def test_shard_is_handled_up_to_the_first_failure() -> None:
     batch.each(handle)
     assert seen == ["1", "2"]
     assert batch.response() == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+
+
+def test_error_that_is_not_caught_fails_the_invocation() -> None:
+    def handle(_: StreamRecord) -> None:
+        raise KeyError
+
+    batch = StreamBatch(records(1), "aws:kinesis")
+    with pytest.raises(KeyError):
+        batch.each(handle, catch=PermanentError)
+    assert batch.response() == {"batchItemFailures": []}
+
+
+def test_reason_of_a_record_that_failed_is_its_type_unless_it_is_permanent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for error in (ValueError("alice@example.org"), PermanentError("no JSON")):
+
+        def handle(_: StreamRecord, error: Exception = error) -> None:
+            raise error
+
+        StreamBatch(records(1), "aws:kinesis").each(handle)
+    said = [vars(record)["reason"] for record in caplog.records if "reason" in vars(record)]
+    assert said == ["ValueError", "no JSON"]
 
 
 @given(st.sets(st.integers(0, 10**56), min_size=1, max_size=20), st.integers())

@@ -36,6 +36,26 @@ def test_reader_takes_the_events_of_its_own_trigger_alone(name: str) -> None:
             READERS[name](other)
 
 
+@pytest.mark.parametrize(
+    ("read", "event"),
+    [
+        (firehose_records, {"records": []}),
+        (firehose_records, {"records": {}, "deliveryStreamArn": "arn"}),
+        (lambda event: eventbridge_detail(event, "aws.s3"), {"source": "aws.s3", "detail": "text"}),
+        (lambda event: eventbridge_detail(event, "aws.s3"), {"source": "aws.s3"}),
+        (api_request, {"httpMethod": 1}),
+    ],
+)
+def test_half_an_event_is_refused(read: Any, event: dict[str, Any]) -> None:
+    with pytest.raises(ForeignEventError):
+        read(event)
+
+
+def test_request_without_context_has_an_empty_one() -> None:
+    assert api_request({"httpMethod": "GET"}) == {}
+    assert api_request({"httpMethod": "GET", "requestContext": None}) == {}
+
+
 def test_one_foreign_record_among_others_refuses_the_batch() -> None:
     records = recorded("social_stream/ingest_posts")["Records"]
     with pytest.raises(ForeignEventError, match="aws:kinesis"):

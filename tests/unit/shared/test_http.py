@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from shared.http import (
     InternalError,
     MethodNotAllowedError,
     NotFoundError,
+    ReasonError,
     json_answer,
     respond,
 )
@@ -115,6 +117,37 @@ def test_whatever_is_raised_is_told_counted_and_logged_in_one_line(
     traced = [record for record in caplog.records if record.exc_info]
     assert bool(traced) == (status == 500)
     assert all(vars(record)["request_id"] == REQUEST_ID for record in traced)
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (None, ""),
+        (ReasonError("the signature does not hold"), "the signature does not hold"),
+        (EndpointConnectionError(endpoint_url="https://bucket/alice.jpg"), "EndpointConnectionError"),
+        (
+            ClientError({"Error": {"Code": "SlowDown", "Message": "alice"}}, "GetObject"),
+            "ClientError SlowDown",
+        ),
+    ],
+)
+def test_cause_of_a_refusal_is_logged_without_quoting_the_request(
+    cause: Exception | None, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusal = BusyError("busy", "Not now.")
+    refusal.__cause__ = cause
+    answered(refusal)
+    assert lines(caplog)[0]["reason"] == reason
+    noted = BusyError("busy", "Not now.")
+    noted.add_note("of two keys")
+    answered(noted)
+    assert lines(caplog)[1]["reason"] == ["of two keys"]
+
+
+def test_request_without_id_or_resource_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+    answer = respond("tests", {"httpMethod": "GET"}, lambda _: json_answer(200))
+    assert answer["headers"]["X-Request-Id"] == "-"
+    assert lines(caplog)[0]["resource"] is None
 
 
 def test_success_is_one_line_and_counts_no_error(caplog: pytest.LogCaptureFixture) -> None:

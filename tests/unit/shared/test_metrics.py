@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+from aws_lambda_powertools.metrics import MetricUnit
 
 from shared.metrics import count, publishes_metrics
 
@@ -43,3 +45,10 @@ def test_counts_are_published_when_the_handler_raises(capsys: pytest.CaptureFixt
 def test_nothing_counted_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     publishes_metrics(lambda: None)()
     assert published(capsys) == []
+
+
+def test_unit_is_published(capsys: pytest.CaptureFixture[str]) -> None:
+    publishes_metrics(lambda: count("Sent", 5, unit=MetricUnit.Bytes))()
+    [line] = published(capsys)
+    aws: Any = line["_aws"]
+    assert aws["CloudWatchMetrics"][0]["Metrics"] == [{"Name": "Sent", "Unit": "Bytes"}]

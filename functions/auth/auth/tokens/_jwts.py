@@ -15,6 +15,7 @@ from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
 from shared import strict_json
+from shared.http import ReasonError
 
 __all__ = ["ALGORITHMS", "InvalidTokenError", "Key", "check_times", "read_jwt"]
 
@@ -26,7 +27,7 @@ ALGORITHMS = ["ES256", "ES384", "RS256", "PS256", "EdDSA"]
 _JWS = PyJWS(algorithms=ALGORITHMS)
 
 
-class InvalidTokenError(Exception):
+class InvalidTokenError(ReasonError):
     """A token is refused; the text says why, for the log and never for the caller."""
 
 

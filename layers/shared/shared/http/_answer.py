@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
+from botocore.exceptions import ClientError
 
 from ..events import Event, api_request
 from ..metrics import count
 from ..settings import SettingsError
-from ._errors import HttpError, InternalError
+from ._errors import HttpError, InternalError, ReasonError
 
 __all__ = ["Answer", "Facts", "error_answer", "json_answer", "respond"]
 
@@ -86,7 +87,7 @@ def respond(
     ) as raised:  # the last boundary: without it API Gateway would answer 502, in its own words
         error = _told(raised)
         answer, outcome = on_error(error), error.code
-        facts["reason"] = getattr(error, "__notes__", None) or str(error.__cause__ or "")
+        facts["reason"] = getattr(error, "__notes__", None) or _reason(error.__cause__)
         if isinstance(error, InternalError):
             logger.exception("the deployment is at fault", request_id=request_id)
         count(f"Error_{outcome}")
@@ -112,3 +113,11 @@ def _told(raised: Exception) -> HttpError:
     if isinstance(raised, SettingsError):
         return InternalError("misconfigured", "The function's settings are wrong.")
     return InternalError("internal", "The request could not be served.")
+
+
+def _reason(cause: BaseException | None) -> str:
+    """A cause for the log. Its text may quote a request, such as an address with a person's file in it."""
+    if cause is None or isinstance(cause, ReasonError):
+        return str(cause or "")
+    name = type(cause).__name__
+    return f"{name} {cause.response['Error'].get('Code')}" if isinstance(cause, ClientError) else name

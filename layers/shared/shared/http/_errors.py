@@ -15,6 +15,7 @@ __all__ = [
     "NotFoundError",
     "OutOfTimeError",
     "PermanentHttpError",
+    "ReasonError",
     "RetryableHttpError",
     "TooLargeError",
     "TooManyRequestsError",
@@ -22,6 +23,10 @@ __all__ = [
     "UnprocessableError",
     "UnsupportedTypeError",
 ]
+
+
+class ReasonError(Exception):
+    """Base of causes whose text goes into the log as it is: it quotes nothing of a request."""
 
 
 class HttpError(Exception):
