@@ -33,8 +33,18 @@ class Application:
 
     @property
     def folder(self) -> str:
-        """The name that its folder in functions/ would have."""
+        """Its name in paths: of its code, if it has code of its own, and of its drive, tests and page."""
         return self.title.lower().replace(" ", "_")
+
+    @property
+    def name(self) -> str:
+        """Its name in the template: of the condition on its resources."""
+        return "".join(word.capitalize() for word in self.title.split())
+
+    @property
+    def switch(self) -> str:
+        """The parameter that deploys it."""
+        return f"Enable{self.name}"
 
 
 @cache
