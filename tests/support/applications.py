@@ -10,6 +10,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def missing(root: Path = ROOT) -> Iterator[str]:
         root: Of the repository.
     """
     text = (root / "template.yaml").read_text()
-    template = yaml_parse(text)
+    template = _parsed(text)
     applications = contents(text)[1:]  # Shared comes first
     folders = _folders(root / "functions")
     banners = {application.folder for application in applications}
@@ -54,6 +55,12 @@ def missing(root: Path = ROOT) -> Iterator[str]:
             found += [*_of_samconfig(root, application), *_of_flow(root, application)]
         yield from (f"{application.folder}: {problem}" for problem in found)
     yield from _of_nobody(root, folders, banners)
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml_parse(text)
+    return parsed
 
 
 def _code(function: Mapping[str, Any]) -> tuple[str, str]:
