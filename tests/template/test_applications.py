@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ops.applications import contents
+from ops.paths import ROOT
+from queries import PREFIXES, QUERIES
 from tests.support.applications import missing
 from tests.support.example import copy_with_example
 
@@ -24,6 +27,14 @@ RENAMED_LATER = {
 def test_applications_have_all_that_belongs_to_one() -> None:
     found = [sentence for sentence in missing() if sentence not in RENAMED_LATER]
     assert not found, "\n".join(found)
+
+
+def test_saved_queries_are_an_applications_and_named_but_once() -> None:
+    prefixes = {application.folder: application.prefixes for application in contents()}
+    for folder, prefix in PREFIXES.items():
+        assert prefix in prefixes.get(folder, ()), f"queries/{folder}: no logical id begins with {prefix}"
+    paths = [path for path in (ROOT / "queries").glob("*/*.sql") if path.parent.name != "streaming"]
+    assert len(QUERIES) == len(paths), "two applications have a saved query of the same name"
 
 
 @pytest.fixture(scope="module")
