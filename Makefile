@@ -18,6 +18,9 @@ export SAM_CLI_TELEMETRY := 0
 # Environments are compiled when they are made. Beside our own sources bytecode would change what `sam build` hashes.
 export PYTHONDONTWRITEBYTECODE := 1
 
+# Where Python finds our packages, as Lambda does: shared in layers/shared, <app> in functions/<app>.
+SOURCES := $(subst $() ,:,layers/shared $(wildcard functions/*))
+
 # What people give, as one word of the shell: $(call quoted,STACK). Neither make nor the shell expands it.
 quoted = '$(subst ','\'',$(value $(1)))'
 unexport STACK EMAIL FILE ENV
@@ -51,7 +54,7 @@ setup: $(TOOLS) $(ENGINE) $(FUNCTIONS) ## Create the virtual environments (the o
 LOCKED := uv tools engine functions bench mpl
 .PHONY: lock
 lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
-	@for list in $(LOCKED:%=requirements/%) layers/shared/requirements layers/dependencies/imaging layers/dependencies/logs layers/dependencies/crypto layers/dependencies/json; do \
+	@for list in $(LOCKED:%=requirements/%) $(basename $(wildcard layers/*/*.in)); do \
 	  $(UV) pip compile --quiet --system-certs --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 	@$(UV) pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
@@ -62,7 +65,7 @@ lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upg
 # ---- run
 .PHONY: demo
 demo: setup ## Deploy the suite to the local engine and drive every application (PORT=4566, SCALE=full)
-	@$(PY) -m local.demo $(call given,PORT,--port) $(if $(filter full,$(SCALE)),--full)
+	@PYTHONPATH=$(SOURCES) $(PY) -m local.demo $(call given,PORT,--port) $(if $(filter full,$(SCALE)),--full)
 
 .PHONY: up down status logs
 up: setup ## Start the local engine with the suite on it (PORT=4566)
@@ -81,7 +84,7 @@ feed: setup ## Put traffic on the log stream of the suite that is up (RATE=100 S
 # ---- social stream
 .PHONY: feed-posts redrive
 feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1, ENCRYPT=1)
-	@PYTHONPATH=layers/shared $(PY) -m local.feeders.posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(call given,FILE,--file) $(call option,LIVE,--live) $(call option,ENCRYPT,--encrypt)
+	@PYTHONPATH=$(SOURCES) $(PY) -m local.feeders.posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(call given,FILE,--file) $(call option,LIVE,--live) $(call option,ENCRYPT,--encrypt)
 redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
 	@$(call on_stack,ops.redrive)
 
@@ -98,7 +101,7 @@ operator: setup ## Let somebody read the operators' pages of a stack on AWS (EMA
 .PHONY: dashboards
 dashboards: setup ## Put index template and dashboards on the OpenSearch domain of a stack on AWS (STACK=suite-prod)
 	@$(if $(value STACK),,$(error say which: make dashboards STACK=suite-prod))
-	@PYTHONPATH=layers/shared $(PY) -m ops.dashboards $(call given,STACK,--stack)
+	@PYTHONPATH=$(SOURCES) $(PY) -m ops.dashboards $(call given,STACK,--stack)
 
 # ---- prove
 TESTS ?=
@@ -106,7 +109,6 @@ TESTS ?=
 APART := tests/integration/engine tests/integration/auth
 ON_THE_SUITE := tests/integration $(APART:%=--ignore=%)
 BESIDE := tests/unit tests/template $(APART) tests/browser tests/flink
-PYTHON_CODE := layers functions ops datagen local queries tests bench
 
 .PHONY: test
 test: setup ## Unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
@@ -120,7 +122,7 @@ test: setup ## Unit, template, integration and browser tests (TESTS=tests/integr
 check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
 	@$(VENV)/tools/bin/ruff check .
 	@$(VENV)/tools/bin/ruff format --check .
-	@$(VENV)/tools/bin/mypy $(PYTHON_CODE)
+	@$(VENV)/tools/bin/mypy
 	@$(VENV)/tools/bin/cfn-lint template.yaml
 	@AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
 
@@ -128,7 +130,7 @@ check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
 docs: setup ## Renew what is generated: the tables of docs/engine.md and docs/template_budget.md, queries/generated
 	@$(PY) -m local.docs
 	@$(PY) -m ops.budget
-	@PYTHONPATH=layers/shared:functions/ec2_monitor $(PY) -m queries
+	@PYTHONPATH=$(SOURCES) $(PY) -m queries
 
 $(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed
 	@# pyenv would look at .python-version here, and find no 3.11
@@ -159,7 +161,8 @@ mutate-template: setup ## Spoil the template in a hundred ways and see a rule ca
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@$(PY) -m pytest -rs tests/sam_local
 
-BENCHMARKS := image_resizer access_logs social_stream container_metrics ec2_monitor ec2_search local_engine auth envelope
+# A benchmark is a module that begins a suite of results under a name of its own.
+BENCHMARKS := $(patsubst bench/%.py,%,$(sort $(shell grep -l '= Suite.".*steps=' bench/*.py)))
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import yaml
 
@@ -33,8 +33,18 @@ class Application:
 
     @property
     def folder(self) -> str:
-        """The name that its folder in functions/ would have."""
+        """Its name in paths: of its code, if it has code of its own, and of its drive, tests and page."""
         return self.title.lower().replace(" ", "_")
+
+    @property
+    def name(self) -> str:
+        """Its name in the template: of the condition on its resources."""
+        return "".join(word.capitalize() for word in self.title.split())
+
+    @property
+    def switch(self) -> str:
+        """The parameter that deploys it."""
+        return f"Enable{self.name}"
 
 
 @cache
@@ -82,10 +92,7 @@ def sections(section: str, text: str | None = None) -> dict[str, list[str]]:
         text: Another template than template.yaml.
     """
     text = text or PATH.read_text()
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    pairs = root.value if root else []
-    [(at, body)] = [(key.start_mark.line, value) for key, value in pairs if key.value == section]
-    entries = {key.start_mark.line: key.value for key, _ in body.value}
+    at, entries = _entries(text)[section]
     titles = {f"  # {application.title}": application.title for application in contents(text)}
     lines = text.splitlines()
     found: dict[str, list[str]] = {}
@@ -99,3 +106,14 @@ def sections(section: str, text: str | None = None) -> dict[str, list[str]]:
         if number in entries:
             found.setdefault(title, []).append(entries[number])
     return found
+
+
+@lru_cache(maxsize=4)
+def _entries(text: str) -> dict[str, tuple[int, dict[int, str]]]:
+    """The line of each section of a template, and its entries by theirs."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    return {
+        key.value: (key.start_mark.line, {name.start_mark.line: name.value for name, _ in body.value})
+        for key, body in (root.value if root else [])
+        if isinstance(body, yaml.MappingNode)
+    }

@@ -71,7 +71,7 @@ def _taken(counts: Mapping[str, int]) -> tuple[dict[Plan, int], dict[str, int]]:
     An application without a budget has what nobody planned.
     """
     unplanned = Plan("", TOTAL - sum(BUDGETS.values()) - sum(plan.resources for plan in PLANS))
-    left = {plan: plan.resources for plan in (*PLANS, unplanned)}
+    left = {plan: plan.resources for plan in (unplanned, *PLANS)}
     beyond = {}
     for title, resources in counts.items():
         missing = max(0, resources - BUDGETS.get(title, 0))

@@ -1,7 +1,7 @@
 """The SQL of Athena, and what the template takes of it (``python -m queries`` writes ``generated/``).
 
-``*.sql`` are the saved queries of the access logs, ``views/*.sql`` their views; ``social_stream/`` and
-``ec2_monitor/`` are other applications', ``streaming/`` is Flink's. CloudFormation cannot read SQL: for each
+``<app>/*.sql`` are an application's saved queries, found by its name, ``<app>/views/*.sql`` its views;
+``streaming/`` is Flink's. CloudFormation cannot read SQL: for each
 query, view and most tables there is a fragment with the resource's properties, which the template includes by
 ``AWS::Include`` (it knows no short forms such as ``!Ref``). A test holds them equal.
 """
@@ -17,15 +17,40 @@ import yaml
 from ec2_monitor.documents import COLUMNS as EC2_COLUMNS
 from shared.access_log import COLUMNS
 
-__all__ = ["EC2", "EC2_VIEWS", "GENERATED", "PARTITION_KEYS", "SAVED", "SOCIAL", "VIEWS", "fragments", "sql"]
+__all__ = [
+    "EC2",
+    "EC2_VIEWS",
+    "GENERATED",
+    "PARTITION_KEYS",
+    "PREFIXES",
+    "QUERIES",
+    "SAVED",
+    "SOCIAL",
+    "VIEWS",
+    "fragments",
+    "sql",
+]
 
 _HERE = Path(__file__).parent
 GENERATED = _HERE / "generated"
-SAVED = sorted(path.stem for path in _HERE.glob("*.sql"))
-VIEWS = sorted(path.stem for path in (_HERE / "views").glob("*.sql"))
-SOCIAL = sorted(path.stem for path in (_HERE / "social_stream").glob("*.sql"))
-EC2 = sorted(path.stem for path in (_HERE / "ec2_monitor").glob("*.sql"))
-EC2_VIEWS = sorted(path.stem for path in (_HERE / "ec2_monitor" / "views").glob("*.sql"))
+# What the logical ids of an application's database and workgroup begin with, if that is not its name.
+_SHORT = {"social_stream": "Social", "ec2_monitor": "Ec2"}
+QUERIES = {
+    path.stem: path.parent.name
+    for path in sorted(_HERE.glob("*/*.sql"))
+    if path.parent.name != "streaming"  # Flink's
+}
+"""Every saved query, and whose it is. A name is that of a panel too, so no two applications have the same."""
+PREFIXES = {
+    application: _SHORT.get(application, "".join(word.capitalize() for word in application.split("_")))
+    for application in QUERIES.values()
+}
+SAVED, SOCIAL, EC2 = (
+    [name for name, application in QUERIES.items() if application == asked]
+    for asked in ("access_logs", "social_stream", "ec2_monitor")
+)
+VIEWS = sorted(path.stem for path in (_HERE / "access_logs/views").glob("*.sql"))
+EC2_VIEWS = sorted(path.stem for path in (_HERE / "ec2_monitor/views").glob("*.sql"))
 PARTITION_KEYS = ("year", "month", "day", "hour")
 _DATABASE = {"Ref": "AccessLogsDatabase"}
 _PRESTO = {"string": "varchar", "array<string>": "array(varchar)"}
@@ -34,26 +59,21 @@ _HEADER = "# Written by `python -m queries` from queries/; do not edit.\n"
 
 def sql(name: str) -> str:
     """Return the text of a saved query, its leading comment included."""
-    for folder, names in (("social_stream", SOCIAL), ("ec2_monitor", EC2)):
-        if name in names:
-            return (_HERE / folder / f"{name}.sql").read_text()
-    return (_HERE / f"{name}.sql").read_text()
+    return (_HERE / QUERIES[name] / f"{name}.sql").read_text()
 
 
 def fragments() -> dict[str, str]:
     """Return the fragments: file name to content."""
     made = {"cf_logs": _table()}
     columns = {**COLUMNS, "requesthour": "string", **dict.fromkeys(PARTITION_KEYS, "string")}
-    made |= {name: _view(_HERE / f"views/{name}.sql", "AccessLogs", columns) for name in VIEWS}
+    made |= {name: _view(_HERE / f"access_logs/views/{name}.sql", "AccessLogs", columns) for name in VIEWS}
     made["ec2_calls_delivered"] = _ec2_table()
     columns = {**EC2_COLUMNS, "hour": "string"}
     made |= {
         f"ec2_view_{name}": _view(_HERE / f"ec2_monitor/views/{name}.sql", "Ec2", columns)
         for name in EC2_VIEWS
     }
-    made |= {name: _saved(name, "Ec2") for name in EC2}
-    made |= {name: _saved(name, "AccessLogs") for name in SAVED}
-    made |= {name: _saved(name, "Social") for name in SOCIAL}
+    made |= {name: _saved(name, PREFIXES[application]) for name, application in QUERIES.items()}
     return {f"{name}.yaml": _HEADER + _yaml(properties) for name, properties in made.items()}
 
 

@@ -8,7 +8,10 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -22,35 +25,44 @@ from rich.progress import (
 from rich.table import Table
 
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
-from local.demo import (
-    access_logs,
-    auth,
-    container_metrics,
-    ec2_monitor,
-    image_resizer,
-    log_streaming,
-    social_stream,
-)
 from local.demo.checks import Checks, Result
 from local.deploy import STACK, SamError, build, deploy
 from local.engine_process import EngineError, EngineProcess
 from local.suite import Suite
+from ops.applications import contents
 from ops.paths import ROOT
 from ops.publish import publish
 
-# An application's module has FLOW, PAGE, STEPS (its number of checks) and drive(suite, checks).
-DRIVES = {
-    "image_resizer": image_resizer,
-    "access_logs": access_logs,
-    "log_streaming": log_streaming,
-    "auth": auth,
-    "social_stream": social_stream,
-    "container_metrics": container_metrics,
-    "ec2_monitor": ec2_monitor,
-}
-# What waits for the clock, and minds no faults that others inject, is driven beside the others.
-BESIDE = ("container_metrics",)
 STATE = ROOT / ".local"
+
+
+class Drive(Protocol):
+    """A module of this folder, named as the application that it drives.
+
+    Attributes:
+        FLOW: What it follows, for the table.
+        PAGE: Where to look, below the pages' address.
+        STEPS: Its number of checks.
+        BESIDE: May be absent. True of what waits for the clock and minds no faults that others inject: it is
+            driven beside the others.
+    """
+
+    FLOW: str
+    PAGE: str
+    STEPS: int
+
+    def drive(self, suite: Suite, checks: Checks) -> None:
+        """Use the application, and check what it does."""
+
+
+def drives() -> dict[str, Drive]:
+    """Return the drives by application, in the template's order."""
+    names = [application.folder for application in contents()]
+    return {
+        name: cast(Drive, import_module(f"local.demo.{name}"))
+        for name in names
+        if find_spec(f"local.demo.{name}")
+    }
 
 
 def main() -> int:
@@ -69,11 +81,16 @@ def main() -> int:
             TimeElapsedColumn(), console=console,
         ) as progress:  # fmt: skip
             suite = _up(progress, arguments.port, arguments.full)
+            found = drives()
             with ThreadPoolExecutor(max_workers=1) as beside:
-                waiting = {name: beside.submit(_drive, progress, suite, name) for name in BESIDE}
+                waiting = {
+                    name: beside.submit(_drive, progress, suite, name, module)
+                    for name, module in found.items()
+                    if getattr(module, "BESIDE", False)
+                }
                 results = [
-                    waiting[name].result() if name in waiting else _drive(progress, suite, name)
-                    for name in sorted(DRIVES, key=lambda name: name in waiting)
+                    waiting[name].result() if name in waiting else _drive(progress, suite, name, found[name])
+                    for name in sorted(found, key=lambda name: name in waiting)
                 ]
     except (EngineError, SamError) as error:
         console.print(f"[red]The demo could not start:[/red] {error}", highlight=False)
@@ -99,9 +116,8 @@ def main() -> int:
     return 0 if results and all(result.ok for result in results) and not ended else 1
 
 
-def _drive(progress: Progress, suite: Suite, name: str) -> Result:
+def _drive(progress: Progress, suite: Suite, name: str, module: Drive) -> Result:
     """Drive one application; a bar with a step for each check."""
-    module = DRIVES[name]
     result = Result(name, module.FLOW, module.PAGE, f"{suite['WebUrl']}/{module.PAGE}")
     bar = progress.add_task(name, total=module.STEPS)
     checks = Checks(result, lambda what: progress.update(bar, advance=1, description=f"{name}: {what}"))

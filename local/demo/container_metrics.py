@@ -11,11 +11,12 @@ from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.demo.checks import Checks, wait
 from local.suite import Suite
 
-__all__ = ["FLOW", "PAGE", "STEPS", "drive"]
+__all__ = ["BESIDE", "FLOW", "PAGE", "STEPS", "drive"]
 
 FLOW = "schedule → slots of the next minute → sample → CloudWatch → alarm, dashboard"
 PAGE = "insights/"
 STEPS = 8
+BESIDE = True  # it waits for slots of the clock
 SLOT = timedelta(seconds=5)
 RUNNING = [1, 3]  # tasks at each slot
 SERVICES = [0, 1]

@@ -12,23 +12,20 @@ import requests
 from PIL import Image
 
 from local.clients.company import Company
-from ops.paths import ROOT
 from tests.sam_local.conftest import SamLocal
+from tests.support.applications import recorded_events
 from tests.support.template import source
 from tests.support.waiting import wait_until
 
 
 def recorded() -> list[tuple[str, Path]]:
-    """Return each function with each of its recorded events: events/<application>/<module>_<case>.json."""
-    pairs = []
-    for name, resource in source()["Resources"].items():
-        if resource["Type"] == "AWS::Serverless::Function":
-            application = Path(resource["Properties"]["CodeUri"]).name
-            module = resource["Properties"]["Handler"].split(".")[1]
-            pairs += [
-                (name, path) for path in sorted((ROOT / "events" / application).glob(f"{module}_*.json"))
-            ]
-    return pairs
+    """Return each function with each of its recorded events."""
+    return [
+        (name, path)
+        for name, resource in source()["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+        for path in recorded_events(resource)
+    ]
 
 
 @pytest.mark.timeout(300)

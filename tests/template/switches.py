@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ops.applications import sections
 from ops.settings import overrides
 from ops.template import source
 
@@ -14,6 +15,9 @@ OFF = {
     for name in source()["Parameters"]
     if name.startswith("Enable") and name not in _ON_WITH_ITS_APPLICATION
 }
+
+# An application's parameters begin with its switch; Shared has none.
+_APPLICATIONS = [names[0].removeprefix("Enable") for names in sections("Parameters").values()][1:]
 
 # What an application can be given beside its switch.
 _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
@@ -68,7 +72,7 @@ SETS: dict[str, dict[str, str]] = {
     "staging": overrides("staging"),
     "prod": overrides("prod"),
     "nothing": OFF,
-    **{f"{application} alone": OFF | {f"Enable{application}": "true"} for application in _OPTIONS},
+    **{f"{application} alone": OFF | {f"Enable{application}": "true"} for application in _APPLICATIONS},
     **{
         f"{application}, {option}": OFF | {f"Enable{application}": "true"} | given
         for application, options in _OPTIONS.items()

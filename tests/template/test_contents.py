@@ -52,12 +52,9 @@ def test_the_console_groups_parameters_as_the_template_does() -> None:
 
 
 def test_an_applications_parameters_begin_with_its_switch() -> None:
+    switches = {application.title: application.switch for application in contents()}
     for title, names in list(sections("Parameters").items())[1:]:
-        assert names[0] == f"Enable{_switch(title)}", f"{title} begins with {names[0]}"
-
-
-def _switch(title: str) -> str:
-    return "".join(word.capitalize() for word in title.split())
+        assert names[0] == switches[title], f"{title} begins with {names[0]}"
 
 
 def test_every_folder_of_functions_has_a_banner() -> None:

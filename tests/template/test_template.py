@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
 from ops.paths import ROOT
 from ops.template import PATH, deployed
+from tests.support.applications import recorded_events
 from tests.support.template import AnyTag, source
 from tests.template.rules import RULES
 from tests.template.switches import EVERYTHING, OFF
@@ -83,10 +83,8 @@ def test_a_wildcard_in_a_list_is_seen() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_function_has_a_recorded_event_for_sam_local_invoke(name: str) -> None:
-    application = Path(FUNCTIONS[name]["CodeUri"]).name
-    module = FUNCTIONS[name]["Handler"].split(".")[1]
-    recorded = sorted((ROOT / "events" / application).glob(f"{module}*.json"))
-    assert recorded, f"events/{application}/{module}*.json"
+    recorded = recorded_events(source()["Resources"][name])
+    assert recorded, f"{name} has no events/<app>/<module>_<case>.json"
     for path in recorded:
         assert isinstance(json.loads(path.read_text()), dict)
 

@@ -1,4 +1,4 @@
-"""AWS CloudFormation: properties that the emulator drops, and resource types that it refuses."""
+"""AWS CloudFormation: properties that the emulator drops, types that it refuses, changes that it misses."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from ministack.services import athena, cloudwatch, dynamodb, lambda_svc, s3
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import changesets, provisioners
 
-from local.engine.patching import PATCHES, Patch, pin
+from local.engine.patching import PATCHES, Patch, pin, replaces
 from local.engine.services.event_sources import complete
 
 Properties = dict[str, Any]
@@ -41,6 +41,20 @@ INERT_TYPES = (
 )
 
 _HANDLERS: dict[str, dict[str, Any]] = provisioners._RESOURCE_HANDLERS
+
+
+@replaces(changesets, "_resolve_props_for_diff", digest="b0f1a995e91f")
+def _without_what_is_off(original: Any, template: Properties, parameters: Properties, *stack: str) -> Any:
+    """A change set adds and removes what a changed parameter switches on and off."""
+    resolved = original(template, parameters, *stack)
+    if resolved:
+        conditions = changesets._evaluate_conditions(template, parameters)
+        resolved["Resources"] = {
+            name: resource
+            for name, resource in resolved["Resources"].items()
+            if conditions.get(resource.get("Condition"), True)
+        }
+    return resolved
 
 
 def _after(type_name: str, restores: str) -> Callable[[Callable[[str, Properties], None]], None]:

@@ -1,4 +1,4 @@
-"""CloudFormation: properties that the bare emulator drops, and types that it refuses."""
+"""CloudFormation: properties that the bare emulator drops, types that it refuses, changes that it misses."""
 
 from __future__ import annotations
 
@@ -220,3 +220,33 @@ def test_named_queries_composite_alarms_and_inert_types_are_accepted(cloud: Clou
     updated = cloud.outputs(stack["StackName"])["Query"]
     assert athena.get_named_query(NamedQueryId=updated)["NamedQuery"]["QueryString"] == "SELECT 22"
     cloud.client("cloudformation").delete_stack(StackName=stack["StackName"])
+
+
+def test_change_set_switches_resources_on_and_off_by_a_parameter(cloud: Cloud) -> None:
+    """Which `sam deploy` makes of another `--parameter-overrides`: the template is the same."""
+    queue = {"Type": "AWS::SQS::Queue"}
+    template = _template(Switched=queue | {"Condition": "On"}, Always=queue) | {
+        "Parameters": {"Switch": {"Type": "String", "Default": "true"}},
+        "Conditions": {"On": {"Fn::Equals": [{"Ref": "Switch"}, "true"]}},
+    }
+    stack = cloud.deploy(template)["StackName"]
+    formation = cloud.client("cloudformation")
+    before = {each["LogicalResourceId"] for each in _resources(cloud, stack)}
+    assert before == {"Switched", "Always"}
+    for switch, action, after in (("false", "Remove", {"Always"}), ("true", "Add", {"Switched", "Always"})):
+        formation.create_change_set(
+            StackName=stack, ChangeSetName=f"to-{switch}", TemplateBody=json.dumps(template),
+            Parameters=[{"ParameterKey": "Switch", "ParameterValue": switch}],
+        )  # fmt: skip
+        made = formation.describe_change_set(StackName=stack, ChangeSetName=f"to-{switch}")
+        changes = [each["ResourceChange"] for each in made["Changes"]]
+        assert [(each["Action"], each["LogicalResourceId"]) for each in changes] == [(action, "Switched")]
+        formation.execute_change_set(StackName=stack, ChangeSetName=f"to-{switch}")
+        formation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.1})
+        assert {each["LogicalResourceId"] for each in _resources(cloud, stack)} == after
+
+
+def _resources(cloud: Cloud, stack: str) -> list[dict[str, Any]]:
+    """What a stack has now."""
+    listed = cloud.client("cloudformation").list_stack_resources(StackName=stack)["StackResourceSummaries"]
+    return [each for each in listed if each["ResourceStatus"] != "DELETE_COMPLETE"]

@@ -110,7 +110,7 @@ def test_each_kind_of_parameters_can_be_made() -> None:
     assert tuple(PARAMETERS) == panels.PARAMETERS
 
 
-@pytest.mark.parametrize("name", [*queries.SAVED, *queries.SOCIAL, *queries.EC2])
+@pytest.mark.parametrize("name", queries.QUERIES)
 def test_columns_of_a_declaration_are_columns_of_its_query(name: str) -> None:
     """sqlglot, of the engine's environment, is not here: a column is a word of the statement."""
     panel = declaration(queries.sql(name))
