@@ -123,7 +123,7 @@ def operators_routes_ask_for_the_group(stack: Stack) -> Iterator[Verdict]:
             what = f"{method.upper()} {path}"
             if pooled:
                 yield Verdict(
-                    api.name, "" if asks else f"answers {what} to who is no operator: ask is_operator"
+                    api.name, "" if asks else f"answers {what} to who is not an operator: ask is_operator"
                 )
             elif api.name in OPERATORS_APIS and method != "options":
                 yield Verdict(api.name, f"guards {what} by something else than the operators' pool")
