@@ -63,9 +63,7 @@ def test_a_record_that_cannot_be_opened_goes_into_quarantine_as_it_came(social: 
     assert {number for _, number in social.wait_for_items(2)} == {2, 3}
 
 
-def test_a_record_that_always_fails_is_singled_out_and_kept_and_the_others_go_on(
-    social: Social, faults: Faults
-) -> None:
+def test_a_record_that_always_fails_is_kept_and_the_others_go_on(social: Social, faults: Faults) -> None:
     faults.inject({"match": "kms.Decrypt", "rate": 1, "status": 400, "type": "AccessDeniedException"})
     failing = social.encrypted(encoded(social.post(0)))
     social.put(*(social.post(number) for number in range(1, 8)), failing)
