@@ -54,7 +54,7 @@ def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[
         engine: A running engine.
         log: File for the command's output.
         stack: The stack's name.
-        parameters: Template parameters beyond those without which it is no local stack.
+        parameters: Template parameters beyond those without which it is not a local stack.
 
     Raises:
         EngineError: At the engine's address there is no engine any more, or another one.

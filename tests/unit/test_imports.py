@@ -57,7 +57,7 @@ def folder_of(path: str) -> str:
 
 
 def imports(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and place of whatever of ours a file imports, or runs by `python -m`."""
+    """Line and place of each of the repository's modules that a file imports, or runs by `python -m`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found = [place(alias.name) for alias in node.names]

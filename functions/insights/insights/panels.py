@@ -67,7 +67,7 @@ def panel_of(name: str, workgroup: str, database: str, query: str) -> Panel | No
         query: Its text.
 
     Raises:
-        DeclarationError: What stands behind `Panel:` is no declaration.
+        DeclarationError: What stands behind `Panel:` is not a declaration.
     """
     comment = []
     for line in query.splitlines():

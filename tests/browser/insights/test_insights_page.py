@@ -59,7 +59,7 @@ def test_home_page_leads_to_the_insights(page: Page, suite: Suite) -> None:
     expect(page.get_by_role("heading", name="Insights")).to_be_visible()
 
 
-def test_a_stranger_sees_a_door_and_no_data(page: Page, suite: Suite) -> None:
+def test_a_stranger_sees_the_sign_in_and_no_data(page: Page, suite: Suite) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{suite['WebUrl']}/insights/")
@@ -69,7 +69,7 @@ def test_a_stranger_sees_a_door_and_no_data(page: Page, suite: Suite) -> None:
     assert not [url for url in asked if "/v1/insights/" in url]
 
 
-def test_who_signs_in_comes_back_to_the_page_and_the_code_is_gone_from_the_address(
+def test_sign_in_leads_back_to_the_page_without_the_code_in_the_url(
     page: Page, suite: Suite, person: PersonAt
 ) -> None:
     sign_in(page, suite, person)
@@ -234,7 +234,7 @@ def test_a_question_that_cannot_be_asked_is_said_in_words(page: Page, suite: Sui
     expect(page.locator("[data-panel=top_viewers] [role=alert]")).to_contain_text("bad_request")
 
 
-def test_an_ended_session_leads_to_the_door(page: Page, suite: Suite, person: PersonAt) -> None:
+def test_an_ended_session_leads_to_the_sign_in(page: Page, suite: Suite, person: PersonAt) -> None:
     sign_in(page, suite, person)
     page.evaluate(
         """() => {

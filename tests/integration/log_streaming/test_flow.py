@@ -193,7 +193,7 @@ def test_throttled_tables_delay_and_lose_nothing(live: Live, faults: Faults, dis
     assert min(faults.hits()) >= 4
 
 
-def test_minute_that_cannot_be_added_up_is_named_in_the_failure_bucket_and_repaired_later(
+def test_a_minute_that_cannot_be_added_up_is_kept_and_repaired_later(
     live: Live, faults: Faults, distribution: str
 ) -> None:
     faults.inject({"match": "dynamodb.Query", "rate": 1, "status": 400, "type": "AccessDeniedException"})
