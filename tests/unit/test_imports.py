@@ -36,7 +36,7 @@ def packages() -> dict[str, str]:
 
 
 def place(module: str) -> str:
-    """Where a module is, as a path without its ending; nothing if it is not ours."""
+    """Where a module is, as a path without its ending; nothing if it is not the repository's."""
     name = module.partition(".")[0]
     if name not in packages():
         return ""

@@ -99,7 +99,7 @@ class Social:
         ]
         return {base64.b64decode(line["data"]): (line["sequence_number"], line["reason"]) for line in lines}
 
-    def given_up(self) -> list[dict[str, Any]]:
+    def discarded(self) -> list[dict[str, Any]]:
         """Return the documents of what Lambda discarded."""
         return [json.loads(body) for body in self.objects("SocialFailuresBucketName", "aws/lambda/")]
 

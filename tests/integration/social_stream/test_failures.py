@@ -114,16 +114,16 @@ def test_records_that_fail_at_every_try_are_kept_whole_and_the_stream_goes_on(
     faults.inject({"match": "lambda.Invoke", **DENIED, "resource": "SocialWriteFunction"})
     social.put(*posts)
 
-    def given_up() -> bool:
+    def discarded() -> bool:
         kept = [
             base64.b64decode(record["kinesis"]["data"])
-            for document in social.given_up()
+            for document in social.discarded()
             if "KinesisBatchInfo" in document
             for record in json.loads(document["payload"])["Records"]
         ]
         return {encoded(post) for post in posts} <= set(kept)
 
-    wait_until(given_up, seconds=60, every=0.5, what="three records in the failure bucket")
+    wait_until(discarded, seconds=60, every=0.5, what="three records in the failure bucket")
     faults.clear()
     social.put(social.post(99))
     assert set(social.wait_for_items(1)) == {(f"{social.prefix}-ann", 99)}
@@ -146,16 +146,16 @@ def test_activity_that_cannot_be_delivered_is_named_in_the_failure_bucket(
     social.put(social.post(1), social.post(2))
     social.wait_for_items(2)
 
-    def given_up() -> bool:
+    def discarded() -> bool:
         kept = [
             record["dynamodb"]["Keys"]["user_id"]["S"]
-            for document in social.given_up()
+            for document in social.discarded()
             if "DDBStreamBatchInfo" in document
             for record in json.loads(document["payload"])["Records"]
         ]
         return kept.count(f"{social.prefix}-ann") >= 2
 
-    wait_until(given_up, seconds=60, every=0.5, what="two changes in the failure bucket")
+    wait_until(discarded, seconds=60, every=0.5, what="two changes in the failure bucket")
     faults.clear()
     social.put(social.post(3))
     wait_until(lambda: social.distinct() == 1, seconds=30, what="the stream goes on")

@@ -133,8 +133,8 @@ def test_what_is_not_written_by_the_deadline_is_returned(seed: int, seconds: flo
     table = MemoryTable("pk", seed=seed, unprocessed=0.5, throttled=0.5, clock=clock, latency=0.01)
     end = clock.now + seconds
     outcome = writer(table, clock).write(items(count), deadline=end)
-    handed_back = {cast("dict[str, Any]", request)["pk"] for request in outcome.unwritten}
-    assert handed_back | {item["pk"]["S"] for item in table.items.values()} == {
+    returned = {cast("dict[str, Any]", request)["pk"] for request in outcome.unwritten}
+    assert returned | {item["pk"]["S"] for item in table.items.values()} == {
         f"k{number}" for number in range(count)
     }
     assert outcome.written + len(outcome.unwritten) == count

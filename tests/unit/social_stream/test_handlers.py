@@ -145,7 +145,7 @@ def late(number: int, version: int = 1) -> Post:
 # ---- ingest
 
 
-def test_ingest_hands_over_every_post_of_single_and_aggregated_records(services: Services) -> None:
+def test_ingest_sends_every_post_of_single_and_aggregated_records(services: Services) -> None:
     for name in ("ingest_posts", "ingest_aggregated"):
         assert ingest.handler(recorded(name), context()) == {"batchItemFailures": []}
     single, parts = services.invoked
@@ -153,7 +153,7 @@ def test_ingest_hands_over_every_post_of_single_and_aggregated_records(services:
     assert services.objects == {}
 
 
-def test_ingest_puts_the_bad_middle_records_away_and_hands_over_the_others(services: Services) -> None:
+def test_ingest_quarantines_bad_middle_records_and_sends_the_others(services: Services) -> None:
     event = recorded("ingest_poison")
     assert ingest.handler(event, context()) == {"batchItemFailures": []}
     [lines] = services.objects.values()
