@@ -78,7 +78,7 @@ def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[
 
 
 def _failures(engine: EngineProcess, stack: str) -> list[str]:
-    """Return why resources of a stack failed: the SAM CLI shows it broken and far above the end of its output."""
+    """Return why resources of a stack failed: the SAM CLI prints it broken, far above its last line."""
     formation = engine.client("cloudformation")
     try:
         pages = list(formation.get_paginator("describe_stack_events").paginate(StackName=stack))
