@@ -74,7 +74,7 @@ const body = (panel) => find(`[data-panel="${panel.panel}"] .body`);
 export function cards(grid, panels) {
   grid.replaceChildren(...panels.map((panel) => {
     const card = element("article", { className: isWide(panel) ? "card wide" : "card" },
-      element("h3", {}, panel.title), element("div", { className: "body" }, empty("Not asked yet")));
+      element("h3", {}, panel.title), element("div", { className: "body" }, empty("Not loaded yet")));
     card.dataset.panel = panel.panel;
     return card;
   }));

@@ -52,7 +52,7 @@ function refuse(message) {
 /** Ask the API for a panel until it has an answer; throws with a sentence for people. */
 async function panel(name, query = {}) {
   for (;;) {
-    if (refused) throw new Error("Only operators see this");
+    if (refused) throw new Error("Only operators can see this");
     const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${name}?${new URLSearchParams(query)}`);
     if (status === 200) return body;
     if (status === 401) showDoor();
@@ -77,7 +77,7 @@ function showLive(live) {
   const { totals } = live;
   find("#totals").replaceChildren(...[
     ["requests in 3 minutes", count(totals.requests)], ["of bots", percent(totals.bot_requests / Math.max(1, totals.requests))],
-    ["sent", bytes(totals.sent)], ["came too late", count(totals.late)],
+    ["sent", bytes(totals.sent)], ["late", count(totals.late)],
   ].map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   const body = (name) => find(`[data-panel=${name}] .body`);
   const quiet = !live.seconds.rows.length;
