@@ -37,10 +37,11 @@ import bcrypt
 import jwt
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from auth import api, argon2id, legacy
-from auth.lines import Importer
-from auth.logins import Standing, after_failure
-from auth.services import Services, services
+from auth import api
+from auth.credentials import argon2id, legacy
+from auth.credentials.logins import LockState, after_failure
+from auth.imports.lines import Importer
+from auth.services import Services, get_services
 from auth.tokens import RefreshToken
 from bench import envelope
 from bench.harness import ROOT, Steps, Suite, compare, fresh_process, one_core
@@ -50,6 +51,7 @@ from local.deploy import STACK, build, deploy
 from local.engine_process import EngineProcess, aws_environment
 from local.suite import Suite as Deployed
 from shared.clients import client
+from shared.http import _answer
 
 LOGINS = 60
 TIMED = 15
@@ -105,7 +107,7 @@ class Place:
         os.environ["MAILS_PER_HOUR"] = "1000"  # or most of the crowd would be sent away
         self.table = os.environ["TABLE"]
         self.company = Company(Deployed(engine, outputs), "bench")
-        self.at: Services = services()
+        self.at: Services = get_services()
         known = self.at.clients.get("bench")
         assert known is not None
         self._api_key_id = known.api_key_id
@@ -148,7 +150,7 @@ class Place:
 
     def settle(self, email: str, standing: Mapping[str, int]) -> None:
         """Set how things stand with an address."""
-        self.at.store.commit(self.at.store.attempts(f"E#{self.at.index('email', email)}", **standing))
+        self.at.store.commit(self.at.store.aliases.set_attempts(self.at.alias("email", email), **standing))
 
 
 def answered(event: dict[str, Any]) -> Any:
@@ -172,7 +174,7 @@ def _login(suite: Suite, place: Place) -> None:
     steps.watch(client("kms"), "decrypt", "1 call of KMS")
     steps.watch(place.at.envelope, "decrypt", "opening the record")
     steps.watch(place.at.tokens, "access", "signing the access token")
-    steps.watch(api.logger, "info", "the log line")
+    steps.watch(_answer.logger, "info", "the log line")
     logins, alone = [], []
     payload = {"email": person.email, "password": person.password}
     for turn in range(LOGINS + 1):
@@ -248,7 +250,7 @@ def _refusals(suite: Suite, place: Place) -> None:
     member, locked = place.member(), place.member()
     nobody = f"{token_hex(8)}@example.org"
     fresh = {"failed": 0}
-    lock = after_failure(Standing(place.at.settings.lock_attempts, 0), place.at.now_ms, place.at.settings)
+    lock = after_failure(LockState(place.at.settings.lock_attempts, 0), place.at.now_ms, place.at.settings)
     kinds = {
         "unknown": (nobody, "wrong", fresh),
         "wrong password": (member.email, "wrong", fresh),
@@ -364,9 +366,9 @@ def _crowds(suite: Suite, place: Place) -> None:
     with ThreadPoolExecutor(CROWD) as crowd:
         answers = list(crowd.map(answered, events))
     suite.add(f"{CROWD} sign-ups of one address side by side: answered", len(answers), "", CROWD, "higher")
-    index = place.at.index("email", email)
-    users = place.at.store.sharing("email", index)
-    assert users == [place.at.store.owner(f"E#{index}")]
+    alias = place.at.alias("email", email)
+    users = place.at.store.users.sharing(alias)
+    assert users == [place.at.store.aliases.owner(alias)]
     suite.add("the same: accounts", len(users), "", 1)
     place.people.append(Person(users[0], email, password, email, password))
 

@@ -16,12 +16,12 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from auth.breached import entry, forms, is_too_short
+from auth.credentials.breached import entry, forms, is_too_short
 from ops.paths import ROOT
 
 __all__ = ["ENTRIES", "LIST", "LIST_SHA256", "build"]
 
-LIST = ROOT / "functions/auth/auth/breached.bin"
+LIST = ROOT / "functions/auth/auth/credentials/breached.bin"
 LIST_SHA256 = "99e8a509f6505f4587743fdb760f05e92ef38c42c3da817b94bd4c92e749cd1b"
 ENTRIES = 80_000
 LONG = 12

@@ -14,6 +14,7 @@ from ops.stacks import outputs_of
 __all__ = ["STACK", "SamError", "architecture", "build", "deploy", "deploy_stack"]
 
 STACK = setting("local", "stack_name")
+_TIMEOUT_S = 900  # a first build, which installs the layers, takes a minute, or five on a busy machine
 _ARTIFACTS = "suite-local-artifacts"  # as in samconfig.toml
 
 
@@ -104,11 +105,16 @@ def _sam(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
         path = (
             f"{ROOT / '.venv/tools/bin'}:{clean['PATH']}"  # the SAM CLI looks for python3.13 with pip there
         )
-        status = subprocess.run(
-            [str(ROOT / ".venv/tools/bin/sam"), *arguments],
-            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
-            env=clean | {"PATH": path, "AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"} | environment,
-        ).returncode  # fmt: skip
-    if status:
+        sam = {"PATH": path, "AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}
+        try:
+            status = subprocess.run(
+                [str(ROOT / ".venv/tools/bin/sam"), *arguments],
+                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
+                env=clean | sam | environment, timeout=_TIMEOUT_S,
+            ).returncode  # fmt: skip
+        except subprocess.TimeoutExpired:
+            status = None
+    if status != 0:
+        how = f"was ended after {_TIMEOUT_S} s" if status is None else f"failed with status {status}"
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
-        raise SamError(f"`sam {arguments[0]}` failed with status {status}; the end of {log}:\n{tail}")
+        raise SamError(f"`sam {arguments[0]}` {how}; the end of {log}:\n{tail}")

@@ -26,7 +26,7 @@ __all__ = ["SCOPES", "ClientError", "public_jwk", "register", "remove"]
 
 type Factory = Callable[[str], Any]
 
-# As in functions/auth/auth/clients.py; a unit test holds them equal.
+# As in functions/auth/auth/clients/; a unit test holds them equal.
 SCOPES = (
     "accounts", "tokens", "users:read", "users:write", "users:erase", "users:export", "users:merge",
     "users:import",

@@ -5,35 +5,39 @@ Trigger: API Gateway REST, proxy integration, `/v1/...` (openapi.yaml). API Gate
 Input: a signed request: `{"request": "<JWT>"}`, or the JWT in the header `Client-Assertion` where there is no
     body. The JWT is bound to method and path, and is good once.
 Output: JSON, never cached.
-On failure: JSON with a stable code (see `errors`); 429 and 503 say when to try again.
+On failure: JSON with a stable code (see `shared.http`); 429 and 503 say when to try again.
 Idempotent: whatever a request changes is written together with the mark that it was answered; sent again
     under a new JWT it changes nothing that is changed already.
 Recorded event: events/auth/api_login_unknown_client.json
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.settings import SettingsError
+from shared.http import (
+    Answer,
+    BadRequestError,
+    Facts,
+    NotFoundError,
+    Request,
+    UnauthorizedError,
+    json_answer,
+    respond,
+)
+from shared.metrics import publishes_metrics
+from shared.strict_json import is_shallow
 
-from . import accounts, imports, sessions
+from . import accounts
 from .clients import SignedRequest
-from .errors import AuthError, BadRequestError, InternalError, NotFoundError, UnauthorizedError
 from .identity import Kind
-from .services import Services, services
-from .web import Answer, Request, answer, failure, shallow
+from .imports import jobs
+from .services import Services, get_services
 
 __all__ = ["handler"]
-
-logger = Logger()
-metrics = Metrics()
 
 type Payload = dict[str, Any]
 type Run = Callable[[Services, SignedRequest, Payload, str], tuple[int, Any]]
@@ -46,112 +50,114 @@ class Operation:
     Attributes:
         scope: What the client must be allowed.
         run: Does it: services, request, payload, and what stands for `{id}`; gives status and body.
-        texts: Members of the payload that must be there.
-        maybe: Members that may be there.
+        required: Members of the payload that must be there.
+        optional: Members that may be there.
         free: Whether any further member is taken, and checked by the operation.
     """
 
     scope: str
     run: Run
-    texts: tuple[str, ...] = ()
-    maybe: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     free: bool = False
 
 
-def _sign_up(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+def _sign_up(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
     profile = payload.get("profile", {})
     if not isinstance(profile, dict):
         raise BadRequestError("bad_request", "profile must be an object.")
-    accounts.sign_up(at, payload["email"], payload["password"], profile, asked.client, asked.once)
+    accounts.sign_up(services, payload["email"], payload["password"], profile, asked.client, asked.once)
     return 202, {"status": "mail_sent"}
 
 
-def _verify(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    return 200, {"user_id": accounts.verify(at, payload["token"], asked.client, asked.once)}
+def _verify(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    return 200, {"user_id": accounts.verify(services, payload["token"], asked.client, asked.once)}
 
 
-def _log_in(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+def _log_in(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
     email, phone = _text(payload, "email"), _text(payload, "phone")
     if (email is None) == (phone is None):
         raise BadRequestError("bad_request", "Either email or phone is needed.")
     kind: Kind = "phone" if email is None else "email"
     password, code = payload["password"], _text(payload, "totp")
-    return 200, accounts.log_in(at, kind, email or phone or "", password, code, asked.client, asked.once)
+    return 200, accounts.log_in(
+        services, kind, email or phone or "", password, code, asked.client, asked.once
+    )
 
 
-def _refresh(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    return 200, sessions.refresh(at, payload["refresh_token"], asked.client.id, asked.once)[2]
+def _refresh(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    return 200, services.sessions.refresh(payload["refresh_token"], asked.client.id, asked.once)[1]
 
 
-def _log_out(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    sessions.revoke(at, payload["refresh_token"], asked.client, asked.once)
+def _log_out(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    services.sessions.revoke(payload["refresh_token"], asked.client.id, asked.once)
     return 204, None
 
 
-def _forgot(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    accounts.forgot_password(at, payload["email"], asked.client, asked.once)
+def _forgot(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    accounts.forgot_password(services, payload["email"], asked.client, asked.once)
     return 202, {"status": "mail_sent"}
 
 
-def _reset(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    accounts.reset_password(at, payload["token"], payload["password"], asked.client, asked.once)
+def _reset(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    accounts.reset_password(services, payload["token"], payload["password"], asked.client, asked.once)
     return 204, None
 
 
-def _change(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+def _change(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
     accounts.change_password(
-        at, payload["access_token"], payload["current"], payload["password"], asked.client, asked.once
+        services, payload["access_token"], payload["current"], payload["password"], asked.client, asked.once
     )
     return 204, None
 
 
-def _second_factor(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+def _second_factor(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
     return 200, accounts.second_factor(
-        at, payload["access_token"], payload["action"], _text(payload, "code"), asked.client, asked.once
+        services, payload["access_token"], payload["action"], _text(payload, "code"), asked.client, asked.once
     )
 
 
-def _introspect(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    at.store.commit(once=asked.once)
-    return 200, sessions.introspect(at, payload["token"])
+def _introspect(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    services.store.commit(once=asked.once)
+    return 200, services.sessions.introspect(payload["token"])
 
 
-def _revoke(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    sessions.revoke(at, payload["token"], asked.client, asked.once)
+def _revoke(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    services.sessions.revoke(payload["token"], asked.client.id, asked.once)
     return 200, {}
 
 
-def _profile(at: Services, asked: SignedRequest, _: Payload, user: str) -> tuple[int, Any]:
-    return 200, accounts.profile(at, user, asked.once)
+def _profile(services: Services, asked: SignedRequest, _: Payload, user: str) -> tuple[int, Any]:
+    return 200, accounts.profile(services, user, asked.once)
 
 
-def _edit(at: Services, asked: SignedRequest, payload: Payload, user: str) -> tuple[int, Any]:
-    return 200, accounts.edit(at, user, payload, asked.client, asked.once)
+def _edit(services: Services, asked: SignedRequest, payload: Payload, user: str) -> tuple[int, Any]:
+    return 200, accounts.edit(services, user, payload, asked.client, asked.once)
 
 
-def _erase(at: Services, asked: SignedRequest, _: Payload, user: str) -> tuple[int, Any]:
-    accounts.erase(at, user, asked.client, asked.once)
+def _erase(services: Services, asked: SignedRequest, _: Payload, user: str) -> tuple[int, Any]:
+    accounts.erase(services, user, asked.client, asked.once)
     return 204, None
 
 
-def _export(at: Services, asked: SignedRequest, _: Payload, user: str) -> tuple[int, Any]:
-    return 200, accounts.export(at, user, asked.client, asked.once)
+def _export(services: Services, asked: SignedRequest, _: Payload, user: str) -> tuple[int, Any]:
+    return 200, accounts.export(services, user, asked.client, asked.once)
 
 
-def _merge(at: Services, asked: SignedRequest, payload: Payload, user: str) -> tuple[int, Any]:
-    return 200, accounts.merge(at, user, _uuid(payload["other"]), asked.client, asked.once)
+def _merge(services: Services, asked: SignedRequest, payload: Payload, user: str) -> tuple[int, Any]:
+    return 200, accounts.merge(services, user, _uuid(payload["other"]), asked.client, asked.once)
 
 
-def _import(at: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+def _import(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
     dry_run = payload.get("dry_run", False)
     if not isinstance(dry_run, bool):
         raise BadRequestError("bad_request", "dry_run must be true or false.")
-    return 202, imports.begin(at, asked.client, asked.once, dry_run=dry_run)
+    return 202, jobs.begin(services, asked.client, asked.once, dry_run=dry_run)
 
 
-def _import_state(at: Services, asked: SignedRequest, _: Payload, job: str) -> tuple[int, Any]:
-    at.store.commit(once=asked.once)
-    return 200, imports.state(at, job, asked.client)
+def _import_state(services: Services, asked: SignedRequest, _: Payload, job: str) -> tuple[int, Any]:
+    services.store.commit(once=asked.once)
+    return 200, jobs.state(services, job, asked.client)
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
@@ -171,42 +177,18 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("DELETE", "/v1/users/{id}"): Operation("users:erase", _erase),
     ("GET", "/v1/users/{id}/export"): Operation("users:export", _export),
     ("POST", "/v1/users/{id}/merge"): Operation("users:merge", _merge, ("other",)),
-    ("POST", "/v1/users/import"): Operation("users:import", _import, maybe=("dry_run",)),
+    ("POST", "/v1/users/import"): Operation("users:import", _import, optional=("dry_run",)),
     ("GET", "/v1/users/import/{id}"): Operation("users:import", _import_state),
 }
 
 
-@metrics.log_metrics
+@publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: ARG001
     """Answer one request."""
-    started = time.monotonic()
-    facts: dict[str, Any] = {"operation": f"{event.get('httpMethod')} {event.get('resource')}"}
-    try:
-        status, body = _serve(Request.of(event), facts)
-        made, outcome = answer(status, body), "ok"
-    except AuthError as error:
-        made, outcome = failure(error), error.code
-        facts["reason"] = getattr(error, "__notes__", None) or str(error.__cause__ or "")
-        if isinstance(error, InternalError):
-            logger.exception("records, secrets or settings at fault")
-    except SettingsError:
-        made, outcome = (
-            failure(InternalError("misconfigured", "The function's settings are wrong.")),
-            "misconfigured",
-        )
-        logger.exception("settings")
-    except Exception:
-        # The last boundary: without it API Gateway would answer 502, and show whatever it likes.
-        made, outcome = failure(InternalError("internal", "The request could not be served.")), "internal"
-        logger.exception("unexpected failure")
-    if outcome != "ok":
-        metrics.add_metric(name=f"Error_{outcome}", unit=MetricUnit.Count, value=1)
-    duration = round(1000 * (time.monotonic() - started))
-    logger.info("auth", outcome=outcome, status=made["statusCode"], duration_ms=duration, **facts)
-    return made
+    return respond("auth", event, lambda facts: json_answer(*_serve(Request.of(event), facts)))
 
 
-def _serve(request: Request, facts: dict[str, Any]) -> tuple[int, Any]:
+def _serve(request: Request, facts: Facts) -> tuple[int, Any]:
     operation = OPERATIONS.get((request.method, request.resource))
     if operation is None:
         raise NotFoundError("not_found", "There is nothing here.")
@@ -216,22 +198,22 @@ def _serve(request: Request, facts: dict[str, Any]) -> tuple[int, Any]:
         token = request.headers.get("client-assertion")
     if not isinstance(token, str):
         raise UnauthorizedError("invalid_client", "The request is not accepted.")
-    at = services()
-    asked = at.clients.request(token, request.method, request.path, request.api_key_id)
+    services = get_services()
+    asked = services.clients.request(token, request.method, request.path, request.api_key_id)
     facts["client"] = asked.client.id
     asked.client.need(operation.scope)
     _check(operation, asked.payload)
     target = request.parameters.get("id", "")
-    return operation.run(at, asked, asked.payload, _uuid(target) if target else "")
+    return operation.run(services, asked, asked.payload, _uuid(target) if target else "")
 
 
 def _check(operation: Operation, payload: Payload) -> None:
-    if not shallow(payload):
+    if not is_shallow(payload):
         raise BadRequestError("bad_request", "The request is nested too deeply.")
-    for name in operation.texts:
+    for name in operation.required:
         if not isinstance(payload.get(name), str):
             raise BadRequestError("bad_request", f"{name} is missing, or is no text.")
-    if not operation.free and set(payload) - {*operation.texts, *operation.maybe}:
+    if not operation.free and set(payload) - {*operation.required, *operation.optional}:
         raise BadRequestError("bad_request", "The request has a member that is not known here.")
 
 

@@ -1,10 +1,10 @@
 """Sends the mails that the API asked for: by SES, or into the outbox table of the local engine.
 
 Trigger: SQS, batches with partial responses.
-Input: `{"kind", "user", "token", "client", "expires"}`, see `mails`. No personal data is in the queue: the
+Input: `{"kind", "user", "token", "client", "expires"}`, see `accounts`. No personal data is in the queue: the
     address comes from the record.
 Output: a mail in the name of the client's company; nothing for the kind `none`.
-On failure: the message comes back, five times, and ends in the dead-letter queue, which rings.
+On failure: the message comes back, five times, and ends in the dead-letter queue, whose alarm fires.
 Idempotent: a repeated message makes the same mail with the same token; the outbox holds it once.
 Recorded event: events/auth/deliver_nobody.json
 """
@@ -14,21 +14,21 @@ from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.batches import BatchResponse, Message, QueueBatch
 from shared.clients import client
+from shared.http import GoneError, NotFoundError
+from shared.metrics import publishes_metrics
 
 from .clients import Client, find_client
-from .errors import AuthError, GoneError, NotFoundError
-from .mails import MailKind
-from .services import Records, records
+from .services import Records, get_records
 from .settings import DeliverSettings
+from .storage import MailKind, Outbox, OutboxMail
 
 __all__ = ["compose", "handler"]
 
 logger = Logger()
 
-_OUTBOX_S = 86_400
 _SUBJECTS: dict[MailKind, str] = {
     "verify": "Confirm your e-mail address",
     "email": "Confirm your new e-mail address",
@@ -48,50 +48,37 @@ _TEXTS: dict[MailKind, str] = {
 }
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # noqa: ARG001
     """Send a batch of mails."""
-    settings, at = DeliverSettings.from_env(), records()
-    failed = []
-    for record in event["Records"]:
-        try:
-            outcome = _deliver(at, settings, record["messageId"], json.loads(record["body"]))
-        except (AuthError, BotoCoreError, ClientError, ValueError, KeyError) as error:
-            logger.exception("mail not sent", message_id=record["messageId"], reason=type(error).__name__)
-            failed.append({"itemIdentifier": record["messageId"]})
-        else:
-            logger.info("mail", message_id=record["messageId"], outcome=outcome)
-    return {"batchItemFailures": failed}
+    settings, records = DeliverSettings.from_env(), get_records()
+
+    def deliver(message: Message) -> None:
+        outcome = _deliver(records, settings, message.id, json.loads(message.body))
+        logger.info("mail", message_id=message.id, outcome=outcome)
+
+    return QueueBatch(event).each(deliver)
 
 
-def _deliver(at: Records, settings: DeliverSettings, message_id: str, order: dict[str, Any]) -> str:
-    kind: MailKind = order["kind"]
+def _deliver(records: Records, settings: DeliverSettings, message_id: str, job: dict[str, Any]) -> str:
+    kind: MailKind = job["kind"]
     if kind == "none":
         return "nobody"
-    if order["expires"] < at.now():
+    if job["expires"] < records.now():
         return "expired"  # its token is no longer good; people ask again
     try:
-        user = at.find(order["user"])
+        user = records.find(job["user"])
     except (NotFoundError, GoneError):
         return "gone"
-    document = at.open(user)
+    document = records.open(user)
     address = document["email_pending"] if kind == "email" else document["email"]
-    company = find_client(at.store, order["client"])
+    company = find_client(records.store, job["client"])
     if not address or company is None:
         return "gone"
-    subject, text = compose(kind, order["token"], company)
+    subject, text = compose(kind, job["token"], company)
     if settings.outbox:
-        client("dynamodb").put_item(
-            TableName=settings.outbox,
-            Item={
-                "id": {"S": message_id},
-                "to": {"S": address},
-                "kind": {"S": kind},
-                "subject": {"S": subject},
-                "text": {"S": text},
-                "token": {"S": order["token"]},
-                "expires": {"N": str(int(at.now()) + _OUTBOX_S)},
-            },
-        )
+        mail = OutboxMail(message_id, address, kind, subject, text, job["token"])
+        Outbox.connect(settings.outbox).put(mail, records.now())
     else:
         client("sesv2").send_email(
             FromEmailAddress=settings.sender,

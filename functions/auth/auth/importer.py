@@ -1,11 +1,11 @@
 """Imports accounts from an uploaded file: splits it, and imports its parts side by side.
 
 Trigger: SQS, one message at a time: S3's notification of an upload, or a part that this function sent itself.
-Input: `uploads/<job>.jsonl`, a JSON object in each line (see `lines`); a part is `{"job", "part", "start",
-    "end"}`, bytes of the file.
+Input: `uploads/<job>.jsonl`, a JSON object in each line (see `imports.lines`); a part is `{"job", "part",
+    "start", "end"}`, bytes of the file.
 Output: accounts; `reports/<job>/<part>.jsonl` with what became of each line; the state of the job.
-On failure: the message comes back, five times, and ends in the dead-letter queue, which rings. A line that
-    cannot be imported is reported, and stops nobody else's.
+On failure: the message comes back, five times, and ends in the dead-letter queue, whose alarm fires. A
+    line that cannot be imported is reported, and stops nobody else's.
 Idempotent: an account's id is derived from company and id of origin, so that a part that is done again finds
     its accounts; a part's counts and its report are written over.
 Recorded event: events/auth/importer_part_without_job.json
@@ -20,13 +20,14 @@ from urllib.parse import unquote_plus
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.batches import BatchResponse, Message, QueueBatch
 from shared.clients import client
+from shared.metrics import publishes_metrics
 
-from .imports import COUNTED, JOB_DAYS, job_of
-from .lines import MAX_LINE_BYTES, Importer
-from .services import Records, records
+from .imports.lines import MAX_LINE_BYTES, Importer
+from .services import Records, get_records
 from .settings import ImportSettings
-from .store import Item, Write, write
+from .storage import LineResult
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
@@ -39,22 +40,20 @@ _CHUNK = 1 << 20
 MAX_PARTS = 2000
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # noqa: ARG001
     """Take one message."""
-    settings, at = ImportSettings.from_env(), records()
-    failed = []
-    for record in event["Records"]:
-        try:
-            message = json.loads(record["body"])
-            if "job" in message:
-                _import_part(at, settings, message)
-            else:
-                for upload in message.get("Records", ()):
-                    _split_upload(at, settings, unquote_plus(upload["s3"]["object"]["key"]))
-        except Exception:  # the boundary of one message; the queue keeps it
-            logger.exception("message failed", message_id=record["messageId"])
-            failed.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failed}
+    settings, records = ImportSettings.from_env(), get_records()
+
+    def take(message: Message) -> None:
+        named = json.loads(message.body)
+        if "job" in named:
+            _import_part(records, settings, named)
+        else:
+            for upload in named.get("Records", ()):
+                _split_upload(records, settings, unquote_plus(upload["s3"]["object"]["key"]))
+
+    return QueueBatch(event).each(take)
 
 
 def split(body: Iterator[bytes], lines: int) -> Iterator[tuple[int, int]]:
@@ -69,22 +68,22 @@ def split(body: Iterator[bytes], lines: int) -> Iterator[tuple[int, int]]:
     """
     start = position = count = 0
     for piece in body:
-        at = -1
-        while (at := piece.find(b"\n", at + 1)) >= 0:
+        newline = -1
+        while (newline := piece.find(b"\n", newline + 1)) >= 0:
             count += 1
             if count == lines:
-                yield start, position + at + 1
-                start, count = position + at + 1, 0
+                yield start, position + newline + 1
+                start, count = position + newline + 1, 0
         position += len(piece)
     if position > start:
         yield start, position
 
 
-def _split_upload(at: Records, settings: ImportSettings, key: str) -> None:
+def _split_upload(records: Records, settings: ImportSettings, key: str) -> None:
     job = key.removeprefix("uploads/").removesuffix(".jsonl")
-    item, _ = job_of(at.store, job)
+    found, _ = records.store.imports.get(job)
     s3, queue = client("s3"), client("sqs")
-    if item is None or item["state"]["S"] in ("done", "failed"):
+    if found is None or found.state in ("done", "failed"):
         logger.info("upload without a job", job=job)
         s3.delete_object(Bucket=settings.import_bucket, Key=key)  # it holds personal data
         return
@@ -100,14 +99,14 @@ def _split_upload(at: Records, settings: ImportSettings, key: str) -> None:
     elif any(end - start > settings.part_lines * (MAX_LINE_BYTES + 2) for start, end in parts):
         problem = f"The upload has lines of far more than {MAX_LINE_BYTES} bytes."
     if problem is not None:
-        at.store.commit(_state(job, "failed", problem=problem))
+        records.store.commit(records.store.imports.set_state(job, "failed", problem=problem))
         s3.delete_object(Bucket=settings.import_bucket, Key=key)
         return
     if not parts:
-        at.store.commit(_state(job, "done", parts=0))
+        records.store.commit(records.store.imports.set_state(job, "done", parts=0))
         return
     # The number of parts first: a part that is done early must not think that it was the last.
-    at.store.commit(_state(job, "running", parts=len(parts)))
+    records.store.commit(records.store.imports.set_state(job, "running", parts=len(parts)))
     messages = [
         {"job": job, "part": number, "start": start, "end": end} for number, (start, end) in enumerate(parts)
     ]
@@ -122,10 +121,10 @@ def _split_upload(at: Records, settings: ImportSettings, key: str) -> None:
     logger.info("import split", job=job, parts=len(parts))
 
 
-def _import_part(at: Records, settings: ImportSettings, message: dict[str, Any]) -> None:
+def _import_part(records: Records, settings: ImportSettings, message: dict[str, Any]) -> None:
     job, part = message["job"], message["part"]
-    item, _ = job_of(at.store, job)
-    if item is None or item["state"]["S"] != "running":
+    found, _ = records.store.imports.get(job)
+    if found is None or found.state != "running":
         return
     s3 = client("s3")
     body = s3.get_object(
@@ -133,8 +132,8 @@ def _import_part(at: Records, settings: ImportSettings, message: dict[str, Any])
         Key=f"uploads/{job}.jsonl",
         Range=f"bytes={message['start']}-{message['end'] - 1}",
     )["Body"]
-    importer = Importer(at, job, item["company"]["S"], dry_run=item["dry_run"]["BOOL"])
-    counts: Counter[str] = Counter()
+    importer = Importer(records, job, found.company, dry_run=found.dry_run)
+    counts: Counter[LineResult] = Counter()
     report = []
     for number, line in enumerate(body.read().splitlines()):
         if not line.strip():
@@ -148,30 +147,9 @@ def _import_part(at: Records, settings: ImportSettings, message: dict[str, Any])
         Body="".join(f"{line}\n" for line in report).encode(),
         ContentType="application/jsonl",
     )
-    numbers: Item = {name: {"N": str(counts[name])} for name in COUNTED}
-    expires = {"N": str(int(at.now()) + 86_400 * JOB_DAYS)}
-    at.store.commit(write((f"I#{job}", f"{part:06}"), numbers | {"expires": expires}))
+    records.store.commit(records.store.imports.put_part(job, f"{part:06}", counts))
     logger.info("part imported", job=job, part=part, counts=dict(counts))
-    item, done = job_of(at.store, job)
-    if item is not None and len(done) == int(item["parts"]["N"]):
-        at.store.commit(_state(job, "done"))
+    found, done = records.store.imports.get(job)
+    if found is not None and len(done) == found.parts:
+        records.store.commit(records.store.imports.set_state(job, "done"))
         s3.delete_object(Bucket=settings.import_bucket, Key=f"uploads/{job}.jsonl")
-
-
-def _state(job: str, state: str, parts: int | None = None, problem: str | None = None) -> Write:
-    values: dict[str, Any] = {":state": {"S": state}}
-    sets = ["#state = :state"]
-    if parts is not None:
-        values[":parts"] = {"N": str(parts)}
-        sets.append("parts = :parts")
-    if problem is not None:
-        values[":problem"] = {"S": problem}
-        sets.append("problem = :problem")
-    return {
-        "Update": {
-            "Key": {"pk": {"S": f"I#{job}"}, "sk": {"S": "."}},
-            "UpdateExpression": "SET " + ", ".join(sets),
-            "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": values,
-        }
-    }

@@ -3,10 +3,9 @@
 Trigger: CloudFormation custom resource `AuthKeys`; a daily schedule.
 Input: CloudFormation's event, or `{"rotate": true}` of the schedule (`{"rotate": "now"}` of an operator who
     wants a new key now).
-Output: none; secrets lie wrapped by KMS in SSM parameters (see `keyring`).
+Output: none; secrets lie wrapped by KMS in SSM parameters (see `tokens`).
 On failure: CloudFormation is told, and rolls back; before that, a refusal is tried again for half a minute,
-as
-    a new role is not known everywhere at once ("eventually consistent",
+    as a new role is not known everywhere at once ("eventually consistent",
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html). A failed rotation is tried again,
     ends in the dead-letter queue, whose alarm fires. Old keys stay good meanwhile.
 Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old.
@@ -25,9 +24,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
 from shared.clients import client
+from shared.events import ForeignEventError
 
-from .keyring import Entry, Purpose, make_secret, next_signing_keys
 from .settings import RotationSettings
+from .tokens import Entry, Purpose, make_secret, next_signing_keys
 
 __all__ = ["handler"]
 
@@ -40,9 +40,11 @@ _WAITS_S = (1, 2, 4, 8, 16)  # between tries while a fresh role spreads; less th
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Make what is missing; renew what is old."""
-    if "RequestType" not in event:
-        _rotate(now=event.get("rotate") == "now")
+    if isinstance(event, dict) and event.get("rotate") in (True, "now"):
+        _rotate(now=event["rotate"] == "now")
         return
+    if not isinstance(event, dict) or "RequestType" not in event:
+        raise ForeignEventError("expected a custom resource's request, or rotate")
     try:
         if event["RequestType"] != "Delete":
             _make_missing_patiently()

@@ -10,27 +10,20 @@ Idempotent: a code and a signed assertion are good once; a refresh token that is
 Recorded event: events/auth/oidc_authorize_login_page.json
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.settings import SettingsError
+from shared.http import Answer, HttpError, NotFoundError, Request, error_answer, json_answer, respond
+from shared.metrics import publishes_metrics
 
-from . import authorization, grants, pages, signing_out, userinfo
-from .errors import AuthError, InternalError, NotFoundError
-from .jwts import ALGORITHMS
-from .services import Services, services
-from .web import Answer, Request, answer, failure
+from .services import Services, get_services
+from .sign_on import authorization, grants, pages, signing_out, userinfo
+from .tokens import ALGORITHMS
 
 __all__ = ["handler"]
-
-logger = Logger()
-metrics = Metrics()
 
 _KEYS_CACHED_S = 600  # a new key is published an hour before it signs
 _DISCOVERY_CACHED_S = 3600
@@ -52,12 +45,12 @@ class Route:
     """
 
     run: Callable[[Services, Request], Answer]
-    fail: Callable[[AuthError], Answer] = failure
+    fail: Callable[[HttpError], Answer] = error_answer
     scripts: bool = False
 
 
-def _discovery(at: Services, _: Request) -> Answer:
-    issuer = at.issuer
+def _discovery(services: Services, _: Request) -> Answer:
+    issuer = services.issuer
     claims = {claim for fields in userinfo.CLAIMS.values() for claim in fields}
     document = {
         "issuer": issuer,
@@ -84,22 +77,22 @@ def _discovery(at: Services, _: Request) -> Answer:
         "request_uri_parameter_supported": False,
         "ui_locales_supported": ["en"],
     }
-    return answer(200, document, {"Cache-Control": f"public, max-age={_DISCOVERY_CACHED_S}"})
+    return json_answer(200, document, {"Cache-Control": f"public, max-age={_DISCOVERY_CACHED_S}"})
 
 
-def _jwks(at: Services, _: Request) -> Answer:
+def _jwks(services: Services, _: Request) -> Answer:
     headers = {
         "Cache-Control": f"public, max-age={_KEYS_CACHED_S}",
         "Content-Type": "application/jwk-set+json",
     }
-    return answer(200, at.tokens.jwks(), headers)
+    return json_answer(200, services.tokens.jwks(), headers)
 
 
-def _health(at: Services, _: Request) -> Answer:
+def _health(services: Services, _: Request) -> Answer:
     """Whether this region can serve: table, secrets, and the key that unwraps them, answer."""
-    at.store.get("C#health")
-    at.keyring.signing_key()
-    return answer(200, {"status": "ok", "region": at.region})
+    services.store.ping()
+    services.keyring.signing_key()
+    return json_answer(200, {"status": "ok", "region": services.region})
 
 
 def _preflight(_: Services, __: Request) -> Answer:
@@ -108,15 +101,15 @@ def _preflight(_: Services, __: Request) -> Answer:
         "Access-Control-Allow-Methods": "GET, POST",
         "Access-Control-Max-Age": "7200",
     }
-    return answer(204, None, allowed)
+    return json_answer(204, None, allowed)
 
 
-def _on_page(error: AuthError) -> Answer:
+def _on_page(error: HttpError) -> Answer:
     page = pages.error(error.status, error.message)
     return page | {"headers": page["headers"] | error.headers}
 
 
-def _for_application(error: AuthError) -> Answer:
+def _for_application(error: HttpError) -> Answer:
     """An error as RFC 6749, section 5.2, has it."""
     if error.code in _OAUTH_CODES:
         code = error.code
@@ -125,7 +118,7 @@ def _for_application(error: AuthError) -> Answer:
     else:
         code = "server_error" if error.status == 500 else "temporarily_unavailable"
     status = 400 if code == "invalid_grant" else error.status
-    return answer(status, {"error": code, "error_description": error.message}, error.headers)
+    return json_answer(status, {"error": code, "error_description": error.message}, error.headers)
 
 
 ROUTES = {
@@ -151,32 +144,14 @@ def _nothing(_: Services, __: Request) -> Answer:
     raise NotFoundError("not_found", "There is nothing here.")
 
 
-@metrics.log_metrics
+@publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: ARG001
     """Answer one request."""
-    started = time.monotonic()
     route = ROUTES.get((event.get("httpMethod", ""), event.get("resource", "")), Route(_nothing))
-    facts: dict[str, Any] = {"operation": f"{event.get('httpMethod')} {event.get('resource')}"}
-    outcome = "ok"
-    try:
-        made = route.run(services(), Request.of(event))
-    except AuthError as error:
-        made, outcome = route.fail(error), error.code
-        facts["reason"] = getattr(error, "__notes__", None) or str(error.__cause__ or "")
-        if isinstance(error, InternalError):
-            logger.exception("records, secrets or settings at fault")
-    except SettingsError:
-        made = route.fail(InternalError("misconfigured", "The function's settings are wrong."))
-        outcome = "misconfigured"
-        logger.exception("settings")
-    except Exception:
-        # The last boundary: without it API Gateway would answer 502, and show whatever it likes.
-        made, outcome = route.fail(InternalError("internal", "The request could not be served.")), "internal"
-        logger.exception("unexpected failure")
-    if route.scripts:
-        made["headers"] |= _FOR_SCRIPTS
-    if outcome != "ok":
-        metrics.add_metric(name=f"Error_{outcome}", unit=MetricUnit.Count, value=1)
-    duration = round(1000 * (time.monotonic() - started))
-    logger.info("oidc", outcome=outcome, status=made["statusCode"], duration_ms=duration, **facts)
-    return made
+    return respond(
+        "oidc",
+        event,
+        lambda _: route.run(get_services(), Request.of(event)),
+        on_error=route.fail,
+        headers=_FOR_SCRIPTS if route.scripts else None,
+    )

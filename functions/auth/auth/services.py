@@ -6,30 +6,22 @@ Records are opened and closed here: nothing else sees ciphertext.
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cache
-from secrets import token_hex
 from typing import Any
 
 from shared.clients import client
 from shared.envelope import Envelope, EnvelopeError, KeyUnavailableError
+from shared.http import BusyError, GoneError, InternalError, NotFoundError
 
-from . import identity
 from .clients import Clients
-from .clock import tick
-from .documents import Document
-from .errors import BusyError, GoneError, InternalError, NotFoundError
-from .keyring import Keyring
+from .identity import Document, Kind, blind_index, tick
 from .settings import AuthSettings, KeySettings
-from .store import Store, User, Write, write
-from .tokens import Tokens
+from .storage import Alias, Store, User, Write
+from .tokens import Keyring, Sessions, Tokens
 
-__all__ = ["Records", "Services", "records", "services"]
+__all__ = ["Records", "Services", "get_records", "get_services"]
 
-AUDIT_DAYS = 400
 _MERGES = 8
-
-type Kind = identity.Kind
 
 
 class Records:
@@ -70,7 +62,7 @@ class Records:
             GoneError: It was erased.
         """
         for _ in range(_MERGES):
-            found = self.store.user(user)
+            found = self.store.users.get(user)
             if found is None:
                 break
             if found.status == "erased":
@@ -119,38 +111,15 @@ class Records:
         except EnvelopeError as error:
             raise InternalError("unwritable", "The record cannot be written.") from error
         made = replace(made, sealed=sealed)
-        return made, self.store.save(made, before)
+        return made, self.store.users.save(made, before)
 
     def index(self, kind: Kind, normalised: str) -> str:
         """The blind index of an identifier."""
-        return identity.blind_index(self.keyring.blind_index_key(), kind, normalised)
+        return blind_index(self.keyring.blind_index_key(), kind, normalised)
 
-    def releases(self, alias: str, user: str) -> list[Write]:
-        """The write that frees an alias, if it is the person's."""
-        return [self.store.release(alias, user)] if self.store.owner(alias) == user else []
-
-    def forget_belongings(self, user: str) -> None:
-        """Delete the sessions of a person, browsers' too, and what was granted to applications."""
-        things = [item for item in self.store.query(f"U#{user}") if item["sk"]["S"] != "."]
-        self.store.commit_each([{"Delete": {"Key": {"pk": each["pk"], "sk": each["sk"]}}} for each in things])
-
-    def audit(self, subject: str, action: str, client_id: str, outcome: str = "ok") -> Write:
-        """An entry of the audit trail.
-
-        Args:
-            subject: The person's id, or the alias of an identifier that is nobody's.
-            action: What was done, `login`.
-            client_id: By whose server.
-            outcome: `ok`, or why not.
-        """
-        at = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds")
-        item: dict[str, Any] = {
-            "action": {"S": action},
-            "client": {"S": client_id},
-            "outcome": {"S": outcome},
-            "expires": {"N": str(int(self.now()) + 86_400 * AUDIT_DAYS)},
-        }
-        return write((f"A#{subject}", f"{at}#{token_hex(4)}"), item)
+    def alias(self, kind: Kind, normalised: str) -> Alias:
+        """The alias of an identifier."""
+        return Alias(kind, self.index(kind, normalised))
 
 
 class Services(Records):
@@ -181,8 +150,10 @@ class Services(Records):
         super().__init__(store, envelope, keyring, settings.aws_region, now)
         self.settings, self.issuer, self.queue, self.sleep = settings, issuer, queue, sleep
         self.tokens = Tokens(keyring, issuer, settings.access_token_seconds, now)
+        self.sessions = Sessions(store, self.tokens, settings.refresh_idle_days, settings.refresh_days, now)
         self.clients = Clients(store, issuer, now)
-        self.client_failures: dict[str, tuple[float, int]] = {}  # of this minute: when read, how many
+        # Failed log-ins of this minute by rate limit key: when they were read, and how many.
+        self.failures: dict[str, tuple[float, int]] = {}
 
     def floor(self, started: float) -> None:
         """Wait until an answer that must not tell why it took so long may be given.
@@ -194,7 +165,7 @@ class Services(Records):
 
 
 @cache
-def records() -> Records:
+def get_records() -> Records:
     """The records of this container, for functions without an API.
 
     Raises:
@@ -205,7 +176,7 @@ def records() -> Records:
 
 
 @cache
-def services() -> Services:
+def get_services() -> Services:
     """The services of this container.
 
     Raises:
@@ -220,7 +191,7 @@ def services() -> Services:
 def _parts(settings: KeySettings) -> tuple[Store, Envelope, Keyring]:
     kms = client("kms")
     return (
-        Store(client("dynamodb"), settings.table),
+        Store.connect(settings.table),
         Envelope(kms, settings.kms_key, settings.aws_region),
         Keyring(client("ssm"), kms, settings.kms_key, settings.secrets),
     )

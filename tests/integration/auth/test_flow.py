@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import pytest
 
-from auth.clock import milliseconds
+from auth.identity import milliseconds
 from local.clients.company import Company
 from local.suite import Suite
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed, mails
@@ -99,7 +99,7 @@ def test_forgotten_passwords_are_replaced_and_end_every_session(person: Person, 
     assert shop.post("/v1/password/reset", token=token, password=new).status_code == 204
     assert shop.post("/v1/password/reset", token=token, password=new).status_code == 204, "a retry"
     other = shop.post("/v1/password/reset", token=token, password=fresh_password())
-    assert (other.status_code, other.json()["code"]) == (400, "invalid_token"), "the token is used up"
+    assert (other.status_code, other.json()["code"]) == (400, "invalid_token"), "the token was redeemed"
     assert shop.post("/v1/token/refresh", refresh_token=before["refresh_token"]).status_code == 401
     assert person.log_in().status_code == 401
     person.password = new

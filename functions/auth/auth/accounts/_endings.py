@@ -1,0 +1,121 @@
+"""Accounts that end: two that become one, and one that is erased."""
+
+from typing import Any
+
+from shared.http import ConflictError, NotFoundError
+
+from ..clients import Client
+from ..identity import Document, shared_identifier, taken_over
+from ..services import Records, Services
+from ..storage import Alias, Once, User, Write
+from ._common import again, aliases_of, shown
+
+__all__ = ["erase", "merge"]
+
+
+def erase(services: Services, user_id: str, client: Client, once: Once) -> None:
+    """Forget a person: what stays is a tombstone without data and without keys, for ever.
+
+    The tombstone is a write like any other, so that it reaches every region and beats all that was before.
+
+    Raises:
+        NotFoundError: There never was such an account.
+    """
+
+    def run() -> None:
+        user = services.store.users.get(user_id)
+        while user is not None and user.merged_into:  # the id leads to the account of the same person
+            user = services.store.users.get(user.merged_into)
+        if user is None:
+            raise NotFoundError("unknown_user", "There is no such account.")
+        if user.status == "erased":
+            services.store.commit(once=once)
+        else:
+            aliases = aliases_of(user, services.open(user)) if user.sealed else []
+            after = User(user.id, "erased", None, ts=services.reading(user.ts), version=user.version)
+            services.store.commit(
+                services.store.users.save(after.written_in(services.region), user),
+                *(write for alias in aliases for write in services.store.aliases.releases(alias, user.id)),
+                services.store.audit.add(user.id, "erase", client.id),
+                once=once,
+            )
+        # Last: no log-in can be written any more; at a retry too.
+        services.store.commit_each(services.store.users.delete_belongings(user.id))
+
+    again(run)
+
+
+def merge(services: Services, user_id: str, other_id: str, client: Client, once: Once) -> dict[str, Any]:
+    """Make one account of two that share an identifier which is verified on both.
+
+    Args:
+        services: The services.
+        user_id: The account that stays.
+        other_id: The account that is taken over; its id leads to the other one from then on.
+        client: By whose server.
+        once: The request.
+
+    Raises:
+        ConflictError: They share nothing, or it is not verified on both.
+    """
+
+    def run() -> dict[str, Any]:
+        user, other = services.find(user_id), services.find(other_id)
+        document = services.open(user)
+        if user.id == other.id:
+            services.store.commit(once=once)
+            after = user
+        else:
+            after, writes = _merge_accounts(services, user, document, other, services.open(other))
+            audits = [services.store.audit.add(each, "merge", client.id) for each in (user.id, other.id)]
+            services.store.commit(*writes, *audits, once=once)
+        if other_id != user_id:
+            # At a retry too.
+            services.store.commit_each(services.store.users.delete_belongings(other_id))
+        return shown(after, document)
+
+    return again(run)
+
+
+def _merge_accounts(
+    records: Records, user: User, document: Document, other: User, other_document: Document
+) -> tuple[User, list[Write]]:
+    """The writes that make one account of two; the document is edited.
+
+    Args:
+        records: The records.
+        user: The account that stays.
+        document: Its document.
+        other: The account that ends: its data go, its aliases and its id lead to the one that stays.
+        other_document: Its document.
+
+    Raises:
+        ConflictError: They share nothing that is verified on both.
+    """
+    if shared_identifier(document, other_document) is None:
+        raise ConflictError("not_the_same", "The accounts share no identifier that is verified on both.")
+    document.edit(taken_over(document, other_document, other.email_index), records.now_ms, records.region)
+    email_index = user.email_index or other.email_index
+    after = user.but(
+        status="active",
+        email_index=email_index,
+        phone_index=records.index("phone", document["phone"]) if document["phone"] else "",
+    )
+    after, save = records.close(user, after, document)
+    ended = User(
+        other.id, "merged", None, ts=records.reading(other.ts), version=other.version, merged_into=user.id
+    )
+    aliases = [Alias("email", index) for index, _ in other_document.family("email_also")]
+    aliases += [Alias("phone", other.phone_index)] if other_document["phone_verified"] else []
+    moved = [Alias("email", other.email_index)] if other.email_index else []
+    if not other_document["email_verified"] and user.email_index:  # nobody showed that it is the person's
+        freed = [write for alias in moved for write in records.store.aliases.releases(alias, other.id)]
+        moved = []
+    else:
+        freed = []
+    claims = [
+        records.store.aliases.claim(alias, user.id, held_by=other.id)
+        for alias in (*moved, *aliases)
+        if records.store.aliases.owner(alias) in (other.id, None)
+    ]
+    return after, [save, records.store.users.save(ended.written_in(records.region), other), *claims, *freed]

@@ -1,0 +1,94 @@
+"""Mails with verification tokens: asked for here, sent by `deliver`.
+
+The token is drawn when the mail is asked for; the table keeps its hash. The queue is encrypted, a message
+holds no personal data, and an answer is given only once the message is in the queue.
+"""
+
+import json
+from collections.abc import Mapping
+from secrets import token_urlsafe
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.http import BadRequestError, BusyError, TooManyRequestsError
+
+from ..clients import Client
+from ..services import Services
+from ..storage import Alias, MailKind, MailToken, Write
+
+__all__ = ["MailJob", "check_rate", "find_token", "invalid_token"]
+
+_LIVES_S: Mapping[MailKind, int] = {
+    "verify": 86_400, "known": 3600, "reset": 3600, "email": 86_400, "none": 3600,
+}  # fmt: skip
+_WINDOW_S = 3600
+
+
+class MailJob:
+    """A mail that is to be sent.
+
+    Args:
+        services: The services.
+        kind: Which mail; `none` costs the same and sends nothing.
+        user: To whom; any text for `none`.
+        index: Blind index of the address that it goes to: its token proves that address, and no other.
+        client: The company in whose name.
+    """
+
+    def __init__(self, services: Services, kind: MailKind, user: str, index: str, client: Client) -> None:
+        self._services = services
+        self._token = token_urlsafe(32)
+        self._stands_for = MailToken(kind, user, index, client.id, int(services.now()) + _LIVES_S[kind])
+
+    @property
+    def write(self) -> Write:
+        """The write of the token's hash."""
+        return self._services.store.mail_tokens.create(self._token, self._stands_for)
+
+    def send(self) -> None:
+        """Put the job into the queue.
+
+        Raises:
+            BusyError: The queue does not take it.
+        """
+        message = {
+            "kind": self._stands_for.kind,
+            "user": self._stands_for.user,
+            "token": self._token,
+            "client": self._stands_for.client,
+            "expires": self._stands_for.expires,
+        }
+        try:
+            self._services.queue.send_message(
+                QueueUrl=self._services.settings.mail_queue, MessageBody=json.dumps(message)
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise BusyError("busy", "The mail cannot be sent now; try again in a moment.") from error
+
+
+def check_rate(services: Services, alias: Alias) -> None:
+    """Count a mail of an identifier, known or not.
+
+    Raises:
+        TooManyRequestsError: It has had its mails of this hour.
+    """
+    if services.store.counters.add("mail", alias.text, _WINDOW_S) > services.settings.mails_per_hour:
+        after = _WINDOW_S - int(services.now()) % _WINDOW_S
+        raise TooManyRequestsError("too_many_mails", "Too many mails were asked for; try again later.", after)
+
+
+def find_token(services: Services, token: str, kinds: frozenset[MailKind]) -> MailToken:
+    """What a verification token stands for.
+
+    Raises:
+        BadRequestError: It is unknown, expired or for something else.
+    """
+    found = services.store.mail_tokens.get(token) if len(token) <= 64 else None
+    if found is None or found.kind not in kinds:
+        raise invalid_token()
+    return found
+
+
+def invalid_token() -> BadRequestError:
+    """Why a verification token does nothing, whatever the reason."""
+    return BadRequestError("invalid_token", "The link is not valid, or no longer.")

@@ -1,0 +1,20 @@
+"""What identifies a person, and what is known of them: identifiers, the document of fields, its clock."""
+
+from ._clock import milliseconds, tick
+from ._documents import PROFILE, Document, checked
+from ._identifiers import Kind, blind_index, normalise_email, normalise_phone
+from ._merging import shared_identifier, taken_over
+
+__all__ = [
+    "PROFILE",
+    "Document",
+    "Kind",
+    "blind_index",
+    "checked",
+    "milliseconds",
+    "normalise_email",
+    "normalise_phone",
+    "shared_identifier",
+    "taken_over",
+    "tick",
+]

@@ -1,0 +1,48 @@
+"""Whether two documents are of one person, and what one takes over of the other."""
+
+from typing import Any
+
+from ._documents import PROFILE, Document
+
+__all__ = ["shared_identifier", "taken_over"]
+
+_FAMILIES = ("company", "old_hash", "email_also")
+
+
+def shared_identifier(one: Document, other: Document) -> str | None:
+    """`email` or `phone`: what two people share, verified on both; None if nothing.
+
+    An account whose address nobody has verified may have been made by somebody else to catch its owner: it
+    is never merged.
+    """
+    for kind in ("email", "phone"):
+        if one[kind] and one[kind] == other[kind] and one[f"{kind}_verified"] and other[f"{kind}_verified"]:
+            return kind
+    return None
+
+
+def taken_over(document: Document, other: Document, other_index: str) -> dict[str, Any]:
+    """The edit by which a document takes another over: what it has stays, what it lacks is filled in.
+
+    Args:
+        document: Of the account that stays.
+        other: Of the account that ends.
+        other_index: Blind index of its main address; empty if it has none.
+    """
+    changes: dict[str, Any] = {
+        name: other[name] for name in PROFILE if document[name] is None and other[name] is not None
+    }
+    for prefix in _FAMILIES:
+        for key, value in other.family(prefix):
+            if document[f"{prefix}.{key}"] is None:
+                changes[f"{prefix}.{key}"] = value
+    for kind in ("email", "phone"):
+        if document[kind] is None and other[kind] is not None:
+            changes |= {kind: other[kind], f"{kind}_verified": other[f"{kind}_verified"]}
+    if document["email"] and other["email"] not in (None, document["email"]) and other["email_verified"]:
+        changes[f"email_also.{other_index}"] = other["email"]
+    if document["secret"] is None and other["secret"] is not None:
+        changes["secret"] = other["secret"]
+    if document["totp"] is None and other["totp"] is not None:
+        changes["totp"] = other["totp"]  # a password of the other one must not open more than it did
+    return changes

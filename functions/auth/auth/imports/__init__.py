@@ -1,0 +1,7 @@
+"""Imports of accounts from the systems of origin.
+
+Import the module that is needed: the API makes jobs, and needs nothing that reads lines.
+
+    jobs    a job as the API sees it: where to upload to, and how far it is
+    lines   one line of an upload: what it says, and what becomes of it
+"""

@@ -1,0 +1,57 @@
+"""Storage: the key schema of the users table, and the only access to it.
+
+Keys, prefixes and attribute values are known here and nowhere else: the rest of the application gives and
+takes the values below. Each private module is one kind of item; its docstring is the schema.
+
+    Store               the table: `store.users`, `store.sessions`, ..., and `commit`
+    Write               what `commit` takes
+    Outbox              the local engine's table of mails that are not sent
+
+Errors besides those of `errors`::
+
+    LostRaceError       the condition of a write did not hold
+"""
+
+from ._aliases import Alias, Attempts
+from ._audit import AuditEntry
+from ._browsers import BrowserSession, cookie_hash
+from ._clients import ClientRecord
+from ._codes import AuthorizationCode
+from ._dry_runs import DryRunClaim
+from ._grants import Grant
+from ._import_jobs import LINE_RESULTS, ImportJob, ImportPart, JobState, LineResult
+from ._mail_tokens import MailKind, MailToken
+from ._outbox import Outbox, OutboxMail
+from ._requests import Once
+from ._sessions import Session
+from ._store import Store
+from ._table import LostRaceError, Write
+from ._users import User, UserStatus
+
+__all__ = [
+    "LINE_RESULTS",
+    "Alias",
+    "Attempts",
+    "AuditEntry",
+    "AuthorizationCode",
+    "BrowserSession",
+    "ClientRecord",
+    "DryRunClaim",
+    "Grant",
+    "ImportJob",
+    "ImportPart",
+    "JobState",
+    "LineResult",
+    "LostRaceError",
+    "MailKind",
+    "MailToken",
+    "Once",
+    "Outbox",
+    "OutboxMail",
+    "Session",
+    "Store",
+    "User",
+    "UserStatus",
+    "Write",
+    "cookie_hash",
+]

@@ -1,0 +1,58 @@
+"""Counters, each in windows of time that follow each other.
+
+===========  ==============================================================
+Item         a counter in a window
+Key          `pk` = `L#<name>#<subject>`, `sk` = `<first second of the window>`
+Attributes   `count` N
+TTL          the end of the next window
+Written by   log-ins that failed, mails, codes of a second factor
+===========  ==============================================================
+"""
+
+from typing import Literal
+
+from ._table import Table
+
+__all__ = ["CounterName", "Counters"]
+
+type CounterName = Literal["failures", "mail", "totp"]
+"""Failed log-ins of a rate limit key; mails of an alias; codes that a person tried."""
+
+
+class Counters:
+    """Counters; they are written at once, outside of any transaction."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, name: CounterName, subject: str, seconds: int) -> int:
+        """Count one more in the present window, and return the count.
+
+        Args:
+            name: What is counted.
+            subject: Of whom.
+            seconds: Length of a window.
+        """
+        window = self._window(seconds)
+        item = self._table.update(
+            _key(name, subject),
+            str(window),
+            UpdateExpression="SET expires = :end ADD #count :one",
+            ExpressionAttributeNames={"#count": "count"},
+            ExpressionAttributeValues={":end": {"N": str(window + 2 * seconds)}, ":one": {"N": "1"}},
+            ReturnValues="UPDATED_NEW",
+        )
+        return int(item["count"]["N"])
+
+    def get(self, name: CounterName, subject: str, seconds: int) -> int:
+        """The count of the present window; for the arguments see `add`."""
+        item = self._table.get(_key(name, subject), str(self._window(seconds)))
+        return int(item["count"]["N"]) if item else 0
+
+    def _window(self, seconds: int) -> int:
+        now = int(self._table.now())
+        return now - now % seconds
+
+
+def _key(name: CounterName, subject: str) -> str:
+    return f"L#{name}#{subject}"

@@ -1,0 +1,143 @@
+"""Accounts.
+
+===========  ==============================================================
+Item         an account
+Key          `pk` = `U#<user>`, `sk` = `.`
+Attributes   `status` S, `ts` S, `version` M of N, `origin` S, `data` M (the encrypted document),
+             `email_index` S, `phone_index` S, `merged_into` S; the last four only where they are not empty
+Indexes      `email_index`, `phone_index`: by the attribute of that name
+TTL          none: what was erased or merged stays as a tombstone
+Written by   accounts, imports, and log-ins that replace a legacy hash
+===========  ==============================================================
+
+The partition also holds what belongs to a person: sessions, sessions in browsers, and grants.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from shared.envelope import Sealed
+
+from ._aliases import Alias
+from ._table import ONLY, Item, Table, Write, check, delete, put
+
+__all__ = ["User", "UserStatus", "Users", "user_key"]
+
+type UserStatus = Literal["unverified", "active", "conflict", "merged", "erased"]
+"""Signed up; verified; imported without a log-in, since its address is another's; taken over; forgotten."""
+
+
+@dataclass(frozen=True)
+class User:
+    """An account as it lies in the table.
+
+    Attributes:
+        id: The person's UUID.
+        status: Its state.
+        sealed: The encrypted document; None once it was erased or merged.
+        email_index: Blind index of the main e-mail address.
+        phone_index: Blind index of the main phone number.
+        ts: The document's latest reading of the clock.
+        version: Version vector: region to number of writes.
+        origin: The region of the last write.
+        merged_into: The account that took this one over.
+    """
+
+    id: str
+    status: UserStatus
+    sealed: Sealed | None = None
+    email_index: str = ""
+    phone_index: str = ""
+    ts: str = ""
+    version: Mapping[str, int] = field(default_factory=dict)
+    origin: str = ""
+    merged_into: str = ""
+
+    def written_in(self, region: str) -> "User":
+        """The same with the version that a write in a region makes."""
+        version = {**self.version, region: self.version.get(region, 0) + 1}
+        return replace(self, version=version, origin=region)
+
+    def but(self, **changes: Any) -> "User":
+        """The same with some attributes changed."""
+        return replace(self, **changes)
+
+    @property
+    def context(self) -> dict[str, str]:
+        """The encryption context of the record: whose it is, and which version."""
+        vector = ",".join(f"{region}={count}" for region, count in sorted(self.version.items()))
+        return {"user": self.id, "version": vector}
+
+
+class Users:
+    """Reads and writes of accounts."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, user: str) -> User | None:
+        """An account; None if there never was one."""
+        item = self._table.get(user_key(user))
+        return None if item is None else _user(user, item)
+
+    def save(self, user: User, before: User | None) -> Write:
+        """Write an account over the version that was read, or a new one."""
+        item: Item = {
+            "status": {"S": user.status},
+            "ts": {"S": user.ts},
+            "version": _vector(user.version),
+            "origin": {"S": user.origin},
+        }
+        for name in ("email_index", "phone_index", "merged_into"):
+            if value := getattr(user, name):
+                item[name] = {"S": value}
+        if user.sealed is not None:
+            item["data"] = user.sealed.to_attribute()
+        made = put(user_key(user.id), ONLY, item, new=before is None)
+        if before is None:
+            return made
+        condition = {
+            "ConditionExpression": "version = :before",
+            "ExpressionAttributeValues": {":before": _vector(before.version)},
+        }
+        return made._replace(request={**made.request, **condition})
+
+    def unchanged(self, user: User) -> Write:
+        """Check that an account is as it was read."""
+        values = {":version": _vector(user.version)}
+        return check(user_key(user.id), ONLY, "version = :version", ExpressionAttributeValues=values)
+
+    def sharing(self, alias: Alias) -> list[str]:
+        """The people whose accounts have an identifier, by the table's index (behind by a moment)."""
+        items = self._table.query_index(f"{alias.kind}_index", alias.index)
+        return sorted(item["pk"]["S"].removeprefix("U#") for item in items)
+
+    def delete_belongings(self, user: str) -> list[Write]:
+        """Delete the sessions of a person, browsers' too, and what was granted to applications."""
+        keys = [item["sk"]["S"] for item in self._table.query(user_key(user))]
+        return [delete(user_key(user), sk) for sk in keys if sk != ONLY]
+
+
+def user_key(user: str) -> str:
+    """The partition of a person."""
+    return f"U#{user}"
+
+
+def _vector(version: Mapping[str, int]) -> Item:
+    return {"M": {region: {"N": str(count)} for region, count in version.items()}}
+
+
+def _user(user: str, item: Item) -> User:
+    strings = {name: value["S"] for name, value in item.items() if "S" in value}
+    return User(
+        user,
+        strings["status"],
+        Sealed.from_attribute(item["data"]) if "data" in item else None,
+        email_index=strings.get("email_index", ""),
+        phone_index=strings.get("phone_index", ""),
+        ts=strings["ts"],
+        version={region: int(count["N"]) for region, count in item["version"]["M"].items()},
+        origin=strings["origin"],
+        merged_into=strings.get("merged_into", ""),
+    )

@@ -1,0 +1,205 @@
+"""Sessions: families of refresh tokens, one for each log-in of a person at a client.
+
+A family's item knows the number of its newest token. Exchanging the newest raises the number; the successor
+is derived, so the same token exchanged again within 30 seconds (a retry, or many requests side by side)
+gives the same successor. An older token is a stolen one: its family ends, and no other.
+"""
+
+import time
+from collections.abc import Callable
+from secrets import token_hex
+from typing import Any
+
+from shared.http import BadRequestError, UnauthorizedError
+
+from ..storage import LostRaceError, Once, Session, Store, Write
+from ._jwts import InvalidTokenError
+from ._tokens import RefreshToken, Tokens
+
+__all__ = ["Sessions"]
+
+GRACE_MS = 30_000
+_DAY_S = 86_400
+_TRIES = 4
+
+
+class Sessions:
+    """Begins, refreshes and ends sessions.
+
+    Args:
+        store: The users table.
+        tokens: Makes and reads the tokens.
+        idle_days: Days after which an unused refresh token dies.
+        days: Days after which a session ends whatever happens.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(
+        self, store: Store, tokens: Tokens, idle_days: int, days: int, now: Callable[[], float] = time.time
+    ) -> None:
+        self._store, self._tokens, self._now = store, tokens, now
+        self._idle_s, self._longest_s = _DAY_S * idle_days, _DAY_S * days
+
+    def begin(
+        self, user: str, client_id: str, scope: str, auth_time: int, *, sid: str = "", lasting: bool = True
+    ) -> tuple[str, Write, dict[str, Any]]:
+        """A new session.
+
+        Args:
+            user: Whose.
+            client_id: Who may refresh it.
+            scope: Scopes of its access tokens, parted by blanks.
+            auth_time: When the person logged in, seconds since the epoch.
+            sid: The browser session that it comes from; empty for none.
+            lasting: Whether it can be refreshed; else it ends with its one access token.
+
+        Returns:
+            The family, its write, and the tokens that count once it is written.
+        """
+        now = int(self._now())
+        life = self._idle_s if lasting else self._tokens.seconds
+        session = Session(
+            user, token_hex(16), client_id, scope, began=now, auth_time=auth_time, expires=now + life, sid=sid
+        )
+        answer = self._answer(RefreshToken(user, session.family, 0), client_id, scope)
+        if not lasting:
+            del answer["refresh_token"]
+        return session.family, self._store.sessions.create(session), answer
+
+    def refresh(
+        self, text: str, client_id: str, once: Once | None = None, *, scope: str = ""
+    ) -> tuple[Session, dict[str, Any]]:
+        """Exchange a refresh token.
+
+        Args:
+            text: The token.
+            client_id: Who asks; it must be who got it.
+            once: The request.
+            scope: Scopes that are asked for, parted by blanks; each must have been granted.
+
+        Returns:
+            The session as it was, and the new tokens.
+
+        Raises:
+            UnauthorizedError: It is not good, or was stolen: then its family has ended.
+            BadRequestError: More is asked for than was granted; the token stays good.
+        """
+        try:
+            token = self._tokens.read_refresh(text)
+        except InvalidTokenError as error:
+            raise _invalid() from error
+        for _ in range(_TRIES):
+            session = self._store.sessions.get(token.user, token.family)
+            if session is None or session.client != client_id:
+                raise _invalid()
+            now = self._now()
+            if self._is_over(session):
+                raise _invalid()
+            if not set(scope.split()) <= set(session.scope.split()):
+                raise BadRequestError("invalid_scope", "scope has more than was granted.")
+            successor = RefreshToken(token.user, token.family, token.number + 1)
+            answer = self._answer(successor, client_id, session.scope)
+            now_ms = int(1000 * now)
+            if token.number == session.number:
+                rotated = self._store.sessions.rotate(*token, now_ms, int(now) + self._idle_s)
+                try:
+                    self._store.commit(rotated, once=once)
+                except LostRaceError:
+                    continue  # somebody exchanged it, or ended the session, meanwhile
+                return session, answer
+            if token.number == session.number - 1 and now_ms - session.rotated_ms <= GRACE_MS:
+                self._store.commit(once=once)
+                return session, answer
+            ended = self._store.sessions.delete(token.user, token.family)
+            reuse = self._store.audit.add(token.user, "refresh", client_id, "reused")
+            self._store.commit(ended, reuse, once=once)
+            break
+        raise _invalid()
+
+    def end(self, user: str, but: str | None = None) -> list[Write]:
+        """The writes that end all sessions of a person, browsers' too; or all but one and its browser's."""
+        sessions = {session.family: session for session in self._store.sessions.of_user(user)}
+        kept = sessions.pop(but, None) if but else None
+        ended = [self._store.sessions.delete(user, family) for family in sessions]
+        return ended + [
+            self._store.browsers.delete(user, browser.cookie_hash)
+            for browser in self._store.browsers.of_user(user)
+            if kept is None or browser.sid != kept.sid
+        ]
+
+    def end_browser(self, user: str, sid: str) -> list[Write]:
+        """The writes that end a person's session in one browser, and those that come from it."""
+        ended = [
+            self._store.sessions.delete(user, session.family)
+            for session in self._store.sessions.of_user(user)
+            if session.sid == sid
+        ]
+        return ended + [
+            self._store.browsers.delete(user, browser.cookie_hash)
+            for browser in self._store.browsers.of_user(user)
+            if browser.sid == sid
+        ]
+
+    def introspect(self, text: str) -> dict[str, Any]:
+        """What a token is, as RFC 7662 has it: `{"active": false}` for all that is not good now."""
+        try:
+            claims = self._tokens.read_access(text)
+            user, family = claims["sub"], claims["sid"]
+        except InvalidTokenError:
+            claims = {}
+            try:
+                token = self._tokens.read_refresh(text)
+            except InvalidTokenError:
+                return {"active": False}
+            user, family = token.user, token.family
+        session = self._store.sessions.get(user, family)
+        if session is None or (not claims and self._is_over(session)):
+            return {"active": False}
+        if claims:
+            return {"active": True, "token_type": "access_token", **claims}
+        if token.number != session.number:
+            return {"active": False}
+        return {
+            "active": True,
+            "token_type": "refresh_token",
+            "sub": user,
+            "sid": family,
+            "client_id": session.client,
+            "scope": session.scope,
+            "exp": session.expires,
+        }
+
+    def revoke(self, text: str, client_id: str, once: Once | None = None) -> None:
+        """End the session of a token of a client's (RFC 7009); a token that is not good is no error."""
+        try:
+            claims = self._tokens.read_access(text)
+            user, family = claims["sub"], claims["sid"]
+        except InvalidTokenError:
+            try:
+                user, family, _ = self._tokens.read_refresh(text)
+            except InvalidTokenError:
+                self._store.commit(once=once)
+                return
+        session = self._store.sessions.get(user, family)
+        if session is None or session.client != client_id:
+            self._store.commit(once=once)
+            return
+        ended = self._store.sessions.delete(user, family)
+        self._store.commit(ended, self._store.audit.add(user, "logout", client_id), once=once)
+
+    def _answer(self, token: RefreshToken, client_id: str, scope: str) -> dict[str, Any]:
+        return {
+            "access_token": self._tokens.access(token.user, client_id, scope, token.family),
+            "token_type": "Bearer",
+            "expires_in": self._tokens.seconds,
+            "refresh_token": self._tokens.refresh(token),
+            "scope": scope,
+        }
+
+    def _is_over(self, session: Session) -> bool:
+        """Whether a session has reached its age, however often it was refreshed."""
+        return self._now() > session.began + self._longest_s
+
+
+def _invalid() -> UnauthorizedError:
+    return UnauthorizedError("invalid_grant", "The refresh token is not valid, or no longer.")

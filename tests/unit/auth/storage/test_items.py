@@ -1,0 +1,549 @@
+"""Items as they lie in the tables of existing stacks: what is written, and that it is read back."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, ClassVar
+
+import pytest
+
+from auth.storage import (
+    Alias,
+    Attempts,
+    AuditEntry,
+    AuthorizationCode,
+    BrowserSession,
+    DryRunClaim,
+    Grant,
+    ImportJob,
+    ImportPart,
+    LostRaceError,
+    MailToken,
+    Once,
+    Outbox,
+    OutboxMail,
+    Session,
+    Store,
+    User,
+    Write,
+    cookie_hash,
+)
+from shared.envelope import Sealed
+from shared.http import UnauthorizedError
+
+NOW = 1_800_000_000
+LATER = NOW + 60
+
+
+def hashed(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+class Cancelled(Exception):
+    """A transaction whose last write lost."""
+
+    response: ClassVar = {"CancellationReasons": [{"Code": "None"}, {"Code": "ConditionalCheckFailed"}]}
+
+
+class MemoryTable:
+    """Keeps items that are put, and what else it is asked for."""
+
+    class exceptions:  # noqa: N801 - as DynamoDB's client calls it
+        TransactionCanceledException = Cancelled
+        ConditionalCheckFailedException = KeyError
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], dict[str, Any]] = {}
+        self.requests: list[dict[str, Any]] = []
+        self.answer: dict[str, Any] = {}
+        self.cancel = False
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        assert request["ConsistentRead"] is True
+        key = request["Key"]["pk"]["S"], request["Key"]["sk"]["S"]
+        return {"Item": self.items[key]} if key in self.items else {}
+
+    def transact_write_items(self, **request: Any) -> None:
+        if self.cancel:
+            raise Cancelled
+        self.requests += request["TransactItems"]
+        for each in request["TransactItems"]:
+            if "Put" in each:
+                item = each["Put"]["Item"]
+                self.items[item["pk"]["S"], item["sk"]["S"]] = item
+
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        self.requests.append(request)
+        return {"Attributes": self.answer}
+
+    def put_item(self, **request: Any) -> None:
+        self.requests.append(request)
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        self.requests.append(request)
+        return {"Items": list(self.items.values())}
+
+    def get_paginator(self, _: str) -> Any:
+        return self
+
+    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+        values = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items()}
+        partition, prefix = values[":pk"], values.get(":prefix", "")
+        found = [
+            item for (pk, sk), item in sorted(self.items.items()) if pk == partition and sk.startswith(prefix)
+        ]
+        return [{"Items": found[:1]}, {"Items": found[1:]}]
+
+
+@pytest.fixture
+def dynamodb() -> MemoryTable:
+    return MemoryTable()
+
+
+@pytest.fixture
+def store(dynamodb: MemoryTable) -> Store:
+    return Store(dynamodb, "users", lambda: float(NOW))  # type: ignore[arg-type]
+
+
+def written(store: Store, dynamodb: MemoryTable, write: Write) -> dict[str, Any]:
+    """Commit a write, and return what went to DynamoDB."""
+    dynamodb.requests.clear()
+    store.commit(write)
+    [request] = dynamodb.requests
+    return request
+
+
+def put(pk: str, sk: str, item: dict[str, Any], *, new: bool = True) -> dict[str, Any]:
+    """A put as DynamoDB gets it."""
+    condition = {"ConditionExpression": "attribute_not_exists(pk)"} if new else {}
+    return {"Put": {"TableName": "users", "Item": {"pk": {"S": pk}, "sk": {"S": sk}, **item}, **condition}}
+
+
+def key(pk: str, sk: str = ".") -> dict[str, Any]:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+USER = User(
+    "u1", "active", Sealed(b"info", {"eu": b"key"}), email_index="ei", ts="t1", version={"eu": 2}, origin="eu"
+)
+USER_ITEM = {
+    "status": {"S": "active"},
+    "ts": {"S": "t1"},
+    "version": {"M": {"eu": {"N": "2"}}},
+    "origin": {"S": "eu"},
+    "email_index": {"S": "ei"},
+    "data": {"M": {"info": {"B": b"info"}, "keys": {"M": {"eu": {"B": b"key"}}}}},
+}
+
+
+def test_account(store: Store, dynamodb: MemoryTable) -> None:
+    assert store.users.get("u1") is None
+    assert written(store, dynamodb, store.users.save(USER, None)) == put("U#u1", ".", USER_ITEM)
+    assert store.users.get("u1") == USER
+    assert written(store, dynamodb, store.users.save(USER, User("u1", "unverified", version={"eu": 1}))) == {
+        "Put": put("U#u1", ".", USER_ITEM, new=False)["Put"]
+        | {
+            "ConditionExpression": "version = :before",
+            "ExpressionAttributeValues": {":before": {"M": {"eu": {"N": "1"}}}},
+        }
+    }
+    assert written(store, dynamodb, store.users.unchanged(USER)) == {
+        "ConditionCheck": {
+            "TableName": "users",
+            "Key": key("U#u1"),
+            "ConditionExpression": "version = :version",
+            "ExpressionAttributeValues": {":version": {"M": {"eu": {"N": "2"}}}},
+        }
+    }
+
+
+def test_tombstone(store: Store, dynamodb: MemoryTable) -> None:
+    ended = User("u1", "merged", ts="t1", version={"eu": 3}, origin="eu", merged_into="u2")
+    item = {
+        "status": {"S": "merged"},
+        "ts": {"S": "t1"},
+        "version": {"M": {"eu": {"N": "3"}}},
+        "origin": {"S": "eu"},
+        "merged_into": {"S": "u2"},
+    }
+    assert written(store, dynamodb, store.users.save(ended, None)) == put("U#u1", ".", item)
+    assert store.users.get("u1") == ended
+
+
+def test_accounts_that_share_an_identifier(store: Store, dynamodb: MemoryTable) -> None:
+    store.commit(store.users.save(USER, None))
+    assert store.users.sharing(Alias("email", "ei")) == ["u1"]
+    assert dynamodb.requests[-1] == {
+        "TableName": "users",
+        "IndexName": "email_index",
+        "KeyConditionExpression": "email_index = :index",
+        "ExpressionAttributeValues": {":index": {"S": "ei"}},
+    }
+
+
+@pytest.mark.parametrize(("alias", "pk"), [(Alias("email", "i"), "E#i"), (Alias("phone", "i"), "P#i")])
+def test_alias(store: Store, dynamodb: MemoryTable, alias: Alias, pk: str) -> None:
+    assert alias.text == pk
+    assert Alias.of_text(pk) == alias
+    forever = {"N": "253402300799"}
+    claim = {
+        "TableName": "users",
+        "Key": key(pk),
+        "UpdateExpression": "SET #user = :user, forever = :forever, expires = :forever",
+        "ConditionExpression": "attribute_not_exists(#user) OR #user = :user",
+        "ExpressionAttributeNames": {"#user": "user"},
+        "ExpressionAttributeValues": {":user": {"S": "u1"}, ":forever": forever},
+    }
+    assert written(store, dynamodb, store.aliases.claim(alias, "u1")) == {"Update": claim}
+    held = written(store, dynamodb, store.aliases.claim(alias, "u1", held_by="u2"))["Update"]
+    assert held["ConditionExpression"] == "attribute_not_exists(#user) OR #user = :user OR #user = :held"
+    assert held["ExpressionAttributeValues"][":held"] == {"S": "u2"}
+    assert store.aliases.releases(alias, "u1") == []
+    dynamodb.items[pk, "."] = {"user": {"S": "u1"}, "expires": forever}
+    assert store.aliases.owner(alias) == "u1"
+    [release] = store.aliases.releases(alias, "u1")
+    assert written(store, dynamodb, release) == {
+        "Update": {
+            "TableName": "users",
+            "Key": key(pk),
+            "UpdateExpression": "REMOVE #user, forever SET expires = :soon",
+            "ConditionExpression": "#user = :user",
+            "ExpressionAttributeNames": {"#user": "user"},
+            "ExpressionAttributeValues": {":user": {"S": "u1"}, ":soon": {"N": "1"}},
+        }
+    }
+
+
+def test_attempts_of_an_alias(store: Store, dynamodb: MemoryTable) -> None:
+    alias = Alias("email", "i")
+    assert store.aliases.count_attempt(alias) == Attempts(None, 1, 0, 0, 0)
+    dynamodb.answer = {
+        "user": {"S": "u1"}, "failed": {"N": "4"}, "wait": {"N": "5"}, "locked": {"N": "6"},
+        "last": {"N": "7"},
+    }  # fmt: skip
+    assert store.aliases.count_attempt(alias) == Attempts("u1", 5, 5, 6, 7)
+    assert dynamodb.requests[-1] == {
+        "TableName": "users",
+        "Key": key("E#i"),
+        "UpdateExpression": "SET #failed = if_not_exists(#failed, :none) + :one, #last = :now,"
+        " expires = if_not_exists(forever, :soon)",
+        "ConditionExpression": "attribute_not_exists(#wait) OR #wait <= :now",
+        "ExpressionAttributeNames": {"#failed": "failed", "#last": "last", "#wait": "wait"},
+        "ExpressionAttributeValues": {
+            ":none": {"N": "0"},
+            ":one": {"N": "1"},
+            ":now": {"N": f"{NOW}000"},
+            ":soon": {"N": str(NOW + 86_400)},
+        },
+        "ReturnValues": "ALL_OLD",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    assert written(store, dynamodb, store.aliases.set_attempts(alias, failed=0, wait=0, locked=0)) == {
+        "Update": {
+            "TableName": "users",
+            "Key": key("E#i"),
+            "UpdateExpression": "SET #failed = :failed, #wait = :wait, #locked = :locked ",
+            "ExpressionAttributeNames": {"#failed": "failed", "#wait": "wait", "#locked": "locked"},
+            "ExpressionAttributeValues": {":failed": {"N": "0"}, ":wait": {"N": "0"}, ":locked": {"N": "0"}},
+        }
+    }
+    assert written(store, dynamodb, store.aliases.set_attempts(alias, add=-2, wait=9)) == {
+        "Update": {
+            "TableName": "users",
+            "Key": key("E#i"),
+            "UpdateExpression": "SET #wait = :wait ADD #failed :add",
+            "ExpressionAttributeNames": {"#wait": "wait", "#failed": "failed"},
+            "ExpressionAttributeValues": {":wait": {"N": "9"}, ":add": {"N": "-2"}},
+        }
+    }
+
+
+def test_session(store: Store, dynamodb: MemoryTable) -> None:
+    session = Session("u1", "f1", "shop", "openid", began=NOW, auth_time=NOW - 9, expires=LATER)
+    item = {
+        "client": {"S": "shop"},
+        "scope": {"S": "openid"},
+        "number": {"N": "0"},
+        "rotated": {"N": "0"},
+        "began": {"N": str(NOW)},
+        "auth_time": {"N": str(NOW - 9)},
+        "expires": {"N": str(LATER)},
+    }
+    assert written(store, dynamodb, store.sessions.create(session)) == put("U#u1", "R#f1", item)
+    assert store.sessions.get("u1", "f1") == session
+    other = Session(
+        "u1", "f2", "shop", "openid", NOW, NOW, LATER, number=3, rotated_ms=5, sid="of the browser"
+    )
+    made = written(store, dynamodb, store.sessions.create(other))["Put"]["Item"]
+    assert made["sid"] == {"S": "of the browser"}
+    assert store.sessions.of_user("u1") == [session, other]
+    assert written(store, dynamodb, store.sessions.rotate("u1", "f1", 3, 1234, LATER)) == {
+        "Update": {
+            "TableName": "users",
+            "Key": key("U#u1", "R#f1"),
+            "UpdateExpression": "SET #number = :next, rotated = :rotated, expires = :expires",
+            "ConditionExpression": "#number = :number",
+            "ExpressionAttributeNames": {"#number": "number"},
+            "ExpressionAttributeValues": {
+                ":number": {"N": "3"},
+                ":next": {"N": "4"},
+                ":rotated": {"N": "1234"},
+                ":expires": {"N": str(LATER)},
+            },
+        }
+    }
+    assert written(store, dynamodb, store.sessions.delete("u1", "f1")) == {
+        "Delete": {"TableName": "users", "Key": key("U#u1", "R#f1")}
+    }
+
+
+def test_session_in_a_browser(store: Store, dynamodb: MemoryTable) -> None:
+    sk = f"S#{hashed('cookie')}"
+    session = BrowserSession("u1", cookie_hash("cookie"), NOW, "sid", LATER)
+    item = {"auth_time": {"N": str(NOW)}, "sid": {"S": "sid"}, "expires": {"N": str(LATER)}}
+    assert written(store, dynamodb, store.browsers.create(session)) == put("U#u1", sk, item)
+    assert store.browsers.get("u1", "cookie") == session
+    assert store.browsers.get("u1", "another") is None
+    assert store.browsers.of_user("u1") == [session]
+    assert written(store, dynamodb, store.browsers.exists("u1", hashed("cookie"))) == {
+        "ConditionCheck": {
+            "TableName": "users",
+            "Key": key("U#u1", sk),
+            "ConditionExpression": "attribute_exists(pk)",
+        }
+    }
+    assert written(store, dynamodb, store.browsers.delete("u1", hashed("cookie"))) == {
+        "Delete": {"TableName": "users", "Key": key("U#u1", sk)}
+    }
+
+
+def test_grant(store: Store, dynamodb: MemoryTable) -> None:
+    assert store.grants.scopes("u1", "shop") is None
+    assert written(store, dynamodb, store.grants.add("u1", "shop", ("openid", "email"))) == {
+        "Update": {
+            "TableName": "users",
+            "Key": key("U#u1", "G#shop"),
+            "UpdateExpression": "ADD scopes :scopes",
+            "ExpressionAttributeValues": {":scopes": {"SS": ["openid", "email"]}},
+        }
+    }
+    dynamodb.items["U#u1", "G#shop"] = key("U#u1", "G#shop") | {"scopes": {"SS": ["email", "openid"]}}
+    assert store.grants.scopes("u1", "shop") == frozenset({"email", "openid"})
+    assert store.grants.of_user("u1") == [Grant("shop", ("email", "openid"))]
+
+
+def test_what_belongs_to_a_person_is_deleted_and_the_account_stays(
+    store: Store, dynamodb: MemoryTable
+) -> None:
+    store.commit(store.users.save(USER, None))
+    store.commit(store.sessions.create(Session("u1", "f1", "shop", "openid", NOW, NOW, LATER)))
+    store.commit(store.browsers.create(BrowserSession("u1", "hash", NOW, "sid", LATER)))
+    dynamodb.requests.clear()
+    store.commit_each(store.users.delete_belongings("u1"))
+    deleted = [request["Delete"]["Key"]["sk"]["S"] for request in dynamodb.requests]
+    assert deleted == ["R#f1", "S#hash"]
+
+
+def test_authorization_code(store: Store, dynamodb: MemoryTable) -> None:
+    code = AuthorizationCode(
+        "shop", "https://shop.example/", "challenge", "nonce", "openid", "u1", "hash", "sid", NOW, LATER,
+        LATER + 1,
+    )  # fmt: skip
+    item = {
+        "client": {"S": "shop"},
+        "redirect_uri": {"S": "https://shop.example/"},
+        "challenge": {"S": "challenge"},
+        "nonce": {"S": "nonce"},
+        "scope": {"S": "openid"},
+        "user": {"S": "u1"},
+        "session": {"S": "S#hash"},
+        "sid": {"S": "sid"},
+        "auth_time": {"N": str(NOW)},
+        "good_until": {"N": str(LATER)},
+        "expires": {"N": str(LATER + 1)},
+    }
+    pk = f"O#{hashed('code')}"
+    assert written(store, dynamodb, store.codes.create("code", code)) == put(pk, ".", item)
+    assert store.codes.get("code") == code
+    assert written(store, dynamodb, store.codes.redeem("code", "f1")) == {
+        "Update": {
+            "TableName": "users",
+            "Key": key(pk),
+            "UpdateExpression": "SET #family = :family",
+            "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(#family)",
+            "ExpressionAttributeNames": {"#family": "family"},
+            "ExpressionAttributeValues": {":family": {"S": "f1"}},
+        }
+    }
+    dynamodb.items[pk, "."]["family"] = {"S": "f1"}
+    found = store.codes.get("code")
+    assert found is not None
+    assert found.family == "f1"
+
+
+def test_verification_token(store: Store, dynamodb: MemoryTable) -> None:
+    token = MailToken("reset", "u1", "index", "shop", LATER)
+    item = {
+        "kind": {"S": "reset"},
+        "user": {"S": "u1"},
+        "index": {"S": "index"},
+        "client": {"S": "shop"},
+        "expires": {"N": str(LATER)},
+    }
+    pk = f"T#{hashed('token')}"
+    assert written(store, dynamodb, store.mail_tokens.create("token", token)) == put(pk, ".", item)
+    assert store.mail_tokens.get("token") == token
+    assert written(store, dynamodb, store.mail_tokens.redeem("token")) == {
+        "Update": {
+            "TableName": "users",
+            "Key": key(pk),
+            "UpdateExpression": "SET #used = :yes",
+            "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(#used)",
+            "ExpressionAttributeNames": {"#used": "used"},
+            "ExpressionAttributeValues": {":yes": {"BOOL": True}},
+        }
+    }
+    dynamodb.items[pk, "."]["used"] = {"BOOL": True}
+    found = store.mail_tokens.get("token")
+    assert found is not None
+    assert found.used
+
+
+def test_client(store: Store, dynamodb: MemoryTable) -> None:
+    assert store.clients.get("shop") is None
+    dynamodb.items["C#shop", "."] = {"client": {"S": '{"company": "shop"}'}}
+    found = store.clients.get("shop")
+    assert found is not None
+    assert found["company"] == "shop"
+
+
+def test_import(store: Store, dynamodb: MemoryTable) -> None:
+    kept = {"expires": {"N": str(NOW + 30 * 86_400)}}
+    job = ImportJob("server", "shop", dry_run=True)
+    item = {
+        "client": {"S": "server"},
+        "company": {"S": "shop"},
+        "dry_run": {"BOOL": True},
+        "state": {"S": "waiting"},
+    }
+    assert store.imports.get("j1") == (None, [])
+    assert written(store, dynamodb, store.imports.create("j1", job)) == put("I#j1", ".", item | kept)
+    counts = {"created": 2, "merged": 0, "already": 0, "conflict": 0, "refused": 1}
+    part = {result: {"N": str(count)} for result, count in counts.items()}
+    made = written(store, dynamodb, store.imports.put_part("j1", "000000", {"created": 2, "refused": 1}))
+    assert made == put("I#j1", "000000", part | kept, new=False)
+    assert store.imports.get("j1") == (job, [ImportPart("000000", counts)])  # type: ignore[arg-type]
+    assert written(store, dynamodb, store.imports.set_state("j1", "failed", parts=3, problem="why")) == {
+        "Update": {
+            "TableName": "users",
+            "Key": key("I#j1"),
+            "UpdateExpression": "SET #state = :state, parts = :parts, problem = :problem",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {
+                ":state": {"S": "failed"},
+                ":parts": {"N": "3"},
+                ":problem": {"S": "why"},
+            },
+        }
+    }
+    done = written(store, dynamodb, store.imports.set_state("j1", "done"))
+    assert done["Update"]["UpdateExpression"] == "SET #state = :state"
+    dynamodb.items["I#j1", "."] |= {"state": {"S": "failed"}, "parts": {"N": "3"}, "problem": {"S": "why"}}
+    found, _ = store.imports.get("j1")
+    assert found == ImportJob("server", "shop", dry_run=True, state="failed", parts=3, problem="why")
+
+
+def test_duplicate_of_a_dry_run(store: Store, dynamodb: MemoryTable) -> None:
+    alias, claim = Alias("email", "i"), DryRunClaim("u1", verified=True)
+    item = {"user": {"S": "u1"}, "verified": {"BOOL": True}, "expires": {"N": str(NOW + 86_400)}}
+    made = written(store, dynamodb, store.dry_runs.create("j1", alias, claim))
+    assert made == put("D#j1#E#i", ".", item)
+    assert store.dry_runs.get("j1", alias) == claim
+
+
+def test_code_of_a_second_factor(store: Store, dynamodb: MemoryTable) -> None:
+    assert not store.totp_steps.redeemed("u1", 7)
+    made = written(store, dynamodb, store.totp_steps.redeem("u1", 7, LATER))
+    assert made == put("F#u1", "7", {"expires": {"N": str(LATER)}})
+    assert store.totp_steps.redeemed("u1", 7)
+
+
+def test_counter(store: Store, dynamodb: MemoryTable) -> None:
+    dynamodb.answer = {"count": {"N": "3"}}
+    window = NOW - NOW % 3600
+    assert store.counters.add("mail", "E#i", 3600) == 3
+    assert dynamodb.requests == [
+        {
+            "TableName": "users",
+            "Key": key("L#mail#E#i", str(window)),
+            "UpdateExpression": "SET expires = :end ADD #count :one",
+            "ExpressionAttributeNames": {"#count": "count"},
+            "ExpressionAttributeValues": {":end": {"N": str(window + 7200)}, ":one": {"N": "1"}},
+            "ReturnValues": "UPDATED_NEW",
+        }
+    ]
+    assert store.counters.get("failures", "shop", 3600) == 0
+    dynamodb.items["L#failures#shop", str(window)] = {"count": {"N": "9"}}
+    assert store.counters.get("failures", "shop", 3600) == 9
+
+
+def test_trail(store: Store, dynamodb: MemoryTable) -> None:
+    made = written(store, dynamodb, store.audit.add("u1", "login", "shop", "wrong_password"))["Put"]
+    time, _, random = made["Item"]["sk"]["S"].partition("#")
+    assert time == "2027-01-15T08:00:00.000+00:00"
+    assert len(random) == 8
+    assert made == {
+        "TableName": "users",
+        "Item": {
+            "pk": {"S": "A#u1"},
+            "sk": {"S": f"{time}#{random}"},
+            "action": {"S": "login"},
+            "client": {"S": "shop"},
+            "outcome": {"S": "wrong_password"},
+            "expires": {"N": str(NOW + 400 * 86_400)},
+        },
+    }
+    assert store.audit.of_subject("u1") == [AuditEntry(time, "login", "shop", "wrong_password")]
+    of_client = written(store, dynamodb, store.audit.add_of_client("shop", "import"))["Put"]["Item"]
+    assert of_client["pk"] == {"S": "A#client#shop"}
+    assert (of_client["client"], of_client["outcome"]) == ({"S": "shop"}, {"S": "ok"})
+
+
+def test_answered_request_is_written_with_what_it_changes(store: Store, dynamodb: MemoryTable) -> None:
+    store.commit(store.users.save(USER, None), None, once=Once("shop", "j1", LATER))
+    changed, answered = dynamodb.requests
+    assert changed == put("U#u1", ".", USER_ITEM)
+    assert answered == put("J#shop#j1", ".", {"expires": {"N": str(LATER)}})
+
+
+def test_replayed_request_is_told_from_a_lost_race(store: Store, dynamodb: MemoryTable) -> None:
+    dynamodb.cancel = True
+    with pytest.raises(UnauthorizedError):
+        store.commit(store.users.unchanged(USER), once=Once("shop", "j1", LATER))
+    with pytest.raises(LostRaceError) as lost:
+        store.commit(store.users.unchanged(USER), store.users.unchanged(USER))
+    assert lost.value.lost == (1,)
+
+
+def test_what_has_expired_is_not_there(store: Store, dynamodb: MemoryTable) -> None:
+    store.commit(store.sessions.create(Session("u1", "f1", "shop", "openid", NOW, NOW, NOW - 1)))
+    assert store.sessions.get("u1", "f1") is None
+    assert store.sessions.of_user("u1") == []
+
+
+def test_mail_in_the_outbox(dynamodb: MemoryTable) -> None:
+    outbox = Outbox(dynamodb, "outbox")  # type: ignore[arg-type]
+    outbox.put(OutboxMail("m1", "ada@example.org", "verify", "Hello", "Text", "token"), NOW)
+    [request] = dynamodb.requests
+    assert request == {
+        "TableName": "outbox",
+        "Item": {
+            "id": {"S": "m1"},
+            "to": {"S": "ada@example.org"},
+            "kind": {"S": "verify"},
+            "subject": {"S": "Hello"},
+            "text": {"S": "Text"},
+            "token": {"S": "token"},
+            "expires": {"N": str(NOW + 86_400)},
+        },
+    }
