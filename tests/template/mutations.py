@@ -801,7 +801,7 @@ _add(
 )
 _add(
     "a function URL",
-    ("functions_have_no_other_doors",),
+    ("functions_have_no_other_entry_points",),
     lambda resources: resources.update(
         Url={
             "Type": "AWS::Lambda::Url",
@@ -814,12 +814,12 @@ _add(
 )
 _add(
     "a permission for everybody",
-    ("functions_have_no_other_doors",),
+    ("functions_have_no_other_entry_points",),
     _with("AuthApiFunctionPermission.Principal", "*"),
 )
 _add(
     "a permission without a source",
-    ("functions_have_no_other_doors",),
+    ("functions_have_no_other_entry_points",),
     _without("AuthApiFunctionPermission.SourceArn"),
 )
 _add(

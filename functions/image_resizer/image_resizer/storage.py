@@ -64,7 +64,7 @@ _TAG: "TagTypeDef" = {"Key": "variant", "Value": "true"}  # by which the lifecyc
 READ_TIMEOUT_S = 1.5  # with two more tries still within the function's time-out
 
 
-class Changed(Exception):  # a signal, not an error: the work begins anew
+class Changed(Exception):  # a signal, not an error: the work starts again
     """The original is not the one any more that was looked at."""
 
 

@@ -36,7 +36,7 @@ def split(blob: bytes) -> list[bytes]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and content of each length-delimited field; others are passed over.
+    """Number and content of each length-delimited field; others are skipped.
 
     Raises:
         IndexError: The message ends too early.

@@ -84,7 +84,9 @@ def test_a_link_leads_to_each_applications_panels_and_the_page_fits_a_phone(
 ) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     sign_in(page, suite, person)
-    sections = page.locator("main > section:visible:not(#door)").evaluate_all("all => all.map(one => one.id)")
+    sections = page.locator("main > section:visible:not(#sign-in)").evaluate_all(
+        "all => all.map(one => one.id)"
+    )
     assert sections == ["live", "rest", "posters", "containers", "calls"]
     links = page.get_by_role("navigation", name="Panels").get_by_role("link")
     assert links.evaluate_all("all => all.map(one => one.hash.slice(1))") == sections

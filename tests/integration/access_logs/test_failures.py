@@ -67,7 +67,7 @@ def test_a_log_that_is_not_copied_into_quarantine_is_tried_again(logs: Logs, fau
 
 
 @pytest.fixture
-def mortal(suite: Suite, logs: Logs) -> Iterator[None]:
+def crashing(suite: Suite, logs: Logs) -> Iterator[None]:
     """Preprocess is killed after 12 s, and its messages come back after 14 s instead of half an hour."""
     functions, queue = suite.client("lambda"), suite["AccessLogsQueueUrl"]
     name = next(
@@ -83,7 +83,7 @@ def mortal(suite: Suite, logs: Logs) -> Iterator[None]:
 
 
 def test_an_invocation_that_is_killed_leaves_its_object_to_the_next(
-    logs: Logs, faults: Faults, mortal: None
+    logs: Logs, faults: Faults, crashing: None
 ) -> None:
     """The call of the one that was killed is served all the same, so that rows are there twice."""
     faults.inject({"match": "firehose.PutRecordBatch", "delay": 15, "times": 1})
