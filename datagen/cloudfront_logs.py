@@ -67,7 +67,7 @@ FIELDS = [
     "sc-range-start",
     "sc-range-end",
 ]
-# As CloudFront sends them; its documentation is quoted in tests/unit/access_logs/test_realtime.py.
+# As CloudFront sends them; its documentation is quoted in tests/unit/shared/access_log/test_realtime.py.
 REALTIME_FIELDS = [
     "timestamp",
     "c-ip",

@@ -3,7 +3,7 @@
 One item a minute, shard and window: partition key `minute` (its first second), sort key `part`, and `counts`,
 the deflated JSON of a `Window` state that holds that minute alone. Every item of a window can be written
 again: the same window has the same keys and contents. A full minute deflates to less than the 400 KB that an
-item may have (tests/unit/log_streaming holds it).
+item may have (tests/unit/access_logs holds it).
 """
 
 import json

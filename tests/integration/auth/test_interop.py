@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from shared.envelope import PermanentError, WrongContextError
+from tests.support.memory_kms import Region
 from tests.support.node import Ask, running
-from tests.unit.envelope.memory_kms import Region
 
 CONTEXTS = [
     {"user": "42", "version": "7"},

@@ -1,248 +1,206 @@
-"""Live traffic is counted in windows of bounded size."""
-
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
-from itertools import count
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from datagen.cloudfront_logs import REALTIME_FIELDS, RealtimeRecord, realtime_records
-from shared.access_log import (
-    OTHERS,
-    BadRecordError,
-    Event,
-    EventReader,
-    HeavyHitters,
-    Layout,
-    UserAgents,
-    Window,
-)
+from access_logs import partials, window
+from datagen.cloudfront_logs import RealtimeRecord, realtime_records
+from shared.access_log import Event, Window
+from tests.support.memory_dynamodb import MemoryDynamoDb
 
-SECOND = 1_795_000_020
-EVENT = Event(SECOND, "192.0.2.1", "FRA56-P7", "E1", 1_000, True)
-KEYS = st.lists(st.integers(0, 30).map(str), max_size=300)
+START = 1_795_464_000  # 2026-11-23T20:00:00Z, as in the recorded events
+BATCH = 50
+
+type Build = Callable[..., dict[str, Any]]
+type Entry = tuple[int, float, bytes]
 
 
-def sketch(keys: Iterable[str], counters: int = 5) -> HeavyHitters:
-    result = HeavyHitters(counters)
-    for key in keys:
-        result.add(key)
-    return result
+def line(second: float, address: str = "192.0.2.1", agent: str = "curl/8.10.1", sent: int = 100) -> bytes:
+    values = [f"{second:.3f}", address, "200", str(sent), "GET", "h", "/", "IAD89-C1", "id", agent]
+    return "\t".join([*values, "-", "Hit", "0.01", "E2EXAMPLE1ABCD"]).encode() + b"\n"
 
 
-def hold_bounds(result: HeavyHitters, keys: list[str], counters: int) -> None:
-    truth, estimates = Counter(keys), dict(result.top(1_000))
-    assert result.total == len(keys)
-    assert result.error <= len(keys) / (counters + 1)
-    for key in truth:
-        assert truth[key] - result.error <= estimates.get(key, 0) <= truth[key]
-    assert len(estimates) <= counters
+def entries(records: list[RealtimeRecord]) -> list[Entry]:
+    return [(int(record.sequence_number), record.arrival, record.data) for record in records]
 
 
-def windows(records: Iterable[RealtimeRecord], agents: UserAgents, shard: str = "") -> Window:
-    window, read = Window(), EventReader(Layout(REALTIME_FIELDS), agents)
-    for record in records:
-        window.add(
-            read(record.data), sequence_number=record.sequence_number, arrival=record.arrival, shard=shard
-        )
-    return window
+def run(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Invoke as Lambda does: event and answer go through JSON."""
+    answer: dict[str, Any] = json.loads(json.dumps(window.handler(json.loads(json.dumps(event)), context)))
+    return answer
 
 
-@given(KEYS)
-def test_estimates_are_within_the_error(keys: list[str]) -> None:
-    hold_bounds(sketch(keys), keys, 5)
+def counted(answer: dict[str, Any]) -> Window:
+    return Window.from_state(answer["state"]["counts"])
 
 
-@given(st.lists(KEYS, max_size=5))
-def test_merged_estimates_are_within_the_error(parts: list[list[str]]) -> None:
-    merged = HeavyHitters(5)
-    for part in parts:
-        merged.merge(sketch(part))
-    hold_bounds(merged, [key for part in parts for key in part], 5)
+@pytest.fixture(autouse=True)
+def tables(dynamodb: MemoryDynamoDb) -> MemoryDynamoDb:
+    return dynamodb
 
 
-@given(KEYS)
-def test_a_sketch_survives_its_state(keys: list[str]) -> None:
-    before = sketch(keys)
-    after = HeavyHitters.from_state(json.loads(json.dumps(before.to_state())), 5)
-    assert (after.total, after.error, after.top(99)) == (before.total, before.error, before.top(99))
+def test_recorded_records_count(recorded: Build, context: SimpleNamespace) -> None:
+    answer = run(recorded("window_records"), context)
+    assert answer["batchItemFailures"] == []
+    assert counted(answer).events == 6
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(lambda n: f"203.{n >> 16 & 255}.{100 + (n >> 8 & 127)}.{100 + n % 156}", id="IPv4"),
-        pytest.param(lambda n: f"2001:db8:{n:04x}:1111:2222:3333:4444:5555", id="IPv6"),
-        pytest.param(lambda n: "\N{SNOWMAN}" * 60 + str(n), id="rubbish"),
-    ],
-)
-def test_a_sketch_in_a_state_has_at_most_51_kb(name: Callable[[int], str]) -> None:
-    keys = [name(n) for n in range(2_500)] + [name(n) for n in range(60) for _ in range(200)]
-    full = sketch(keys, 2_000)
-    state = full.to_state()
-    assert len(json.dumps(state)) <= 51_000
-    restored = HeavyHitters.from_state(json.loads(json.dumps(state)))
-    assert {key for key, _ in restored.top(50)} <= {key[:64] for key in set(keys[2_500:])}
-    truth = Counter(key[:64] for key in keys)
-    for key, estimate in restored.top(5_000):
-        assert truth[key] - restored.error <= estimate <= truth[key]
+def test_window_of_several_batches_ends_with_an_item_for_each_minute(
+    window_event: Build, context: SimpleNamespace, tables: MemoryDynamoDb
+) -> None:
+    start = START + 55  # events on both sides of a minute
+    records = list(realtime_records(1000, start=datetime.fromtimestamp(start, UTC), per_second=100))
+    state: dict[str, Any] = {}
+    for first in range(0, len(records), BATCH):
+        answer = run(window_event(entries(records[first : first + BATCH]), state), context)
+        state = answer["state"]
+    assert run(window_event([], state, final=True), context) == {"batchItemFailures": []}
+    stored = tables.tables["partials"]
+    assert sorted(int(minute) for minute, _ in stored) == [START, START + 60]
+    merged = Window()
+    for minute in (START, START + 60):
+        found, parts = partials.merged("partials", minute)
+        assert parts == 1
+        merged.merge(found)
+    traffic = {(row.second, row.distribution, row.location): row.requests for row in merged.traffic()}
+    assert traffic == Counter((r.second, r.distribution, r.location) for r in records)
+    bots = Counter((r.second, r.address, r.location, r.distribution) for r in records if r.category != "-")
+    assert {row[:4]: row.requests for row in merged.bots()} == bots
 
 
-def test_the_top_50_of_a_million_skewed_requests_are_found() -> None:
-    rng = random.Random(3)
-    keys = rng.choices(range(100_000), cum_weights=_zipf(100_000), k=300_000)
-    result = sketch(map(str, keys), 2_000)
-    best = {str(key) for key, _ in Counter(keys).most_common(50)}
-    assert len(best & {key for key, _ in result.top(50)}) >= 49
+def test_repeated_batch_counts_once(window_event: Build, context: SimpleNamespace) -> None:
+    batch = entries(list(realtime_records(200)))
+    first = run(window_event(batch), context)
+    again = run(window_event(batch, first["state"]), context)
+    assert counted(again).events == counted(first).events == 200
+    assert counted(again).duplicates == 200
 
 
-def _zipf(size: int) -> list[float]:
-    total, weights = 0.0, []
-    for rank in range(1, size + 1):
-        total += 1 / rank
-        weights.append(total)
-    return weights
+@pytest.mark.parametrize("bad", [0, 3, 9])
+def test_a_record_that_cannot_be_read_is_reported_and_the_ones_before_it_count(
+    window_event: Build, context: SimpleNamespace, bad: int
+) -> None:
+    batch = [(number, START + 1.0, line(START)) for number in range(1, 11)]
+    batch[bad] = (bad + 1, START + 1.0, b"poison")
+    answer = run(window_event(batch), context)
+    assert answer["batchItemFailures"] == [{"itemIdentifier": str(bad + 1)}]
+    assert counted(answer).events == bad
+    # Lambda bisects down to the record, discards it, and goes on with what is left.
+    rest = run(window_event(batch[bad + 1 :], answer["state"]), context)
+    assert rest["batchItemFailures"] == []
+    assert counted(rest).events == 9
+    assert counted(rest).duplicates == 0
 
 
-@pytest.mark.parametrize(
-    ("late", "counts"), [(0, True), (119, True), (120, True), (121, False), (-121, False)]
-)
-def test_events_count_if_they_are_at_most_120_seconds_late(late: int, counts: bool) -> None:
-    window = Window()
-    assert window.add(EVENT, sequence_number="1", arrival=SECOND + late) is counts
+def test_recorded_poison_is_reported(recorded: Build, context: SimpleNamespace) -> None:
+    event = recorded("window_poison")
+    number = event["Records"][2]["kinesis"]["sequenceNumber"]
+    assert run(event, context)["batchItemFailures"] == [{"itemIdentifier": number}]
+
+
+@pytest.mark.parametrize(("age", "counts"), [(0, True), (119, True), (120, True), (121, False)])
+def test_events_count_under_their_own_second_up_to_the_allowed_lateness(
+    window_event: Build, context: SimpleNamespace, age: int, counts: bool
+) -> None:
+    answer = run(window_event([(1, float(START + age), line(START))]), context)
+    window = counted(answer)
+    assert [row.second for row in window.traffic()] == ([START] if counts else [])
     assert (window.events, window.late) == ((1, 0) if counts else (0, 1))
-    assert len(window.bots()) == counts
 
 
-def test_lateness_is_a_parameter() -> None:
-    window = Window(lateness=10)
-    assert not window.add(EVENT, sequence_number="1", arrival=SECOND + 11)
-    assert Window.from_state(window.to_state()).lateness == 10
+def test_allowed_lateness_is_a_setting(
+    window_event: Build, context: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATENESS", "10")
+    answer = run(window_event([(1, START + 11.0, line(START))]), context)
+    assert counted(answer).late == 1
 
 
-@given(st.lists(st.integers(0, 40), max_size=80))
-def test_a_repeated_record_counts_once(numbers: list[int]) -> None:
-    """A batch that is repeated begins anew at any place, as Lambda's retries and bisections do."""
-    sequence = sorted(set(numbers))
-    repeated = [
-        number for place in (0, len(sequence) // 3, len(sequence) // 2) for number in sequence[place:]
-    ]
-    window, once = Window(), Window()
-    for number in repeated:
-        window.add(EVENT, sequence_number=str(number), arrival=SECOND)
-        window = Window.from_state(json.loads(json.dumps(window.to_state())))
-    for number in sequence:
-        once.add(EVENT, sequence_number=str(number), arrival=SECOND)
-    assert window.events == len(sequence)
-    assert (window.bots(), window.traffic()) == (once.bots(), once.traffic())
-    assert window.duplicates == len(repeated) - len(sequence)
+def test_final_call_can_be_repeated(
+    recorded: Build, context: SimpleNamespace, tables: MemoryDynamoDb
+) -> None:
+    event = recorded("window_final")
+    run(event, context)
+    first = {key: item["counts"] for key, item in tables.tables["partials"].items()}
+    run(event, context)
+    assert {key: item["counts"] for key, item in tables.tables["partials"].items()} == first
 
 
-def test_sequence_numbers_are_a_shard_s_own() -> None:
-    window = Window()
-    assert window.add(EVENT, sequence_number="5", arrival=SECOND, shard="shardId-000000000001")
-    assert window.add(EVENT, sequence_number="4", arrival=SECOND, shard="shardId-000000000002")
-    assert not window.add(EVENT, sequence_number="4", arrival=SECOND, shard="shardId-000000000001")
+def test_a_window_that_ended_early_and_its_successor_do_not_overwrite_each_other(
+    window_event: Build, context: SimpleNamespace, tables: MemoryDynamoDb
+) -> None:
+    one = run(window_event([(1, START + 1.0, line(START))]), context)
+    run(window_event([], one["state"], final=True) | {"isWindowTerminatedEarly": True}, context)
+    other = run(window_event([(2, START + 2.0, line(START))]), context)
+    run(window_event([], other["state"], final=True), context)
+    found, parts = partials.merged("partials", START)
+    assert (parts, found.events) == (2, 2)
 
 
-def test_results_equal_the_generator_s_truth(agents: UserAgents) -> None:
-    records = list(realtime_records(6_000, per_second=50, seed=5))
-    window = windows(records, agents)
-    bots: Counter[tuple[int, str, str, str]] = Counter()
-    sent: Counter[tuple[int, str, str]] = Counter()
-    for record in records:
-        sent[record.second, record.distribution, record.location] += record.sent
-        if record.category != "-":
-            bots[record.second, record.address, record.location, record.distribution] += record.sent
-    assert {row[:4]: row.sent for row in window.bots()} == bots
-    assert {row[:3]: row.sent for row in window.traffic()} == sent
-    for minute, viewers in window.top_viewers().items():
-        truth = Counter(r.address for r in records if r.second // 60 * 60 == minute)
-        assert dict(viewers) == {address: truth[address] for address, _ in viewers}
-        assert len(viewers) <= 50
-        assert min(requests for _, requests in viewers) >= sorted(truth.values())[-len(viewers)]
+def test_late_and_repeated_records_are_stored_with_the_windows_own_minute(
+    window_event: Build, context: SimpleNamespace, tables: MemoryDynamoDb
+) -> None:
+    batch = [(1, START + 1.0, line(START - 300)), (1, START + 1.0, line(START))]
+    answer = run(window_event(batch), context)
+    run(window_event([], answer["state"], final=True), context)
+    found, _ = partials.merged("partials", START)
+    assert (found.events, found.late, found.duplicates) == (0, 1, 1)
 
 
-def test_shards_merge_to_what_one_stream_gives(agents: UserAgents) -> None:
-    records = list(realtime_records(3_000, seed=6))
-    whole = windows(records, agents)
-    reducer = Window()
-    for shard in range(3):
-        part = windows(records[shard::3], agents, f"shardId-{shard}")
-        reducer.merge(Window.from_state(json.loads(json.dumps(part.to_state()))))
-    assert reducer.bots() == whole.bots()
-    assert reducer.traffic() == whole.traffic()
-    assert reducer.top_viewers() == whole.top_viewers()
-    assert reducer.events == whole.events == 3_000
+@pytest.mark.parametrize(("how", "stored"), [("keep", "198.51.100.7"), ("truncate", "198.51.100.0")])
+def test_addresses_are_stored_as_the_setting_says(
+    window_event: Build, context: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, how: str, stored: str
+) -> None:
+    monkeypatch.setenv("VIEWER_ADDRESS", how)
+    answer = run(window_event([(1, START + 1.0, line(START, "198.51.100.7"))]), context)
+    assert counted(answer).top_viewers() == {START: [(stored, 1)]}
 
 
-def test_a_flood_of_addresses_keeps_the_state_below_1_mb_and_sums_exact() -> None:
-    window, numbers = Window(), count()
+def test_hashed_addresses_are_the_same_for_the_same_viewer_and_tell_nothing(
+    window_event: Build, context: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIEWER_ADDRESS", "hash")
+    monkeypatch.setenv("ADDRESS_SECRET_ID", "the-secret")
+    batch = [(number, START + 1.0, line(START, "198.51.100.7")) for number in (1, 2)]
+    answer = run(window_event(batch), context)
+    [(address, requests)] = counted(answer).top_viewers()[START]
+    assert requests == 2
+    assert len(address) == 32
+    assert "198.51.100.7" not in json.dumps(answer)
+
+
+def test_log_lines_hold_no_addresses(
+    recorded: Build, context: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("window_records", "window_poison", "window_final"):
+        run(recorded(name), context)
+    printed = capsys.readouterr().out
+    assert "BotRequests" in printed
+    assert "198.1" not in printed
+    assert "192.0.2" not in printed
+
+
+def test_state_stays_below_lambdas_megabyte_and_a_minute_below_dynamodbs_item(
+    window_event: Build, context: SimpleNamespace, tables: MemoryDynamoDb
+) -> None:
     rng = random.Random(1)
-    for _ in range(10):
-        for _ in range(4_000):
-            number = next(numbers)
-            second = SECOND + rng.randrange(60)
-            location, distribution = f"{'L' * 60}{rng.randrange(300)}", f"{'D' * 60}{rng.randrange(9)}"
-            address = "192.0.2.1" if number % 4 == 0 else f"2001:db8:1111:2222:3333:4444:5555:{number:x}"
-            window.add(
-                Event(second, address, location, distribution, 10, True),
-                sequence_number=str(number),
-                arrival=second,
-            )
-        text = json.dumps(window.to_state())
-        assert len(text) <= 1_000_000
-        window = Window.from_state(json.loads(text))
-    assert sum(row.sent for row in window.bots()) == sum(row.sent for row in window.traffic()) == 400_000
-    assert sum(row.requests for row in window.bots()) == window.events == 40_000
-    rest = [row for row in window.bots() if row.address == OTHERS]
-    assert len(rest) == len({row.second for row in rest}) == 60
-    assert all(viewers[0] == ("192.0.2.1", viewers[0][1]) for viewers in window.top_viewers().values())
-
-
-def test_hostile_names_and_times_keep_the_state_below_1_mb() -> None:
-    window = Window(lateness=1e12)
-    for number in range(20_000):
-        name = "\N{SNOWMAN}" * 500 + str(number)
-        event = Event(number * 60, f"{number}{name}", f"{number}{name}", f"{number}{name}", 1, True)
-        window.add(event, sequence_number=str(number), arrival=SECOND)
-    assert len(json.dumps(window.to_state())) <= 1_000_000
-    assert (window.events, window.late) == (1_200, 18_800)
-
-
-def test_a_first_invocation_has_no_state() -> None:
-    assert Window.from_state(None, lateness=60).lateness == 60
-    assert Window.from_state({}, lateness=60).lateness == 60
-
-
-def test_real_time_records_are_read_by_the_order_of_their_fields(agents: UserAgents) -> None:
-    layout = Layout(("cs-user-agent", "sc-bytes", "c-ip", "x-edge-location", "timestamp", "cs-referer"))
-    read = EventReader(layout, agents, distribution="E9")
-    event = read(b"curl/8.1\t12\t192.0.2.9\tIAD89-C1\t1795000020.999\t-\n")
-    assert event == (SECOND, "192.0.2.9", "IAD89-C1", "E9", 12, True)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"curl/8.1\t12\n",
-        b"curl\tx\t1.1.1.1\tF\t1.5\n",
-        b"c\t1\t1.1.1.1\tF\tnan\n",
-        b"c\t1\ti\tF\t-\n",
-        b"c\t1\ti\tF\t1.5\tone more\n",
-    ],
-)
-def test_real_time_records_that_cannot_be_read(agents: UserAgents, data: bytes) -> None:
-    layout = Layout(("cs-user-agent", "sc-bytes", "c-ip", "x-edge-location", "timestamp"))
-    with pytest.raises(BadRecordError):
-        EventReader(layout, agents)(data)
-
-
-def test_a_layout_without_a_needed_field_is_refused(agents: UserAgents) -> None:
-    with pytest.raises(ValueError, match=r"lacks timestamp, cs\(User-Agent\)"):
-        EventReader(Layout(("c-ip", "x-edge-location", "sc-bytes")), agents)
+    full = Window()
+    for number in range(60_000):
+        event = Event(
+            START + rng.randrange(60), f"2001:db8:{rng.getrandbits(32):x}::{rng.getrandbits(48):x}",
+            f"XYZ{rng.randrange(600)}-P{rng.randrange(9)}", f"E{rng.randrange(50):013X}", 12_345, True,
+        )  # fmt: skip
+        full.add(event, sequence_number=str(number), arrival=START + 60.0)
+    state = {"counts": full.to_state(), "first": "0"}
+    answer = run(window_event([(10**6, START + 60.0, line(START))], state), context)
+    assert len(json.dumps(answer["state"])) < 1024 * 1024
+    run(window_event([], answer["state"], final=True), context)
+    [item] = tables.tables["partials"].values()
+    assert len(item["counts"]["B"]) < 380_000
+    found, _ = partials.merged("partials", START)
+    assert found.events == 60_001

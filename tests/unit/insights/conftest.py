@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared import clients
-from tests.unit.log_streaming.memory_dynamodb import MemoryDynamoDb
+from tests.support.memory_dynamodb import MemoryDynamoDb
 
 EVENTS = Path(__file__).parents[3] / "events" / "insights"
 

@@ -13,7 +13,7 @@ from insights import panels, saved_queries
 from insights.api import handler
 from shared import clients, live_traffic
 from shared.access_log import Event, Window
-from tests.unit.log_streaming.memory_dynamodb import MemoryDynamoDb
+from tests.support.memory_dynamodb import MemoryDynamoDb
 
 QUERY = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 

@@ -27,7 +27,7 @@ from shared.access_log import (
     hash_addresses,
     truncate_addresses,
 )
-from tests.unit.access_logs.logs import CHROME, GPTBOT, gz, header, read, row, table
+from tests.unit.shared.access_log.logs import CHROME, GPTBOT, gz, header, read, row, table
 
 
 def test_columns_are_those_of_the_original_then_ours_then_the_newer_fields() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.batch_write import MAX_BATCH, BatchWriteError, BatchWriter, Delete, deadline_of
-from tests.unit.batch_write.memory_table import Clock, MemoryTable, error
+from tests.unit.shared.batch_write.memory_table import Clock, MemoryTable, error
 
 
 def writer(table: Any, clock: Clock, *keys: str, **given: Any) -> BatchWriter:

@@ -33,7 +33,7 @@ from shared.envelope import (
     WrongContextError,
 )
 from shared.envelope._message import open_message
-from tests.unit.envelope.memory_kms import Region
+from tests.support.memory_kms import Region
 
 CONTEXT = {"user": "42", "version": "7"}
 OTHER_CONTEXTS: list[dict[str, str]] = [

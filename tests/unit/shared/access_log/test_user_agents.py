@@ -10,8 +10,9 @@ import pytest
 import user_agents
 
 from datagen.cloudfront_logs import BOTS, browsers, encode_user_agent
+from ops.paths import ROOT
 from shared.access_log import UserAgents, _user_agents, decode_user_agent
-from tests.unit.access_logs.logs import CHROME, GPTBOT
+from tests.unit.shared.access_log.logs import CHROME, GPTBOT
 
 # Category, browser, operating system, user agent: people's browsers of 2025 and 2026, and bots of all kinds.
 GOLDEN = [
@@ -115,7 +116,7 @@ def test_without_native_wheels_results_are_the_same(
 
 
 def test_the_backend_is_the_pinned_one() -> None:
-    pins = (Path(__file__).parents[3] / "layers" / "dependencies" / "logs.in").read_text().split()
+    pins = (ROOT / "layers" / "dependencies" / "logs.in").read_text().split()
     for pin in pins:
         name, _, wanted = pin.replace("[regex]", "").partition("==")
         assert version(name) == wanted

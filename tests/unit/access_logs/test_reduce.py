@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from access_logs import partials, reduce
 from shared import live_traffic
 from shared.access_log import OTHERS, Event, Window
-from tests.unit.log_streaming.memory_dynamodb import MemoryDynamoDb
+from tests.support.memory_dynamodb import MemoryDynamoDb
 
 START = 1_795_464_000  # the recorded events' minutes are this one and the one before
 
