@@ -32,7 +32,7 @@ on_stack = $(PY) -m $(if $(value STACK),$(1) --stack $(call quoted,STACK),local.
 given = $(if $(value $(1)),$(2) $(call quoted,$(1)))
 
 .PHONY: help
-help: ## This list
+help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- set-up: one virtual environment for tools and tests, one for the engine, one that is as bare as Lambda's Python
@@ -49,11 +49,11 @@ $(VENV)/%/.installed: requirements/%.txt $(VENV)/uv/.installed
 	@touch $@
 
 .PHONY: setup
-setup: $(TOOLS) $(ENGINE) $(FUNCTIONS) ## Create the virtual environments (the other targets do it by themselves)
+setup: $(TOOLS) $(ENGINE) $(FUNCTIONS) ## Create the virtual environments (the other targets do so when needed)
 
 LOCKED := uv tools engine functions bench mpl
 .PHONY: lock
-lock: $(VENV)/uv/.installed ## Renew the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
+lock: $(VENV)/uv/.installed ## Update the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
 	@for list in $(LOCKED:%=requirements/%) $(basename $(wildcard layers/*/*.in)); do \
 	  $(UV) pip compile --quiet --system-certs --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
@@ -70,36 +70,36 @@ demo: setup ## Deploy the suite to the local engine and drive every application 
 .PHONY: up down status logs
 up: setup ## Start the local engine with the suite on it (PORT=4566)
 	@$(PY) -m local.cli up $(call given,PORT,--port)
-down: $(TOOLS) ## Stop the local engine and wipe what it holds
+down: $(TOOLS) ## Stop the local engine and delete its data
 	@$(PY) -m local.cli down
-status: $(TOOLS) ## Say whether the engine is up, and where everything is
+status: $(TOOLS) ## Show whether the engine is up, and the addresses of everything
 	@$(PY) -m local.cli status
 logs: $(TOOLS) ## Show the logs of the engine and of the functions
 	@$(PY) -m local.cli logs
 
 .PHONY: feed
-feed: setup ## Put traffic on the log stream of the suite that is up (RATE=100 SECONDS=60)
+feed: setup ## Send traffic to the log stream of the running suite (RATE=100 SECONDS=60)
 	@$(PY) -m local.feeders.logs --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60)
 
 # ---- social stream
 .PHONY: feed-posts redrive
-feed-posts: setup ## Put posts on the stream of the suite that is up (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1, ENCRYPT=1)
+feed-posts: setup ## Send posts to the stream of the running suite (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1, ENCRYPT=1)
 	@PYTHONPATH=$(SOURCES) $(PY) -m local.feeders.posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(call given,FILE,--file) $(call option,LIVE,--live) $(call option,ENCRYPT,--encrypt)
-redrive: setup ## Write the posts of the dead-letter queue again (STACK=suite-prod for a stack on AWS)
+redrive: setup ## Redrive the social stream's dead-letter queue (STACK=suite-prod for a stack on AWS)
 	@$(call on_stack,ops.redrive)
 
 # ---- people
 .PHONY: clients operator
-clients: setup ## Companies and applications of the authentication (DO="list", add, add-key, ...; STACK=suite-prod on AWS)
+clients: setup ## Manage the client companies and applications of the authentication (DO="list", add, add-key, ...; STACK=suite-prod on AWS)
 	@$(call on_stack,ops.auth_clients) $(or $(value DO),$(error say what: make clients DO=list, or DO=--help))
-operator: setup ## Let somebody read the operators' pages of a stack on AWS (EMAIL=ada@example.org STACK=suite-prod, REMOVE=1)
+operator: setup ## Give somebody access to the operators' pages of a stack on AWS (EMAIL=ada@example.org STACK=suite-prod, REMOVE=1)
 	@$(if $(value STACK),,$(error say which stack: make operator STACK=suite-prod EMAIL=ada@example.org))
 	@$(if $(value EMAIL),,$(error say who: make operator STACK=suite-prod EMAIL=ada@example.org))
 	@$(PY) -m ops.operators $(call option,REMOVE,--remove) -- $(call quoted,STACK) $(call quoted,EMAIL)
 
 # ---- EC2 monitor
 .PHONY: dashboards
-dashboards: setup ## Put index template and dashboards on the OpenSearch domain of a stack on AWS (STACK=suite-prod)
+dashboards: setup ## Import index template and dashboards into the OpenSearch domain of a stack on AWS (STACK=suite-prod)
 	@$(if $(value STACK),,$(error say which: make dashboards STACK=suite-prod))
 	@PYTHONPATH=$(SOURCES) $(PY) -m ops.dashboards $(call given,STACK,--stack)
 
@@ -111,7 +111,7 @@ ON_THE_SUITE := tests/integration $(APART:%=--ignore=%)
 BESIDE := tests/unit tests/template $(APART) tests/browser tests/flink
 
 .PHONY: test
-test: setup ## Unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
+test: setup ## Run unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
 	@if [ -n "$(TESTS)" ]; then exec $(PY) -m pytest -rs $(TESTS); fi; \
 	  log=$$(mktemp); trap 'kill $$beside; rm $$log' INT TERM; \
 	  $(PY) -m pytest -rs $(BESIDE) >$$log 2>&1 & beside=$$!; \
@@ -119,7 +119,7 @@ test: setup ## Unit, template, integration and browser tests (TESTS=tests/integr
 	  echo "and beside it: $(BESIDE)"; wait $$beside || failed=1; cat $$log; rm $$log; exit $$failed
 
 .PHONY: check
-check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
+check: setup $(BENCH_ENV) ## Check style and types: ruff, mypy, cfn-lint, sam validate
 	@$(VENV)/tools/bin/ruff check .
 	@$(VENV)/tools/bin/ruff format --check .
 	@$(VENV)/tools/bin/mypy
@@ -127,7 +127,7 @@ check: setup $(BENCH_ENV) ## Lint and types: ruff, mypy, cfn-lint, sam validate
 	@AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
 
 .PHONY: docs
-docs: setup ## Renew what is generated: the tables of docs/engine.md and docs/template_budget.md, queries/generated
+docs: setup ## Regenerate the tables of docs/engine.md and docs/template_budget.md, queries/generated
 	@$(PY) -m local.docs
 	@$(PY) -m ops.budget
 	@PYTHONPATH=$(SOURCES) $(PY) -m queries
@@ -146,15 +146,15 @@ $(VENV)/search/.installed: requirements/search.txt $(TOOLS)
 	@touch $@
 
 .PHONY: flink
-flink: setup $(VENV)/flink/.installed ## Check the Flink queries on a local mini-cluster (Java, Python 3.11)
+flink: setup $(VENV)/flink/.installed ## Test the Flink queries on a local mini-cluster (Java, Python 3.11)
 	@$(PY) -m pytest -rs tests/flink
 
 .PHONY: search
-search: setup $(VENV)/search/.installed ## EC2's calls in an index: tests on a real search server (a JDK)
+search: setup $(VENV)/search/.installed ## Test the index of EC2's calls on a real search server (a JDK)
 	@$(PY) -m pytest -rs tests/integration/ec2_search
 
 .PHONY: mutate-template
-mutate-template: setup ## Spoil the template in a hundred ways and see a rule catch each; renews docs/template_rules.md
+mutate-template: setup ## Check that the template's rules catch some 170 wrong changes; regenerates docs/template_rules.md
 	@$(PY) -m tests.template.mutate
 
 .PHONY: sam-local
@@ -164,7 +164,7 @@ sam-local: setup ## Run every function on its recorded events in Docker, and the
 # A benchmark is a module that begins a suite of results under a name of its own.
 BENCHMARKS := $(patsubst bench/%.py,%,$(sort $(shell grep -l '= Suite.".*steps=' bench/*.py)))
 .PHONY: bench
-bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); renews docs/benchmarks.md
+bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); regenerates docs/benchmarks.md
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \
 	  $(VENV)/bench/bin/python -m bench.$$name || missed=1; \
 	  $(VENV)/bench/bin/python -m bench.bad_input $$name || missed=1; done; \

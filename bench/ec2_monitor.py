@@ -84,7 +84,7 @@ class Record:
                 raise RuntimeError("Firehose refused records")
 
     def count(self, what: str, of: str) -> int:
-        """Ask Athena for a count."""
+        """Run a query for a count."""
         [[found]] = ask(self._suite, "Ec2", f"SELECT {what} FROM {of}")  # noqa: S608 - both are ours
         return int(found or 0)
 

@@ -153,16 +153,16 @@ def _measure(suite: Suite, index: Index, sqs: Any, queue: str) -> None:
     back = index.deliver(mixed)
     seconds = time.perf_counter() - start
     first = index.documents()
-    buried = _taken(sqs, queue)
+    dead_letters = _taken(sqs, queue)
     suite.add("documents of 10,000 events, 1 % malformed ones among them", len(first), "", EVENTS, "higher")
     suite.add(
         "malformed events in the dead-letter queue",
-        (buried & Counter(poison)).total(),
+        (dead_letters & Counter(poison)).total(),
         "",
         MALFORMED,
         "higher",
     )
-    suite.add("other events there, or sent back", (buried - Counter(poison)).total() + len(back), "", 0)
+    suite.add("other events there, or sent back", (dead_letters - Counter(poison)).total() + len(back), "", 0)
     suite.add(
         "documents/s into the search server, one request at a time", len(first) / seconds, "documents/s"
     )

@@ -197,16 +197,14 @@ def _seeds(suite: Suite, field: Field) -> None:
 
 
 def _deadline(suite: Suite, field: Field) -> None:
-    """A table that takes nothing: how long after its deadline the writer returns, and what it hands back."""
+    """A table that takes nothing: how long after its deadline the writer returns, and what it returns."""
     items = _items(1_000)
     field.proxy.behave(latency=0.02, throttled=1.0)
     start = time.perf_counter()
     outcome = field.ours(field.table(), items, deadline_s=DEADLINE_S)
     late = time.perf_counter() - start - DEADLINE_S
     suite.add(f"fully throttled, {DEADLINE_S:g} s of time: returns after its deadline", late, "s", 0.5)
-    suite.add(
-        "fully throttled: handed back", len(outcome.unwritten), f"of {len(items)}", len(items), "higher"
-    )
+    suite.add("fully throttled: returned", len(outcome.unwritten), f"of {len(items)}", len(items), "higher")
 
 
 def _batch_write(suite: Suite) -> None:

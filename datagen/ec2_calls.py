@@ -78,7 +78,7 @@ class Calls:
 
 
 def broken(seed: int) -> bytes:
-    """Return a record that is no event of CloudTrail's: one of five kinds, each different."""
+    """Return a record that is not an event of CloudTrail's: one of five kinds, each different."""
     chance = random.Random(seed)
     event = at(recorded("calls")["StopInstances"], datetime.now(UTC), f"broken-{seed}")
     match seed % 5:

@@ -30,7 +30,7 @@ _ENDINGS = ("", "", "", " 🚀", "\nmore soon", ' "quoted"', " — ünïcödé",
 _PLACES = (
     ("Berlin", "DE"), ("Lagos", "NG"), ("São Paulo", "BR"), ("Seattle", "US"), ("Tokyo", "JP"), ("", ""),
 )  # fmt: skip
-# What is no post: broken JSON, no object, no user, no id, an id that is a fraction, an empty user.
+# What is not a post: broken JSON, no object, no user, no id, an id that is a fraction, an empty user.
 _BROKEN = (
     "{{ {n}", "[{n}]", '{{"tweet_id": {n}}}', '{{"user_id": "u{n}"}}',
     '{{"user_id": "u", "tweet_id": {n}.5}}', '{{"user_id": "", "tweet_id": {n}}}',
@@ -59,11 +59,11 @@ class Posts:
         prefix: Of the users' ids.
         again: Share of posts that are put twice: at once, or up to 200 records later.
         late: Share of posts whose time is up to 26 hours ago.
-        poison: Share of records beside the posts that are no posts.
+        poison: Share of records beside the posts that are not posts.
 
     Attributes:
         truth: Distinct posts by user, of the records that were given out.
-        broken: Records that are no posts, of those that were given out.
+        broken: Records that are not posts, of those that were given out.
     """
 
     count: int

@@ -64,7 +64,7 @@ def logs(console: Console) -> int:
         if EngineProcess.recorded(STATE) is None:
             console.print("The engine is down. `make up` starts it.")
         else:
-            console.print("The engine has ended by itself; its last words:")
+            console.print("The engine has ended by itself; the end of its log:")
             console.print(
                 (STATE / "engine.log").read_text(errors="replace")[-4000:], highlight=False, markup=False
             )

@@ -55,7 +55,7 @@ def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[
         engine: A running engine.
         log: File for the command's output.
         stack: The stack's name.
-        parameters: Template parameters beyond those without which it is no local stack.
+        parameters: Template parameters beyond those without which it is not a local stack.
 
     Raises:
         EngineError: At the engine's address there is no engine any more, or another one.
@@ -79,7 +79,7 @@ def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[
 
 
 def _failures(engine: EngineProcess, stack: str) -> list[str]:
-    """Return why resources of a stack failed: the SAM CLI shows it broken and far above its last words."""
+    """Return why resources of a stack failed: the SAM CLI prints it broken, far above its last line."""
     formation = engine.client("cloudformation")
     try:
         pages = list(formation.get_paginator("describe_stack_events").paginate(StackName=stack))

@@ -291,7 +291,7 @@ class EngineProcess:
 
     def _remove_state(self) -> None:
         """Remove the state file if it is this engine's, not of one that was started since."""
-        with suppress(EngineError):  # a damaged one is no engine's, and stays for somebody to look at
+        with suppress(EngineError):  # a damaged one is not an engine's, and stays for somebody to look at
             recorded = self.recorded(self.directory)
             if recorded is not None and recorded.id == self.id:
                 (self.directory / _STATE_FILE).unlink()
@@ -457,7 +457,7 @@ def _temporary_name(engine_id: str) -> str:
 
 
 def _identity_at(port: int) -> dict[str, Any]:
-    """Return what the engine at a port says of itself; nothing if what answers is no engine."""
+    """Return what the engine at a port says of itself; nothing if what answers is not an engine."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
     try:
         connection.request("GET", "/_engine/identity")

@@ -101,10 +101,10 @@ def with_tables(page: str) -> str:
     """Return the page with the tables of what is there and of what may come."""
     counts = count()
     taken, _ = _taken(counts)
-    standing = [application.title for application in contents()]
-    coming = [title for title in BUDGETS if title not in standing]
+    deployed = [application.title for application in contents()]
+    coming = [title for title in BUDGETS if title not in deployed]
     lines = ["| application | resources | budget |", "|---|---|---|"]
-    lines += [f"| {title} | {counts[title]} | {BUDGETS.get(title, 'of the rest')} |" for title in standing]
+    lines += [f"| {title} | {counts[title]} | {BUDGETS.get(title, 'of the rest')} |" for title in deployed]
     lines += [f"| {title} | to come | {BUDGETS[title]} |" for title in coming]
     lines += [
         f"| {plan.what} ({', '.join(plan.applications) or 'every application'}) | {taken[plan]} taken | "

@@ -72,7 +72,7 @@ def problems_of_stack_name(stack: str, region: str, parameters: Mapping[str, str
     # "A stack name can contain only alphanumeric characters (case-sensitive) and hyphens. It must start with
     # an alphabetical character and can't be longer than 128 characters": the CloudFormation User Guide
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,127}", stack):
-        return [f"{stack!r} is no name of a stack: letters, digits and hyphens, a letter first"]
+        return [f"{stack!r} is not a stack name: letters, digits and hyphens, a letter first"]
     made = deployed(parameters, Place(stack, region))
     found = ((each.name, problem_of(each)) for each in made.resources.values() if each.named)
     return [f"{name} {problem}" for name, problem in found if problem]

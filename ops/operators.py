@@ -80,7 +80,7 @@ def main() -> int:
         if not remove_operator(people, pool, email):
             raise CommandError(f"{email} has no account")
         # An ID token that is out already stays good until it expires, an hour at most.
-        print(f"{email} is no operator any more")
+        print(f"{email} is no longer an operator")
         return 0
     page = f"{outputs['WebUrl']}/insights/"
     mailed = add_operator(people, pool, email)

@@ -20,7 +20,7 @@ __all__ = ["Redriven", "redrive"]
 
 
 class Redriven(NamedTuple):
-    """How many messages and posts were handed over, and how many messages hold no posts and stay."""
+    """How many messages and posts were redriven, and how many messages hold no posts and stay."""
 
     messages: int
     posts: int

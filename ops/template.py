@@ -173,7 +173,7 @@ def transformed(
         template: Another one than `template.yaml`, in the form of `included()`.
     """
     written = copy.deepcopy(template or included())
-    # The transform wants packaged code; where it lies does not matter here.
+    # The transform wants packaged code; where it is does not matter here.
     for resource in written["Resources"].values():
         resource.setdefault("Properties", {}).update(
             {key: "s3://bucket/key" for key in _PACKAGED if key in resource.get("Properties", {})}
@@ -493,7 +493,7 @@ def _problems(spec: Mapping[str, Any], text: str) -> Iterator[str]:
         yield "is too short or too long"
     if spec["Type"] == "Number":
         if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
-            yield "is no number"
+            yield "is not a number"
             return
         number = float(text)
         if not float(spec.get("MinValue", number)) <= number <= float(spec.get("MaxValue", number)):

@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 # How long the authentication's refusals take here; 750 ms, the default, would be minutes in all.
 FAILURE_FLOOR_MS = 200
 
-# How long an example takes is no property: the machine may be busy.
+# How long an example takes is not a property: the machine may be busy.
 hypothesis.settings.register_profile(
     "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )

@@ -95,7 +95,7 @@ def drive(suite: Suite, checks: Checks) -> None:
     dead = suite.client("sqs").get_queue_attributes(
         QueueUrl=suite["AccessLogsDeadLetterQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
     )
-    checks.equal("nothing was given up", dead["Attributes"]["ApproximateNumberOfMessages"], "0")
+    checks.equal("the dead-letter queue is empty", dead["Attributes"]["ApproximateNumberOfMessages"], "0")
 
 
 # For each saved query, the columns that name a row of its answer, and those that are compared.

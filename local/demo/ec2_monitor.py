@@ -97,7 +97,7 @@ def _ours(events: Iterable[Event], prefix: str, moment: datetime) -> list[Event]
 
 
 def _rows(suite: Suite, prefix: str, what: str, of: str) -> list[tuple[str | None, ...]]:
-    """Ask Athena about this run's events."""
+    """Query this run's events."""
     sql = f"SELECT {what} FROM {of} WHERE event_id LIKE '{prefix}%'"  # noqa: S608 - all of it is ours
     return ask(suite, "Ec2", sql)
 

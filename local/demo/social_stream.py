@@ -27,12 +27,12 @@ PAGE = "insights/"
 STEPS = 10
 SMALL, FULL = 1_500, 100_000
 POISON = 0.01
-BURIED = 20
+DEAD_LETTERS = 20
 _PATIENCE_S, _PATIENCE_FULL_S = 60.0, 900.0
 
 
 class Lake:
-    """Asks Athena about the posts of users with a prefix."""
+    """Queries the posts of users with a prefix."""
 
     def __init__(self, suite: Suite, prefix: str) -> None:
         self._suite, self._prefix = suite, prefix
@@ -71,7 +71,7 @@ class Lake:
 
 
 def drive(suite: Suite, checks: Checks) -> None:
-    """Feed posts with duplicates, late ones and broken ones; bury some and bring them home; compare."""
+    """Feed posts with duplicates, late ones and broken ones; let some fail, redrive them; compare."""
     begun = datetime.now(UTC)
     prefix = f"demo{time.time_ns() // 1_000_000_000:x}"
     patience = _PATIENCE_FULL_S if suite.full else _PATIENCE_S
@@ -134,12 +134,13 @@ def _quarantined(suite: Suite) -> dict[bytes, str]:
 
 
 def _check_redrive(suite: Suite, checks: Checks, prefix: str) -> None:
-    """Make the table deny writes for a moment: posts are buried whole; redrive them."""
+    """Make the table deny writes for a moment: posts go to the dead-letter queue whole; redrive them."""
     faults = f"{suite.engine.endpoint}/_engine/faults"
     queue, function = suite["SocialDeadLetterQueueUrl"], suite["SocialWriteFunctionName"]
-    user = f"{prefix}-buried"
+    user = f"{prefix}-failed"
     posts = [
-        {"user_id": user, "tweet_id": number, "RecordNum": f"{number:056d}.00000"} for number in range(BURIED)
+        {"user_id": user, "tweet_id": number, "RecordNum": f"{number:056d}.00000"}
+        for number in range(DEAD_LETTERS)
     ]
     denied = {"match": "dynamodb.PutItem", "status": 400, "type": "AccessDeniedException"}
     suite.http.post(faults, json=[denied]).raise_for_status()
@@ -150,9 +151,11 @@ def _check_redrive(suite: Suite, checks: Checks, prefix: str) -> None:
     finally:
         suite.http.delete(faults).raise_for_status()
     done = redrive(suite.client, queue, function, most=waiting(suite.client, queue))
-    checks.true(f"{BURIED} buried posts were redriven", done.posts >= BURIED, str(done))
+    checks.true(
+        f"{DEAD_LETTERS} posts of the dead-letter queue were redriven", done.posts >= DEAD_LETTERS, str(done)
+    )
 
-    came = wait(lambda: _stored(suite, user) == BURIED, _PATIENCE_S)
+    came = wait(lambda: _stored(suite, user) == DEAD_LETTERS, _PATIENCE_S)
     checks.true("and came home", came, str(_stored(suite, user)))
 
 

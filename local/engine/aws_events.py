@@ -62,7 +62,7 @@ def wrap(app: App) -> App:
             try:
                 answer = _put(json.loads(await read_body(receive)))
             except ValueError:
-                answer = "the body is no JSON"
+                answer = "the body is not JSON"
             status = 400 if answer else 200
         body = json.dumps({"message": answer} if answer else {}).encode()
         await respond(send, status, {"content-type": "application/json"}, body)

@@ -40,7 +40,7 @@ def source_digest(target: Any) -> str:
 
 
 def pin(owner: ModuleType | type, name: str, digest: str) -> None:
-    """Note that code of ours relies on ``owner.name`` being what it was when ``digest`` was taken."""
+    """Note that the engine's code relies on ``owner.name`` being what it was when ``digest`` was taken."""
     place = f"{owner.__name__}.{name}"
     target = getattr(owner, name, None)
     actual = source_digest(target) if target is not None else "missing"

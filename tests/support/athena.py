@@ -1,4 +1,4 @@
-"""Asking Athena about the access logs."""
+"""Queries of the access logs by Athena."""
 
 from __future__ import annotations
 

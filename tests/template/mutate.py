@@ -61,7 +61,7 @@ def document(caught: Iterable[tuple[Mutation, tuple[str, str]]]) -> str:
         "therefore transform and resolve `template.yaml` (`ops/template.py`) for every set of switches",
         "below with `Target=aws`, and look at the resources that would be created. The rules are in",
         "`tests/template/rules/`; each says in its docstring where AWS documents it.",
-        "`make mutate-template` renews this page.",
+        "`make mutate-template` regenerates this page.",
         "",
         "## Sets of switches",
         "",

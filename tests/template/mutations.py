@@ -140,7 +140,7 @@ _add(
 _add(
     "two statements of one Sid",
     ("statements_are_well_formed",),
-    _in_statement("PreprocessFunctionRole", "UpdateLedger", Sid="DeliversRows"),
+    _in_statement("PreprocessFunctionRole", "UpdateLedger", Sid="DeliverRows"),
 )
 _add(
     "a policy of the old Version",
@@ -150,7 +150,7 @@ _add(
 _add(
     "an action that does not exist",
     ("actions_exist",),
-    _in_statement("PreprocessFunctionRole", "DeliversRows", Action="firehose:PutRecords"),
+    _in_statement("PreprocessFunctionRole", "DeliverRows", Action="firehose:PutRecords"),
 )
 _add(
     "a wildcard in a list of actions",
@@ -167,7 +167,7 @@ _add(
     ("resources_fit_their_actions",),
     _in_statement(
         "AuthImportFunctionRole",
-        "LearnsThatAnUploadIsGone",
+        "DetectMissingUploads",
         Resource={"Fn::Sub": "${AuthImportBucket.Arn}/*"},
     ),
 )
@@ -181,14 +181,14 @@ _add(
 _add(
     "an action that takes no resource, on one",
     ("resources_fit_their_actions",),
-    _in_statement("ContainerMetricsFunctionRole", "PublishesSamples", Resource=_LEDGER),
+    _in_statement("ContainerMetricsFunctionRole", "PublishSamples", Resource=_LEDGER),
 )
 _add(
     "a condition key that the action does not know",
     ("condition_keys_are_known",),
     _in_statement(
         "ContainerMetricsFunctionRole",
-        "PublishesSamples",
+        "PublishSamples",
         Condition={"StringEquals": {"cloudwatch:namespaces": ["ECS"]}},
     ),
 )
@@ -197,7 +197,7 @@ _add(
     ("condition_keys_are_known",),
     _in_statement(
         "ContainerMetricsFunctionRole",
-        "PublishesSamples",
+        "PublishSamples",
         Condition={"StringIs": {"cloudwatch:namespace": ["ECS"]}},
     ),
 )
@@ -206,7 +206,7 @@ _add(
     ("condition_keys_are_known",),
     _in_statement(
         "ContainerMetricsFunctionRole",
-        "PublishesSamples",
+        "PublishSamples",
         Condition={"StringEquals": {"cloudwatch:namespace": []}},
     ),
 )
@@ -286,7 +286,9 @@ _add(
     "the state machine may not invoke its function",
     ("services_may_do_what_they_do",),
     _in_statement(
-        "ContainerMetricsStateMachineRole", "Samples", Resource={"Fn::GetAtt": ["InsightsFunction", "Arn"]}
+        "ContainerMetricsStateMachineRole",
+        "InvokeSample",
+        Resource={"Fn::GetAtt": ["InsightsFunction", "Arn"]},
     ),
 )
 _add(
@@ -302,7 +304,7 @@ _add(
 _add(
     "Flink may not read its stream",
     ("services_may_do_what_they_do",),
-    _in_statement("LogFlinkRole", "ReadsTheStream", Action=["kinesis:GetRecords"]),
+    _in_statement("LogFlinkRole", "ReadStream", Action=["kinesis:GetRecords"]),
 )
 _add(
     "Lambda may not write a function's logs",
@@ -552,7 +554,7 @@ _add(
 
 for _role, _sid in (
     ("ResizeFunctionRole", "DeleteVariants"),
-    ("ResizeFunctionRole", "WritesVariantsWhereThereIsNothing"),
+    ("ResizeFunctionRole", "CreateVariants"),
     ("InvalidateFunctionRole", "DeleteVariants"),
 ):
     _add(
@@ -563,7 +565,7 @@ for _role, _sid in (
 _add(
     "an unconditional delete beside the conditional one",
     ("what_people_own_is_not_overwritten",),
-    _in_statement("ResizeFunctionRole", "TagsVariants", Action=["s3:PutObjectTagging", "s3:DeleteObject"]),
+    _in_statement("ResizeFunctionRole", "TagVariants", Action=["s3:PutObjectTagging", "s3:DeleteObject"]),
 )
 
 
@@ -649,7 +651,7 @@ _add(
     _with("Ec2ShapeFunction.Timeout", 1_000),
 )
 _add(
-    "a schedule's input that is no JSON",
+    "a schedule's input that is not JSON",
     ("payloads_are_within_their_size",),
     _with("ContainerMetricsSchedule.Target.Input", "{"),
 )
@@ -725,14 +727,14 @@ _add(
 _add(
     "every object of every bucket",
     ("arns_are_of_this_stack",),
-    _in_statement("PreprocessFunctionRole", "ReadsLogs", Resource="arn:aws:s3:::*/*"),
+    _in_statement("PreprocessFunctionRole", "ReadLogs", Resource="arn:aws:s3:::*/*"),
 )
 _add(
     "buckets whose names begin alike",
     ("arns_are_of_this_stack",),
     _in_statement(
         "PreprocessFunctionRole",
-        "ReadsLogs",
+        "ReadLogs",
         Resource={"Fn::Sub": "arn:aws:s3:::${AWS::StackName}-access*/*"},
     ),
 )
@@ -741,7 +743,7 @@ _add(
     ("arns_are_of_this_stack",),
     _in_statement(
         "AuthApiFunctionRole",
-        "ReadsSecrets",
+        "ReadSecrets",
         Resource={"Fn::Sub": "arn:aws:ssm:us-east-1:${AWS::AccountId}:parameter/${AWS::StackName}/auth/*"},
     ),
 )
@@ -750,7 +752,7 @@ _add(
     ("arns_are_of_this_stack",),
     _in_statement(
         "AuthApiFunctionRole",
-        "ReadsSecrets",
+        "ReadSecrets",
         Resource={
             "Fn::Sub": "arn:aws-cn:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/auth/*"
         },
@@ -792,14 +794,14 @@ _add(
     ("what_people_own_is_not_overwritten", "arns_are_of_this_stack"),
     _in_statement(
         "PreprocessFunctionRole",
-        "ReadsLogs",
+        "ReadLogs",
         Action="s3:DeleteObject",
         Resource={"Fn::Sub": "arn:aws:s3:::${AWS::StackName}-*/*"},
     ),
 )
 _add(
     "a function URL",
-    ("functions_have_no_other_doors",),
+    ("functions_have_no_other_entry_points",),
     lambda resources: resources.update(
         Url={
             "Type": "AWS::Lambda::Url",
@@ -812,12 +814,12 @@ _add(
 )
 _add(
     "a permission for everybody",
-    ("functions_have_no_other_doors",),
+    ("functions_have_no_other_entry_points",),
     _with("AuthApiFunctionPermission.Principal", "*"),
 )
 _add(
     "a permission without a source",
-    ("functions_have_no_other_doors",),
+    ("functions_have_no_other_entry_points",),
     _without("AuthApiFunctionPermission.SourceArn"),
 )
 _add(

@@ -117,12 +117,12 @@ def test_firehose_may_write_rows_and_its_errors_and_nothing_else() -> None:
     [policy] = RESOURCES["AccessLogsStreamRole"]["Properties"]["Policies"]
     statements = {each["Sid"]: each for each in policy["PolicyDocument"]["Statement"]}
     assert {name: each["Action"] for name, each in statements.items()} == {
-        "WritesObjects": ["s3:PutObject", "s3:AbortMultipartUpload"],
-        "FindsTheBucket": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
-        "Logs": "logs:PutLogEvents",
+        "WriteObjects": ["s3:PutObject", "s3:AbortMultipartUpload"],
+        "ListBucket": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+        "WriteLogs": "logs:PutLogEvents",
     }
     bucket = "arn:${AWS::Partition}:s3:::${AWS::StackName}-access-rows-${AWS::AccountId}-${AWS::Region}"
-    places = [each["Fn::Sub"].removeprefix(bucket) for each in statements["WritesObjects"]["Resource"]]
+    places = [each["Fn::Sub"].removeprefix(bucket) for each in statements["WriteObjects"]["Resource"]]
     destination = RESOURCES["AccessLogsStream"]["Properties"]["ExtendedS3DestinationConfiguration"]
     assert places == ["/2*", "/errors/firehose/*"]
     assert destination["Prefix"] == "!{timestamp:yyyy/MM/dd/HH}/"

@@ -90,7 +90,7 @@ def test_every_substitution_is_given_and_every_given_one_is_used() -> None:
     assert (ROOT / properties["DefinitionUri"]).samefile(DEFINITION)
 
 
-def test_a_slot_is_tried_again_for_what_may_pass_with_full_jitter_and_only_while_it_is_of_use() -> None:
+def test_a_slot_is_retried_with_full_jitter_while_it_is_of_use() -> None:
     [retrier] = STATES["Sample"]["Retry"]
     assert {"UnavailableError", "Lambda.TooManyRequestsException", "Lambda.ServiceException"} <= set(
         retrier["ErrorEquals"]
@@ -122,10 +122,10 @@ def test_state_machine_may_invoke_its_function_and_log_and_nothing_else() -> Non
     role = RESOURCES["ContainerMetricsStateMachineRole"]["Properties"]
     [policy] = role["Policies"]
     statements = {each["Sid"]: each for each in policy["PolicyDocument"]["Statement"]}
-    assert set(statements) == {"Samples", "Logs"}
-    assert statements["Samples"]["Action"] == "lambda:InvokeFunction"
-    assert references(statements["Samples"]["Resource"], {"ContainerMetricsFunction"})
-    assert all(action.startswith("logs:") for action in statements["Logs"]["Action"])
+    assert set(statements) == {"InvokeSample", "WriteLogs"}
+    assert statements["InvokeSample"]["Action"] == "lambda:InvokeFunction"
+    assert references(statements["InvokeSample"]["Resource"], {"ContainerMetricsFunction"})
+    assert all(action.startswith("logs:") for action in statements["WriteLogs"]["Action"])
     assert role.get("ManagedPolicyArns", []) == []
 
 
@@ -149,7 +149,7 @@ def function_statements() -> dict[str, Any]:
 
 
 def test_function_may_publish_to_the_namespaces_of_its_sources_alone() -> None:
-    publishes = function_statements()["PublishesSamples"]
+    publishes = function_statements()["PublishSamples"]
     namespaces = publishes["Condition"]["StringEquals"]["cloudwatch:namespace"]
     assert set(namespaces) == {each.namespace for each in SOURCES.values()}
 
@@ -170,7 +170,7 @@ def test_clusters_are_allowed_by_name() -> None:
 # ---- the schedule
 
 
-def test_schedule_is_every_minute_anchored_on_the_scheduled_time_and_keeps_what_it_could_not_start() -> None:
+def test_schedule_passes_the_scheduled_time_and_keeps_failed_starts() -> None:
     schedule = RESOURCES["ContainerMetricsSchedule"]["Properties"]
     assert schedule["ScheduleExpression"] == "cron(* * * * ? *)"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
@@ -207,7 +207,7 @@ def test_function_logs_nothing_in_the_good_case() -> None:
     assert not re.search(r"logger\.(info|debug)\(", "".join(path.read_text() for path in code.glob("*.py")))
 
 
-def test_alarm_rings_after_30_seconds_of_pending_tasks() -> None:
+def test_alarm_fires_after_30_seconds_of_pending_tasks() -> None:
     alarm = TEMPLATE["ContainerMetricsPendingAlarm"]["Properties"]
     assert alarm["Period"] == {"Fn::If": ["ContainerMetricsByMinute", 60, 10]}
     assert alarm["EvaluationPeriods"] == {"Fn::If": ["ContainerMetricsByMinute", 1, 3]}
@@ -216,7 +216,7 @@ def test_alarm_rings_after_30_seconds_of_pending_tasks() -> None:
     assert alarm["MetricName"] in SOURCES["ecs"].highest
 
 
-def test_alarm_of_minutes_published_at_once_does_not_ring_for_one_pending_slot() -> None:
+def test_alarm_of_whole_minutes_does_not_fire_for_one_pending_slot() -> None:
     """Every task is pending for a moment when it starts."""
     alarm = TEMPLATE["ContainerMetricsPendingAlarm"]["Properties"]
     assert alarm["Statistic"] == {"Fn::If": ["ContainerMetricsByMinute", "Minimum", "Maximum"]}

@@ -74,7 +74,7 @@ def test_root_alert_leaves_out_what_services_do() -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_a_rule_fits_retries_for_a_day_and_buries_what_it_cannot_deliver(name: str) -> None:
+def test_a_rule_fits_retries_for_a_day_and_sends_what_it_cannot_deliver(name: str) -> None:
     rule = RESOURCES[name]["Properties"]
     pattern = RESOLVED[name].properties["EventPattern"]
     assert len(json.dumps(pattern, separators=(",", ":"))) <= 2048, "EventBridge takes no more"
@@ -85,22 +85,22 @@ def test_a_rule_fits_retries_for_a_day_and_buries_what_it_cannot_deliver(name: s
     assert references(target["Arn"], {wanted})
 
 
-def test_rules_may_bury_and_alert_and_the_alarm_may_alert() -> None:
+def test_rules_may_send_to_the_dlq_and_alert_and_the_alarm_may_alert() -> None:
     [queue] = of_type("AWS::SQS::QueuePolicy").values()
     [topic] = of_type("AWS::SNS::TopicPolicy").values()
-    [buries] = queue["PolicyDocument"]["Statement"]
+    [sends] = queue["PolicyDocument"]["Statement"]
     rules, alarm = topic["PolicyDocument"]["Statement"]
     every = set(EC2_RESOURCES)
-    assert references(buries["Condition"], every) == set(RULES)
+    assert references(sends["Condition"], every) == set(RULES)
     assert references(alarm["Condition"], every) == {"Ec2TerminationsAlarm"}
     assert "Condition" not in rules, "EventBridge publishes to no topic whose policy sets it conditions"
-    assert [each["Principal"]["Service"] for each in (buries, rules, alarm)] == [
+    assert [each["Principal"]["Service"] for each in (sends, rules, alarm)] == [
         "events.amazonaws.com", "events.amazonaws.com", "cloudwatch.amazonaws.com",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ALERTING)
-def test_an_alert_is_lines_of_text_in_which_nothing_stands_that_a_caller_can_write_freely(name: str) -> None:
+def test_an_alert_has_no_text_that_a_caller_can_write_freely(name: str) -> None:
     [target] = RESOURCES[name]["Properties"]["Targets"]
     transformer = target["InputTransformer"]
     lines = transformer["InputTemplate"].splitlines()
@@ -188,12 +188,12 @@ def test_firehose_may_write_calls_and_errors_and_invoke_shape_and_nothing_else()
     [policy] = RESOURCES["Ec2DeliveryRole"]["Properties"]["Policies"]
     statements = {each["Sid"]: each for each in policy["PolicyDocument"]["Statement"]}
     assert {name: each["Action"] for name, each in statements.items()} == {
-        "WritesObjects": ["s3:PutObject", "s3:AbortMultipartUpload"],
-        "FindsTheBucket": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
-        "Shapes": ["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"],
-        "Logs": "logs:PutLogEvents",
+        "WriteObjects": ["s3:PutObject", "s3:AbortMultipartUpload"],
+        "ListBucket": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+        "InvokeShape": ["lambda:InvokeFunction", "lambda:GetFunctionConfiguration"],
+        "WriteLogs": "logs:PutLogEvents",
     }
-    assert [each["Fn::Sub"] for each in statements["WritesObjects"]["Resource"]] == [
+    assert [each["Fn::Sub"] for each in statements["WriteObjects"]["Resource"]] == [
         "${Ec2CallsBucket.Arn}/calls/*", "${Ec2CallsBucket.Arn}/errors/*",
     ]  # fmt: skip
     [policy] = RESOURCES["Ec2DeliverRole"]["Properties"]["Policies"]

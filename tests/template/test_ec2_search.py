@@ -1,4 +1,4 @@
-"""The OpenSearch part of EC2's monitor: who may do what on the domain, and what rings."""
+"""The OpenSearch part of EC2's monitor: who may do what on the domain, and what alarms."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def test_people_read_search_and_open_dashboards_from_their_addresses() -> None:
     assert len(theirs) == 2
     for each in theirs:
         assert references(each["Condition"]["IpAddress"]["aws:SourceIp"], {"Ec2SearchPeople"})
-    assert set(policy["PeopleRead"]["Action"]) == {"es:ESHttpGet", "es:ESHttpHead"}
-    assert policy["PeopleSearch"]["Action"] == "es:ESHttpPost"
-    assert paths(policy["PeopleSearch"]) == {
+    assert set(policy["AllowPeopleToRead"]["Action"]) == {"es:ESHttpGet", "es:ESHttpHead"}
+    assert policy["AllowPeopleToSearch"]["Action"] == "es:ESHttpPost"
+    assert paths(policy["AllowPeopleToSearch"]) == {
         "log/_search", "log/_count", "_dashboards/api/core/capabilities",
         "_dashboards/internal/search/*", "_dashboards/internal/_msearch",
         "_dashboards/api/saved_objects/*", "_dashboards/api/opensearch-dashboards/suggestions/*",
@@ -89,7 +89,7 @@ def test_people_read_search_and_open_dashboards_from_their_addresses() -> None:
     ],
 )  # fmt: skip
 def test_people_can_post_nothing_that_changes_the_index(path: str) -> None:
-    assert not [each for each in paths(statements()["PeopleSearch"]) if fnmatch(path, each)]
+    assert not [each for each in paths(statements()["AllowPeopleToSearch"]) if fnmatch(path, each)]
 
 
 @pytest.mark.parametrize(
@@ -139,22 +139,22 @@ def test_queue_waits_as_long_as_lambda_asks_for_and_outlives_hours_without_a_dom
     assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
 
 
-def test_alarm_of_a_late_index_rings_before_sqs_leaves_its_messages_out() -> None:
-    """A message that was received three times is no part of the metric, though it is still there."""
+def test_alarm_of_a_late_index_fires_before_sqs_leaves_its_messages_out() -> None:
+    """A message that was received three times is not part of the metric, though it is still there."""
     again = RESOURCES["Ec2SearchQueue"]["Properties"]["VisibilityTimeout"]["Fn::If"][1]
     alarm = RESOURCES["Ec2SearchAgeAlarm"]["Properties"]
     assert again < alarm["Threshold"], "one try may fail"
     assert alarm["Threshold"] <= 2 * again - 3 * 60, "three samples of the metric are left"
 
 
-def test_alarm_rings_when_a_quarter_of_the_storage_is_left() -> None:
+def test_alarm_fires_when_a_quarter_of_the_storage_is_left() -> None:
     free = source()["Mappings"]["Ec2SearchFree"]
     assert {size: entry["MiB"] for size, entry in free.items()} == {
         size: int(size) * 1024 // 4 for size in source()["Parameters"]["Ec2SearchVolumeGiB"]["AllowedValues"]
     }
 
 
-def test_red_domain_full_storage_a_late_index_and_a_failing_function_ring() -> None:
+def test_a_red_domain_full_storage_a_late_index_and_errors_alarm() -> None:
     alarms = {
         name: each["Properties"]
         for name, each in RESOURCES.items()

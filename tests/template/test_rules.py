@@ -131,7 +131,7 @@ FLINK = {"EnableFlink": "true", "EnableLogStreaming": "true"}
     ("given", "says"),
     [
         ({"LogStreamFields": "timestamp,c-ip"}, "LogStreamFields needs"),
-        ({"LogStreamFields": f"{DEFAULT_FIELDS},cs(User-Agent)"}, "no field of a real-time log"),
+        ({"LogStreamFields": f"{DEFAULT_FIELDS},cs(User-Agent)"}, "not a field of a real-time log"),
         (
             FLINK | {"LogFlinkCodeBucket": "b", "LogStreamFields": f"{DEFAULT_FIELDS},asn"},
             "stays the default",

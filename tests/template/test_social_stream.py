@@ -65,17 +65,17 @@ def test_firehose_may_write_activity_and_its_errors_and_nothing_else() -> None:
     [policy] = RESOURCES["SocialDeliveryRole"]["Properties"]["Policies"]
     statements = {each["Sid"]: each for each in policy["PolicyDocument"]["Statement"]}
     assert {name: each["Action"] for name, each in statements.items()} == {
-        "WritesObjects": ["s3:PutObject", "s3:AbortMultipartUpload"],
-        "FindsTheBucket": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
-        "Logs": "logs:PutLogEvents",
+        "WriteObjects": ["s3:PutObject", "s3:AbortMultipartUpload"],
+        "ListBucket": ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+        "WriteLogs": "logs:PutLogEvents",
     }
-    assert [each["Fn::Sub"] for each in statements["WritesObjects"]["Resource"]] == [
+    assert [each["Fn::Sub"] for each in statements["WriteObjects"]["Resource"]] == [
         "${SocialLakeBucket.Arn}/dynamodb/streams/transactions/*", "${SocialLakeBucket.Arn}/errors/*",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("part", ["Ingest", "Activity"])
-def test_streams_bisect_retry_a_bounded_time_and_keep_what_they_give_up(part: str) -> None:
+def test_streams_bisect_retry_for_a_bounded_time_and_keep_failures(part: str) -> None:
     mapping = RESOURCES[f"Social{part}Mapping"]["Properties"]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BisectBatchOnFunctionError"]
@@ -90,7 +90,7 @@ def test_ingest_takes_batches_of_100_and_activity_new_items_alone() -> None:
     assert pattern == {"Pattern": '{"eventName":["INSERT"]}'}
 
 
-def test_failed_hand_overs_are_kept_whole() -> None:
+def test_failed_write_requests_are_kept_whole() -> None:
     function = RESOURCES["SocialWriteFunction"]["Properties"]
     assert references(function["DeadLetterConfig"], {"SocialDeadLetterQueue"})
     assert RESOURCES["SocialDeadLetterQueue"]["Properties"]["MessageRetentionPeriod"] == 14 * 86_400

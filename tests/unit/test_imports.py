@@ -36,7 +36,7 @@ def packages() -> dict[str, str]:
 
 
 def place(module: str) -> str:
-    """Where a module is, as a path without its ending; nothing if it is not ours."""
+    """Where a module is, as a path without its ending; nothing if it is not the repository's."""
     name = module.partition(".")[0]
     if name not in packages():
         return ""
@@ -57,7 +57,7 @@ def folder_of(path: str) -> str:
 
 
 def imports(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and place of whatever of ours a file imports, or runs by `python -m`."""
+    """Line and place of each of the repository's modules that a file imports, or runs by `python -m`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found = [place(alias.name) for alias in node.names]

@@ -74,7 +74,7 @@ const bodies = new Map(); // of each panel, where it is drawn
 /** Put an empty card for each panel into `grid`. */
 export function cards(grid, panels) {
   grid.replaceChildren(...panels.map((panel) => {
-    const body = element("div", { className: "body" }, empty("Not asked yet"));
+    const body = element("div", { className: "body" }, empty("Not loaded yet"));
     const card = element("article", { className: isWide(panel) ? "card wide" : "card" }, element("h3", {}, panel.title), body);
     card.dataset.panel = panel.panel;
     bodies.set(panel.panel, body);

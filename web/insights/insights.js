@@ -28,10 +28,10 @@ function complain(message) {
 /** Whether somebody is signed in, and a section's application is there. */
 const isShown = (section) => Boolean(person() && !refused && config.InsightsApiUrl && config[SECTIONS[section]]);
 
-/** Show what belongs to who is signed in, or the door. */
-function showDoor() {
+/** Show what belongs to who is signed in, or the invitation to sign in. */
+function showSignIn() {
   const who = person();
-  find("#door").hidden = Boolean(who);
+  find("#sign-in").hidden = Boolean(who);
   find("#who").hidden = !who;
   find("#who span").textContent = who?.email ?? "";
   for (const section of Object.keys(SECTIONS)) find(section).hidden = !isShown(section);
@@ -45,17 +45,17 @@ function showDoor() {
 /** Signed in, but no operator: say so once, instead of in every panel, and ask no more. */
 function refuse(message) {
   refused = true;
-  showDoor();
+  showSignIn();
   complain(message);
 }
 
 /** Ask the API for a panel until it has an answer; throws with a sentence for people. */
 async function panel(name, query = {}) {
   for (;;) {
-    if (refused) throw new Error("Only operators see this");
+    if (refused) throw new Error("Only operators can see this");
     const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${encodeURIComponent(name)}?${new URLSearchParams(query)}`);
     if (status === 200) return body;
-    if (status === 401) showDoor();
+    if (status === 401) showSignIn();
     if (status === 403) refuse(body.message);
     if (status !== 202) throw Object.assign(new Error(`${body.message} (${body.code})`), { code: body.code });
     query = { query: body.query };
@@ -77,7 +77,7 @@ function showLive(live) {
   const { totals } = live;
   find("#totals").replaceChildren(...[
     ["requests in 3 minutes", count(totals.requests)], ["of bots", percent(totals.bot_requests / Math.max(1, totals.requests))],
-    ["sent", bytes(totals.sent)], ["came too late", count(totals.late)],
+    ["sent", bytes(totals.sent)], ["late", count(totals.late)],
   ].map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   const body = (name) => find(`[data-panel=${name}] .body`);
   const quiet = !live.seconds.rows.length;
@@ -119,7 +119,7 @@ function showLive(live) {
 
 async function refresh() {
   clearTimeout(timer);
-  if (!person()) { showDoor(); return; }
+  if (!person()) { showSignIn(); return; }
   if (!isShown("#live")) return;
   try {
     if (!document.hidden) {
@@ -176,11 +176,11 @@ async function showDeclared() {
 
 try {
   config = await configuration();
-  find("#door button").addEventListener("click", () => signIn(config));
+  find("#sign-in button").addEventListener("click", () => signIn(config));
   find("#who button").addEventListener("click", () => signOut(config));
   await finishSignIn(config).catch((error) => complain(error.message));
   prepareDates();
-  if (showDoor() && config.InsightsApiUrl) {
+  if (showSignIn() && config.InsightsApiUrl) {
     const followed = followContainers(panel, () => isShown("#containers"));
     if (isShown("#live")) refresh();
     if (isShown("#containers")) followed();

@@ -5,11 +5,11 @@ import { configuration, element } from "./suite.js";
 const APPLICATIONS = [
   {
     output: "ImagesWebsiteUrl", title: "Image resizer", page: "images/",
-    text: "Makes a picture in the size and format that somebody asks for, once, and keeps it.",
+    text: "Makes a picture in the requested size and format once, and stores it.",
   },
   {
     output: "InsightsApiUrl", title: "Insights", page: "insights/",
-    text: "Who asks for what, live and at rest: bots, bytes, viewers, AI crawlers; who posts most; who changes what in EC2. Needs a sign-in.",
+    text: "Traffic, live and at rest: bots, bytes, viewers, AI crawlers; who posts most; who changes what in EC2. Needs a sign-in.",
   },
   {
     output: "AuthApiUrl", title: "Single sign-on", page: "auth/",

@@ -1,4 +1,4 @@
-"""What becomes of viewers' addresses, at rest and in motion alike."""
+"""How viewers' addresses are stored: as they are, truncated or hashed; the same at rest and in motion."""
 
 from collections.abc import Callable
 from functools import cache

@@ -48,4 +48,4 @@ class ReplacedError(Exception):
 
 
 class NotANotificationError(Exception):
-    """The message is no S3 notification."""
+    """The message is not an S3 notification."""

@@ -47,7 +47,7 @@ def created_objects(body: str) -> Iterator[StoredObject]:
                 key = unquote_plus(stored["key"])
                 yield StoredObject(record["s3"]["bucket"]["name"], key, stored["eTag"].strip('"'))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotANotificationError("the message is no S3 notification") from error
+        raise NotANotificationError("the message is not an S3 notification") from error
 
 
 def each_object(

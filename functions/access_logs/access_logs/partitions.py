@@ -12,7 +12,7 @@ KEYS = ("year", "month", "day", "hour")
 WHOLE = "all"
 """Value of the keys that are finer than the partition."""
 
-# Firehose writes YYYY/MM/DD/HH/<name>, UTC; whatever lies elsewhere is no row of the table.
+# Firehose writes YYYY/MM/DD/HH/<name>, UTC; whatever is elsewhere is not a row of the table.
 _KEY = re.compile(r"(\d{4})/(0[1-9]|1[0-2])/(0[1-9]|[12]\d|3[01])/([01]\d|2[0-3])/[^/]+")
 
 

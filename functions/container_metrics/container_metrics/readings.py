@@ -25,7 +25,7 @@ def moment(text: Any) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except (TypeError, ValueError) as error:
-        raise ForeignEventError(f"slot {text!r} is no ISO 8601 time") from error
+        raise ForeignEventError(f"slot {text!r} is not an ISO 8601 time") from error
     if found.tzinfo is None:
         raise ForeignEventError(f"slot {text!r} has no offset from UTC")
     return found.astimezone(UTC)

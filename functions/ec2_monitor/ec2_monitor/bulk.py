@@ -18,7 +18,7 @@ MAX_BYTES = 5 << 20
 """Bytes of a request: half of what the smaller instances take
 (https://docs.aws.amazon.com/opensearch-service/latest/developerguide/limits.html#network-limits)."""
 
-_FOR_GOOD = {400, 413}  # what has no place in the mapping, or is no JSON; what is too long
+_FOR_GOOD = {400, 413}  # what has no place in the mapping, or is not JSON; what is too long
 
 
 # 400 as well, but of the index and not of a document: closed, or not to be made for want of shards.

@@ -33,7 +33,7 @@ truncated         texts  members of which something was left out: too long, too 
 
 A member without a value is left out, but for `resources` and `request`, which may be empty. `request` is a
 list of texts because parameters are called what each call likes: as columns or fields of their own they would
-be thousands, and the same name would be a text here and an object there. A list's places are no part of a
+be thousands, and the same name would be a text here and an object there. A list's places are not part of a
 path, and a dot in a name stays as it is; `request_json` tells such cases apart. What is cut is whole in the
 trail, under its `event_id`.
 
@@ -124,7 +124,7 @@ def read(data: bytes | str) -> dict[str, Any]:
         data: JSON in UTF-8.
 
     Raises:
-        MalformedError: It is no JSON object. What is nested more than 1,024 deep is none, nor is half of a
+        MalformedError: It is not a JSON object. What is nested more than 1,024 deep is none, nor is half of a
             surrogate pair, which no store takes.
     """
     try:
@@ -143,13 +143,13 @@ def document(event: Mapping[str, Any]) -> Document:
         event: Envelope and `detail`, as `read` returns them.
 
     Raises:
-        MalformedError: It is no event of CloudTrail's, or lacks its identity, time, name or source.
+        MalformedError: It is not an event of CloudTrail's, or lacks its identity, time, name or source.
     """
     kind, detail = event.get("detail-type"), event.get("detail")
     if not (isinstance(kind, str) and kind.endswith(_TRAIL)):
         raise MalformedError("detail-type is none of CloudTrail's")
     if not isinstance(detail, dict):
-        raise MalformedError("detail is no object")
+        raise MalformedError("detail is not an object")
     moment = _moment(detail.get("eventTime") or event.get("time"))
     made: Document = {"@timestamp": moment, "@time": moment, "event_id": _identity(detail)}
     truncated: list[str] = []
@@ -229,7 +229,7 @@ def _needed(detail: Mapping[str, Any], name: str) -> str:
 def _moment(value: object) -> str:
     """A time as ISO 8601 in UTC, ending in Z."""
     try:
-        moment = datetime.fromisoformat(value)  # type: ignore[arg-type]  # refuses what is no text
+        moment = datetime.fromisoformat(value)  # type: ignore[arg-type]  # refuses what is not text
         if _CLOUDTRAIL_TIME(str(value)):
             return str(value)
         moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ Output: for each record the document (see `documents`) and a line's end, or `Pro
 On failure: Firehose invokes again, three times; then the whole batch goes to the error prefix.
 Idempotent: the same record makes the same document again, with the same `event_id`. What is delivered twice
     is in the bucket twice; the view has one row of it. `InstancesTerminated` counts an instance once in a
-    batch; an event that comes again in another batch is counted again, so the alarm rings early, never late.
+    batch; an event that comes again in another batch is counted again, so the alarm fires early, never late.
 Recorded event: events/ec2_monitor/shape_calls.json
 """
 

@@ -512,7 +512,7 @@ def _avif(file: BinaryIO) -> Header:
     _check_pixels(image.width, image.height, MAX_PIXELS["avif"])
     if image.n_frames > 1:
         _check_frames(image.n_frames, image.width, image.height)
-    # What the container says of rotation and mirroring, which Pillow hands on as EXIF.
+    # What the container says of rotation and mirroring, which Pillow passes on as EXIF.
     orientation = orientation_of(image.info.get("exif", b""))
     return Header("avif", image.width, image.height, stream, orientation, image.info.get("icc_profile"))
 

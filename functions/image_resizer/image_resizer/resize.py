@@ -10,7 +10,7 @@ On failure: JSON with a stable code (see `shared.http`); 503 and 504 are worth a
 Idempotent: a variant is written only where there is nothing (`If-None-Match`). It carries its original's
     ETag; one that belongs to an earlier original is replaced (`If-Match`), and one whose original changes
     meanwhile is taken back; where that fails, the function `invalidate` does it on the variant's own event.
-    An object that is no variant stays, whatever its name: 409.
+    An object that is not a variant stays, whatever its name: 409.
 Recorded event: events/image_resizer/resize_jpeg.json
 """
 
@@ -166,7 +166,7 @@ def _ensure(
 
 
 def _taken() -> ConflictError:
-    return ConflictError("key_is_taken", "An object that is no variant lies where this one would be.")
+    return ConflictError("key_is_taken", "An object that is not a variant has the key of this one.")
 
 
 def _negotiated(bucket: Bucket, request: Request, accept: str) -> Variant:

@@ -64,7 +64,7 @@ _TAG: "TagTypeDef" = {"Key": "variant", "Value": "true"}  # by which the lifecyc
 READ_TIMEOUT_S = 1.5  # with two more tries still within the function's time-out
 
 
-class Changed(Exception):  # a signal, not an error: the work begins anew
+class Changed(Exception):  # a signal, not an error: the work starts again
     """The original is not the one any more that was looked at."""
 
 
@@ -82,7 +82,7 @@ class Stored(NamedTuple):
     Attributes:
         etag: Its ETag.
         size: Its bytes.
-        is_variant: Whether it carries the mark of a variant that was made for the key it lies at. Before it
+        is_variant: Whether it carries the mark of a variant that was made for its own key. Before it
             is overwritten or deleted, `Bucket.is_tagged` has to agree.
         original_etag: A variant's original's ETag.
     """
@@ -185,10 +185,10 @@ class Bucket:
             key: Where.
             variant: What.
             original_etag: The ETag of the original that it was made of.
-            replaced: The variant that lies there.
+            replaced: The variant that is there.
 
         Returns:
-            The ETag of what was stored; None if something else lies there by now, or is about to, which is
+            The ETag of what was stored; None if something else is there by now, or is about to, which is
             left alone.
         """
         condition: dict[str, Any] = {"IfMatch": replaced.etag} if replaced else {"IfNoneMatch": "*"}

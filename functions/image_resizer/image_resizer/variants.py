@@ -123,7 +123,7 @@ def max_variants(ladder: Ladder) -> int:
 
 
 def is_variant_key(key: str) -> bool:
-    """Whether a key lies under a size segment, where originals are not looked for."""
+    """Whether a key is under a size segment, where originals are not looked for."""
     return _VARIANT_KEY.match(key) is not None
 
 

@@ -82,7 +82,7 @@ def panel_of(name: str, workgroup: str, database: str, query: str) -> Panel | No
         query: Its text.
 
     Raises:
-        DeclarationError: What stands behind `Panel:` is no declaration, or the name is none of a panel's.
+        DeclarationError: What stands behind `Panel:` is not a declaration, or the name is not a panel's.
     """
     text = _declaration(query)
     if text is None:

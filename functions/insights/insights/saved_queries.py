@@ -32,7 +32,7 @@ WINDOWS = {
     "hour": timedelta(hours=1), "half_day": timedelta(hours=12), "day": timedelta(days=1),
     "week": timedelta(days=7),
 }  # fmt: skip
-# An object lies under the hour of its oldest record, and a buffer is filled for up to 15 minutes:
+# An object is under the hour of its oldest record, and a buffer is filled for up to 15 minutes:
 # https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html
 FIREHOSE_BUFFER = timedelta(hours=1)
 # How many characters of a time make a slot of a chart: ten minutes, an hour, a day.

@@ -1,7 +1,7 @@
-"""Tells the lake about every new post: who, which, when.
+"""Delivers a line to the lake for every new post: who, which, when.
 
 Trigger: the DynamoDB stream of the posts table, new items only, with partial batch responses.
-Input: changes; MODIFY and REMOVE (which includes expiry) are nobody's activity, and are passed over.
+Input: changes; MODIFY and REMOVE (which includes expiry) are no activity, and are skipped.
 Output: a JSON line for each, on Firehose: `table_name`, `user_id`, `tweet_id`, `approx_post_time` (UTC, as
     Athena reads a timestamp). Lines share Firehose records of up to 5 KB, the step by which it bills; only
     records that Firehose refused are sent again.

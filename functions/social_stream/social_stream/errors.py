@@ -1,6 +1,6 @@
 """What can go wrong on a post's way.
 
-BadRecordError   a record that is no post, for good: it is quarantined, the others go on
+BadRecordError   a record that is not a post, for good: it is quarantined, the others go on
 
 What may pass (a service that throttles, does not answer, or denies) is left to the event source: ingest and
 activity report the first record that is not done, write raises or sends posts to the dead-letter queue.
@@ -10,4 +10,4 @@ __all__ = ["BadRecordError"]
 
 
 class BadRecordError(Exception):
-    """The record is no post, and never will be; says why without quoting it."""
+    """The record is not a post, and never will be; says why without quoting it."""

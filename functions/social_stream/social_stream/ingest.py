@@ -1,10 +1,10 @@
-"""Makes posts of the stream's records, and hands them to the write function.
+"""Makes posts of the stream's records, and invokes the write function with them.
 
 Trigger: the Kinesis stream of posts, batches of up to 100, with partial batch responses.
 Input: records, single or aggregated by the Kinesis Producer Library, encrypted or not; each a post as JSON.
-Output: asynchronous invocations of the write function, each of less than 1 MB. A record that is no post goes
-    to `quarantine/` of the failure bucket, with its sequence number and the reason; all others go on.
-On failure: the first record that could not be handed over is reported. Lambda goes on from there, halves the
+Output: asynchronous invocations of the write function, each under 1 MB. A record that is not a post goes to
+    `quarantine/` of the failure bucket, with its sequence number and the reason; all others go on.
+On failure: the first record whose invocation failed is reported. Lambda goes on from there, halves the
     batch, and after the last try puts the records themselves into the failure bucket.
 Idempotent: a record that comes again makes the same post and the same line in quarantine again; posts are
     written once (see `write`).
@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.batches import BatchResponse, StreamBatch, StreamRecord
 from shared.metrics import count, publishes_metrics
 
-from . import handover, kpl, quarantine
+from . import kpl, quarantine, write_request
 from .errors import BadRecordError
 from .posts import Arrival, Post, post_of
 from .quarantine import Refusal
@@ -83,7 +83,7 @@ def _parts(record: StreamRecord, settings: IngestSettings) -> Iterator[Post | Re
 
 
 def _quarantine(refusals: list[Refusal], settings: IngestSettings, batch: StreamBatch) -> None:
-    """Quarantine what is no post."""
+    """Quarantine what is not a post."""
     if not refusals:
         return
     for refusal in refusals:
@@ -96,9 +96,9 @@ def _quarantine(refusals: list[Refusal], settings: IngestSettings, batch: Stream
 
 def _invoke(posts: list[tuple[str, Post]], settings: IngestSettings, batch: StreamBatch) -> None:
     """Invoke the write function with the posts, up to the first invocation that fails."""
-    for first, some in handover.packed(posts):
+    for first, some in write_request.packed(posts):
         try:
-            invoke(settings.write_function, handover.payload(some, time.time() + handover.FRESH_S))
+            invoke(settings.write_function, write_request.payload(some, time.time() + write_request.FRESH_S))
         except (ClientError, BotoCoreError) as error:
             batch.fail(first, f"invoke: {type(error).__name__}")
             return

@@ -2,7 +2,7 @@
 
 The format is that of `aggregation-format.md` in awslabs/amazon-kinesis-producer: four magic bytes, a Protocol
 Buffers message, and the MD5 of that message. The message's field 3 is repeated: each is a user record, whose
-field 3 is its data. A blob that fails any check is no aggregate but a record that happens to begin like one.
+field 3 is its data. A blob that fails any check is a plain record that happens to begin like an aggregate.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ def split(blob: bytes) -> list[bytes]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and content of each length-delimited field; others are passed over.
+    """Number and content of each length-delimited field; others are skipped.
 
     Raises:
         IndexError: The message ends too early.

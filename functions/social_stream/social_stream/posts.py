@@ -47,7 +47,7 @@ class Arrival(NamedTuple):
 
     @property
     def record_number(self) -> str:
-        """Sorts as the records of a shard do: sequence numbers have up to 56 digits, which are no number of
+        """Sorts as the records of a shard do: sequence numbers have up to 56 digits, more than a number of
         DynamoDB's."""
         return f"{self.sequence_number:0>56}.{self.part:05d}"
 
@@ -61,7 +61,7 @@ def post_of(data: bytes, arrival: Arrival, days: int) -> Post:
         days: After how many days the item expires.
 
     Raises:
-        BadRecordError: It is no post.
+        BadRecordError: It is not a post.
     """
     given = _decoded(data)
     post: Post = {"user_id": _user(given), "tweet_id": _id(given)}
@@ -70,7 +70,7 @@ def post_of(data: bytes, arrival: Arrival, days: int) -> Post:
             post[name] = _text(name, given[name])
     if given.get("Tags") is not None:
         if not isinstance(given["Tags"], list):
-            raise BadRecordError("Tags is no list")
+            raise BadRecordError("Tags is not a list")
         post["Tags"] = [_text("Tags", tag) for tag in given["Tags"]]
     moment = datetime.fromtimestamp(arrival.seconds, UTC)
     post["TimeStamp"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -79,7 +79,7 @@ def post_of(data: bytes, arrival: Arrival, days: int) -> Post:
     if item_size({name: serialized(value) for name, value in post.items()}) > MAX_ITEM_BYTES:
         raise BadRecordError("larger than an item may be")
     if len(encoded(post)) > MAX_POST_BYTES:
-        raise BadRecordError("larger than can be handed over")
+        raise BadRecordError("larger than a write request may be")
     return post
 
 

@@ -1,4 +1,4 @@
-"""Records that are no posts: kept as they came, with their sequence numbers and the reasons."""
+"""Records that are not posts: kept as they came, with their sequence numbers and the reasons."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ __all__ = ["Refusal", "write"]
 
 
 class Refusal(NamedTuple):
-    """A record that is no post, why, and its bytes."""
+    """A record that is not a post, why, and its bytes."""
 
     arrival: Arrival
     reason: str

@@ -14,7 +14,7 @@ class IngestSettings(EnvSettings):
 
     Attributes:
         write_function: Name of the function that posts are handed to.
-        failures_bucket: Where records go that are no posts, under `quarantine/`.
+        failures_bucket: Where records go that are not posts, under `quarantine/`.
         key_arn: KMS key of encrypted records; empty if there are none.
         post_days: Days after its arrival at which a post expires.
     """

@@ -10,10 +10,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.batch_write import serialized
 from shared.clients import client
 
-from . import handover
+from . import write_request
 from .posts import KEYS, Post
 
-__all__ = ["Put", "bury", "invoke", "put_newer"]
+__all__ = ["Put", "invoke", "put_newer", "send_to_dlq"]
 
 _AT_ONCE = 16
 
@@ -66,6 +66,6 @@ def put_newer(table: str, posts: Sequence[Post], deadline: float) -> Put:
     return Put(results.count("written"), results.count("superseded"), unwritten)
 
 
-def bury(queue_url: str, posts: list[Post]) -> None:
-    """Put posts into the dead-letter queue, in the form in which they can be handed over again."""
-    client("sqs").send_message(QueueUrl=queue_url, MessageBody=handover.payload(posts).decode())
+def send_to_dlq(queue_url: str, posts: list[Post]) -> None:
+    """Send posts to the dead-letter queue, as a write request, so that they can be redriven."""
+    client("sqs").send_message(QueueUrl=queue_url, MessageBody=write_request.payload(posts).decode())

@@ -1,8 +1,8 @@
 """Writes posts to the table.
 
-Trigger: ingest, by asynchronous invocation; `make redrive`, for what lay in the dead-letter queue.
-Input: a hand-over (see `handover`): posts, and until when none in the table can be newer.
-Output: items of the posts table: by `shared.batch_write` while the hand-over is fresh, afterwards by
+Trigger: ingest, by asynchronous invocation; `make redrive`, for what the dead-letter queue holds.
+Input: a write request (see `write_request`): posts, and until when none in the table can be newer.
+Output: items of the posts table: by `shared.batch_write` while the request is fresh, afterwards by
     conditional puts, which lose to a newer item.
 On failure: posts that could not be written in time go to the dead-letter queue, whole. If the function itself
     fails, Lambda tries the event twice more, and then puts it there: in the same form, so that one command
@@ -21,10 +21,10 @@ from shared.batch_write import BatchWriter, deadline_of
 from shared.clients import client_without_retries
 from shared.metrics import count, publishes_metrics
 
-from . import handover
+from . import write_request
 from .posts import KEYS, Post
 from .settings import WriteSettings
-from .storage import Put, bury, put_newer
+from .storage import Put, put_newer, send_to_dlq
 
 __all__ = ["handler"]
 
@@ -35,9 +35,9 @@ MARGIN_S = 20.0  # a put that began before the deadline may take 15 s, the dead-
 
 @publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Write the posts of a hand-over."""
+    """Write the posts of a request."""
     settings = WriteSettings.from_env()
-    posts, fresh_until = handover.decoded(event)
+    posts, fresh_until = write_request.decoded(event)
     deadline = deadline_of(context, margin=MARGIN_S)
     fresh_s = fresh_until - time.time()
     put = Put(0, 0, posts)
@@ -47,11 +47,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         late = put_newer(settings.posts_table, put.unwritten, deadline)
         put = Put(put.written + late.written, put.superseded + late.superseded, late.unwritten)
     if put.unwritten:
-        bury(settings.dead_letter_queue_url, put.unwritten)
+        send_to_dlq(settings.dead_letter_queue_url, put.unwritten)
     counts = {
         "PostsWritten": put.written,
         "PostsSuperseded": put.superseded,
-        "PostsBuried": len(put.unwritten),
+        "PostsDeadLettered": len(put.unwritten),
     }
     for name, value in counts.items():
         count(name, value)

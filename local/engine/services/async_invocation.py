@@ -40,7 +40,7 @@ class _Event:
         self.qualifier = name_and_qualifier[1] if len(name_and_qualifier) > 1 else "$LATEST"
 
     def run(self) -> None:
-        """Invoke the function until it succeeds, or its settings say to give up."""
+        """Invoke the function until it succeeds, or its settings say to stop."""
         spec = parse_arn(self.config["FunctionArn"])
         with scope(spec.account_id, spec.region):
             settings = self._settings()
@@ -59,7 +59,7 @@ class _Event:
                 )
             dead_letters = (self.config.get("DeadLetterConfig") or {}).get("TargetArn")
             if condition != "Success" and dead_letters and permitted(self.config, dead_letters):
-                self._bury(dead_letters)
+                self._send_to_dlq(dead_letters)
 
     def _settings(self) -> dict[str, Any]:
         stored = (lambda_svc._functions.get(self.name) or self.function).get("event_invoke_configs") or {}
@@ -118,7 +118,7 @@ class _Event:
             record["responsePayload"] = self.result.get("body")
         return record
 
-    def _bury(self, arn: str) -> None:
+    def _send_to_dlq(self, arn: str) -> None:
         """Send the event itself to the dead-letter queue or topic, and why it is there in attributes."""
         body = (self.result or {}).get("body")
         message = body.get("errorMessage", "") if isinstance(body, dict) else ""

@@ -425,7 +425,7 @@ class _Lane:
     def _discard(
         self, mapping: dict[str, Any], records: list[Record], condition: str, invocations: int
     ) -> None:
-        """Give records up; their positions (for S3 the records themselves) go to the failure destination."""
+        """Discard records; their positions (for S3 the records themselves) go to the failure destination."""
         _logger.warning("mapping %s discards %d records: %s", self.mapping_id, len(records), condition)
         destination = ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
         if not destination:

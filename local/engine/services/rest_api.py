@@ -179,7 +179,7 @@ def _build_lambda_event(original: Any, *args: Any, **settings: Any) -> Any:
 
 
 class _BadGatewayError(Exception):
-    """A function failed, or returned what is no response."""
+    """A function failed, or returned what is not a response."""
 
 
 @replaces(rest, "_lambda_proxy_response", digest="3a5b91b76870")

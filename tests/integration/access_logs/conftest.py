@@ -1,4 +1,4 @@
-"""The logs' way from the front door to Athena, as a test sees it."""
+"""The logs' way from the log bucket to Athena, as a test sees it."""
 
 from __future__ import annotations
 

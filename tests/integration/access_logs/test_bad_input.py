@@ -90,7 +90,9 @@ def test_a_truncated_file_keeps_its_complete_lines_and_goes_into_quarantine(logs
 
 
 @pytest.mark.parametrize("name", ["plain text", "damaged", "wrong checksum", "no header"])
-def test_a_file_that_is_no_log_goes_into_quarantine_and_rings(suite: Suite, logs: Logs, name: str) -> None:
+def test_a_file_that_is_no_log_is_quarantined_and_fires_the_alarm(
+    suite: Suite, logs: Logs, name: str
+) -> None:
     before = logs.metric("ObjectsQuarantined")
     whole = gzip.compress(TEN.encode())
     body, rows, problem = {

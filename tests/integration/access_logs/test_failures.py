@@ -36,9 +36,7 @@ def test_a_throttled_stream_is_waited_for(logs: Logs, faults: Faults) -> None:
     assert logs.count("cf_logs") == 10
 
 
-def test_a_crash_in_the_middle_of_an_object_sends_it_again_and_the_view_shows_rows_once(
-    logs: Logs, faults: Faults
-) -> None:
+def test_an_object_sent_again_after_a_crash_is_in_the_view_once(logs: Logs, faults: Faults) -> None:
     """The second call of a big object's three is refused; the first call's rows are already on their way."""
     rows = 24_000
     faults.inject({"match": "firehose.PutRecordBatch", "rate": 0.5, "seed": 10, "times": 1, **REFUSED})
@@ -69,7 +67,7 @@ def test_a_log_that_is_not_copied_into_quarantine_is_tried_again(logs: Logs, fau
 
 
 @pytest.fixture
-def mortal(suite: Suite, logs: Logs) -> Iterator[None]:
+def crashing(suite: Suite, logs: Logs) -> Iterator[None]:
     """Preprocess is killed after 12 s, and its messages come back after 14 s instead of half an hour."""
     functions, queue = suite.client("lambda"), suite["AccessLogsQueueUrl"]
     name = next(
@@ -85,7 +83,7 @@ def mortal(suite: Suite, logs: Logs) -> Iterator[None]:
 
 
 def test_an_invocation_that_is_killed_leaves_its_object_to_the_next(
-    logs: Logs, faults: Faults, mortal: None
+    logs: Logs, faults: Faults, crashing: None
 ) -> None:
     """The call of the one that was killed is served all the same, so that rows are there twice."""
     faults.inject({"match": "firehose.PutRecordBatch", "delay": 15, "times": 1})
@@ -94,7 +92,9 @@ def test_an_invocation_that_is_killed_leaves_its_object_to_the_next(
     logs.wait_rows(10)
 
 
-def test_what_keeps_failing_is_parked_and_can_be_sent_back(suite: Suite, logs: Logs, faults: Faults) -> None:
+def test_what_keeps_failing_is_dead_lettered_and_can_be_redriven(
+    suite: Suite, logs: Logs, faults: Faults
+) -> None:
     faults.inject({"match": "s3.GetObject", "resource": "access-logs", **REFUSED})
     key = logs.upload(HEADER + lines(10))
     [message] = wait_until(logs.dead, seconds=40, what="the dead letter")
@@ -206,7 +206,7 @@ def test_keys_that_are_no_rows_make_no_partition(suite: Suite, logs: Logs) -> No
     assert len(after["Partitions"]) == len(before["Partitions"])
 
 
-def test_a_partition_that_cannot_be_made_is_parked_and_can_be_sent_back(
+def test_a_failing_partition_is_dead_lettered_and_can_be_redriven(
     suite: Suite, logs: Logs, faults: Faults
 ) -> None:
     faults.inject({"match": "glue.CreatePartition", **REFUSED})

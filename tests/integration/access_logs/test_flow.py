@@ -211,7 +211,7 @@ def test_s3s_test_event_is_ignored(logs: Logs, suite: Suite) -> None:
     assert logs.count() == 0
 
 
-def test_results_lie_where_the_workgroup_says(suite: Suite, logs: Logs) -> None:
+def test_results_are_under_the_workgroups_location(suite: Suite, logs: Logs) -> None:
     ask(suite, "SELECT 1")
     assert any(key.endswith(".csv") for key in logs.objects("results/"))
 

@@ -1,4 +1,4 @@
-"""What the role may do, proved with the engine's IAM enforcement on."""
+"""What the role may do, with the engine's IAM enforcement on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_another_namespace_is_refused(suite: Suite, containers: Containers) -> N
     ]
     document = iam.get_role_policy(RoleName=containers.role, PolicyName=policy)["PolicyDocument"]
     narrowed = json.loads(json.dumps(document))
-    [statement] = [each for each in narrowed["Statement"] if each["Sid"] == "PublishesSamples"]
+    [statement] = [each for each in narrowed["Statement"] if each["Sid"] == "PublishSamples"]
     statement["Condition"]["StringEquals"]["cloudwatch:namespace"] = ["Other"]
     iam.put_role_policy(RoleName=containers.role, PolicyName=policy, PolicyDocument=json.dumps(narrowed))
     try:

@@ -29,14 +29,14 @@ def test_a_missing_cluster_has_no_zeros_but_a_metric_and_the_others_are_publishe
     assert containers.series(ghost, "MissingSamples") == dict.fromkeys(running, 1)
 
 
-def test_missing_samples_ring_an_alarm(suite: Suite, containers: Containers) -> None:
+def test_missing_samples_fire_an_alarm(suite: Suite, containers: Containers) -> None:
     containers.sampled({"ECSClusterName": containers.name("ghost")})
 
-    def rings() -> bool:
+    def fires() -> bool:
         alarms = suite.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
         return any("ContainerMetricsFailedAlarm" in alarm["AlarmName"] for alarm in alarms)
 
-    wait_until(rings, seconds=20, what="the alarm")
+    wait_until(fires, seconds=20, what="the alarm")
 
 
 def test_an_inactive_cluster_has_no_zeros(suite: Suite, containers: Containers) -> None:
@@ -123,7 +123,7 @@ def test_a_throttled_read_is_tried_again(containers: Containers, faults: Faults)
     assert list(containers.series(cluster, "RunningTask", statistic="SampleCount").values()) == [1]
 
 
-def test_a_read_that_stays_throttled_is_missing_with_its_reason_and_other_sources_are_published(
+def test_a_throttled_read_is_missing_and_other_sources_are_published(
     suite: Suite, containers: Containers, faults: Faults
 ) -> None:
     cluster, queue = containers.cluster("busy"), containers.name("queue")
@@ -159,7 +159,7 @@ def test_a_minute_that_is_sampled_twice_changes_counts_of_samples_alone(containe
     assert sum(containers.series(cluster, "RunningTask", statistic="SampleCount").values()) == 2
 
 
-def test_a_slot_that_is_past_is_not_sampled_and_one_that_is_to_come_is_refused(
+def test_a_past_slot_is_not_sampled_and_a_future_one_refused(
     containers: Containers,
 ) -> None:
     sources = [{"source": "ecs", "targets": [containers.cluster("slot", running=1)]}]

@@ -37,7 +37,7 @@ def test_a_function_that_cannot_run_misses_its_slots_and_says_why(
 
 
 @pytest.mark.timeout(180)
-def test_a_start_that_fails_is_in_the_dead_letter_queue_and_rings(suite: Suite) -> None:
+def test_a_start_that_fails_is_dead_lettered_and_fires_the_alarm(suite: Suite) -> None:
     """A schedule as the stack's own, of a state machine that is not there."""
     scheduler, name = suite.client("scheduler"), "orphan-of-tests"
     every = scheduler.list_schedules()["Schedules"]
@@ -61,11 +61,11 @@ def test_a_start_that_fails_is_in_the_dead_letter_queue_and_rings(suite: Suite) 
             QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
         )
 
-        def rings() -> bool:
+        def fires() -> bool:
             alarms = suite.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
             return any("ContainerMetricsDeadLetterAlarm" in alarm["AlarmName"] for alarm in alarms)
 
-        wait_until(rings, seconds=30, what="the alarm")
+        wait_until(fires, seconds=30, what="the alarm")
     finally:
         scheduler.delete_schedule(Name=name)
         sqs.purge_queue(QueueUrl=queue)

@@ -100,7 +100,7 @@ def test_the_highest_of_all_clusters_is_published_for_the_stack(minute: Minute) 
 
 
 @pytest.mark.timeout(180)
-def test_the_alarm_rings_when_tasks_have_been_pending_for_30_seconds(suite: Suite, minute: Minute) -> None:
+def test_the_alarm_fires_when_tasks_are_pending_for_30_seconds(suite: Suite, minute: Minute) -> None:
     assert "ALARM" in minute.alarms
     history = suite.client("cloudwatch").describe_alarm_history(
         AlarmName=suite["ContainerMetricsPendingAlarmName"], HistoryItemType="StateUpdate"

@@ -47,7 +47,7 @@ class Ec2:
     # ---- the record
 
     def ask(self, sql: str, *parameters: str) -> list[tuple[str | None, ...]]:
-        """Ask Athena in the EC2 monitor's workgroup."""
+        """Run a query in the EC2 monitor's workgroup."""
         return athena.ask(self.suite, "Ec2", sql, *parameters)
 
     def rows(self, *columns: str, of: str = "calls") -> list[tuple[str | None, ...]]:
@@ -95,7 +95,7 @@ class Ec2:
         wanted = set(records)
         wait_until(lambda: wanted <= self.failed().keys(), seconds=30, every=0.2, what="records in errors/")
 
-    def buried(self) -> list[Event]:
+    def dead_letters(self) -> list[Event]:
         """Return this test's events in the dead-letter queue, and leave them there."""
         sqs, queue = self.suite.client("sqs"), self.suite["Ec2DeadLetterQueueUrl"]
         found: list[Event] = []

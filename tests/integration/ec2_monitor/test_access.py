@@ -1,4 +1,4 @@
-"""What roles and policies allow, proved with the engine's IAM enforcement on."""
+"""What roles and policies allow, with the engine's IAM enforcement on."""
 
 from __future__ import annotations
 

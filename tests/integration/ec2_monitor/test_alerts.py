@@ -1,4 +1,4 @@
-"""What rings: the root user, a security group open to the world, sign-ins, a burst of terminations."""
+"""What alerts: the root user, a security group open to the world, sign-ins, a burst of terminations."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def terminated(suite: Suite) -> float:
     return float(sum(point["Sum"] for point in points))
 
 
-def test_ten_instances_that_one_call_terminated_ring(suite: Suite, ec2: Ec2, alerts: Alerts) -> None:
+def test_ten_instances_terminated_by_one_call_fire_the_alarm(suite: Suite, ec2: Ec2, alerts: Alerts) -> None:
     # What other tests let happen is counted once a later call of our own is in the record.
     ec2.happen([ec2.ours(recorded("calls")["CreateVpc"])])
     ec2.wait_for(1)
@@ -124,7 +124,7 @@ def test_ten_instances_that_one_call_terminated_ring(suite: Suite, ec2: Ec2, ale
     )
     alarm = burst_alarm(suite)
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (10, "GreaterThanOrEqualToThreshold")
-    # Other tests terminate instances too: whatever state they left, from here on the alarm has to ring again.
+    # Other tests terminate instances too: whatever state they left, from here on the alarm has to fire again.
     suite.client("cloudwatch").set_alarm_state(
         AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="a test begins"
     )

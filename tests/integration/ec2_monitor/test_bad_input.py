@@ -56,9 +56,7 @@ def having(event: Event, **changes: Any) -> Event:
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_record_goes_to_the_error_prefix_as_it_came_and_the_others_go_on(
-    ec2: Ec2, name: str
-) -> None:
+def test_a_malformed_record_alone_goes_to_the_error_prefix(ec2: Ec2, name: str) -> None:
     marked = changed(ec2, userAgent=f"{ec2.prefix} {name}")
     data = MALFORMED[name](marked | {"id": ec2.prefix})
     others = [encoded(ec2.ours(recorded("calls")[each])) for each in ("CreateVpc", "DeleteVpc")]
@@ -146,14 +144,14 @@ def test_a_duplicate_adds_no_row(ec2: Ec2) -> None:
     assert ec2.count() == 1
 
 
-def test_a_record_over_1_mb_is_refused_by_firehose_and_buried_by_eventbridge(ec2: Ec2, suite: Suite) -> None:
+def test_a_record_over_1_mb_is_refused_by_firehose_and_dead_lettered(ec2: Ec2, suite: Suite) -> None:
     event = having(changed(ec2), requestParameters={"description": "x" * 1_024_000})
     with pytest.raises(ClientError, match="1024000"):
         suite.client("firehose").put_record(
             DeliveryStreamName=suite["Ec2CallStreamName"], Record={"Data": encoded(event)}
         )
     ec2.happen([event])
-    assert ec2.buried() == [event]
+    assert ec2.dead_letters() == [event]
 
 
 def test_an_event_just_below_is_recorded_and_cut(ec2: Ec2) -> None:

@@ -219,15 +219,15 @@ def test_objects_lie_by_hour_of_delivery(ec2: Ec2, suite: Suite) -> None:
     assert listed["Contents"]
 
 
-def test_an_event_that_firehose_does_not_take_is_buried_whole(ec2: Ec2) -> None:
+def test_an_event_that_firehose_refuses_is_dead_lettered_whole(ec2: Ec2) -> None:
     """Firehose takes records of 1,000 KiB, and EventBridge events of 1 MiB."""
     event = ec2.ours(recorded("calls")["CreateVpc"])
     event["detail"]["requestParameters"] = {"description": "x" * 1_024_000}
     ec2.happen([event, ec2.ours(recorded("calls")["DeleteVpc"])])
     ec2.wait_for(1)
     assert ec2.rows("event_name") == [("DeleteVpc",)]
-    [buried] = ec2.buried()
-    assert buried == event
+    [kept] = ec2.dead_letters()
+    assert kept == event
 
 
 def test_recorded_invocations_are_answered(suite: Suite) -> None:

@@ -100,7 +100,7 @@ class Search:
 
     # ---- dead letters
 
-    def buried(self, count: int) -> dict[str, str]:
+    def dead_letters(self, count: int) -> dict[str, str]:
         """Wait for this many messages in the dead-letter queue, take them out: body to reason."""
         sqs, url = self.suite.client("sqs"), self.suite["Ec2SearchDeadLetterQueueUrl"]
         found: dict[str, str] = {}

@@ -33,7 +33,7 @@ def test_allowed_actions_are_those_that_the_flows_use(search: Search) -> None:
         if str(each["Action"]).startswith("es:")
     }
     assert search.invoke("no JSON", json.dumps(search.event(1))) == []
-    search.buried(1)
+    search.dead_letters(1)
     asked = {(f"es:ESHttp{method.title()}", path.lstrip("/")) for method, path in search.proxy.seen}
     assert asked == on_the_domain
     assert refused(search.suite, "Ec2IndexFunction") == []

@@ -27,7 +27,7 @@ def among_others(search: Search, body: str) -> list[str]:
 )
 def test_what_is_no_event_goes_to_the_dead_letters(search: Search, body: str) -> None:
     assert among_others(search, body) == []
-    [(found, reason)] = search.buried(1).items()
+    [(found, reason)] = search.dead_letters(1).items()
     assert found == body
     assert reason
 
@@ -52,7 +52,7 @@ def test_an_event_without_its_identity_time_name_or_source_goes_there(
 ) -> None:
     body = json.dumps(search.event("bad", **detail))
     assert among_others(search, body) == []
-    [(found, why)] = search.buried(1).items()
+    [(found, why)] = search.dead_letters(1).items()
     assert found == body
     assert reason in why
 
@@ -60,7 +60,7 @@ def test_an_event_without_its_identity_time_name_or_source_goes_there(
 def test_an_event_of_another_source_goes_there(search: Search) -> None:
     body = json.dumps(search.event("bad") | {"detail-type": "EC2 Instance State-change Notification"})
     assert among_others(search, body) == []
-    assert list(search.buried(1)) == [body]
+    assert list(search.dead_letters(1)) == [body]
 
 
 @pytest.mark.parametrize(

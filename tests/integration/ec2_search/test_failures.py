@@ -50,19 +50,19 @@ def test_queue_brings_back_what_a_busy_domain_did_not_take(search: Search) -> No
     assert set(search.wait_for(*range(5))) == {"0", "1", "2", "3", "4"}
 
 
-def test_a_document_that_never_fits_goes_to_the_dead_letters_and_the_others_on(search: Search) -> None:
+def test_a_document_that_never_fits_alone_is_dead_lettered(search: Search) -> None:
     bodies = [json.dumps(search.event(number)) for number in range(3)]
     search.proxy.refuse_document(f"{search.prefix}-1", 400)
     assert search.invoke(*bodies) == []
     assert set(search.documents()) == {"0", "2"}
-    assert search.buried(1) == {bodies[1]: "400 mapper_parsing_exception"}
+    assert search.dead_letters(1) == {bodies[1]: "400 mapper_parsing_exception"}
 
 
-def test_what_is_never_taken_ends_in_the_dead_letters_and_can_be_sent_again(search: Search) -> None:
+def test_what_is_never_taken_is_dead_lettered_and_can_be_redriven(search: Search) -> None:
     body = json.dumps(search.event("late"))
     search.proxy.refuse_document(f"{search.prefix}-late", *[503] * 10)
     search.send(body, json.dumps(search.event("other")))
-    assert search.buried(1) == {body: ""}, "by the queue itself"
+    assert search.dead_letters(1) == {body: ""}, "by the queue itself"
     search.proxy.behave()
     search.send(body)
     assert set(search.wait_for("late", "other")) == {"late", "other"}

@@ -79,7 +79,7 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture
 def stranger() -> Iterator[subprocess.Popen[bytes]]:
-    """A process group that is nothing of ours."""
+    """A process group of somebody else."""
     process = subprocess.Popen(["sleep", "600"], start_new_session=True)
     yield process
     process.kill()
@@ -284,7 +284,7 @@ def test_an_unused_port_is_said(tmp_path: Path, start: Start) -> None:
 
 
 class _Agreeable(http.server.BaseHTTPRequestHandler):
-    """Answers everything with success, and is no engine."""
+    """Answers everything with success, and is not an engine."""
 
     body = b"{}"
 

@@ -241,11 +241,11 @@ def test_output_of_the_process_that_crashed_is_kept(cloud: Cloud) -> None:
     function = cloud.function("""
         import os
         def handler(event, context):
-            print("last words")
+            print("final output")
             os._exit(1)
     """)
     answer = cloud.client("lambda").invoke(FunctionName=function, LogType="Tail")
-    assert "last words" in base64.b64decode(answer["LogResult"]).decode()
+    assert "final output" in base64.b64decode(answer["LogResult"]).decode()
 
 
 @pytest.mark.ours_only

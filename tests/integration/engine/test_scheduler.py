@@ -44,7 +44,7 @@ def test_an_input_knows_the_scheduled_time_the_schedule_and_the_execution(cloud:
     assert len(body["id"]) == 36
 
 
-def test_a_start_without_its_target_goes_to_the_dead_letter_queue_as_it_was_to_be(cloud: Cloud) -> None:
+def test_a_start_without_its_target_is_dead_lettered_unchanged(cloud: Cloud) -> None:
     url, queue = cloud.queue()
     missing = f"arn:aws:states:{cloud.region}:{cloud.account}:stateMachine:absent"
     arn, moment = _soon(

@@ -1,4 +1,4 @@
-"""What the roles may do, proved with the engine's IAM enforcement on; and what signed URLs guard."""
+"""What the roles may do, with the engine's IAM enforcement on; and what signed URLs guard."""
 
 from __future__ import annotations
 

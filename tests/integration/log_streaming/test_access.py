@@ -1,4 +1,4 @@
-"""What the roles may do, proved with the engine's IAM enforcement on."""
+"""What the roles may do, with the engine's IAM enforcement on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BY_THE_SERVICE = {
     },
     "Reduce": {
         "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
-        "s3:ListBucket", "s3:PutObject",  # test_flow.py has a minute that is given up
+        "s3:ListBucket", "s3:PutObject",  # test_flow.py has a minute that fails at every try
     },
     "Insights": {
         "glue:GetDatabase", "glue:GetTable", "glue:GetPartition", "glue:GetPartitions",
@@ -32,7 +32,7 @@ BY_THE_SERVICE = {
 
 @pytest.fixture
 def used(suite: Suite, live: Live, person: PersonAt) -> None:
-    """Every flow has been used, and a record has been given up."""
+    """Every flow has been used, and a record has been discarded."""
     now = int(time.time())
     live.put([live.line(now, "EACCESS000000"), b"poison", live.line(now, "EACCESS000000")], shard=0)
     live.wait_for("EACCESS000000", range(now, now + 1), 2)

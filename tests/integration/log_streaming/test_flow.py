@@ -105,16 +105,16 @@ def test_poison_record_ends_in_the_failure_bucket_and_nothing_else_is_lost(
     lines[place] = poison
     live.put(lines, shard=1)
 
-    def handed_over() -> list[dict[str, Any]]:
+    def discarded() -> list[dict[str, Any]]:
         documents = [document for document in live.failures() if "KinesisBatchInfo" in document]
         records = [record for document in documents for record in json.loads(document["payload"])["Records"]]
         return [record for record in records if base64.b64decode(record["kinesis"]["data"]) == poison]
 
-    assert len(wait_until(handed_over, seconds=30, what="the record in the failure bucket")) == 1
+    assert len(wait_until(discarded, seconds=30, what="the record in the failure bucket")) == 1
     live.put([live.line(now, distribution)], shard=1)  # the shard goes on
     assert live.wait_for(distribution, around(now), 20) == {now: 20}
-    handed = [document["KinesisBatchInfo"] for document in live.failures() if "KinesisBatchInfo" in document]
-    assert {info["batchSize"] for info in handed} == {1}
+    batches = [document["KinesisBatchInfo"] for document in live.failures() if "KinesisBatchInfo" in document]
+    assert {info["batchSize"] for info in batches} == {1}
 
 
 def recorded(name: str) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def test_throttled_tables_delay_and_lose_nothing(live: Live, faults: Faults, dis
     assert min(faults.hits()) >= 4
 
 
-def test_minute_that_cannot_be_added_up_is_named_in_the_failure_bucket_and_repaired_later(
+def test_a_minute_that_cannot_be_added_up_is_kept_and_repaired_later(
     live: Live, faults: Faults, distribution: str
 ) -> None:
     faults.inject({"match": "dynamodb.Query", "rate": 1, "status": 400, "type": "AccessDeniedException"})

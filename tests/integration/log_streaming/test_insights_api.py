@@ -1,4 +1,4 @@
-"""The insights API at its real front door."""
+"""The insights API at its public address."""
 
 from __future__ import annotations
 

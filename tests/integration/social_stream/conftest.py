@@ -99,11 +99,11 @@ class Social:
         ]
         return {base64.b64decode(line["data"]): (line["sequence_number"], line["reason"]) for line in lines}
 
-    def given_up(self) -> list[dict[str, Any]]:
-        """Return the documents of what Lambda gave up."""
+    def discarded(self) -> list[dict[str, Any]]:
+        """Return the documents of what Lambda discarded."""
         return [json.loads(body) for body in self.objects("SocialFailuresBucketName", "aws/lambda/")]
 
-    def buried(self) -> list[dict[str, Any]]:
+    def dead_letters(self) -> list[dict[str, Any]]:
         """Return this test's posts in the dead-letter queue, and leave them there."""
         sqs, queue = self.suite.client("sqs"), self.suite["SocialDeadLetterQueueUrl"]
         found: dict[str, str] = {}
@@ -135,7 +135,7 @@ class Social:
         return int(rows[0][0] or 0)
 
     def ask(self, sql: str, *parameters: str) -> list[tuple[str | None, ...]]:
-        """Ask Athena in the social stream's workgroup."""
+        """Run a query in the social stream's workgroup."""
         return athena.ask(self.suite, "Social", sql, *parameters)
 
     def top_of_day(self, day: datetime) -> list[tuple[str | None, ...]]:

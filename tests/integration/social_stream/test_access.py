@@ -1,4 +1,4 @@
-"""What the roles may do, proved with the engine's IAM enforcement on."""
+"""What the roles may do, with the engine's IAM enforcement on."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ BY_THE_SERVICE = {
     "Write": set[str](),
     "Activity": {
         "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
-        "s3:ListBucket", "s3:PutObject",  # test_failures.py has changes that are given up
+        "s3:ListBucket", "s3:PutObject",  # test_failures.py has changes that fail at every try
     },
 }  # fmt: skip
 
 
 @pytest.fixture
 def used(social: Social, faults: Faults) -> None:
-    """Every flow has been used: fresh, late and encrypted posts, poison, and posts that had to be buried."""
+    """Every flow has been used: fresh, late and encrypted posts, poison, and dead letters."""
     poison = f"poison of {social.prefix}".encode()
     social.put(social.post(1), poison, social.encrypted(encoded(social.post(3))))
     wait_until(lambda: social.distinct() == 2, seconds=30, what="two posts in the lake")
@@ -35,7 +35,7 @@ def used(social: Social, faults: Faults) -> None:
     social.invoke("Write", late)
     faults.inject({"match": "dynamodb.PutItem", "rate": 1, "status": 400, "type": "ThrottlingException"})
     social.invoke("Write", late)
-    assert len(social.buried()) == 1
+    assert len(social.dead_letters()) == 1
 
 
 @pytest.mark.parametrize("part", BY_THE_SERVICE)

@@ -28,7 +28,7 @@ WRONG = {
     "boolean id": b'{"user_id": "u", "tweet_id": true}',
     "float id": b'{"user_id": "u", "tweet_id": 1.0}',
     "float in a text": b'{"user_id": "u", "tweet_id": 1, "Location": 52.5}',
-    "tags that are no list": b'{"user_id": "u", "tweet_id": 1, "Tags": "a"}',
+    "tags that are not a list": b'{"user_id": "u", "tweet_id": 1, "Tags": "a"}',
     "half a surrogate pair": b'{"user_id": "u", "tweet_id": 1, "Tweet": "\\ud83d"}',
     "over 400 KB": json.dumps({"user_id": "u", "tweet_id": 1, "Tweet": "x" * 409_600}).encode(),
     "over 900 KB as JSON": json.dumps({"user_id": "u", "tweet_id": 1, "Tweet": "\x01" * 160_000}).encode(),
@@ -141,7 +141,7 @@ def test_the_26th_item_and_batches_over_16_mb_are_divided(social: Social) -> Non
 
 
 @pytest.mark.parametrize("value", [0.5, "x" * 409_600, Decimal("NaN")], ids=["float", "over 400 KB", "NaN"])
-def test_an_item_that_the_table_cannot_take_is_handed_back_and_the_others_are_written(
+def test_an_item_that_the_table_refuses_is_returned_and_the_others_written(
     social: Social, value: Any
 ) -> None:
     writer = BatchWriter(
@@ -153,20 +153,20 @@ def test_an_item_that_the_table_cannot_take_is_handed_back_and_the_others_are_wr
     assert len(social.items()) == 3
 
 
-def test_an_event_that_is_no_hand_over_ends_in_the_dead_letter_queue(social: Social) -> None:
+def test_an_event_that_is_no_write_request_ends_in_the_dead_letter_queue(social: Social) -> None:
     sqs, queue = social.suite.client("sqs"), social.suite["SocialDeadLetterQueueUrl"]
-    strange = {"not": f"a hand-over of {social.prefix}"}
+    strange = {"not": f"a write request of {social.prefix}"}
     social.suite.client("lambda").invoke(
         FunctionName=social.suite["SocialWriteFunctionName"], InvocationType="Event",
         Payload=json.dumps(strange).encode(),
     )  # fmt: skip
 
-    def buried() -> bool:
+    def dead_lettered() -> bool:
         received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=1)
         bodies = [json.loads(message["Body"]) for message in received.get("Messages", [])]
         return strange in bodies
 
-    wait_until(buried, seconds=30, what="the event in the queue")
+    wait_until(dead_lettered, seconds=30, what="the event in the queue")
     sqs.purge_queue(QueueUrl=queue)
 
 
@@ -186,7 +186,7 @@ def test_the_same_event_twice_changes_nothing(social: Social) -> None:
         social.invoke("Write", {"posts": [post], "fresh_until": fresh_until})
     assert len(social.items()) == 1
     wait_until(lambda: social.distinct() == 1, seconds=30, what="one post in the lake")
-    assert len(social.lines()) == 1, "an item that is put again is no INSERT"
+    assert len(social.lines()) == 1, "an item that is put again is not an INSERT"
 
 
 def test_modify_and_remove_are_no_activity(social: Social) -> None:

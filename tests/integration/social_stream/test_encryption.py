@@ -63,24 +63,22 @@ def test_a_record_that_cannot_be_opened_goes_into_quarantine_as_it_came(social: 
     assert {number for _, number in social.wait_for_items(2)} == {2, 3}
 
 
-def test_a_record_that_always_fails_is_singled_out_and_kept_and_the_others_go_on(
-    social: Social, faults: Faults
-) -> None:
+def test_a_record_that_always_fails_is_kept_and_the_others_go_on(social: Social, faults: Faults) -> None:
     faults.inject({"match": "kms.Decrypt", "rate": 1, "status": 400, "type": "AccessDeniedException"})
     failing = social.encrypted(encoded(social.post(0)))
     social.put(*(social.post(number) for number in range(1, 8)), failing)
     social.put(*(social.post(number) for number in range(8, 15)))
 
-    def given_up() -> list[dict[str, str]]:
+    def discarded() -> list[dict[str, str]]:
         records = [
             record["kinesis"]
-            for document in social.given_up()
+            for document in social.discarded()
             if "KinesisBatchInfo" in document
             for record in json.loads(document["payload"])["Records"]
         ]
         return [record for record in records if base64.b64decode(record["data"]) == failing]
 
-    [record] = wait_until(given_up, seconds=60, every=0.5, what="the record in the failure bucket")
+    [record] = wait_until(discarded, seconds=60, every=0.5, what="the record in the failure bucket")
     assert record["sequenceNumber"].isdigit()
     assert {number for _, number in social.wait_for_items(14)} == set(range(1, 15))
 

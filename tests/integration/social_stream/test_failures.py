@@ -51,30 +51,33 @@ def test_unprocessed_items_and_throttles_lose_nothing(suite: Suite, social: Soci
     assert {user: users.count(user) for user in set(users)} == dict(posts.truth)
 
 
-def test_posts_that_cannot_be_written_in_time_are_buried_whole_and_redriven(
+def test_posts_not_written_in_time_go_to_the_dlq_and_are_redriven(
     suite: Suite, social: Social, faults: Faults
 ) -> None:
     posts = [social.post(number, Tweet="🚀\n", RecordNum=f"{number:056d}.00000") for number in range(20)]
     throttle = {"rate": 1, "status": 400, "type": "ThrottlingException"}
     faults.inject({"match": "dynamodb.PutItem", **throttle, "resource": suite["SocialPostsTableName"]})
     assert social.invoke("Write", {"posts": posts, "fresh_until": 0}) is None
-    assert sorted(social.buried(), key=lambda post: int(post["tweet_id"])) == posts
+    assert sorted(social.dead_letters(), key=lambda post: int(post["tweet_id"])) == posts
     assert social.items() == {}
     faults.clear()
     assert go_home(suite) >= 20
     social.wait_for_items(20)
 
 
-def test_write_function_that_crashes_leaves_its_events_in_the_queue_and_a_redrive_brings_them_home(
-    suite: Suite, social: Social
-) -> None:
+def test_events_of_a_crashed_write_are_dead_lettered_and_redriven(suite: Suite, social: Social) -> None:
     with broken_write(suite):
         social.put(*(social.post(number) for number in range(150)))
-        wait_until(lambda: len(social.buried()) == 150, seconds=60, every=0.5, what="150 buried posts")
+        wait_until(
+            lambda: len(social.dead_letters()) == 150,
+            seconds=60,
+            every=0.5,
+            what="150 posts in the dead-letter queue",
+        )
     assert social.items() == {}
     assert go_home(suite) >= 150
     social.wait_for_items(150)
-    assert social.buried() == []
+    assert social.dead_letters() == []
 
 
 def test_redriven_post_loses_to_a_newer_one_and_a_repeated_one_changes_nothing(
@@ -82,7 +85,7 @@ def test_redriven_post_loses_to_a_newer_one_and_a_repeated_one_changes_nothing(
 ) -> None:
     faults.inject({"match": "dynamodb.(BatchWriteItem|PutItem)", **DENIED})
     social.put(*(social.post(number, Tweet="first") for number in range(10)))
-    wait_until(lambda: len(social.buried()) == 10, seconds=60, every=0.5, what="10 posts in the queue")
+    wait_until(lambda: len(social.dead_letters()) == 10, seconds=60, every=0.5, what="10 posts in the queue")
     faults.clear()
     social.put(*(social.post(number, Tweet="second") for number in range(5)))
     social.wait_for_items(5)
@@ -104,23 +107,23 @@ def test_message_that_holds_no_posts_stays_in_the_queue(suite: Suite, social: So
     sqs.purge_queue(QueueUrl=queue)
 
 
-def test_records_that_cannot_be_handed_over_are_given_up_whole_and_the_stream_goes_on(
+def test_records_that_fail_at_every_try_are_kept_whole_and_the_stream_goes_on(
     suite: Suite, social: Social, faults: Faults
 ) -> None:
     posts = [social.post(number) for number in range(3)]
     faults.inject({"match": "lambda.Invoke", **DENIED, "resource": "SocialWriteFunction"})
     social.put(*posts)
 
-    def given_up() -> bool:
+    def discarded() -> bool:
         kept = [
             base64.b64decode(record["kinesis"]["data"])
-            for document in social.given_up()
+            for document in social.discarded()
             if "KinesisBatchInfo" in document
             for record in json.loads(document["payload"])["Records"]
         ]
         return {encoded(post) for post in posts} <= set(kept)
 
-    wait_until(given_up, seconds=60, every=0.5, what="three records in the failure bucket")
+    wait_until(discarded, seconds=60, every=0.5, what="three records in the failure bucket")
     faults.clear()
     social.put(social.post(99))
     assert set(social.wait_for_items(1)) == {(f"{social.prefix}-ann", 99)}
@@ -143,16 +146,16 @@ def test_activity_that_cannot_be_delivered_is_named_in_the_failure_bucket(
     social.put(social.post(1), social.post(2))
     social.wait_for_items(2)
 
-    def given_up() -> bool:
+    def discarded() -> bool:
         kept = [
             record["dynamodb"]["Keys"]["user_id"]["S"]
-            for document in social.given_up()
+            for document in social.discarded()
             if "DDBStreamBatchInfo" in document
             for record in json.loads(document["payload"])["Records"]
         ]
         return kept.count(f"{social.prefix}-ann") >= 2
 
-    wait_until(given_up, seconds=60, every=0.5, what="two changes in the failure bucket")
+    wait_until(discarded, seconds=60, every=0.5, what="two changes in the failure bucket")
     faults.clear()
     social.put(social.post(3))
     wait_until(lambda: social.distinct() == 1, seconds=30, what="the stream goes on")

@@ -56,7 +56,7 @@ def test_item_has_the_originals_attributes_derived_from_the_record_alone(social:
     assert (len(number), part) == (56, "00000")
 
 
-def test_a_batch_of_more_than_a_megabyte_is_handed_over_in_parts(suite: Suite, social: Social) -> None:
+def test_a_batch_over_a_megabyte_is_written_by_several_requests(suite: Suite, social: Social) -> None:
     posts = [social.post(number, Tweet=str(number) * 300_000) for number in range(8)]
     social.put(*posts)
     items = social.wait_for_items(8)
@@ -116,7 +116,7 @@ def test_metrics_tell_what_went_where_and_how_busy_the_busiest_user_is(suite: Su
         found = suite.client("cloudwatch").list_metrics(Namespace=stack)["Metrics"]
         return {
             "PostsIngested", "RecordsQuarantined", "BusiestUserPosts", "PostsWritten", "PostsSuperseded",
-            "PostsBuried", "PostsDelivered",
+            "PostsDeadLettered", "PostsDelivered",
         } <= {metric["MetricName"] for metric in found}  # fmt: skip
 
     wait_until(names, seconds=30, what="metrics")
@@ -131,15 +131,15 @@ def test_every_failure_has_an_alarm(suite: Suite) -> None:
         assert all(dimension["Value"] for dimension in alarm["Dimensions"])
 
 
-def test_quarantined_record_rings(suite: Suite, social: Social) -> None:
-    social.put(b"poison that rings")
-    wait_until(lambda: b"poison that rings" in social.quarantined(), seconds=30, what="quarantine")
+def test_a_quarantined_record_fires_the_alarm(suite: Suite, social: Social) -> None:
+    social.put(b"poison that alarms")
+    wait_until(lambda: b"poison that alarms" in social.quarantined(), seconds=30, what="quarantine")
 
-    def rings() -> bool:
+    def fires() -> bool:
         found = suite.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
         return any("SocialQuarantineAlarm" in alarm["AlarmName"] for alarm in found)
 
-    wait_until(rings, seconds=60, every=0.5, what="the alarm")
+    wait_until(fires, seconds=60, every=0.5, what="the alarm")
 
 
 def test_table_expires_posts_and_its_stream_has_new_images(suite: Suite) -> None:

@@ -80,7 +80,7 @@ def test_recorded_frames_hold_posts_and_other_things() -> None:
 
 
 @pytest.mark.parametrize("replay", [()], indirect=True)
-def test_frames_become_posts_and_what_is_none_is_passed_over(replay: Replay) -> None:
+def test_frames_become_posts_and_others_are_skipped(replay: Replay) -> None:
     found = listen(replay, len(POSTS))
     assert [json.loads(record.data) for record in found] == POSTS
     assert [record.partition_key for record in found] == [post["user_id"] for post in POSTS]

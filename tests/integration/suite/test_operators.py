@@ -68,7 +68,7 @@ def test_an_operator_is_made_and_unmade_by_the_command(suite: Suite, nobody: Non
     again = operators(suite, STACK, EMAIL)
     assert (again.returncode, "invitation" in again.stdout) == (0, False)
     unmade = operators(suite, STACK, EMAIL, "--remove")
-    assert (unmade.returncode, "no operator any more" in unmade.stdout) == (0, True), unmade.stderr
+    assert (unmade.returncode, "no longer an operator" in unmade.stdout) == (0, True), unmade.stderr
     assert PersonAt(suite, EMAIL, operator=False).get("live").status_code == 403
 
 

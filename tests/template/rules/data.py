@@ -1,4 +1,4 @@
-"""What holds data: encrypted, closed, and kept where it cannot be made again."""
+"""Resources with data: encrypted, closed, and kept where it cannot be made again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ HOURLY = {
 
 @rule
 def data_is_kept_or_may_go(stack: Stack) -> Iterator[Verdict]:
-    """What holds data survives the stack's deletion, unless it is on the list of what may go.
+    """A resource with data survives the stack's deletion, unless it is on the list of what may go.
 
     `RetainExceptOnCreate`, not `Retain`: a failed first creation must leave nothing that costs or stands in
     the way: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html

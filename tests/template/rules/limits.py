@@ -67,7 +67,7 @@ def payloads_are_within_their_size(stack: Stack) -> Iterator[Verdict]:
             json.loads(text)
             problem = "has an input of more than 256 KB" if len(text.encode()) > 262_144 else ""
         except ValueError:
-            problem = "has an input that is no JSON"
+            problem = "has an input that is not JSON"
         yield Verdict(schedule.name, problem)
     for alarm in stack.of("AWS::CloudWatch::Alarm"):
         count = len([each for each in alarm.properties.get("Metrics", []) if "MetricStat" in each])

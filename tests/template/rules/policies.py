@@ -167,9 +167,9 @@ def _misfit(statement: Statement, action: str) -> str:
 WIDE = {
     (
         "ContainerMetricsFunctionRole",
-        "ReadsClusters",
+        "ReadClusters",
     ): "a list of names becomes ARNs without pseudo parameters",
-    ("ContainerMetricsFunctionRole", "ReadsQueues"): "a list of names becomes ARNs without pseudo parameters",
+    ("ContainerMetricsFunctionRole", "ReadQueues"): "a list of names becomes ARNs without pseudo parameters",
 }
 # Resources of AWS or of the account that a policy may name, by the form of their ARN behind the account.
 OF_THE_ACCOUNT = ("catalog", "database/default")
@@ -317,7 +317,7 @@ def _holds(stack: Stack, operator: str, key: str, values: list[object]) -> bool:
     )
 
 
-# What holds a policy and is not looked at here.
+# Resources with a policy that is not looked at here.
 UNSEEN = {
     "AWS::IAM::Group", "AWS::IAM::GroupPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy",
     "AWS::IAM::User", "AWS::IAM::UserPolicy", "AWS::KMS::ReplicaKey",

@@ -49,7 +49,7 @@ def routes_have_an_authorizer(stack: Stack) -> Iterator[Verdict]:
 
 
 # Ways to a function that no rule here judges.
-DOORS = {
+ENTRY_POINTS = {
     "AWS::ApiGateway::Method", "AWS::ApiGatewayV2::Api", "AWS::AppSync::Api", "AWS::AppSync::GraphQLApi",
     "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::Lambda::Url",
 }  # fmt: skip
@@ -58,15 +58,15 @@ CALLERS = ("apigateway.amazonaws.com", "events.amazonaws.com")
 
 
 @rule
-def functions_have_no_other_doors(stack: Stack) -> Iterator[Verdict]:
+def functions_have_no_other_entry_points(stack: Stack) -> Iterator[Verdict]:
     """Functions are reached by the REST APIs' documents and by rules alone, each for one source.
 
     Whoever invokes a function directly writes the claims that it trusts themselves.
     """
     for resource in stack.resources.values():
-        door = resource.kind in DOORS
+        unjudged = resource.kind in ENTRY_POINTS
         yield Verdict(
-            resource.name, f"is a {resource.kind}: no rule judges who comes in there" if door else ""
+            resource.name, f"is a {resource.kind}: no rule judges who comes in there" if unjudged else ""
         )
     for permission in stack.of("AWS::Lambda::Permission"):
         source = str(permission.properties.get("SourceArn", ""))
@@ -123,7 +123,7 @@ def operators_routes_ask_for_the_group(stack: Stack) -> Iterator[Verdict]:
             what = f"{method.upper()} {path}"
             if pooled:
                 yield Verdict(
-                    api.name, "" if asks else f"answers {what} to who is no operator: ask is_operator"
+                    api.name, "" if asks else f"answers {what} to who is not an operator: ask is_operator"
                 )
             elif api.name in OPERATORS_APIS and method != "options":
                 yield Verdict(api.name, f"guards {what} by something else than the operators' pool")

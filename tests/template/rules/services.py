@@ -1,6 +1,6 @@
 """Roles of services: each allows what the service does for this stack, and nothing else.
 
-What functions' own code calls is proved on the local engine, with enforcement on. The services are not: what
+What functions' own code calls is tested on the local engine, with enforcement on. The services are not: what
 each needs is worked out here from its configuration, by the lists in its documentation.
 """
 
@@ -299,7 +299,7 @@ def _broken(definition: dict[str, Any]) -> str:
     }
     targets = {target for found in nexts.values() for target in found if target} | {definition["StartAt"]}
     if lost := targets - set(states):
-        return f"goes to {', '.join(sorted(lost))}, which is no state"
+        return f"goes to {', '.join(sorted(lost))}, which is not a state"
     if unreached := set(states) - targets:
         return f"never reaches {', '.join(sorted(unreached))}"
     for name, state in states.items():

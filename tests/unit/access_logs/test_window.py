@@ -90,7 +90,7 @@ def test_a_record_that_cannot_be_read_is_reported_and_the_ones_before_it_count(
     answer = run(window_event(batch), context)
     assert answer["batchItemFailures"] == [{"itemIdentifier": str(bad + 1)}]
     assert counted(answer).events == bad
-    # Lambda bisects down to the record, gives it up, and goes on with what is left.
+    # Lambda bisects down to the record, discards it, and goes on with what is left.
     rest = run(window_event(batch[bad + 1 :], answer["state"]), context)
     assert rest["batchItemFailures"] == []
     assert counted(rest).events == 9

@@ -106,7 +106,7 @@ def ask(*targets: str, source: str = "ecs", age: float = 1.0, **more: Any) -> di
     return sample.handler(event, SimpleNamespace())  # type: ignore[arg-type]
 
 
-def test_counters_of_each_cluster_are_published_at_the_slot_with_a_resolution_of_a_second(
+def test_counters_are_published_at_the_slot_with_a_resolution_of_a_second(
     services: Services,
 ) -> None:
     slot = datetime.now(UTC).replace(microsecond=0)
@@ -243,7 +243,7 @@ def test_without_a_slot_the_present_one_is_sampled(services: Services) -> None:
     assert timedelta() <= datetime.now(UTC) - slot < timedelta(seconds=7)
 
 
-def test_by_the_minute_readings_are_handed_back_and_published_together(services: Services) -> None:
+def test_by_the_minute_readings_are_returned_and_published_together(services: Services) -> None:
     first = ask("a", "ghost", put="minute", age=2)
     second = ask("a", put="minute", age=1)
     assert services.put == []
@@ -294,7 +294,7 @@ def test_cloudwatch_that_throttles_is_worth_another_try_and_one_that_refuses_is_
         ({"sources": [{"source": "ecs", "targets": []}]}, "no targets"),
         ({"sources": [{"source": "ecs", "targets": ["a", " "]}]}, "no name"),
         ({"sources": [{"source": "ecs", "targets": [None]}]}, "no name"),
-        ({"slot": "soon", "sources": [{"source": "ecs", "targets": ["a"]}]}, "no ISO 8601 time"),
+        ({"slot": "soon", "sources": [{"source": "ecs", "targets": ["a"]}]}, "not an ISO 8601 time"),
         ({"slot": "2026-11-25T12:00:00", "sources": []}, "no offset"),
         ({"slot": "2199-11-25T12:00:00Z", "sources": []}, "in the future"),
         ({"put": "hour", "sources": []}, "neither slot nor minute"),

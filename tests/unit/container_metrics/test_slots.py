@@ -24,7 +24,7 @@ def at(seconds: float) -> datetime:
 
 
 @pytest.mark.parametrize("scheduled", [True, False], ids=["scheduled time", "start alone"])
-def test_a_day_of_starts_that_are_up_to_59_seconds_late_has_neither_gaps_nor_duplicates(
+def test_a_day_of_late_starts_has_neither_gaps_nor_duplicates(
     scheduled: bool,
 ) -> None:
     day = simulate(seed=20261125, scheduled=scheduled)

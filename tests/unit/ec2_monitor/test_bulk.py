@@ -57,7 +57,7 @@ def test_body_is_an_action_and_a_document_a_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "fate"),
+    ("status", "result"),
     [
         (200, Result.CREATED),
         (201, Result.CREATED),
@@ -71,9 +71,9 @@ def test_body_is_an_action_and_a_document_a_line() -> None:
         (404, Result.DELAYED),
     ],
 )
-def test_each_document_has_its_own_fate(status: int, fate: Result) -> None:
+def test_each_document_has_its_own_result(status: int, result: Result) -> None:
     server = Server({"1": status})
-    assert results(create(server, entries(3), goes_on=always)) == [Result.CREATED, fate, Result.CREATED]
+    assert results(create(server, entries(3), goes_on=always)) == [Result.CREATED, result, Result.CREATED]
 
 
 @pytest.mark.parametrize("kind", ["index_closed_exception", "validation_exception"])

@@ -103,7 +103,7 @@ def test_a_reservation_a_request_and_an_actors_instance_are_no_resources() -> No
     assert len(made["resources"]) == 2
 
 
-def test_resources_that_cloudtrail_lists_are_taken_over() -> None:
+def test_resources_that_cloudtrail_lists_are_copied() -> None:
     arn = "arn:aws:iam::123456789012:role/Operations"
     assert (
         arn
@@ -377,7 +377,7 @@ def test_parameters_that_are_not_cut_are_all_there(parameters: dict[str, Any]) -
 
 
 def leaves(value: Any) -> int:
-    """Count the values that are no objects or lists, and empty ones."""
+    """Count the values that are not objects or lists, and empty ones."""
     if isinstance(value, dict) and value:
         return sum(map(leaves, value.values()))
     if isinstance(value, list) and value:

@@ -104,7 +104,7 @@ def test_no_document_is_created_without_the_template(
     assert http.asked == [("PUT", "/_template/log")]
 
 
-def test_malformed_message_in_the_middle_is_put_away_with_its_reason(
+def test_malformed_message_in_the_middle_is_dead_lettered_with_its_reason(
     monkeypatch: pytest.MonkeyPatch, queue: Queue
 ) -> None:
     assert handle(monkeypatch, Http(TEMPLATE_PUT), body(), "{ nothing", body("RunInstances")) == []
@@ -113,7 +113,7 @@ def test_malformed_message_in_the_middle_is_put_away_with_its_reason(
     assert message["MessageAttributes"]["reason"]["StringValue"] == "no JSON"
 
 
-def test_a_malformed_message_that_cannot_be_put_away_comes_back(
+def test_a_malformed_message_that_cannot_be_dead_lettered_comes_back(
     monkeypatch: pytest.MonkeyPatch, queue: Queue
 ) -> None:
     def refuse(**_: Any) -> None:

@@ -40,7 +40,7 @@ def tell(s3: MemoryS3, event: Recorded, context: Any) -> Callable[..., dict[str,
     return deliver
 
 
-# ---- what lies there
+# ---- what is there
 def test_an_object_without_a_mark_is_left_and_reported(s3: MemoryS3, event: Recorded, context: Any) -> None:
     s3.upload(VARIANT, b"a person's")
     answer = SimpleNamespace(**resize.handler(event("resize_jpeg"), context))
@@ -118,7 +118,7 @@ def test_a_copy_that_was_moved_back_is_not_overwritten(s3: MemoryS3, moved_back:
 def test_tags_are_read_of_stale_variants_alone(s3: MemoryS3, ask: Any, tell: Any) -> None:
     assert ask(VARIANT) == ask(VARIANT) == 301
     assert tell(MARBLE) == tell(VARIANT) == {"deleted": 0, "kept": 0}
-    # `keep` reads the tags of the original, which is no variant.
+    # `keep` reads the tags of the original, which is not a variant.
     assert [key for call, key in s3.calls if call == "get_object_tagging"] == [MARBLE]
 
 

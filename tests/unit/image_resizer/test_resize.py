@@ -308,7 +308,7 @@ def test_wrong_settings_are_told_without_details(ask: Any, monkeypatch: pytest.M
     assert "URL" not in answer.body
 
 
-def test_a_near_deadline_is_answered_before_lambda_gives_up(s3: MemoryS3, ask: Any, context: Any) -> None:
+def test_a_near_deadline_is_answered_before_lambda_times_out(s3: MemoryS3, ask: Any, context: Any) -> None:
     context.get_remaining_time_in_millis = lambda: 500
     answer = ask(f"300x300/{MARBLE}")
     assert (answer.statusCode, code(answer)) == (504, "out_of_time")

@@ -23,7 +23,7 @@ def test_a_client_is_made_once() -> None:
     assert clients.client("s3") is not clients.client("s3", read_timeout=1.5)
 
 
-def test_a_client_gives_up_in_time() -> None:
+def test_a_client_times_out() -> None:
     config = clients.client("s3", read_timeout=1.5).meta.config
     assert (config.connect_timeout, config.read_timeout) == (2.0, 1.5)  # type: ignore[attr-defined]
     assert config.retries == {"mode": "standard", "total_max_attempts": 3}  # type: ignore[attr-defined]

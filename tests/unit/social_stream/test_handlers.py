@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from ops.paths import ROOT
 from shared import clients
-from social_stream import activity, handover, ingest, write
+from social_stream import activity, ingest, write, write_request
 from social_stream.posts import Post
 
 
@@ -145,7 +145,7 @@ def late(number: int, version: int = 1) -> Post:
 # ---- ingest
 
 
-def test_ingest_hands_over_every_post_of_single_and_aggregated_records(services: Services) -> None:
+def test_ingest_sends_every_post_of_single_and_aggregated_records(services: Services) -> None:
     for name in ("ingest_posts", "ingest_aggregated"):
         assert ingest.handler(recorded(name), context()) == {"batchItemFailures": []}
     single, parts = services.invoked
@@ -153,7 +153,7 @@ def test_ingest_hands_over_every_post_of_single_and_aggregated_records(services:
     assert services.objects == {}
 
 
-def test_ingest_puts_the_bad_middle_records_away_and_hands_over_the_others(services: Services) -> None:
+def test_ingest_quarantines_bad_middle_records_and_sends_the_others(services: Services) -> None:
     event = recorded("ingest_poison")
     assert ingest.handler(event, context()) == {"batchItemFailures": []}
     [lines] = services.objects.values()
@@ -179,9 +179,9 @@ def test_ingest_reports_the_middle_record_that_cannot_be_read_for_now(
     assert [len(posts) for posts in services.invoked] == [1], "what is behind it waits"
 
 
-def test_ingest_reports_the_first_record_of_the_hand_over_that_failed(services: Services) -> None:
+def test_ingest_reports_the_first_record_of_the_request_that_failed(services: Services) -> None:
     services.failing = {"second"}
-    large = "x" * 350_000  # two of them fill a hand-over
+    large = "x" * 350_000  # two of them fill a write request
     event = stream_of(*(post(place, large) for place in range(2)), post(2, "second"), *(
         post(place, large) for place in range(3, 5)
     ))  # fmt: skip
@@ -215,16 +215,16 @@ def test_late_posts_lose_to_newer_ones(services: Services) -> None:
     assert texts == {"1": "version 5", "2": "version 6", "3": "version 1"}
 
 
-def test_posts_that_time_does_not_suffice_for_are_buried_as_a_hand_over_that_is_not_fresh(
+def test_posts_left_at_the_deadline_go_to_the_dlq_as_a_stale_request(
     services: Services,
 ) -> None:
     posts = [late(1), late(2)]
     write.handler({"posts": posts, "fresh_until": 4e9}, context(seconds=1))
     assert services.messages == [{"posts": posts, "fresh_until": 0.0}]
-    assert handover.decoded(services.messages[0]).posts == posts
+    assert write_request.decoded(services.messages[0]).posts == posts
 
 
-def test_late_post_that_is_denied_is_buried_and_the_others_are_written(services: Services) -> None:
+def test_a_late_post_that_is_denied_goes_to_the_dlq_alone(services: Services) -> None:
     services.failing = {"put_item"}
     write.handler({"posts": [late(1)], "fresh_until": 0}, context())
     assert [len(message["posts"]) for message in services.messages] == [1]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from datagen.social_posts import Posts
 from shared.batch_write import MAX_ITEM_BYTES, item_size, serialized
 from shared.events import ForeignEventError
-from social_stream import handover, kpl
+from social_stream import kpl, write_request
 from social_stream.errors import BadRecordError
 from social_stream.posts import MAX_POST_BYTES, Arrival, encoded, post_of
 
@@ -53,7 +53,7 @@ def test_anything_is_a_post_or_a_bad_record(data: bytes) -> None:
         optional={"Tweet": st.text() | JSON, "Tags": st.lists(st.text()) | JSON, "Location": JSON},
     )
 )
-def test_every_post_can_be_written_and_handed_over(given_: dict[str, Any]) -> None:
+def test_every_post_fits_an_item_and_a_write_request(given_: dict[str, Any]) -> None:
     try:
         post = post_of(json.dumps(given_).encode(), ARRIVAL, days=1)
     except BadRecordError:
@@ -62,7 +62,7 @@ def test_every_post_can_be_written_and_handed_over(given_: dict[str, Any]) -> No
     assert item_size(item) <= MAX_ITEM_BYTES
     assert 0 <= post["tweet_id"] < 2**63
     assert 1 <= len(post["user_id"].encode()) <= 2048
-    assert json.loads(handover.payload([post])) == {"posts": [post], "fresh_until": 0.0}
+    assert json.loads(write_request.payload([post])) == {"posts": [post], "fresh_until": 0.0}
 
 
 def varint(value: int) -> bytes:
@@ -111,12 +111,12 @@ def test_a_plain_record_is_left_alone(data: bytes) -> None:
 
 
 @given(st.lists(st.integers(0, MAX_POST_BYTES - 100), max_size=8))
-def test_hand_overs_are_small_enough_and_in_order(sizes: list[int]) -> None:
+def test_write_requests_are_small_enough_and_in_order(sizes: list[int]) -> None:
     posts = [(str(number), {"Tweet": "x" * size}) for number, size in enumerate(sizes)]
-    parts = list(handover.packed(posts))
+    parts = list(write_request.packed(posts))
     assert [post for _, some in parts for post in some] == [post for _, post in posts]
     for first, some in parts:
-        assert len(handover.payload(some)) < 1_000_000
+        assert len(write_request.payload(some)) < 1_000_000
         assert posts[int(first)][1] == some[0]
     for (_, one), (_, other) in pairwise(parts):
         assert sum(len(encoded(post)) for post in [*one, other[0]]) > MAX_POST_BYTES - 2 * len(one) - 2
@@ -125,9 +125,9 @@ def test_hand_overs_are_small_enough_and_in_order(sizes: list[int]) -> None:
 @pytest.mark.parametrize(
     "event", [{}, {"posts": 1, "fresh_until": 0}, {"posts": [], "fresh_until": "soon"}, []]
 )
-def test_what_ingest_did_not_make_is_no_hand_over(event: Any) -> None:
+def test_what_ingest_did_not_make_is_no_write_request(event: Any) -> None:
     with pytest.raises(ForeignEventError):
-        handover.decoded(event)
+        write_request.decoded(event)
 
 
 def test_generator_is_seeded_and_its_truth_is_the_count_by_hand() -> None:

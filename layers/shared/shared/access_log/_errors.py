@@ -8,7 +8,7 @@ class AccessLogError(Exception):
 
 
 class CorruptLogError(AccessLogError):
-    """The file is no gzip, or its stream is damaged. Rows before the damage may have been handed out."""
+    """The file is not gzip, or its stream is damaged. Rows before the damage may have been read."""
 
 
 class NoHeaderError(AccessLogError):
@@ -16,4 +16,4 @@ class NoHeaderError(AccessLogError):
 
 
 class BadRecordError(AccessLogError):
-    """A real-time record that is short, or whose time or number of bytes is no number."""
+    """A real-time record that is short, or whose time or number of bytes is not a number."""

@@ -40,7 +40,7 @@ class Gunzip:
         partial: Whether the file ended within a member; known once the iteration has ended.
 
     Raises:
-        CorruptLogError: While iterating: the file is no gzip, or its stream or checksum is wrong.
+        CorruptLogError: While iterating: the file is not gzip, or its stream or checksum is wrong.
     """
 
     def __init__(self, file: BinaryIO) -> None:

@@ -87,7 +87,7 @@ class AccessLog:
         partial: Whether the file ended too early; its last, incomplete line is left out. Known at the end.
 
     Raises:
-        CorruptLogError: While iterating: the file is no gzip, or damaged.
+        CorruptLogError: While iterating: the file is not gzip, or damaged.
         NoHeaderError: While iterating: a row comes before any `#Fields` line, and no layout was given.
     """
 

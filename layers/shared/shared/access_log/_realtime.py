@@ -35,7 +35,7 @@ def realtime_layout(names: Iterable[str]) -> Layout:
     CloudFront sends them in its own order, whatever the order in which the configuration names them.
 
     Raises:
-        ValueError: A name is no field of a real-time log, or is there twice.
+        ValueError: A name is not a field of a real-time log, or is there twice.
     """
     chosen = list(names)
     if unknown := sorted(set(chosen) - set(REALTIME_FIELDS)):

@@ -16,9 +16,7 @@ MAX_USER_AGENT = 2_048  # characters that are looked at
 _MAX_MEMO_KEY = (
     512  # raw user agents longer than that are not remembered, so that the memo's memory is bounded
 )
-_RE2_MEMORY = (
-    32 << 20
-)  # bytes for the automaton of all crawler patterns; it starts anew when they are used up
+_RE2_MEMORY = 32 << 20  # bytes for the automaton of all crawler patterns; it starts anew when they are full
 
 # The tags of crawler-user-agents, and what they are to us.
 _CATEGORIES = {

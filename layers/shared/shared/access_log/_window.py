@@ -142,7 +142,7 @@ class HeavyHitters:
         return heapq.nsmallest(count, self._counts.items(), key=lambda item: (-item[1], item[0]))
 
     def to_state(self, room: int = MAX_SKETCH) -> dict[str, Any]:
-        """The sketch as JSON values; the lightest keys are given up if there is not room for all.
+        """The sketch as JSON values; the lightest keys are left out if there is not room for all.
 
         Args:
             room: Bytes of the keys and counts; 2,000 IPv4 addresses need 45 KB.
@@ -221,7 +221,7 @@ class Window:
     """Counts of one tumbling window.
 
     Events count under their own second and minute, so that windows of other shards, and later windows in
-    which late events arrive, can be added by `merge`, or where they are stored. Kinesis hands out a shard's
+    which late events arrive, can be added by `merge`, or where they are stored. Kinesis delivers a shard's
     records in the order of their sequence numbers, so that the highest one seen tells a repeated record.
 
     Args:

@@ -13,7 +13,7 @@
 * Up to `concurrency` calls are under way. How many follows what the table takes: one more after each call
   that was taken whole, fewer in proportion to what came back (AIMD), and a pause with exponential back-off
   and full jitter while much of what is sent comes back.
-* Nothing is sent after the deadline; what is left is handed back.
+* Nothing is sent after the deadline; what is left is returned.
 * An item that DynamoDB can never take (too large, a float, no key) is refused alone, before a call is made.
 
 Values are Python's: `str`, `int`, `Decimal`, `bool`, `None`, `bytes`, lists, mappings, sets of one kind.
@@ -24,8 +24,8 @@ Errors::
 
     BatchWriteError     DynamoDB refused a call for good (no such table, no permission); carries the outcome
 
-Peers differ: boto3's `batch_writer` makes one call after the other and never pauses, PynamoDB gives up
-leftovers, and neither hands anything back; `bench/social_stream.py` compares them.
+Peers differ: boto3's `batch_writer` makes one call after the other and never pauses, PynamoDB stops at
+leftovers, and neither returns what is left; `bench/social_stream.py` compares them.
 """
 
 from ._items import MAX_ITEM_BYTES, Delete, Refused, item_size, serialized

@@ -100,7 +100,7 @@ def serialized(value: Any) -> AttributeValue:
     if made is None:
         made = next((make for kind, make in _OF.items() if isinstance(value, kind)), None)
         if made is None:
-            raise TypeError(f"{type(value).__name__} is no type of DynamoDB")
+            raise TypeError(f"{type(value).__name__} is not a type of DynamoDB")
     return made(value)
 
 

@@ -85,7 +85,7 @@ class Outcome:
 
 
 class BatchWriteError(Exception):
-    """DynamoDB refused a call in a way that trying again does not mend; its cause says how.
+    """DynamoDB refused a call in a way that trying again does not help; its cause says how.
 
     Attributes:
         outcome: What had been written until then, and what was not.

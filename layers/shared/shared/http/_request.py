@@ -1,4 +1,4 @@
-"""Requests as API Gateway REST hands them over, read with care."""
+"""Requests of API Gateway's REST APIs, read with care."""
 
 from base64 import b64decode
 from collections.abc import Mapping

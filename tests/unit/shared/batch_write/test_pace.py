@@ -14,7 +14,7 @@ def pace(most: int = 16, jitter: float = 1.0) -> Pace:
     return Pace(most, jitter=lambda: jitter, base=0.025, cap=2.0)
 
 
-def test_calls_that_are_taken_whole_let_one_more_be_under_way_up_to_the_limit() -> None:
+def test_each_complete_call_raises_the_number_of_parallel_calls_by_one() -> None:
     pace_, windows = pace(most=8), []
     for _ in range(6):
         pace_.answered(25, 0, now=0.0)

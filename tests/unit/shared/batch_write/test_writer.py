@@ -85,7 +85,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"pk": "x" * 2049}, "longer than 2048"),
     ({"pk": "x", "v": 10**39 + 1}, "38 digits"),
     ({"pk": "x", "s": set()}, "set"),
-    ({"pk": "x", "o": object()}, "no type of DynamoDB"),
+    ({"pk": "x", "o": object()}, "not a type of DynamoDB"),
 ]
 
 
@@ -128,13 +128,13 @@ def test_nothing_is_lost_and_nothing_is_stale_whatever_the_table_does(
 
 @settings(max_examples=50)
 @given(seed=st.integers(0, 2**32), seconds=st.floats(0, 3), count=st.integers(0, 300))
-def test_what_is_not_written_by_the_deadline_is_handed_back(seed: int, seconds: float, count: int) -> None:
+def test_what_is_not_written_by_the_deadline_is_returned(seed: int, seconds: float, count: int) -> None:
     clock = Clock()
     table = MemoryTable("pk", seed=seed, unprocessed=0.5, throttled=0.5, clock=clock, latency=0.01)
     end = clock.now + seconds
     outcome = writer(table, clock).write(items(count), deadline=end)
-    handed_back = {cast("dict[str, Any]", request)["pk"] for request in outcome.unwritten}
-    assert handed_back | {item["pk"]["S"] for item in table.items.values()} == {
+    returned = {cast("dict[str, Any]", request)["pk"] for request in outcome.unwritten}
+    assert returned | {item["pk"]["S"] for item in table.items.values()} == {
         f"k{number}" for number in range(count)
     }
     assert outcome.written + len(outcome.unwritten) == count

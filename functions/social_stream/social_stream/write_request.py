@@ -1,4 +1,4 @@
-"""What ingest hands to write, and what lies in the dead-letter queue: one form for both.
+"""What ingest invokes the write function with, and what the dead-letter queue holds: one form for both.
 
 `{"posts": [...], "fresh_until": <seconds since the epoch>}`. Lambda tries an event again after a minute at
 the earliest, and may keep one for hours: a write before `fresh_until` is the first one, soon after ingest
@@ -14,13 +14,13 @@ from shared.events import ForeignEventError
 
 from .posts import MAX_POST_BYTES, Post, encoded
 
-__all__ = ["FRESH_S", "HandOver", "decoded", "packed", "payload"]
+__all__ = ["FRESH_S", "WriteRequest", "decoded", "packed", "payload"]
 
 FRESH_S = 30.0
 _BYTES = MAX_POST_BYTES  # of the posts together; asynchronous events and messages take 1 MB
 
 
-class HandOver(NamedTuple):
+class WriteRequest(NamedTuple):
     """Posts to be written, and until when they are surely not older than what is in the table."""
 
     posts: list[Post]
@@ -28,13 +28,13 @@ class HandOver(NamedTuple):
 
 
 def packed(posts: Iterable[tuple[str, Post]]) -> Iterator[tuple[str, list[Post]]]:
-    """Divide posts among as few hand-overs as their size allows.
+    """Divide posts among as few requests as their size allows.
 
     Args:
         posts: Sequence numbers and posts, in order.
 
     Yields:
-        The first sequence number of a hand-over, and its posts.
+        The first sequence number of a request, and its posts.
     """
     first, waiting, size = "", list[Post](), 0
     for sequence_number, post in posts:
@@ -51,17 +51,17 @@ def packed(posts: Iterable[tuple[str, Post]]) -> Iterator[tuple[str, list[Post]]
 
 
 def payload(posts: list[Post], fresh_until: float = 0.0) -> bytes:
-    """A hand-over as it travels."""
+    """A write request as JSON."""
     return json.dumps({"posts": posts, "fresh_until": fresh_until}, separators=(",", ":")).encode()
 
 
-def decoded(event: Mapping[str, Any]) -> HandOver:
-    """The hand-over that an event is.
+def decoded(event: Mapping[str, Any]) -> WriteRequest:
+    """Read a write request.
 
     Raises:
-        ForeignEventError: It is none.
+        ForeignEventError: The event is not a write request.
     """
     try:
-        return HandOver(list(event["posts"]), float(event["fresh_until"]))
+        return WriteRequest(list(event["posts"]), float(event["fresh_until"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ForeignEventError("expected posts and fresh_until") from error
