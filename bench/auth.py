@@ -4,7 +4,7 @@ The suite is deployed once to a local engine of the benchmark's own. The API's h
 process, with the environment of the deployed function and events as API Gateway writes them: CPU time is
 ours alone, and the engine's is another process's. Only the times that a client sees are taken over HTTP.
 
-People are made by the importer itself; the first log-in of each replaces the legacy hash by one of ours.
+People are made by the importer itself; the first log-in of each replaces the legacy hash by an argon2id hash.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Place:
         return self.people[-1]
 
     def member(self) -> Person:
-        """Import somebody, and let the legacy hash be replaced by one of ours."""
+        """Import somebody, and let the legacy hash be replaced by an argon2id hash."""
         person = self.join(lambda password: hashlib.sha1(password.encode()).hexdigest(), "sha1")  # noqa: S324
         self.call("POST", "/v1/login", {"email": person.email, "password": person.password})
         return person
@@ -309,7 +309,7 @@ def _tokens(suite: Suite, place: Place) -> None:
     for what, ours, theirs in (("signed", sign, sign_by_pyjwt), ("verified", verify, verify_by_pyjwt)):
         sides = compare(ours, theirs, ROUNDS)
         suite.add(f"access tokens {what} in a second of CPU", 1000 * TOKENS / sides.ours, "tokens/s")
-        suite.add("the same, CPU of ours / PyJWT", sides.ratio, "x")
+        suite.add("the same, CPU, ours / PyJWT", sides.ratio, "x")
     _refresh_tokens(suite, place, RefreshToken(user, family, 0))
 
 

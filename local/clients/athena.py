@@ -1,4 +1,4 @@
-"""Asks Athena about what an application of the suite keeps."""
+"""Runs queries of Athena on what an application of the suite keeps."""
 
 from __future__ import annotations
 

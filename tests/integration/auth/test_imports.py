@@ -58,7 +58,7 @@ def one_of_each_scheme() -> list[Line]:
 
 
 @pytest.mark.timeout(300)
-def test_people_with_passwords_of_every_legacy_format_log_in_and_get_a_hash_of_ours(shop: Company) -> None:
+def test_people_with_passwords_of_every_legacy_format_log_in_and_get_an_argon2id_hash(shop: Company) -> None:
     vectors = one_of_each_scheme()
     assert len(vectors) >= 12
     lines = []
@@ -249,7 +249,7 @@ def test_an_account_with_a_verified_phone_logs_in_by_it(shop: Company) -> None:
     assert answer.json().get("user_id") == outcome["user_id"], answer.text
 
 
-def test_a_message_that_is_none_of_ours_ends_in_the_dead_letter_queue(suite: Suite) -> None:
+def test_a_foreign_message_ends_in_the_dead_letter_queue(suite: Suite) -> None:
     sqs = suite.client("sqs")
     queue = next(url for url in sqs.list_queues()["QueueUrls"] if "AuthImportQueue" in url)
     body = f"not json {secrets.token_hex(4)}"

@@ -33,7 +33,7 @@ def test_a_token_proves_the_address_that_it_was_mailed_to_and_no_other(person: P
     assert victim.id != person.id
 
 
-def test_a_reset_of_an_address_that_was_given_up_is_no_longer_good(person: Person, suite: Suite) -> None:
+def test_a_reset_of_an_address_that_was_changed_is_no_longer_good(person: Person, suite: Suite) -> None:
     shop, old, new = person.shop, person.email, fresh_email("new")
     shop.post("/v1/password/forgot", email=old)
     token = mailed(suite, old, "reset")
@@ -172,7 +172,7 @@ def test_who_loses_an_address_to_a_verified_import_loses_the_sessions(person: Pe
     ],
     ids=str,
 )
-def test_half_characters_and_odd_values_are_refused_and_no_failure_of_ours(
+def test_half_characters_and_odd_values_are_refused_and_no_5xx(
     person: Person, method: str, path: str, payload: dict[str, Any], status: int
 ) -> None:
     answer = person.shop.ask(method, path.replace("{id}", person.id), payload)

@@ -2,7 +2,7 @@
 
 A fast hash that leaks is a password that leaks. At import its text is taken apart into an algorithm with its
 parameters, which are kept, and a digest, of which only argon2id(digest) is kept. A login computes the old
-digest from the password and compares its argon2id; the first good one replaces the record by a hash of ours.
+digest from the password and compares its argon2id; the first good one replaces the record by one.
 
 What names itself needs no hint:
 
@@ -45,9 +45,9 @@ from .legacy_formats import BARE, read
 __all__ = ["BARE", "LONGEST", "MAX_COST", "cost", "matches", "wrap"]
 
 MAX_COST = 18.0
-"""The most that `matches` may cost, in units of one argon2id hash of ours, which is itself one of them.
+"""The most that `matches` may cost, in units of one argon2id hash of the suite, which is itself one of them.
 
-A whole login costs at most two more: a hash of ours that does not match, and the new one. The floor of a
+A whole login costs at most two more: an argon2id hash that does not match, and the new one. The floor of a
 login's time has to be above those 20. Accepted are:
 
 ================  ===============================================  =====================================
@@ -118,7 +118,7 @@ def matches(wrapped: Mapping[str, Any], password: str) -> bool:
 
 
 def cost(wrapped: Mapping[str, Any]) -> float:
-    """What `matches` costs at most, in units of one argon2id hash of ours: from 1 to `MAX_COST`."""
+    """What `matches` costs at most, in units of one argon2id hash of the suite: from 1 to `MAX_COST`."""
     try:
         return _algorithm(wrapped).cost() + 1
     except _MALFORMED:

@@ -41,8 +41,8 @@ type _Hash = Callable[[bytes], Any]
 
 _HASHES: dict[str, _Hash] = {name: getattr(hashlib, name) for name in SIZES}
 
-# How many rounds take as long as one argon2id hash of ours: medians on one x86-64 core at the limits that
-# `legacy.MAX_COST` sets, with a password of 512 bytes, because the time of crypt(3), phpass and Drupal
+# How many rounds take as long as one argon2id hash of the suite: medians on one x86-64 core at the limits
+# that `legacy.MAX_COST` sets, with a password of 512 bytes, because the time of crypt(3), phpass and Drupal
 # grows with the length.
 _BCRYPT_ROUNDS = 320
 _PBKDF2_ROUNDS = {"sha1": 71_000, "sha256": 70_600, "sha512": 31_000}
@@ -85,7 +85,7 @@ class Algorithm(ABC):
 
     @abstractmethod
     def cost(self) -> float:
-        """Units of one argon2id hash of ours."""
+        """Units of one argon2id hash of the suite."""
 
     @abstractmethod
     def digest(self, password: bytes) -> bytes:

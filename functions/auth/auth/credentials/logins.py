@@ -46,7 +46,7 @@ class LockState:
 
 @dataclass(frozen=True)
 class Proof:
-    """Somebody proved to be a person.
+    """Somebody has shown to be a person.
 
     Attributes:
         user: The record, as it is after the writes.
@@ -127,8 +127,8 @@ def prove(
         The proof; its writes are to be committed with whatever follows from it.
 
     Raises:
-        UnauthorizedError: Not proved: `invalid_credentials`, or `second_factor_required`.
-        ForbiddenError: Proved, and the address was never verified.
+        UnauthorizedError: Not shown: `invalid_credentials`, or `second_factor_required`.
+        ForbiddenError: Shown, and the address was never verified.
         TooManyRequestsError: The identifier or the client has to wait.
     """
     started = services.now()
@@ -186,7 +186,7 @@ def _outcome(
 
 
 def prove_code(services: Services, alias: Alias, code: str, client_id: str, *, rate_limit_key: str) -> Proof:
-    """Prove by a code of the second factor, after the password was proved; for the arguments see `prove`.
+    """Prove by a code of the second factor, after the password was right; for the arguments see `prove`.
 
     Raises:
         UnauthorizedError: The code is wrong or was redeemed before, or the identifier is locked.

@@ -121,7 +121,7 @@ def authorize(services: Services, request: Request) -> Answer:
         services,
         request.query,
         request.repeated,
-        lambda asked: _proceed(services, asked, browser, proved=asked.accepts(browser, services.now())),
+        lambda asked: _proceed(services, asked, browser, is_signed_in=asked.accepts(browser, services.now())),
     )
 
 
@@ -134,7 +134,7 @@ def log_in(services: Services, request: Request) -> Answer:
     """`POST /oauth2/login`: an address and a password.
 
     Raises:
-        BadRequestError: The form or the request that it carries is not one of ours.
+        BadRequestError: The form or the request that it carries is not one that this function made.
     """
     form = request.form()
     browser = Browser.of(services, request)
@@ -168,7 +168,7 @@ def second_factor(services: Services, request: Request) -> Answer:
     """`POST /oauth2/second-factor`: a code, from somebody whose password was right a moment ago.
 
     Raises:
-        BadRequestError: The form or the request that it carries is not one of ours.
+        BadRequestError: The form or the request that it carries is not one that this function made.
     """
     form = request.form()
     browser = Browser.of(services, request)
@@ -199,7 +199,7 @@ def decide(services: Services, request: Request) -> Answer:
     """`POST /oauth2/consent`: whether the application may.
 
     Raises:
-        BadRequestError: The form or the request that it carries is not one of ours.
+        BadRequestError: The form or the request that it carries is not one that this function made.
     """
     form = request.form()
     browser = Browser.of(services, request)
@@ -306,17 +306,22 @@ def _subject(services: Services, hint: str) -> str:
     try:
         return str(services.tokens.read_identity(hint)["sub"])
     except InvalidTokenError as error:
-        raise _DeclinedError("invalid_request", "id_token_hint is no ID token of ours.") from error
+        raise _DeclinedError("invalid_request", "id_token_hint is not an ID token of this issuer.") from error
 
 
 # ---- who is there, and what they allow
 
 
 def _proceed(
-    services: Services, asked: Asked, browser: Browser, *, proved: bool, document: Document | None = None
+    services: Services,
+    asked: Asked,
+    browser: Browser,
+    *,
+    is_signed_in: bool,
+    document: Document | None = None,
 ) -> Answer:
     """What comes next: log-in, consent, or a code."""
-    if not proved:
+    if not is_signed_in:
         if "none" in asked.prompt:
             raise _DeclinedError("login_required", "Nobody is signed in, or not as the request wants it.")
         return _ask_password(services, asked, browser, asked.login_hint)
@@ -337,14 +342,14 @@ def _proceed(
 def _enter(services: Services, asked: Asked, browser: Browser, proof: Callable[[], Proof]) -> Answer:
     """Let somebody in who proves who they are; a proof that loses a race is asked for again."""
     for _ in range(_TRIES):
-        proved = proof()
-        entered, writes = browser.begin(services, proved.user.id)
-        audit = services.store.audit.add(proved.user.id, "login", asked.client.id)
+        shown = proof()
+        entered, writes = browser.begin(services, shown.user.id)
+        audit = services.store.audit.add(shown.user.id, "login", asked.client.id)
         try:
-            services.store.commit(*proved.writes, *writes, audit)
+            services.store.commit(*shown.writes, *writes, audit)
         except LostRaceError:
             continue
-        answer = _proceed(services, asked, entered, proved=True, document=proved.document)
+        answer = _proceed(services, asked, entered, is_signed_in=True, document=shown.document)
         return _with_cookie(services, entered, answer)
     raise BusyError("busy", "The account is being changed right now; try again in a moment.")
 

@@ -39,7 +39,7 @@ class Browser:
         value: The value of its cookie.
         known: Whether it sent the cookie, or must be given it.
         user: Who is signed in; empty for nobody.
-        auth_time: When they proved who they are, seconds since the epoch.
+        auth_time: When they signed in, seconds since the epoch.
         sid: Name of the session, which stays when the same person logs in again; in ID tokens too.
     """
 

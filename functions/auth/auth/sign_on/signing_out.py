@@ -68,7 +68,7 @@ def confirm(services: Services, request: Request) -> Answer:
     """`POST /oauth2/logout/confirm`: the person wants it.
 
     Raises:
-        BadRequestError: The form or the request that it carries is not one of ours.
+        BadRequestError: The form or the request that it carries is not one that this function made.
     """
     form = request.form()
     asked = _read(services, dict(parse_qsl(form.get("request", ""))))

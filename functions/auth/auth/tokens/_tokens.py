@@ -84,7 +84,7 @@ class Tokens:
         """The claims of an access token that is good now.
 
         Raises:
-            InvalidTokenError: It is not ours, or has expired.
+            InvalidTokenError: It is not of this issuer, or has expired.
         """
         claims = read_jwt(token, _ACCESS, lambda _, kid: self._key(kid))
         check_times(claims, self._now())
@@ -93,10 +93,10 @@ class Tokens:
         return claims
 
     def read_identity(self, token: str) -> dict[str, Any]:
-        """The claims of an ID token of ours, expired or not: a hint of who signs out.
+        """The claims of an ID token of this issuer, expired or not: a hint of who signs out.
 
         Raises:
-            InvalidTokenError: It is not ours.
+            InvalidTokenError: It is not of this issuer.
         """
         claims = read_jwt(token, frozenset({"JWT"}), lambda _, kid: self._key(kid))
         if claims.get("iss") != self._issuer:
@@ -123,10 +123,10 @@ class Tokens:
         return f"{_base64(body)}.{_base64(self._mac(body))}"
 
     def read_refresh(self, text: str) -> RefreshToken:
-        """What a refresh token of ours says; whether it is still good, the session knows.
+        """What a refresh token of this issuer says; whether it is still good, the session knows.
 
         Raises:
-            InvalidTokenError: It is not ours.
+            InvalidTokenError: It is not of this issuer.
         """
         if len(text) > _REFRESH_CHARACTERS:
             raise InvalidTokenError("too long")
@@ -137,7 +137,7 @@ class Tokens:
         except (ValueError, OverflowError) as error:
             raise InvalidTokenError("not a refresh token") from error
         if not hmac.compare_digest(ours.encode(), text.encode()):
-            raise InvalidTokenError("not a refresh token of ours")
+            raise InvalidTokenError("not a refresh token of this issuer")
         return token
 
     def _mac(self, body: bytes) -> bytes:

@@ -67,7 +67,7 @@ def test_no_digest_is_in_what_is_kept(known: dict[str, str]) -> None:
     assert not any(form.lower() in kept for form in written)
 
 
-def test_every_format_is_proved_by_another_implementation() -> None:
+def test_every_format_is_checked_by_another_implementation() -> None:
     assert {known["scheme"] for known in HASHES} == set(SCHEMES)
     assert len(SCHEMES) == len(set(SCHEMES))
 

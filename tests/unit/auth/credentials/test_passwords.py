@@ -262,7 +262,7 @@ def test_many_legacy_hashes_cost_no_more_than_the_costliest_one(
     assert verify("test", None, many).old_hash == "cheap"
 
 
-def test_a_login_of_an_account_of_ours_loads_no_library_for_others() -> None:
+def test_a_login_with_an_argon2id_hash_loads_no_library_for_others() -> None:
     code = (
         "import sys; from auth import identity; from auth.credentials import passwords;"
         "passwords.verify('x', passwords.hash_password('x'), {});"
