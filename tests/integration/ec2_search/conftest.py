@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from datagen.ec2_calls import at, recorded
+from datagen.ec2_messages import sqs_event
 from ec2_monitor.documents import document
 from local.deploy import build, deploy
 from local.engine_process import EngineProcess
@@ -60,10 +61,12 @@ class Search:
 
     def invoke(self, *bodies: str) -> list[str]:
         """Invoke the function with messages 0, 1, ...; those that it reports as failed."""
-        records = [{"messageId": str(place), "body": body} for place, body in enumerate(bodies)]
+        event = sqs_event(list(bodies))
+        for place, record in enumerate(event["Records"]):
+            record["messageId"] = str(place)
         answer = self.suite.client("lambda").invoke(
             FunctionName=function(self.suite, "Ec2IndexFunction"),
-            Payload=json.dumps({"Records": records}).encode(),
+            Payload=json.dumps(event).encode(),
         )
         payload = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, payload

@@ -180,3 +180,7 @@ def test_answer_is_what_api_gateway_takes(status: int, text: str) -> None:
     assert set(answer) == {"statusCode", "headers", "body"}
     assert json.loads(answer["body"]) == {"text": text}
     assert json_answer(204)["body"] == ""
+
+
+def test_text_beyond_ascii_is_utf_8_and_no_escape() -> None:
+    assert json_answer(200, {"name": "Zoë", "n": [1]})["body"] == '{"name":"Zoë","n":[1]}'
