@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from local.engine_process import REGION, EngineProcess, aws_environment, clean_environment
@@ -40,7 +43,8 @@ def build(log: Path, *, wheels: str = "host", into: Path | None = None) -> None:
         str(ROOT / f".aws-sam/cache-{wheels}"),
         *(["--build-dir", str(into)] if into else []),
     ]
-    _sam(["build", "--config-env", "local", *options], log, {"WHEELS": wheels})
+    with _built(exclusive=True):
+        _sam(["build", "--config-env", "local", *options], log, {"WHEELS": wheels})
 
 
 def deploy(engine: EngineProcess, log: Path, **parameters: str) -> dict[str, str]:
@@ -67,12 +71,13 @@ def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[
     pairs = [f"{name}={value}" for name, value in (given | parameters).items()]
     engine.client("s3").create_bucket(Bucket=_ARTIFACTS)
     try:
-        _sam(
-            ["deploy", "--config-env", "local", "--stack-name", stack, "--parameter-overrides", *pairs],
-            log,
-            # The engine is quick: ask it often whether it is ready (the SAM CLI's own setting, seconds).
-            {**aws_environment(engine.endpoint), "SAM_CLI_POLL_DELAY": "0.1"},
-        )
+        with _built(exclusive=False):
+            _sam(
+                ["deploy", "--config-env", "local", "--stack-name", stack, "--parameter-overrides", *pairs],
+                log,
+                # The engine is quick: ask it often whether it is ready (the SAM CLI's own setting, seconds).
+                {**aws_environment(engine.endpoint), "SAM_CLI_POLL_DELAY": "0.1"},
+            )
     except SamError as error:
         raise SamError("\n".join([str(error), *_failures(engine, stack)])) from error
     return outputs_of(stack, engine.client)
@@ -96,6 +101,16 @@ def _failures(engine: EngineProcess, stack: str) -> list[str]:
 def architecture() -> str:
     """Return this host's processor by Lambda's name for it."""
     return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+
+@contextmanager
+def _built(*, exclusive: bool) -> Iterator[None]:
+    """Hold what was built: a build deletes it first, which a deployment beside it must not see."""
+    folder = ROOT / ".aws-sam"
+    folder.mkdir(exist_ok=True)
+    with (folder / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield
 
 
 def _sam(arguments: list[str], log: Path, environment: dict[str, str]) -> None:

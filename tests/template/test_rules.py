@@ -32,7 +32,8 @@ def test_set_of_switches_follows_every_rule(name: str) -> None:
     stack = deployed(SETS[name])
     found = list(verdicts(stack))
     LOOKED_AT[name] = (len(stack.resources), found)
-    assert [f"{each.resource} {each.problem} [{rule}]" for rule, each in found if each.problem] == []
+    problems = [f"{each.resource} {each.problem} [{rule}]" for rule, each in found if each.problem]
+    assert not problems, "\n".join(problems)
 
 
 def test_every_rule_looks_at_something() -> None:

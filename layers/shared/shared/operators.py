@@ -18,10 +18,9 @@ def groups_of(event: Mapping[str, Any]) -> frozenset[str]:
     """The groups in the claims that the authorizer verified; none without them.
 
     Args:
-        event: Of API Gateway REST, proxy integration, behind a Cognito authorizer. The claim `cognito:groups`
-        arrives as one
-            text, `a,b` of REST APIs and `[a b]` of HTTP APIs. No name of a group has white space in it; only
-            an administrator can make one with a comma.
+        event: Of API Gateway REST, proxy integration, behind a Cognito authorizer. The claim
+            `cognito:groups` arrives as one text, `a,b` of REST APIs and `[a b]` of HTTP APIs. No name of a
+            group has white space in it; only an administrator can make one with a comma.
     """
     authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
     text = str((authorizer.get("claims") or {}).get("cognito:groups") or "")

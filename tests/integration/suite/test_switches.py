@@ -13,14 +13,16 @@ from local.clients.person import PersonAt
 from local.deploy import SamError, build, deploy_stack
 from local.engine_process import EngineProcess
 from local.suite import Suite
+from ops.applications import owner
 from ops.paths import ROOT
 from ops.publish import publish
 from ops.template import Place, deployed
 from tests.template.switches import EVERYTHING
 
 SHARED = {"OperationsTopicArn", "SignInUrl", "UserPoolClientId", "UserPoolId", "WebBucketName", "WebUrl"}
-# What README.md says is on by default; outputs begin with an application's name.
-BY_DEFAULT = ("Images", "AccessLogs", "Auth", "ContainerMetrics", "Ec2", "Insights")
+# What README.md says is on by default; Insights is there with the first application that has a panel.
+README = (ROOT / "README.md").read_text()
+BY_DEFAULT = {*re.findall(r"`(Enable\w+)=true` \(default\)", README), "EnableInsights"}
 # "Nothing until clusters are named", says the same table.
 OF_CLUSTERS = {
     "ContainerMetricsClusterNames", "ContainerMetricsDashboardName", "ContainerMetricsDeadLetterQueueUrl",
@@ -68,9 +70,10 @@ def test_nothing_leaves_the_shared_part(nothing: Suite) -> None:
 
 
 def test_defaults_have_the_outputs_of_their_applications(defaults: Suite, suite: Suite) -> None:
-    expected = {name for name in suite.outputs if name.startswith(BY_DEFAULT)} - OF_CLUSTERS
+    expected = {name for name in suite.outputs if owner(name).switch in BY_DEFAULT} - OF_CLUSTERS
+    assert len(BY_DEFAULT) > 5
     assert set(defaults.outputs) == SHARED | expected
-    assert {name for name in suite.outputs if not name.startswith(BY_DEFAULT)} > SHARED  # not all is on
+    assert {name for name in suite.outputs if owner(name).switch not in BY_DEFAULT} > SHARED  # not all is on
     _check_pages(defaults)
 
 

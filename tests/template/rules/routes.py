@@ -43,7 +43,8 @@ def routes_have_an_authorizer(stack: Stack) -> Iterator[Verdict]:
             known = UNGUARDED.get(api.name, {})
             listed = path in known or any(path.startswith(each) for each in known if each.endswith("/"))
             problem = (
-                f"answers {method.upper()} {path} to everybody: add `security`, or a reason to UNGUARDED"
+                f"answers {method.upper()} {path} to everybody: add `security`, or a reason to UNGUARDED "
+                f"of {__name__}"
             )
             yield Verdict(api.name, "" if guarded or listed or (mock and method == "options") else problem)
 
@@ -122,9 +123,11 @@ def operators_routes_ask_for_the_group(stack: Stack) -> Iterator[Verdict]:
             asks = any(f"{function.arn}/" in uri for function in asking)
             what = f"{method.upper()} {path}"
             if pooled:
-                yield Verdict(
-                    api.name, "" if asks else f"answers {what} to who is not an operator: ask is_operator"
+                problem = (
+                    f"answers {what} to any account of the pool: ask is_operator, and add the function to "
+                    f"OPERATORS of {__name__}"
                 )
+                yield Verdict(api.name, "" if asks else problem)
             elif api.name in OPERATORS_APIS and method != "options":
                 yield Verdict(api.name, f"guards {what} by something else than the operators' pool")
 

@@ -204,3 +204,16 @@ def test_state_stays_below_lambdas_megabyte_and_a_minute_below_dynamodbs_item(
     assert len(item["counts"]["B"]) < 380_000
     found, _ = partials.merged("partials", START)
     assert found.events == 60_001
+
+
+def test_unexpected_failure_fails_the_invocation(
+    window_event: Build, context: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda repeats it with the state that it began with; what was counted by half is in no state."""
+
+    def add(*_: Any, **__: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Window, "add", add)
+    with pytest.raises(RuntimeError):
+        run(window_event([(1, START + 1.0, line(START))]), context)
