@@ -119,7 +119,6 @@ function showLive(live) {
 
 async function refresh() {
   clearTimeout(timer);
-  if (!person()) { showSignIn(); return; }
   if (!isShown("#live")) return;
   try {
     if (!document.hidden) {
@@ -182,6 +181,7 @@ try {
   prepareDates();
   if (showSignIn() && config.InsightsApiUrl) {
     const followed = followContainers(panel, () => isShown("#containers"));
+    setInterval(() => { if (!person()) showSignIn(); }, REFRESH_MS); // the session ends by itself, whatever is shown
     if (isShown("#live")) refresh();
     if (isShown("#containers")) followed();
     showDeclared();

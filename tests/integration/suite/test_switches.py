@@ -70,10 +70,11 @@ def test_nothing_leaves_the_shared_part(nothing: Suite) -> None:
 
 
 def test_defaults_have_the_outputs_of_their_applications(defaults: Suite, suite: Suite) -> None:
-    expected = {name for name in suite.outputs if owner(name).switch in BY_DEFAULT} - OF_CLUSTERS
+    applications = set(suite.outputs) - SHARED
+    expected = {name for name in applications if owner(name).switch in BY_DEFAULT}
     assert len(BY_DEFAULT) > 5
-    assert set(defaults.outputs) == SHARED | expected
-    assert {name for name in suite.outputs if owner(name).switch not in BY_DEFAULT} > SHARED  # not all is on
+    assert set(defaults.outputs) == SHARED | (expected - OF_CLUSTERS)
+    assert expected < applications  # not all is on
     _check_pages(defaults)
 
 
