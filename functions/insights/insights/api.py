@@ -25,7 +25,7 @@ from shared.metrics import publishes_metrics
 from shared.operators import is_operator
 
 from . import containers, live, saved_queries
-from .panels import Catalogue
+from .panels import TRY_AGAIN_S, Catalogue
 from .settings import InsightsSettings
 
 __all__ = ["handler"]
@@ -68,6 +68,8 @@ def _serve(event: dict[str, Any], panel: str) -> Answer:
     declared, complete = _catalogue().panels(settings.workgroups)
     if panel == "panels":
         return json_answer(200, {"panels": [each.look for each in declared.values()], "complete": complete})
+    if panel not in declared:  # to another instance of this function it may be known already
+        declared, complete = _catalogue().panels(settings.workgroups, TRY_AGAIN_S)
     if panel not in declared:
         if not complete:
             raise BusyError("busy", "The panels cannot be listed now; try again in a moment.")

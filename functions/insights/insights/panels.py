@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
@@ -26,7 +27,16 @@ from shared.clients import client
 if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import NamedQueryTypeDef
 
-__all__ = ["CHARTS", "PARAMETERS", "RESERVED", "Catalogue", "DeclarationError", "Panel", "panel_of"]
+__all__ = [
+    "CHARTS",
+    "PARAMETERS",
+    "RESERVED",
+    "TRY_AGAIN_S",
+    "Catalogue",
+    "DeclarationError",
+    "Panel",
+    "panel_of",
+]
 
 logger = Logger()
 
@@ -168,9 +178,11 @@ class Catalogue:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kept: dict[str, list[Panel]] = {}
-        self._due: dict[str, float] = {}
+        self._looks: dict[str, tuple[float, bool]] = {}  # when, and whether it went well
 
-    def panels(self, workgroups: Sequence[str]) -> tuple[dict[str, Panel], bool]:
+    def panels(
+        self, workgroups: Sequence[str], max_age: float = LOOK_AGAIN_S
+    ) -> tuple[dict[str, Panel], bool]:
         """The panels by name, in the order of the page, and whether that is all of them.
 
         Of two panels of one name the one of the first workgroup is shown. A workgroup that cannot be read has
@@ -178,28 +190,30 @@ class Catalogue:
 
         Args:
             workgroups: Names of workgroups.
+            max_age: Seconds; a workgroup that was read longer ago is read again.
         """
         found: dict[str, Panel] = {}
         for workgroup in workgroups:
-            for panel in self._panels_of(workgroup):
+            for panel in self._panels_of(workgroup, max_age):
                 if panel.name in found:
                     logger.warning("no panel", query=panel.name, workgroup=workgroup, reason="name is taken")
                 found.setdefault(panel.name, panel)
         return found, all(workgroup in self._kept for workgroup in workgroups)
 
-    def _panels_of(self, workgroup: str) -> list[Panel]:
+    def _panels_of(self, workgroup: str, max_age: float) -> list[Panel]:
         now = self._clock()
-        if now >= self._due.get(workgroup, now):
+        looked, well = self._looks.get(workgroup, (-inf, True))
+        if now - looked >= (max_age if well else TRY_AGAIN_S):
             try:
                 panels = sorted(_declared(workgroup), key=lambda panel: (_place(panel), panel.name))
             except (ClientError, BotoCoreError, _UnreadError) as error:
                 logger.warning("saved queries not read", workgroup=workgroup, reason=type(error).__name__)
-                self._due[workgroup] = now + TRY_AGAIN_S
+                self._looks[workgroup] = (now, False)
             else:
                 if len(panels) > MAX_PANELS:
                     logger.warning("too many panels", workgroup=workgroup, left_out=len(panels) - MAX_PANELS)
                 self._kept[workgroup] = panels[:MAX_PANELS]
-                self._due[workgroup] = now + LOOK_AGAIN_S
+                self._looks[workgroup] = (now, True)
         return self._kept.get(workgroup, [])
 
 
@@ -208,7 +222,7 @@ class _UnreadError(Exception):
 
 
 def _place(panel: Panel) -> float:
-    return float(panel.look.get("place", "inf"))
+    return float(panel.look.get("place", inf))
 
 
 def _declared(workgroup: str) -> Iterator[Panel]:

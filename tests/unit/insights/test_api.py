@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 import queries
 from insights import api, saved_queries
 from insights.api import handler
+from insights.panels import Catalogue
 from shared import clients, live_traffic
 from shared.access_log import Event, Window
 from tests.support.memory_dynamodb import MemoryDynamoDb
@@ -387,3 +388,20 @@ def test_log_names_the_panel_and_the_refusal(
         ("ec2_calls", "ok"),
         ("-", "unknown_panel"),
     ]
+
+
+def test_panel_that_was_saved_a_moment_ago_is_answered_by_who_did_not_know_it(
+    athena: MemoryAthena,
+    recorded: Callable[..., Any],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The page's list may come from another instance of the function."""
+    now = [0.0]
+    catalogue = Catalogue(lambda: now[0])
+    monkeypatch.setattr(api, "_catalogue", lambda: catalogue)
+    monkeypatch.setitem(SAVED, "suite", [])
+    assert ask(recorded("api_top_viewers"), context)[1]["code"] == "unknown_panel"
+    monkeypatch.setitem(SAVED, "suite", ["top_viewers"])
+    now[0] = 6.0
+    assert ask(recorded("api_top_viewers"), context)[0] == 200

@@ -198,6 +198,15 @@ def test_list_is_kept_for_a_minute(athena: Athena) -> None:
         assert athena.listed == listed
 
 
+def test_younger_list_can_be_asked_for(athena: Athena) -> None:
+    times = iter([0.0, 4.9, 5.0, 9.9])
+    catalogue = Catalogue(lambda: next(times))
+    catalogue.panels(["one"])
+    athena.saved["one"]["new"] = query(LOOK)
+    for listed, known in ((1, False), (2, True), (2, True)):
+        assert ("new" in catalogue.panels(["one"], 5)[0], athena.listed) == (known, listed)
+
+
 def test_workgroup_that_cannot_be_read_costs_the_others_nothing(athena: Athena) -> None:
     athena.refuses = {"one"}
     times = [0.0]
