@@ -1,11 +1,18 @@
 // Panels that a saved query declares (docs/insights.md): a card each, drawn as the declaration says.
 import { bytes, element } from "../shared/suite.js";
 import { bars, room, stacks, table } from "./charts.js";
-import { empty, fill, grouped, trouble } from "./panels.js";
+import { empty, fill, find, follow, grouped, trouble } from "./panels.js";
 
 const BARS = 10;
 const PARTS = 6; // of a column of stacks; the others are one more
 const MINUTE_MS = 60_000;
+// How long a window is, what a slot of its chart is, and how a slot's key becomes a whole time.
+const WINDOWS = {
+  hour: { words: "the last hour", minutes: 60, slot: 10, characters: 15, rest: "0:00Z" },
+  half_day: { words: "the last 12 hours", minutes: 720, slot: 60, characters: 13, rest: ":00:00Z" },
+  day: { words: "the last 24 hours", minutes: 1440, slot: 60, characters: 13, rest: ":00:00Z" },
+  week: { words: "the last 7 days", minutes: 10_080, slot: 1440, characters: 10, rest: "T00:00:00Z" },
+};
 const CATEGORIES = { "-": "people", ai: "AI crawlers" };
 export const count = (value) => Math.round(value).toLocaleString("en");
 export const percent = (value) => `${(100 * value).toFixed(1)} %`;
@@ -103,4 +110,22 @@ export async function show(panel, ask, query, { words = "these days", current = 
   } finally {
     into.removeAttribute("aria-busy");
   }
+}
+
+/**
+ * Follow the panels of a section whose form has a `window`, and perhaps `most`; `ask` asks the API, `mayAsk` says whether
+ * somebody sees them. Returns the first look.
+ */
+export function followDeclared(section, everyMs, panels, ask, mayAsk) {
+  cards(find(`${section} .grid`), panels);
+  return follow(section, everyMs, mayAsk, async (current) => {
+    const { window: chosen, most } = Object.fromEntries(new FormData(find(`${section} form`)));
+    const window = WINDOWS[chosen];
+    for (const panel of panels) {
+      if (!mayAsk()) return;
+      const answer = await show(panel, ask, { window: chosen }, { words: window.words, window, most: most && Number(most), current });
+      if (!current()) return;
+      if (answer) Object.assign(find(`${section} .badge`), { className: "badge good", textContent: `as of ${new Date(answer.as_of).toLocaleTimeString()}` });
+    }
+  });
 }

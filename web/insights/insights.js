@@ -1,12 +1,10 @@
 // Live panels refresh while the page is seen; panels at rest are asked when somebody asks.
 import { bytes, configuration, element } from "../shared/suite.js";
 import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
-import { followCalls } from "./calls.js";
 import { bars, clock, lines, room, table } from "./charts.js";
 import { followContainers } from "./containers.js";
-import { cards, count, percent, show } from "./declared.js";
+import { cards, count, followDeclared, percent, show } from "./declared.js";
 import { empty, fill, find, grouped, trouble } from "./panels.js";
-import { followPosters } from "./posters.js";
 
 const REFRESH_MS = 2500;
 const SHOWN_SECONDS = 120;
@@ -134,6 +132,9 @@ async function refresh() {
 // ---- panels that saved queries declare
 
 const LIST_AGAIN_MS = 10_000;
+// Each look is a query of Athena's a panel, about $0.00005. Firehose waits a minute before it delivers calls.
+const POSTERS_MS = 10_000;
+const CALLS_MS = 60_000;
 let askAtRest = () => {}; // nothing, until the list of panels is there
 
 function prepareAtRest(panels) {
@@ -167,8 +168,8 @@ async function showDeclared() {
   const of = (...kinds) => list.panels.filter(({ parameters }) => kinds.includes(parameters));
   const looks = {
     "#rest": prepareAtRest(of("dates")),
-    "#posters": followPosters(of("posts"), panel, () => isShown("#posters")),
-    "#calls": followCalls(of("calls", "calls_by_slot"), panel, () => isShown("#calls")),
+    "#posters": followDeclared("#posters", POSTERS_MS, of("posts"), panel, () => isShown("#posters")),
+    "#calls": followDeclared("#calls", CALLS_MS, of("calls", "calls_by_slot"), panel, () => isShown("#calls")),
   };
   for (const [section, look] of Object.entries(looks)) if (isShown(section)) look();
 }

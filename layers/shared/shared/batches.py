@@ -20,8 +20,7 @@ names the first::
 `except Exception` has its place here: at the boundary of a message or a record.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from aws_lambda_powertools.logging import Logger
@@ -106,20 +105,14 @@ class QueueBatch:
     def each(self, handle: Callable[[Message], None]) -> BatchResponse:
         """Handle the messages one after another, and answer."""
         for message in self.messages:
-            with self.attempt(message):
+            try:
                 handle(message)
+            except PermanentError as error:
+                self.quarantine(message, str(error))
+            except Exception as error:
+                logger.exception("unexpected failure")
+                self.fail(message, type(error).__name__)
         return self.response()
-
-    @contextmanager
-    def attempt(self, message: Message) -> Iterator[None]:
-        """The boundary of a message: what is raised within fails it, and no other."""
-        try:
-            yield
-        except PermanentError as error:
-            self.quarantine(message, str(error))
-        except Exception as error:
-            logger.exception("unexpected failure")
-            self.fail(message, type(error).__name__)
 
     def fail(self, message: Message, reason: str) -> None:
         """Have a message come back.

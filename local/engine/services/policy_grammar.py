@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = [
@@ -115,37 +115,41 @@ def trust_policy_fault(document: str | dict[str, _Json]) -> str | None:
     "AssumeRole policy may only specify STS AssumeRole actions." and "Has prohibited field Resource" are what
     CreateRole answers to those who put a policy of permissions in its place.
     """
-    try:
-        _, statements = _parsed(document, "This policy contains invalid Json")
-        for statement in statements:
-            _require(statement, "Principal", "NotPrincipal")
-            _check_principal(statement)
-            _require(statement, "Action", "NotAction")
-            if not all(
-                action.lower().startswith("sts:") for action in _values(statement, "Action", "NotAction")
-            ):
-                raise _Fault("AssumeRole policy may only specify STS AssumeRole actions.")  # noqa: TRY301
-            if statement.keys() & {"Resource", "NotResource"}:
-                raise _Fault("Has prohibited field Resource")  # noqa: TRY301
-        _check_sids(statements, "The Statement Ids in the policy are not unique")
-    except _Fault as fault:
-        return str(fault)
-    return None
+    return _fault_with_principals(document, _check_trust)
 
 
 def resource_policy_fault(document: str | dict[str, _Json]) -> str | None:
     """Return what services refuse in the policy of a bucket, queue or topic; None if nothing."""
+    return _fault_with_principals(document, lambda statement: _require(statement, "Resource", "NotResource"))
+
+
+def _fault_with_principals(
+    document: str | dict[str, _Json], check: Callable[[dict[str, _Json]], None]
+) -> str | None:
+    """Return what is refused in a policy whose statements name principals; None if nothing.
+
+    Args:
+        document: The policy.
+        check: Refuses what is wrong with a statement of this kind of policy alone.
+    """
     try:
         _, statements = _parsed(document, "This policy contains invalid Json")
         for statement in statements:
             _require(statement, "Principal", "NotPrincipal")
             _check_principal(statement)
             _require(statement, "Action", "NotAction")
-            _require(statement, "Resource", "NotResource")
+            check(statement)
         _check_sids(statements, "The Statement Ids in the policy are not unique")
     except _Fault as fault:
         return str(fault)
     return None
+
+
+def _check_trust(statement: dict[str, _Json]) -> None:
+    if not all(action.lower().startswith("sts:") for action in _values(statement, "Action", "NotAction")):
+        raise _Fault("AssumeRole policy may only specify STS AssumeRole actions.")
+    if statement.keys() & {"Resource", "NotResource"}:
+        raise _Fault("Has prohibited field Resource")
 
 
 def _parsed(document: str | dict[str, _Json], invalid: str) -> tuple[str, _Statements]:

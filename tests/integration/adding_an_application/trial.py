@@ -14,16 +14,11 @@ from local.deploy import STACK, deploy
 from local.suite import Suite
 from ops.paths import ROOT
 from tests.support.permissions import function
+from tests.support.stack import resources
 
 
-def resources(suite: Suite) -> list[str]:
-    pages = suite.client("cloudformation").get_paginator("list_stack_resources")
-    return [
-        each["LogicalResourceId"]
-        for page in pages.paginate(StackName=STACK)
-        for each in page["StackResourceSummaries"]
-        if each["ResourceStatus"] != "DELETE_COMPLETE" and each["LogicalResourceId"].startswith("Hello")
-    ]
+def of_hello(suite: Suite) -> list[str]:
+    return [name for name in resources(suite) if name.startswith("Hello")]
 
 
 def test_function_answers_its_recorded_event(suite: Suite) -> None:
@@ -44,9 +39,9 @@ def test_drive_checks_what_it_promises(suite: Suite) -> None:
 
 
 def test_switched_off_it_leaves_nothing_and_the_stack_can_be_deleted(suite: Suite, tmp_path: Path) -> None:
-    assert "HelloGreetFunction" in resources(suite)
+    assert "HelloGreetFunction" in of_hello(suite)
     outputs = deploy(suite.engine, tmp_path / "deploy.log", EnableHello="false")
-    assert resources(suite) == []
+    assert of_hello(suite) == []
     assert not [name for name in outputs if name.startswith("Hello")]
 
     s3, formation = suite.client("s3"), suite.client("cloudformation")

@@ -7,26 +7,16 @@ from typing import Any
 
 import pytest
 
-from local.deploy import STACK
 from local.suite import Suite
+from tests.support.stack import resources
 
 SNS = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{}"}}]}
 FOREIGN: list[dict[str, Any]] = [{}, {"Records": [{}]}, SNS, {"source": "aws.ec2", "detail": {}}]
 
 
-def functions(suite: Suite) -> dict[str, str]:
-    pages = suite.client("cloudformation").get_paginator("list_stack_resources")
-    return {
-        each["LogicalResourceId"]: each["PhysicalResourceId"]
-        for page in pages.paginate(StackName=STACK)
-        for each in page["StackResourceSummaries"]
-        if each["ResourceType"] == "AWS::Lambda::Function"
-    }
-
-
 @pytest.mark.parametrize("event", FOREIGN, ids=["empty", "no source", "SNS", "EC2"])
 def test_every_function_refuses_a_foreign_event(suite: Suite, event: dict[str, Any]) -> None:
-    found = functions(suite)
+    found = resources(suite, "AWS::Lambda::Function")
     assert len(found) >= 16
     for name, function in found.items():
         answer = suite.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from local.deploy import STACK
 from local.suite import Suite
+from tests.support.stack import resources
 
 WEBSITES = {"WebBucket", "ImagesBucket"}  # on the local engine; on AWS CloudFront alone reads the pages
 LISTED = "WebBucket"  # there too: who may not list gets 403 instead of 404 for a page that is missing
 KEY = "nobody/may/read.txt"
 
 
-def buckets(suite: Suite) -> dict[str, str]:
-    pages = suite.client("cloudformation").get_paginator("list_stack_resources")
-    return {
-        each["LogicalResourceId"]: each["PhysicalResourceId"]
-        for page in pages.paginate(StackName=STACK)
-        for each in page["StackResourceSummaries"]
-        if each["ResourceType"] == "AWS::S3::Bucket"
-    }
-
-
 def test_buckets_are_closed_to_the_public(suite: Suite) -> None:
-    found = buckets(suite)
+    found = resources(suite, "AWS::S3::Bucket")
     assert found.keys() > WEBSITES
     for name, bucket in found.items():
         address = f"{suite.engine.endpoint}/{bucket}"

@@ -82,9 +82,8 @@ def respond(
     outcome = "ok"
     try:
         answer = serve(facts)
-    except (
-        Exception
-    ) as raised:  # the last boundary: without it API Gateway would answer 502, in its own words
+    except Exception as raised:
+        # The last boundary: without it API Gateway would answer 502, in its own words.
         error = _told(raised)
         answer, outcome = on_error(error), error.code
         facts["reason"] = getattr(error, "__notes__", None) or _reason(error.__cause__)
