@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ops.paths import ROOT
 
 SCREENSHOTS = ROOT / ".local/screenshots"
 
+# A function's first call beside another lane of tests takes longer than Playwright's 5 s.
+expect.set_options(timeout=30_000)
 
 type Launch = Callable[..., Browser]
 """Starts Chromium with further switches."""

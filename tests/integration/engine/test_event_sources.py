@@ -401,11 +401,11 @@ def handler(event, context):
 def _queue_source(cloud: Cloud, body: str, **mapping: Any) -> tuple[str, str, Callable[[], list[Any]]]:
     dead_url, dead_arn = cloud.queue()
     url, arn = cloud.queue(
-        VisibilityTimeout="1",
+        VisibilityTimeout="3",  # the function's time-out, in which a loaded machine has to start it
         RedrivePolicy=json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2}),
     )
     notes_url, _ = cloud.queue()
-    function = cloud.function(_PREAMBLE + body, Environment={"Variables": {"NOTES": notes_url}}, Timeout=1)
+    function = cloud.function(_PREAMBLE + body, Environment={"Variables": {"NOTES": notes_url}}, Timeout=3)
     cloud.client("lambda").create_event_source_mapping(FunctionName=function, EventSourceArn=arn, **mapping)
     seen: list[Any] = []
 

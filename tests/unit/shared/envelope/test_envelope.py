@@ -98,7 +98,7 @@ def test_the_order_of_a_context_does_not_matter(europe: Region) -> None:
 
 def test_no_plaintext_is_in_what_is_stored(europe: Region) -> None:
     sealed = europe.envelope.encrypt(b"ada@example.org", CONTEXT)
-    assert b"ada" not in sealed.to_bytes()
+    assert b"ada@example" not in sealed.to_bytes()  # fewer bytes could be there by chance
 
 
 @settings(max_examples=20)
