@@ -2,7 +2,8 @@
 
 The peers write the same items to the same emulator through a proxy that adds latency, leaves items over and
 throttles (`bench/fault_proxy.py`). Emulator and proxy are processes of their own; who is measured has one
-core. A peer that raises is noted, and what it left out counts as lost.
+core. Of boto3's `batch_writer` there is one, as in its guide, and one in each of 16 threads, as many as we
+have calls under way. A peer that raises is noted, and what it left out counts as lost.
 """
 
 import os
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +36,8 @@ ITEMS, THROTTLED_ITEMS = 5_000, 3_000
 ROUNDS = 3
 SEEDS = 100
 DEADLINE_S = 3.0
+THREADS = 16
+SIXTEEN = f"{THREADS} batch_writers"
 POSTS = 20_000
 PATIENCE_S = 300.0
 
@@ -66,6 +70,10 @@ class Field:
                 max_pool_connections=16, user_agent=f"Boto3/{boto3.__version__}",
             ),
         )  # fmt: skip
+        # "Create a new resource instance for each thread", boto3's guide to resources.
+        self._resources = [
+            boto3.Session().resource("dynamodb", endpoint_url=proxy.endpoint) for _ in range(THREADS)
+        ]
         self._tables = 0
 
     def table(self) -> str:
@@ -113,6 +121,19 @@ class Field:
             for item in items:
                 batch.put_item(Item=item)
 
+    def batch_writers(self, table: str, items: list[Item]) -> None:
+        """Write with boto3's `batch_writer` in each of as many threads as we have calls under way."""
+
+        def part(number: int) -> None:
+            with self._resources[number].Table(table).batch_writer() as batch:
+                for item in items[number::THREADS]:
+                    batch.put_item(Item=item)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            parts = [pool.submit(part, number) for number in range(THREADS)]
+        for each in parts:
+            each.result()
+
     def pynamodb(self, table: str, items: Iterable[Item]) -> None:
         """Write with PynamoDB."""
         from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -145,8 +166,8 @@ def _items(count: int) -> list[Item]:
 def _speed(suite: Suite, field: Field, latency: float, bar: float) -> None:
     """Items a second of every writer when nothing fails, medians of interleaved rounds."""
     writers = {
-        "batch_writer": field.batch_writer, "PynamoDB": field.pynamodb, "awswrangler": field.awswrangler,
-        "ours": field.ours,
+        "batch_writer": field.batch_writer, SIXTEEN: field.batch_writers, "PynamoDB": field.pynamodb,
+        "awswrangler": field.awswrangler, "ours": field.ours,
     }  # fmt: skip
     items = _items(ITEMS)
     runs: dict[str, list[Run]] = {name: [] for name in writers}
@@ -158,6 +179,7 @@ def _speed(suite: Suite, field: Field, latency: float, bar: float) -> None:
     suite.add(
         f"{what}: items/s, ours / batch_writer", seconds["batch_writer"] / seconds["ours"], "x", bar, "higher"
     )
+    suite.add(f"{what}: items/s, ours / {SIXTEEN}", seconds[SIXTEEN] / seconds["ours"], "x", 1.0, "higher")
     for name, each in seconds.items():
         suite.add(f"{what}: items/s, {name}", ITEMS / each, "items/s")
     lost = sum(run.lost for run in runs["ours"])
@@ -167,8 +189,12 @@ def _speed(suite: Suite, field: Field, latency: float, bar: float) -> None:
 def _under(suite: Suite, field: Field, what: str, items: list[Item], **behaviour: float) -> dict[str, Run]:
     """Rows of every writer while the table throttles or leaves items over."""
     runs, keys = {}, len({item["pk"] for item in items})
-    for name in ("ours", "batch_writer", "pynamodb", "awswrangler"):
-        runs[name] = run = field.run(getattr(field, name), items, latency=0.005, **behaviour)
+    writers = {
+        "ours": field.ours, "batch_writer": field.batch_writer, SIXTEEN: field.batch_writers,
+        "PynamoDB": field.pynamodb, "awswrangler": field.awswrangler,
+    }  # fmt: skip
+    for name, writer in writers.items():
+        runs[name] = run = field.run(writer, items, latency=0.005, **behaviour)
         ended = f", {run.error}" if run.error else ""
         suite.add(f"{what}: items/s, {name}{ended}", (keys - run.lost) / run.seconds, "items/s")
         suite.add(f"{what}: calls, {name}", run.calls, "calls")

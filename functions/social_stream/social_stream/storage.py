@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.batch_write import serialized
+from shared.batch_write import Refused, serialized
 from shared.clients import client
 
 from . import write_request
@@ -16,14 +16,23 @@ from .posts import KEYS, Post
 __all__ = ["Put", "invoke", "put_newer", "send_to_dlq"]
 
 _AT_ONCE = 16
+_RESULTS = {"written", "superseded", "unwritten"}
 
 
 class Put(NamedTuple):
-    """What became of conditional puts: how many were written, how many met a newer item, what is left."""
+    """What became of posts.
+
+    Attributes:
+        written: How many were written.
+        superseded: How many met a newer item.
+        unwritten: What is left, and may be written another time.
+        refused: What the table can never take.
+    """
 
     written: int
     superseded: int
     unwritten: list[Post]
+    refused: list[Refused]
 
 
 def invoke(function: str, payload: bytes) -> None:
@@ -43,10 +52,11 @@ def put_newer(table: str, posts: Sequence[Post], deadline: float) -> Put:
     newer = dynamodb.exceptions.ConditionalCheckFailedException
 
     def put(post: Post) -> str:
+        """What became of a post, or why the table can never take it."""
         if time.monotonic() >= deadline:
             return "unwritten"
-        item: dict[str, Any] = {name: serialized(value) for name, value in post.items()}
         try:
+            item: dict[str, Any] = {name: serialized(value) for name, value in post.items()}
             dynamodb.put_item(
                 TableName=table,
                 Item=item,
@@ -56,16 +66,38 @@ def put_newer(table: str, posts: Sequence[Post], deadline: float) -> Put:
             )
         except newer:
             return "superseded"
-        except (ClientError, BotoCoreError):
+        except ClientError as error:
+            refusal = error.response["Error"]
+            if refusal["Code"] != "ValidationException":
+                return "unwritten"
+            return f"{refusal['Code']}: {refusal['Message']}"
+        except BotoCoreError:
             return "unwritten"
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return f"not a post: {type(error).__name__}"
         return "written"
 
     with ThreadPoolExecutor(_AT_ONCE, "put") as pool:
         results = list(pool.map(put, posts))
-    unwritten = [post for post, result in zip(posts, results, strict=True) if result == "unwritten"]
-    return Put(results.count("written"), results.count("superseded"), unwritten)
+    found = list(zip(posts, results, strict=True))
+    return Put(
+        results.count("written"),
+        results.count("superseded"),
+        [post for post, result in found if result == "unwritten"],
+        [Refused(post, result) for post, result in found if result not in _RESULTS],
+    )
 
 
-def send_to_dlq(queue_url: str, posts: list[Post]) -> None:
-    """Send posts to the dead-letter queue, as a write request, so that they can be redriven."""
-    client("sqs").send_message(QueueUrl=queue_url, MessageBody=write_request.payload(posts).decode())
+def send_to_dlq(queue_url: str, posts: list[Post], reason: str) -> None:
+    """Send posts to the dead-letter queue, as a write request, so that they can be redriven.
+
+    Args:
+        queue_url: The queue's.
+        posts: At most as many as a write request has.
+        reason: Why, without their contents; the message's attribute `reason`.
+    """
+    client("sqs").send_message(
+        QueueUrl=queue_url,
+        MessageBody=write_request.payload(posts).decode(),
+        MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.batch_write import BatchWriter
+from shared.batch_write import BatchWriter, Delete
 from tests.integration.social_stream.conftest import Social, recorded
 from tests.support.waiting import wait_until
 
@@ -140,17 +140,44 @@ def test_the_26th_item_and_batches_over_16_mb_are_divided(social: Social) -> Non
     assert len(social.items()) == 30
 
 
-@pytest.mark.parametrize("value", [0.5, "x" * 409_600, Decimal("NaN")], ids=["float", "over 400 KB", "NaN"])
-def test_an_item_that_the_table_refuses_is_returned_and_the_others_written(
-    social: Social, value: Any
-) -> None:
+def test_what_the_table_can_never_take_is_refused_alone(social: Social) -> None:
+    bad: dict[str, Any] = {
+        "a float": social.post(3, Location=0.5),
+        "over 400 KB": social.post(4, Location="x" * 409_600),
+        "not a number": social.post(5, Location=Decimal("NaN")),
+        "a key of another type": social.post(6) | {"tweet_id": "6"},
+        "an empty key": social.post(7) | {"user_id": ""},
+        "a name that is no text": social.post(8) | {1: 2},
+        "no item": None,
+        "a delete of more than a key": Delete(social.post(9)),
+        "a delete by a key of another type": Delete({"user_id": "u", "tweet_id": "x"}),
+        "nested too deeply": social.post(10, Location=json.loads("[" * 40 + "]" * 40)),
+    }
     writer = BatchWriter(
         social.suite.client("dynamodb"), social.suite["SocialPostsTableName"], ("user_id", "tweet_id")
     )
-    bad = social.post(3, Location=value)
-    outcome = writer.write([*(social.post(number) for number in range(3)), bad], deadline=float("inf"))
-    assert [refused.request for refused in outcome.refused] == [bad]
-    assert len(social.items()) == 3
+    good = [social.post(number) for number in range(100, 160)]
+    requests = [*good[:7], *bad.values(), *good[7:]]
+    outcome = writer.write(requests, deadline=float("inf"))
+    assert [refused.request for refused in outcome.refused] == list(bad.values())
+    assert (outcome.written, outcome.unwritten) == (60, [])
+    assert sorted(number for _, number in social.items()) == list(range(100, 160))
+
+
+@pytest.mark.parametrize("fresh_until", [4e9, 0], ids=["fresh", "late"])
+def test_post_that_the_table_refuses_is_dead_lettered_with_its_reason(
+    social: Social, fresh_until: float
+) -> None:
+    bad = social.post(1, RecordNum="1") | {"tweet_id": "one"}
+    posts = [social.post(number, RecordNum="1") for number in (2, 3)]
+    social.invoke("Write", {"posts": [posts[0], bad, posts[1]], "fresh_until": fresh_until})
+    assert sorted(number for _, number in social.items()) == [2, 3]
+    sqs, queue = social.suite.client("sqs"), social.suite["SocialDeadLetterQueueUrl"]
+    received = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"], WaitTimeSeconds=5)
+    [message] = received["Messages"]
+    assert json.loads(message["Body"])["posts"] == [bad]
+    assert message["MessageAttributes"]["reason"]["StringValue"].startswith("ValidationException: ")
+    sqs.purge_queue(QueueUrl=queue)
 
 
 def test_an_event_that_is_no_write_request_ends_in_the_dead_letter_queue(social: Social) -> None:

@@ -37,6 +37,7 @@ class Services:
         self.objects: dict[str, list[dict[str, Any]]] = {}
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
         self.messages: list[dict[str, Any]] = []
+        self.reasons: list[str] = []
         self.delivered: list[bytes] = []
         self.refused: set[bytes] = set()
 
@@ -71,9 +72,10 @@ class Services:
     def _store(self, item: dict[str, Any]) -> None:
         self.items[item["user_id"]["S"], item["tweet_id"]["N"]] = item
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
+    def send_message(self, *, QueueUrl: str, MessageBody: str, MessageAttributes: Any) -> None:  # noqa: N803
         assert QueueUrl == "queue"
         self.messages.append(json.loads(MessageBody))
+        self.reasons.append(MessageAttributes["reason"]["StringValue"])
 
     def put_record_batch(self, *, Records: list[dict[str, bytes]], **_: str) -> dict[str, Any]:  # noqa: N803
         self._call("put_record_batch")
@@ -228,6 +230,18 @@ def test_a_late_post_that_is_denied_goes_to_the_dlq_alone(services: Services) ->
     services.failing = {"put_item"}
     write.handler({"posts": [late(1)], "fresh_until": 0}, context())
     assert [len(message["posts"]) for message in services.messages] == [1]
+
+
+@pytest.mark.parametrize("fresh_until", [4e9, 0], ids=["fresh", "late"])
+def test_what_the_table_can_never_take_goes_to_the_dlq_with_its_reason(
+    services: Services, fresh_until: float
+) -> None:
+    bad: list[Any] = [late(2) | {"Location": 52.5}, None]
+    write.handler({"posts": [late(1), *bad, late(3)], "fresh_until": fresh_until}, context())
+    assert sorted(key[1] for key in services.items) == ["1", "3"]
+    left = [post for message in services.messages for post in message["posts"]]
+    assert sorted(left, key=str) == sorted(bad, key=str)
+    assert all(services.reasons)
 
 
 def test_denied_batch_fails_the_invocation_so_that_lambda_tries_again(services: Services) -> None:

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
-__all__ = ["MAX_ITEM_BYTES", "Delete", "Identity", "Refused", "identity", "item_size", "serialized"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_ITEM_BYTES",
+    "Delete",
+    "Identity",
+    "Refused",
+    "check_names",
+    "identity",
+    "item_size",
+    "serialized",
+]
 
 MAX_ITEM_BYTES = 400 * 1024
 """Bytes of an item, names included (DynamoDB Developer Guide, "Quotas")."""
+MAX_DEPTH = 32
+"""Levels of lists and maps in one another (DynamoDB Developer Guide, "Quotas", nested attribute depth)."""
 _MAX_KEY_BYTES = (2048, 1024)  # of partition and sort key
 _MAX_DIGITS = 38
 _EXPONENTS = range(-130, 126)
+_DECIMALS = Context(prec=_MAX_DIGITS)
+_SHORT_DIGITS = (
+    20  # a longer number is sent without its zeros: they cost bytes on the wire that nobody counts
+)
 
 type Item = Mapping[str, Any]
 type AttributeValue = dict[str, Any]
@@ -44,6 +61,9 @@ class Refused(NamedTuple):
 
 
 def _number(value: int | Decimal) -> AttributeValue:
+    text = str(value)
+    if len(text) <= _SHORT_DIGITS and not isinstance(value, Decimal):
+        return {"N": text}
     number = Decimal(value)
     if not number.is_finite():
         raise ValueError("a number is not finite")
@@ -51,15 +71,10 @@ def _number(value: int | Decimal) -> AttributeValue:
         raise ValueError(f"a number has more than {_MAX_DIGITS} digits")
     if number and number.adjusted() not in _EXPONENTS:
         raise ValueError("a number is out of range")
-    return {"N": str(value)}
+    return {"N": text if len(text) <= _SHORT_DIGITS else str(number.normalize(_DECIMALS))}
 
 
-def _whole(value: int) -> AttributeValue:
-    small = -(10**_MAX_DIGITS) < value < 10**_MAX_DIGITS
-    return {"N": str(value)} if small else _number(value)
-
-
-def _set(values: set[Any] | frozenset[Any]) -> AttributeValue:
+def _set(values: Set[Any]) -> AttributeValue:
     kinds = {kind for value in values for kind in serialized(value)}
     if len(kinds) != 1 or not kinds <= {"S", "N", "B"}:
         raise ValueError("a set must hold texts, numbers or bytes of one kind, and not be empty")
@@ -67,23 +82,14 @@ def _set(values: set[Any] | frozenset[Any]) -> AttributeValue:
     return {f"{kind}S": [serialized(value)[kind] for value in values]}
 
 
-def _map(value: Item) -> AttributeValue:
-    if not all(isinstance(name, str) for name in value):
-        raise TypeError("a map's names must be texts")
-    return {"M": {name: serialized(each) for name, each in value.items()}}
-
-
-_OF: dict[type, Callable[[Any], AttributeValue]] = {
+_SCALARS: dict[type, Callable[[Any], AttributeValue]] = {
     str: lambda value: {"S": value},
-    int: _whole,
+    int: _number,
     Decimal: _number,
     bool: lambda value: {"BOOL": value},
     type(None): lambda _: {"NULL": True},
     bytes: lambda value: {"B": value},
     bytearray: lambda value: {"B": bytes(value)},
-    list: lambda value: {"L": [serialized(each) for each in value]},
-    tuple: lambda value: {"L": [serialized(each) for each in value]},
-    dict: _map,
     set: _set,
     frozenset: _set,
 }
@@ -92,22 +98,63 @@ _OF: dict[type, Callable[[Any], AttributeValue]] = {
 def serialized(value: Any) -> AttributeValue:
     """A Python value as an attribute value.
 
+    Args:
+        value: What boto3's `TypeSerializer` takes, its `Binary` included.
+
     Raises:
         TypeError: DynamoDB has no such type. Floats are among them: they would lose digits on the way.
-        ValueError: The number or set is none that DynamoDB takes.
+        ValueError: The number or set is none that DynamoDB takes, or lists and maps are nested too deeply.
     """
-    made = _OF.get(type(value))
-    if made is None:
-        made = next((make for kind, make in _OF.items() if isinstance(value, kind)), None)
-        if made is None:
-            raise TypeError(f"{type(value).__name__} is not a type of DynamoDB")
-    return made(value)
+    return _serialized(value, MAX_DEPTH)
+
+
+def _serialized(value: Any, levels: int) -> AttributeValue:
+    """A value in which lists and maps may be nested so many levels deep."""
+    made = _SCALARS.get(type(value))
+    if made is not None:
+        return made(value)
+    if isinstance(value, list | tuple):
+        _go_down(levels)
+        return {"L": [_serialized(each, levels - 1) for each in value]}
+    if isinstance(value, Mapping):
+        _go_down(levels)
+        check_names(value)
+        return {"M": {name: _serialized(each, levels - 1) for name, each in value.items()}}
+    return _of_subclass(value)
+
+
+def _go_down(levels: int) -> None:
+    if levels == 0:
+        raise ValueError(f"lists and maps are nested more than {MAX_DEPTH} levels deep")
+
+
+def _of_subclass(value: Any) -> AttributeValue:
+    """A value of a derived type, a set of any class, or boto3's `Binary`."""
+    for kind, make in _SCALARS.items():
+        if isinstance(value, kind):
+            return make(value)
+    if isinstance(value, Set):
+        return _set(value)
+    boto3_types = sys.modules.get("boto3.dynamodb.types")  # whoever has a Binary has imported its module
+    if boto3_types is not None and isinstance(value, boto3_types.Binary):
+        return {"B": bytes(value.value)}
+    raise TypeError(f"{type(value).__name__} is not a type of DynamoDB")
+
+
+def check_names(item: Mapping[Any, Any]) -> None:
+    """Check that attributes have names.
+
+    Raises:
+        TypeError: A name is no text.
+    """
+    if not all(isinstance(name, str) for name in item):
+        raise TypeError("an attribute's name must be a text")
 
 
 def item_size(item: Mapping[str, AttributeValue]) -> int:
     """Bytes that DynamoDB counts for an item of attribute values.
 
-    DynamoDB Developer Guide, "DynamoDB item sizes and formats".
+    DynamoDB Developer Guide, "DynamoDB item sizes and formats", which calls the size of a number approximate.
     """
     return sum(len(name.encode()) + _size(value) for name, value in item.items())
 
@@ -117,7 +164,9 @@ def _size(value: Mapping[str, Any]) -> int:
     if kind == "S":
         return len(content) if content.isascii() else len(content.encode())
     if kind == "N":
-        return len(content.lstrip("-0").replace(".", "")) // 2 + 2
+        # "Leading and trailing zeroes are trimmed", "1 byte per two significant digits", and one.
+        digits = content.partition("E")[0].lstrip("-").replace(".", "").strip("0")
+        return (len(digits) + 1) // 2 + 1
     if kind == "B":
         return len(content)
     if kind in ("BOOL", "NULL"):

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as UnreachableError
+from botocore.parsers import ResponseParserError
 
-from ._items import MAX_ITEM_BYTES, Delete, Identity, Refused, identity, item_size, serialized
+from ._items import MAX_ITEM_BYTES, Delete, Identity, Refused, check_names, identity, item_size, serialized
 from ._pace import Pace
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ _RETRYABLE = {
     "ServiceUnavailable",
     "ThrottlingException",
 }
+
+# About what is in a call, not about the table or the caller: one request of it is to blame.
+_ABOUT_CONTENTS = {
+    "ItemCollectionSizeLimitExceededException",
+    "SerializationException",
+    "ValidationException",
+}
+_TOO_LARGE = 413  # HTTP status
 
 type Request = Mapping[str, Any] | Delete
 
@@ -85,7 +94,7 @@ class Outcome:
 
 
 class BatchWriteError(Exception):
-    """DynamoDB refused a call in a way that trying again does not help; its cause says how.
+    """A call failed in a way that trying again does not help; its cause says how.
 
     Attributes:
         outcome: What had been written until then, and what was not.
@@ -154,27 +163,27 @@ class BatchWriter:
             BatchWriteError: DynamoDB refused a call for good.
         """
         latest: dict[Identity, _Entry] = {}
-        refused: list[Refused] = []
+        run = _Run(Pace(self._concurrency, jitter=self._jitter, base=self._base, cap=self._cap))
         given = 0
         for place, request in enumerate(requests):
             given += 1
             try:
                 entry = self._entry(place, request)
             except (TypeError, ValueError) as error:
-                refused.append(Refused(request, str(error)))
+                run.refused[place] = Refused(request, _reason(error))
                 continue
             latest.pop(entry.identity, None)  # its place in line goes, too
             latest[entry.identity] = entry
-        pace = Pace(self._concurrency, jitter=self._jitter, base=self._base, cap=self._cap)
-        run = _Run(deque(latest.values()), pace)
+        collapsed = given - len(run.refused) - len(latest)
+        run.queue.extend(latest.values())
         with ThreadPoolExecutor(self._concurrency, "batch-write") as pool:
             self._drain(run, pool, deadline)
-        left = sorted(run.queue, key=lambda entry: entry.place)
+        left = run.left()
         outcome = Outcome(
-            written=len(latest) - len(left),
+            written=given - collapsed - len(run.refused) - len(left),
             unwritten=[entry.given for entry in left],
-            refused=refused,
-            collapsed=given - len(refused) - len(latest),
+            refused=[refused for _, refused in sorted(run.refused.items())],
+            collapsed=collapsed,
             calls=run.calls,
         )
         if run.error is not None:
@@ -183,16 +192,20 @@ class BatchWriter:
 
     def _entry(self, place: int, request: Request) -> _Entry:
         """Check a request and put it into DynamoDB's form."""
+        deletes = isinstance(request, Delete)
         attributes = request.key if isinstance(request, Delete) else request
+        if not isinstance(attributes, Mapping):
+            raise TypeError(f"{type(attributes).__name__} is not a mapping of attributes")
+        check_names(attributes)
+        if deletes and set(attributes) != set(self._keys):
+            raise ValueError(f"what is deleted is named by {' and '.join(self._keys)} alone")
         item = {name: serialized(value) for name, value in attributes.items()}
         same = identity(item, self._keys)
         size = item_size(item)
         if size > MAX_ITEM_BYTES:
             raise ValueError(f"{size} bytes are more than an item may have")
         wire: WriteRequestTypeDef = (
-            {"DeleteRequest": {"Key": item}}
-            if isinstance(request, Delete)
-            else {"PutRequest": {"Item": item}}
+            {"DeleteRequest": {"Key": item}} if deletes else {"PutRequest": {"Item": item}}
         )
         wire_bytes = (
             _WIRE_FACTOR * size if size <= _SURELY_FITS else len(json.dumps(item, default=_base64_long))
@@ -204,15 +217,14 @@ class BatchWriter:
         while True:
             now = self._clock()
             while run.may_start(now) and now < deadline:
-                batch = run.take()
-                run.flying[pool.submit(self._call, batch)] = batch
+                run.start(pool, self._call)
                 now = self._clock()
             if run.flying:
                 # A pause may end before the calls do.
                 patience = run.pace.resume - now if run.pace.resume > now else None
                 for call in wait(run.flying, patience, FIRST_COMPLETED).done:
                     run.settle(call, self._clock())
-            elif run.queue and run.error is None and now < deadline:
+            elif run.waiting and run.error is None and now < deadline:
                 self._sleep(min(run.pace.resume, deadline) - now)
             else:
                 return
@@ -225,10 +237,10 @@ class BatchWriter:
             )
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status < 500 and error.response["Error"]["Code"] not in _RETRYABLE:
-                raise
-            return batch
-        except (HTTPClientError, UnreachableError):
+            if status >= 500 or error.response["Error"]["Code"] in _RETRYABLE:
+                return batch
+            raise
+        except (HTTPClientError, UnreachableError, ResponseParserError):
             return batch  # it may have been written; putting it again changes nothing
         sent = {entry.identity: entry for entry in batch}
         unprocessed: Iterable[dict[str, Any]] = itertools.chain(*answer["UnprocessedItems"].values())  # type: ignore[arg-type]
@@ -236,31 +248,56 @@ class BatchWriter:
 
 
 class _Run:
-    """The state of one `write`; only the thread that called it touches it."""
+    """The state of one `write`; only the thread that called it touches it.
 
-    def __init__(self, queue: deque[_Entry], pace: Pace) -> None:
-        self.queue = queue
+    A call that is refused for what is in it is halved, and its halves are calls of their own, until what is
+    to blame is alone: what shared a call with it is written.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self.queue: deque[_Entry] = deque()
+        self.halves: deque[list[_Entry]] = deque()
         self.pace = pace
         self.flying: dict[Future[list[_Entry]], list[_Entry]] = {}
+        self.refused: dict[int, Refused] = {}
         self.calls = 0
-        self.error: ClientError | None = None
+        self.error: Exception | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to send."""
+        return bool(self.queue or self.halves)
+
+    def left(self) -> list[_Entry]:
+        """What is not written, as it was given."""
+        return sorted([*self.queue, *itertools.chain(*self.halves)], key=lambda entry: entry.place)
 
     def may_start(self, now: float) -> bool:
         """Whether a call may begin."""
-        if not self.queue or self.error is not None or now < self.pace.resume:
+        if not self.waiting or self.error is not None or now < self.pace.resume:
             return False
-        if self.pace.troubled and self.flying and len(self.queue) < MAX_BATCH:
+        if self.pace.troubled and self.flying and not self.halves and len(self.queue) < MAX_BATCH:
             return False  # what comes back fills the batch
         return len(self.flying) < self.pace.window
 
-    def take(self) -> list[_Entry]:
+    def start(self, pool: ThreadPoolExecutor, call: Callable[[list[_Entry]], list[_Entry]]) -> None:
+        """Begin a call."""
+        batch = self.halves.popleft() if self.halves else self._from_queue()
+        try:
+            self.flying[pool.submit(call, batch)] = batch
+        except RuntimeError as error:  # no thread can be started
+            self.queue.extendleft(reversed(batch))
+            self.error = error
+            return
+        self.calls += 1
+
+    def _from_queue(self) -> list[_Entry]:
         """Remove a batch from the head of the queue."""
         batch = [self.queue.popleft()]
         room = MAX_BATCH_BYTES - batch[0].wire_bytes
         while self.queue and len(batch) < MAX_BATCH and self.queue[0].wire_bytes <= room:
             room -= self.queue[0].wire_bytes
             batch.append(self.queue.popleft())
-        self.calls += 1
         return batch
 
     def settle(self, call: Future[list[_Entry]], now: float) -> None:
@@ -268,11 +305,39 @@ class _Run:
         batch = self.flying.pop(call)
         try:
             left = call.result()
-        except ClientError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is leaves with the outcome
+            if _about_contents(error):
+                self._halve(batch, error)
+                return
             self.error = error
             left = batch
         self.queue.extendleft(reversed(left))
         self.pace.answered(len(batch), len(left), now)
+
+    def _halve(self, batch: list[_Entry], error: Exception) -> None:
+        """Divide a call of which one request is to blame, and refuse one that is alone."""
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            self.halves.extendleft([batch[middle:], batch[:middle]])
+            return
+        [entry] = batch
+        self.refused[entry.place] = Refused(entry.given, _reason(error))
+
+
+def _about_contents(error: Exception) -> bool:
+    if not isinstance(error, ClientError):
+        return False
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return error.response["Error"]["Code"] in _ABOUT_CONTENTS or status == _TOO_LARGE
+
+
+def _reason(error: Exception) -> str:
+    """Why a request is refused, without its contents."""
+    if isinstance(error, UnicodeError):
+        return "a text holds half of a surrogate pair"
+    if isinstance(error, ClientError):
+        return f"{error.response['Error']['Code']}: {error.response['Error'].get('Message', '')}"
+    return str(error)
 
 
 def _item_of(wire: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -40,6 +40,7 @@ class MemoryTable:
         broken: Probability with which a call is taken and its answer lost.
         clock: Moved by `latency` in each call.
         refusal: Code of an error that every call gets.
+        key_type: Of the key's attributes; a call that has another is refused as a whole.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class MemoryTable:
         clock: Clock | None = None,
         latency: float = 0.0,
         refusal: str = "",
+        key_type: str = "",
     ) -> None:
         self.items: dict[str, dict[str, Any]] = {}
         self.batches: list[list[dict[str, Any]]] = []
@@ -62,6 +64,7 @@ class MemoryTable:
         self._lock = threading.Lock()
         self._odds = (unprocessed, throttled, broken)
         self._clock, self._latency, self._refusal = clock, latency, refusal
+        self._key_type = key_type
 
     def batch_write_item(self, *, RequestItems: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:  # noqa: N803
         with self._lock:
@@ -79,6 +82,9 @@ class MemoryTable:
             raise error("ValidationException")
         if self._refusal:
             raise error(self._refusal)
+        types = {kind for request in requests for kind in self._types(request)}
+        if self._key_type and types != {self._key_type}:
+            raise error("ValidationException")
 
     def _take(self, table: str, requests: list[dict[str, Any]]) -> dict[str, Any]:
         unprocessed, throttled, broken = self._odds
@@ -98,11 +104,20 @@ class MemoryTable:
             raise ReadTimeoutError(endpoint_url="memory")
         return {"UnprocessedItems": {table: left} if left else {}}
 
+    def _types(self, request: dict[str, Any]) -> set[str]:
+        return {kind for name in self._keys for kind in _item(request)[name]}
+
     def key(self, request: dict[str, Any]) -> str:
         """What DynamoDB tells items apart by."""
-        item = request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
-        values = (next(iter(item[name].items())) for name in self._keys)
+        values = (next(iter(_item(request)[name].items())) for name in self._keys)
         return repr([Decimal(value).normalize() if kind == "N" else value for kind, value in values])
+
+
+def _item(request: dict[str, Any]) -> dict[str, Any]:
+    item: dict[str, Any] = (
+        request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
+    )
+    return item
 
 
 def error(code: str, status: int = 400) -> ClientError:

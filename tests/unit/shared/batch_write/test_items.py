@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import OrderedDict
 from decimal import Decimal
-from typing import Any, cast
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 import pytest
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,16 +19,43 @@ from shared.batch_write import item_size, serialized
 NUMBERS = st.integers(-(10**37), 10**37) | st.decimals(
     allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20, places=9
 )
+BINARIES = st.binary() | st.binary().map(Binary) | st.binary().map(bytearray)
+SETS = st.frozensets(st.text(), min_size=1) | st.frozensets(NUMBERS, min_size=1)
 VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | NUMBERS | st.text() | st.binary(),
+    st.none() | st.booleans() | NUMBERS | st.text() | BINARIES | SETS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1), inner, max_size=4),
     max_leaves=12,
 )
 
 
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Weight(IntEnum):
+    LIGHT = 1
+
+
+class Pair(NamedTuple):
+    number: int
+    text: str
+
+
 @given(VALUES)
 def test_values_come_back_as_boto3_reads_them(value: Any) -> None:
     assert TypeDeserializer().deserialize(cast("Any", serialized(value))) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {Binary(b"x"), Binary(b"y")}, MappingProxyType({"a": {"b": (1, [2])}}), {"k": 1}.keys(),
+        OrderedDict(a=1), Colour.RED, Weight.LIGHT, Pair(1, "x"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_derived_types_are_those_that_boto3_writes(value: Any) -> None:
+    assert serialized(value) == TypeSerializer().serialize(value)
 
 
 @given(VALUES)
@@ -37,6 +68,10 @@ def numbers_by_value(value: Any) -> Any:
     [(kind, content)] = value.items()
     if kind == "N":
         return Decimal(content)
+    if kind == "NS":
+        return {Decimal(each) for each in content}
+    if kind == "SS":
+        return set(content)
     if kind == "L":
         return [numbers_by_value(each) for each in content]
     if kind == "M":
@@ -71,8 +106,34 @@ def test_size_of_a_value(value: Any, size: int) -> None:
     assert item_size({"name": serialized(value)}) == 4 + size
 
 
-@pytest.mark.parametrize("number", [0, 7, -7, 10**30, 123456789, Decimal("0.001"), Decimal("12.5")])
-def test_size_of_a_number_is_a_byte_for_two_digits_and_at_most_21(number: int | Decimal) -> None:
-    digits = len(str(abs(number)).replace(".", "").strip("0"))
-    size = item_size({"n": serialized(number)}) - 1
-    assert digits / 2 + 1 <= size <= 21
+# The same chapter: "Leading and trailing zeroes are trimmed. The size of a number is approximately (length of
+# attribute name) + (1 byte per two significant digits) + (1 byte)", and numbers have up to 38 digits.
+@pytest.mark.parametrize(
+    ("number", "digits"),
+    [
+        (0, 0), (7, 1), (-7, 1), (12, 2), (10**30, 1), (-120_000, 2), (123456789, 9), (1001, 4),
+        (Decimal("0.001"), 1), (Decimal("12.50"), 3), (Decimal("-0.0"), 0), (Decimal("1E+125"), 1),
+        (Decimal("12E-130"), 2), (10**125, 1), (Decimal("1." + "0" * 300), 1), (10**38 - 1, 38),
+        (Decimal((0, (5,) * 38, -9)), 38),
+    ],
+)  # fmt: skip
+def test_size_of_a_number_is_a_byte_for_two_significant_digits(number: int | Decimal, digits: int) -> None:
+    value = serialized(number)
+    assert item_size({"n": value}) == 1 + -(-digits // 2) + 1
+    assert Decimal(value["N"]) == number
+
+
+def test_numbers_with_many_zeros_leave_room_for_others() -> None:
+    assert item_size({"v": serialized([10**30] * 25_000)}) < 100_000
+
+
+ZEROS = st.integers(0, 125)
+LONG = ZEROS.map(lambda zeros: 10**zeros) | ZEROS.map(lambda zeros: Decimal("1." + "0" * zeros))
+ANY = VALUES | LONG | st.frozensets(LONG, min_size=1)
+
+
+@given(st.dictionaries(st.text(min_size=1), ANY | st.lists(ANY), max_size=8))
+def test_wire_takes_at_most_twenty_times_what_is_counted(item: dict[str, Any]) -> None:
+    wire = {name: serialized(value) for name, value in item.items()}
+    sent = json.dumps(wire, default=lambda content: "=" * (-(-len(content) // 3) * 4))
+    assert len(sent) <= 20 * item_size(wire) + 2
