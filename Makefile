@@ -132,6 +132,10 @@ docs: setup ## Regenerate the tables of docs/engine.md and docs/template_budget.
 	@$(PY) -m ops.budget
 	@PYTHONPATH=$(SOURCES) $(PY) -m queries
 
+.PHONY: lists
+lists: setup ## Renew the list of crawlers from the lists that it unites (after `make lock UPGRADE=--upgrade`; npm)
+	@PYTHONPATH=$(SOURCES) $(PY) -m datagen.crawlers
+
 $(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed
 	@# pyenv would look at .python-version here, and find no 3.11
 	@cd / && python3.11 -c "" 2>/dev/null || { echo "Python 3.11 is needed for Flink: 'apt install python3.11' or 'uv python install 3.11'"; exit 1; }

@@ -11,12 +11,13 @@ import gzip
 import itertools
 import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import distribution
 from pathlib import Path
@@ -32,7 +33,9 @@ import duckdb
 import user_agents
 
 from bench.harness import CACHE, ROOT, Suite, compare, fresh_process, one_core
-from datagen.cloudfront_logs import FIELDS, Corpus, browsers, encode_user_agent
+from datagen.browsers import browsers
+from datagen.cloudfront_logs import FIELDS, Corpus, encode_user_agent
+from datagen.crawlers import device_detector_cases, people
 from shared.access_log import MAX_RECORD, AccessLog, UserAgents, pack
 
 INPUTS = CACHE / "access_logs"
@@ -193,12 +196,42 @@ def _fresh_processes(suite: Suite, one: Path, many: Path) -> None:
 
 
 def _bots(suite: Suite, agents: UserAgents) -> None:
+    """Bots of a list that is no source of the list, AI crawlers of two that are, and people; beside four peers.
+
+    The peers are asked as their documentation says. device-detector is not asked about its own list.
+    """
     suite.step("bots and people")
+    import crawlerdetect  # type: ignore[import-untyped]
+    import device_detector  # type: ignore[import-untyped]
 
-    def share(texts: list[str], *, found: bool) -> float:
-        hits = sum(agents[encode_user_agent(text)].is_bot for text in texts)
-        return 100 * (hits if found else len(texts) - hits) / len(texts)
+    detector = crawlerdetect.CrawlerDetect()
+    peers: dict[str, Callable[[str], bool]] = {
+        "ours": lambda text: agents[encode_user_agent(text)].is_bot,
+        "user_agents": lambda text: bool(user_agents.parse(text).is_bot),
+        "crawler-user-agents": lambda text: bool(crawleruseragents.is_crawler(text)),
+        "CrawlerDetect": lambda text: bool(detector.isCrawler(text)),
+        "device-detector": lambda text: bool(device_detector.DeviceDetector(text).parse().is_bot()),
+    }
+    cases = device_detector_cases("bots")
+    texts = [case["user_agent"] for case in cases]
+    of_ai = [case["user_agent"] for case in cases if str(case["bot"].get("category")).startswith("AI ")]
+    for what, some, bars in (
+        ("bots of device-detector's cases", texts, 88),
+        ("AI crawlers among them", of_ai, 98),
+    ):
+        for name in (name for name in peers if name != "device-detector"):
+            found = 100 * sum(map(peers[name], some)) / len(some)
+            suite.add(
+                f"{len(some)} {what} found, {name}", found, "%", bars if name == "ours" else None, "higher"
+            )
+    named = sum(agents[encode_user_agent(text)].category == "ai" for text in of_ai)
+    suite.add("the same, named `ai`, ours", 100 * named / len(of_ai), "%", 84, "higher")
+    _ai_lists(suite, agents)
+    _people(suite, peers)
 
+
+def _ai_lists(suite: Suite, agents: UserAgents) -> None:
+    """AI crawlers of lists that are sources: what is lost on the way into ours."""
     listed = [
         text
         for entry in crawleruseragents.CRAWLER_USER_AGENTS_DATA
@@ -211,14 +244,32 @@ def _bots(suite: Suite, agents: UserAgents) -> None:
         for crawler in ai_crawler_index.CRAWLERS
         if crawler["category"] in ai_crawler_index.AI_CATEGORIES and not crawler["ua"].startswith("(")
     ]
+    for source, some in (("crawler-user-agents", listed), ("ai-crawler-index", indexed)):
+        found = sum(agents[encode_user_agent(text)].is_bot for text in some)
+        suite.add(
+            f"{len(some)} AI crawlers of {source}, a source, found",
+            100 * found / len(some),
+            "%",
+            100,
+            "higher",
+        )
+
+
+def _people(suite: Suite, peers: dict[str, Callable[[str], bool]]) -> None:
+    """People taken for bots: of corpora that the list was not checked on, and of those that it was."""
     listing = distribution("fake-useragent").locate_file("fake_useragent/data/browsers.jsonl")
     lines = Path(str(listing)).read_text().splitlines()
-    people = sorted({json.loads(line)["useragent"] for line in lines} | set(browsers()))
-    for source, texts in (("crawler-user-agents", listed), ("ai-crawler-index", indexed)):
-        suite.add(f"{len(texts)} AI crawlers of {source} found", share(texts, found=True), "%", 100, "higher")
-    alone = 100 * sum(user_agents.parse(text).is_bot for text in listed) / len(listed)
-    suite.add("the first of these found by user_agents.is_bot", alone, "%")
-    suite.add(f"{len(people)} browsers of people taken for bots", 100 - share(people, found=False), "%", 0)
+    visitors = sorted({json.loads(line)["useragent"] for line in lines})
+    made = sorted(set(browsers(4_000, seed=2)))
+    checked = random.Random(1).sample(people(), 4_000)
+    for what, some in (
+        ("browsers of fake-useragent's", visitors),
+        ("made browsers, of devices named like anything,", made),
+        ("of the browsers that the list is checked on", checked),
+    ):
+        for name, is_bot in peers.items():
+            taken = 100 * sum(map(is_bot, some)) / len(some)
+            suite.add(f"{len(some)} {what} taken for bots, {name}", taken, "%", 0 if name == "ours" else None)
 
 
 def _billing(suite: Suite, path: Path, agents: UserAgents) -> None:

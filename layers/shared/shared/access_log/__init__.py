@@ -31,7 +31,7 @@ from ._gunzip import Gunzip
 from ._log import MAX_ROW, AccessLog, Rejected
 from ._privacy import hash_addresses, truncate_addresses
 from ._realtime import REALTIME_FIELDS, realtime_layout
-from ._user_agents import UserAgent, UserAgents, decode_user_agent
+from ._user_agents import UserAgent, UserAgents, decode_user_agent, without_device
 from ._window import OTHERS, BotTraffic, Event, EventReader, HeavyHitters, Traffic, Window
 
 __all__ = [
@@ -66,4 +66,5 @@ __all__ = [
     "put_records",
     "realtime_layout",
     "truncate_addresses",
+    "without_device",
 ]

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 from urllib.parse import unquote
 
-__all__ = ["UserAgent", "UserAgents", "decode_user_agent"]
+__all__ = ["UserAgent", "UserAgents", "decode_user_agent", "without_device"]
 
 MAX_USER_AGENT = 2_048  # characters that are looked at
 _MAX_MEMO_KEY = (
@@ -18,60 +18,17 @@ _MAX_MEMO_KEY = (
 )
 _RE2_MEMORY = 32 << 20  # bytes for the automaton of all crawler patterns; it starts anew when they are full
 
-# The tags of crawler-user-agents, and what they are to us.
-_CATEGORIES = {
-    "ai-crawler": "ai",
-    "search-engine": "search",
-    "seo": "seo",
-    "monitoring": "monitor",
-    "http-library": "tool",
-    "browser-automation": "tool",
-    "scanner": "scanner",
-    "advertising": "advertising",
-    "social-preview": "preview",
-    "feed-reader": "feed",
-    "archiver": "archive",
-    "academic": "academic",
-}
-# AI crawlers that crawler-user-agents lacks, or tags as something else.
-_MORE_AI = (
-    r"AIWebIndex",
-    r"Ai2Bot-Dolma",
-    r"Amazonbot",
-    r"Andibot",
-    r"bedrockbot",
-    r"ChatGPT Agent",
-    r"Crawl4AI",
-    r"Crawlspace",
-    r"Diffbot",
-    r"ExaSearchBot",
-    r"Google-(?:Agent|GeminiNotebook|Pinpoint)",
-    r"GoogleOther",
-    r"ICC-Crawler",
-    r"ImagesiftBot",
-    r"KlaviyoAIBot",
-    r"LAIONDownloader",
-    r"Meta-WebIndexer",
-    r"meta-externalfetcher",
-    r"omgili",
-    r"PetalBot",
-    r"QuillBot",
-    r"Reflectionbot",
-    r"SemrushBot-OCOB",
-    r"VelenPublicWebCrawler",
-    r"Webzio-Extended",
-    r"YandexAdditional",
-    r"YouBot",
+_CATEGORIES = (
+    "ai", "search", "seo", "monitor", "tool", "scanner", "advertising", "preview", "feed", "archive",
+    "academic", "other",
+)  # fmt: skip
+"""Of what matches, the first counts."""
+# Between brackets browsers and apps of Android's name device and build: words of makers, not who asks.
+_DEVICE = re.compile(
+    r"((?:Android )?\((?:Linux;(?: U;)? Android [^();]*)?)([^()]*(?:\([^()]*\)[^()]*)*)\)", re.IGNORECASE
 )
-# Other bots without "bot" in their names that no list has.
-_MORE_BOTS = (
-    (r"FeedFetcher-Google", "feed"),
-    (r"[Bb]arkrowler", "seo"),
-    (r"GoogleMessages", "preview"),
-    (r"Google-CWS", "tool"),
-    (r"Lightpanda", "tool"),
-    (r"Yandex(?:Blogs|Images|Market|Media|Video|Webmaster|Direct|Metrika|Calendar)", "search"),
-)
+_SPEAKS = re.compile(r"compatible;|https?:", re.IGNORECASE)  # of somebody after all
+_PRODUCT = re.compile(r"; *[A-Za-z][\w.-]*/[0-9][0-9.]*(?=;|$)")  # as some bots of Google's write themselves
 
 
 class UserAgent(NamedTuple):
@@ -110,9 +67,10 @@ class UserAgents(dict[str, UserAgent]):
     """Looks up raw user agents, and remembers them: `agents[raw]`.
 
     Families are those of ua-parser (its regex backend; its pure-Python one, at 1/50 of the speed, where that
-    has no wheel). Bots are what the crawler-user-agents list or ua-parser's device `Spider` names, so that
-    nothing is missed that `user_agents.is_bot` finds. Meant to live as long as the process: an instance takes
-    about 250 ms to make, and at most 15 MB more with a full memo. Safe to share between threads.
+    has no wheel). Bots are what `crawlers.json` names, several maintained lists in one (`make lists`), and
+    ua-parser's device `Spider`; what names a device of Android's is not looked at. Meant to live as long as
+    the process: an instance takes about 250 ms to make, and at most 15 MB more with a full memo. Safe to
+    share between threads.
 
     Args:
         limit: How many user agents are remembered; at that, the memo starts anew.
@@ -134,17 +92,11 @@ class UserAgents(dict[str, UserAgent]):
 
     def _look_up(self, text: str) -> UserAgent:
         browser, system, device = self._parse(text)
-        categories = {self._categories[place] for place in self._match(text)}
-        if "ai" in categories:
-            category = "ai"
-        elif categories:
-            category = min(categories, key=_PRIORITY.index)
-        else:
-            category = "other" if device == "Spider" else "-"
+        categories = {self._categories[place] for place in self._match(without_device(text))}
+        if device == "Spider":
+            categories.add("other")
+        category = "-" if "-" in categories else min(categories, key=_CATEGORIES.index, default="-")
         return UserAgent(_clean(browser), _clean(system), category)
-
-
-_PRIORITY = [*dict.fromkeys(_CATEGORIES.values()), "other"]
 
 
 def _clean(family: str | None) -> str:
@@ -174,20 +126,24 @@ def _parser() -> Callable[[str], tuple[str | None, str | None, str | None]]:
     return parse
 
 
+def without_device(text: str) -> str:
+    """A user agent without the devices and builds that browsers and apps of Android's name."""
+    return _DEVICE.sub(_cut, text) if "ndroid" in text else text
+
+
+def _cut(found: re.Match[str]) -> str:
+    if "ndroid" not in found[0] or _SPEAKS.search(found[0]):
+        return found[0]
+    return f"{found[1]}{''.join(_PRODUCT.findall(found[2]))})"
+
+
 def _crawlers() -> tuple[list[str], Callable[[str], list[int]]]:
-    """The categories of all crawler patterns, and a function that tells which patterns match."""
-    # The package itself compiles every pattern when imported.
-    spec = find_spec("crawleruseragents")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("crawler-user-agents is not installed", name="crawleruseragents")
-    entries: list[dict[str, Any]] = json.loads(
-        Path(spec.origin).with_name("crawler-user-agents.json").read_text(encoding="utf-8")
-    )
-    patterns = [
-        *((entry["pattern"], _category(entry.get("tags") or ())) for entry in entries),
-        *((pattern, "ai") for pattern in _MORE_AI),
-        *_MORE_BOTS,
-    ]
+    """The categories of all patterns, and a function that tells which patterns match.
+
+    A pattern of category `-` is of people, whatever else matches.
+    """
+    lists = json.loads(Path(__file__).with_name("crawlers.json").read_text(encoding="utf-8"))
+    patterns: list[tuple[str, str]] = [*lists["patterns"], *((pattern, "-") for pattern in lists["people"])]
     categories = [category for _, category in patterns]
     try:
         import re2
@@ -201,9 +157,3 @@ def _crawlers() -> tuple[list[str], Callable[[str], list[int]]]:
         every.Add(pattern)
     every.Compile()
     return categories, lambda text: cast("list[int]", every.Match(text) or [])
-
-
-def _category(tags: list[str] | tuple[()]) -> str:
-    if "ai-crawler" in tags:
-        return "ai"
-    return _CATEGORIES.get(tags[0], "other") if tags else "other"

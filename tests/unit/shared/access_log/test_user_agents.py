@@ -1,5 +1,6 @@
 """User agents: families as `user_agents` tells them, bots as the lists name them, people never."""
 
+import json
 import sys
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -7,11 +8,15 @@ from pathlib import Path
 
 import crawleruseragents
 import pytest
+import re2
 import user_agents
 
-from datagen.cloudfront_logs import BOTS, browsers, encode_user_agent
+from datagen.browsers import browsers
+from datagen.cloudfront_logs import BOTS, encode_user_agent
+from datagen.cloudfront_logs import browsers as common_browsers
+from datagen.crawlers import Entry, device_detector_cases, people, united
 from ops.paths import ROOT
-from shared.access_log import UserAgents, _user_agents, decode_user_agent
+from shared.access_log import UserAgents, _user_agents, decode_user_agent, without_device
 from tests.unit.shared.access_log.logs import CHROME, GPTBOT
 
 # Category, browser, operating system, user agent: people's browsers of 2025 and 2026, and bots of all kinds.
@@ -37,7 +42,7 @@ def test_golden_user_agents(agents: UserAgents, category: str, browser: str, sys
 
 def test_families_equal_those_of_user_agents(agents: UserAgents) -> None:
     instances = [text for entry in crawleruseragents.CRAWLER_USER_AGENTS_DATA for text in entry["instances"]]
-    corpus = {*instances, *browsers(), *(bot for bot, _, _ in BOTS), *(text for *_, text in GOLDEN)}
+    corpus = {*instances, *common_browsers(), *(bot for bot, _, _ in BOTS), *(text for *_, text in GOLDEN)}
     different = set()
     for text in corpus:
         theirs, ours = user_agents.parse(text), agents[encode_user_agent(text)]
@@ -59,16 +64,116 @@ def test_every_named_ai_crawler_is_found(agents: UserAgents) -> None:
     assert [text for text in named if agents[encode_user_agent(text)].category != "ai"] == []
 
 
-def test_no_browser_of_a_person_is_a_bot(agents: UserAgents) -> None:
-    assert [text for text in browsers() if agents[encode_user_agent(text)].is_bot] == []
+def test_no_browser_or_app_of_a_person_is_a_bot(agents: UserAgents) -> None:
+    visitors = people()
+    assert len(visitors) > 45_000
+    assert [text for text in visitors if agents[encode_user_agent(text)].is_bot] == []
+
+
+def test_no_browser_that_the_list_was_not_checked_on_is_a_bot(agents: UserAgents) -> None:
+    unseen = set(browsers(seed=2)) - set(browsers())
+    assert len(unseen) > 10_000
+    assert [text for text in unseen if agents[encode_user_agent(text)].is_bot] == []
+
+
+def test_bots_of_a_list_that_is_no_source_are_found(agents: UserAgents) -> None:
+    """device-detector's cases: whole user agents, a tenth of them such as say nothing (`Hello, world`)."""
+    cases = device_detector_cases("bots")
+    found = [agents[encode_user_agent(case["user_agent"])] for case in cases]
+    of_ai = [
+        agent
+        for agent, case in zip(found, cases, strict=True)
+        if str(case["bot"].get("category")).startswith("AI ")
+    ]
+    assert sum(agent.is_bot for agent in found) >= 0.88 * len(cases) > 1_100
+    assert sum(agent.is_bot for agent in of_ai) >= 0.98 * len(of_ai) > 90
+    assert sum(agent.category == "ai" for agent in of_ai) >= 0.84 * len(of_ai)
 
 
 def test_every_entry_of_the_crawler_list_finds_its_own_instances(agents: UserAgents) -> None:
-    entries = crawleruseragents.CRAWLER_USER_AGENTS_DATA
-    missed = [
-        text for entry in entries for text in entry["instances"] if not agents[encode_user_agent(text)].is_bot
-    ]
-    assert missed == []
+    missed = {
+        entry["pattern"]
+        for entry in crawleruseragents.CRAWLER_USER_AGENTS_DATA
+        for text in entry["instances"]
+        if not agents[encode_user_agent(text)].is_bot
+    }
+    # Build ids of Android's, and programs that people browse with.
+    assert missed == {r"AP3A\.240617\.008", r"Code\/1\.", "Fluid"}
+
+
+def test_list_holds_every_pattern_of_its_sources_or_says_whose_browser_it_matches() -> None:
+    lists = json.loads(Path(_user_agents.__file__).with_name("crawlers.json").read_text())
+    held = {pattern.removeprefix("(?i)").lower() for pattern, _ in lists["patterns"]}
+    visitors = people()
+    for entry in crawleruseragents.CRAWLER_USER_AGENTS_DATA:
+        pattern = entry["pattern"]
+        if pattern.lower() in held:
+            continue
+        matched = lists["left_out"][pattern]
+        assert re2.search(pattern, matched)
+        assert any(without_device(text) == matched for text in visitors)
+    for source in ("crawler-user-agents", "crawlerdetect", "ai-crawler-index"):
+        assert lists["sources"][source] == version(source), "make lists"
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("Mozilla/5.0 (Linux; Android 15; Expanse Build/AP3A.240617.008; wv) AppleWebKit/537.36",
+         "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36"),
+        ("Mozilla/5.0 (Linux; U; Android 4.0.3; zh-cn; ViewSonic) AppleWebKit/534.30",
+         "Mozilla/5.0 (Linux; U; Android 4.0.3) AppleWebKit/534.30"),
+        ("Mozilla/5.0 (Linux; Android 10; M40SE(M5T3) Build/QP1A.190711.020) AppleWebKit (KHTML, like Gecko)",
+         "Mozilla/5.0 (Linux; Android 10) AppleWebKit (KHTML, like Gecko)"),
+        ("mozilla/5.0 (linux; android 6.0; cubot echo) applewebkit/537.36",
+         "mozilla/5.0 (linux; android 6.0) applewebkit/537.36"),
+        ("Instagram 94.0 Android (22/5.1; 320dpi; CUBOT; S550 Pro; ru_RU)", "Instagram 94.0 Android ()"),
+        ("Dalvik/2.1.0 (Linux; U; Android 11; Robot X)", "Dalvik/2.1.0 (Linux; U; Android 11)"),
+        # https://developers.google.com/search/docs/crawling-indexing/google-common-crawlers
+        ("Mozilla/5.0 (Linux; Android 8.0; Pixel 2 Build/OPD3.170816.012; Storebot-Google/1.0) AppleWebKit",
+         "Mozilla/5.0 (Linux; Android 8.0; Storebot-Google/1.0) AppleWebKit"),
+        ("Mozilla/5.0 (Linux; Android 5.0) AppleWebKit (compatible; Bytespider; https://z.example/)",
+         "Mozilla/5.0 (Linux; Android 5.0) AppleWebKit (compatible; Bytespider; https://z.example/)"),
+        ("Mozilla/5.0 (compatible; Android 14; GPTBot/1)", "Mozilla/5.0 (compatible; Android 14; GPTBot/1)"),
+        ("Mozilla/5.0 (X11; Linux x86_64) Gecko", "Mozilla/5.0 (X11; Linux x86_64) Gecko"),
+        ("(((Android", "(((Android"),
+    ],
+)  # fmt: skip
+def test_devices_are_not_looked_at(text: str, rest: str) -> None:
+    assert without_device(text) == rest
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("Mozilla/5.0 (compatible; gptBOT/1.2; +https://openai.com/gptbot)", "ai"),
+        ("CLAUDEBOT", "ai"),
+        ("Nobodyknowsbot/0.1", "other"),
+        ("acme price SCRAPER", "other"),
+        ("Acme (+https://acme.example/why)", "other"),
+        ("Acme/1.0 (mailto:bots@acme.example)", "other"),
+        ("Somebody/2 (+https://www.some-lab.ai/crawling)", "ai"),
+        ("Mozilla/5.0 (compatible; Whatever/1.0)", "other"),
+        ("Sogou web spider/4.0(+http://www.sogou.com/docs/help/webmasters.htm#07)", "search"),
+        ("WhatsApp/2.23.20.0 A", "preview"),
+        ("Mozilla/5.0 (Linux; Android 12; CUBOT NOTE 20) AppleWebKit/537.36 Chrome/142.0.0.0", "-"),
+    ],
+)
+def test_what_no_list_names_is_known_by_its_name_or_address(
+    agents: UserAgents, text: str, category: str
+) -> None:
+    assert agents[encode_user_agent(text)].category == category
+
+
+def test_pattern_that_matches_people_is_left_out_and_says_whom() -> None:
+    entries = [
+        Entry("Fever", "feed", "one"), Entry("acmebot", "ai", "one"), Entry("ACMEBOT", "seo", "two"),
+        Entry("Sonic", "seo", "two"), Entry("(?!x)", "other", "two"),
+    ]  # fmt: skip
+    kept, dropped = united(entries, ["A Fever_1", "a sonic boom"])
+    assert kept == [Entry("(?i)acmebot", "ai", "one"), Entry("Sonic", "seo", "two")]
+    assert dropped["Fever"] == "A Fever_1"
+    assert "RE2" in dropped["(?!x)"]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +215,7 @@ def test_without_native_wheels_results_are_the_same(
         _user_agents, "find_spec", lambda name: None if name == "ua_parser_rs" else find_spec(name)
     )
     plain = UserAgents()
-    for text in [bot for bot, _, _ in BOTS] + browsers()[:40]:
+    for text in [bot for bot, _, _ in BOTS] + common_browsers()[:40]:
         raw = encode_user_agent(text)
         assert plain[raw] == agents[raw]
 
