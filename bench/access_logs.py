@@ -196,7 +196,7 @@ def _fresh_processes(suite: Suite, one: Path, many: Path) -> None:
 
 
 def _bots(suite: Suite, agents: UserAgents) -> None:
-    """Bots of a list that is no source of the list, AI crawlers of two that are, and people; beside four peers.
+    """Bots of a list that is no source, AI crawlers of two that are, and people; beside four peers.
 
     The peers are asked as their documentation says. device-detector is not asked about its own list.
     """

@@ -14,14 +14,15 @@ from jsonata import Jsonata
 __all__ = ["DEFINITION", "Day", "definition", "evaluate", "simulate", "slots", "states"]
 
 DEFINITION = Path(__file__).parents[1] / "statemachines/container_metrics.asl.json"
+SOURCES = "ecs,sqs"
 MAP = "Sample the slots"
 MINUTES = 24 * 60
 SLOT = timedelta(seconds=5)
 
 
 def definition() -> dict[str, Any]:
-    """The state machine's definition."""
-    found: dict[str, Any] = json.loads(DEFINITION.read_text())
+    """The state machine's definition, with the sources that the template substitutes."""
+    found: dict[str, Any] = json.loads(DEFINITION.read_text().replace("${Sources}", SOURCES))
     return found
 
 

@@ -52,6 +52,11 @@ _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
     },
     "ContainerMetrics": {
         "clusters": {"ContainerMetricsClusters": "a,b"},
+        "elsewhere": {
+            "ContainerMetricsClusterArns": "arn:aws:ecs:eu-west-1:111122223333:cluster/a",
+            "ContainerMetricsQueueArns": "arn:aws:sqs:eu-west-1:111122223333:q",
+            "ContainerMetricsReaderRoles": "arn:aws:iam::111122223333:role/reader",
+        },
         "queues, express, by the minute": {
             "ContainerMetricsQueues": "q1,q2.fifo",
             "ContainerMetricsWorkflow": "EXPRESS",

@@ -14,6 +14,7 @@ from jsonata import Jsonata
 from container_metrics.publish import MISSING_METRIC, STACK_DIMENSION
 from container_metrics.requests import INTERVAL_S, LONGEST_DELAY_S
 from container_metrics.sources import SOURCES
+from datagen import container_day
 from datagen.container_day import DEFINITION, definition, states
 from ops.paths import ROOT
 from tests.support.template import references, source, transformed
@@ -88,6 +89,12 @@ def test_every_substitution_is_given_and_every_given_one_is_used() -> None:
     used = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text()))
     assert used == set(properties["DefinitionSubstitutions"])
     assert (ROOT / properties["DefinitionUri"]).samefile(DEFINITION)
+
+
+def test_sources_that_are_refused_at_the_start_are_those_that_are_not_registered() -> None:
+    given = TEMPLATE["ContainerMetricsStateMachine"]["Properties"]["DefinitionSubstitutions"]["Sources"]
+    assert given.split(",") == list(SOURCES)
+    assert given == container_day.SOURCES
 
 
 def test_a_slot_is_retried_with_full_jitter_while_it_is_of_use() -> None:
@@ -167,6 +174,40 @@ def test_clusters_are_allowed_by_name() -> None:
     assert reads["Condition"] == {"StringEquals": {"aws:RequestedRegion": {"Ref": "AWS::Region"}}}
 
 
+def test_what_is_elsewhere_is_read_by_its_arn_and_by_the_roles_that_are_named() -> None:
+    given = {
+        "ContainerMetricsHasClusterArns": "ContainerMetricsClusterArns",
+        "ContainerMetricsHasQueueArns": "ContainerMetricsQueueArns",
+        "ContainerMetricsHasReaderRoles": "ContainerMetricsReaderRoles",
+    }
+    for condition, parameter in given.items():
+        [_, statement, _] = function_statements()[condition]["Fn::If"]
+        assert statement["Resource"] == {"Ref": parameter}
+
+
+# ---- the example
+
+
+def test_example_that_scales_a_service_looks_at_what_the_function_publishes() -> None:
+    file = ROOT / "docs/examples/scale_a_service.yaml"
+    assert [found for found in lint_all(file.read_text()) if found.rule.severity != "informational"] == []
+    text = re.sub(r"!(Ref|Sub)", "", file.read_text())
+    resources = yaml.safe_load(text)["Resources"]
+    alarms = {
+        name: each["Properties"]
+        for name, each in resources.items()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert set(alarms) == {"BacklogAlarm", "IdleAlarm"}
+    queues = SOURCES["sqs"]
+    for alarm in alarms.values():
+        assert alarm["Namespace"] == queues.namespace
+        assert alarm["MetricName"] in queues.metrics
+        assert [each["Name"] for each in alarm["Dimensions"]] == [queues.dimension]
+        [action] = alarm["AlarmActions"]
+        assert resources[action]["Type"] == "AWS::ApplicationAutoScaling::ScalingPolicy"
+
+
 # ---- the schedule
 
 
@@ -229,7 +270,7 @@ def widgets() -> list[dict[str, Any]]:
     return found
 
 
-SEARCH = re.compile(r"SEARCH\('\{(\w+),(\w+)\} MetricName=(.+)', '\w+', (\d+)\)")
+SEARCH = re.compile(r"SEARCH\('\{(\w+),([\w,]+)\} MetricName=(.+)', '\w+', (\d+)\)")
 
 
 def test_dashboard_shows_metrics_that_the_function_publishes_at_their_resolution() -> None:
@@ -239,15 +280,16 @@ def test_dashboard_shows_metrics_that_the_function_publishes_at_their_resolution
             if isinstance(metric[0], dict):
                 found = SEARCH.fullmatch(metric[0]["expression"])
                 assert found, metric
-                namespace, dimension, names, period = found.groups()
+                namespace, dimensions, names, period = found.groups()
                 assert int(period) == widget["properties"]["period"]
-                shown |= {(namespace, dimension, name) for name in re.findall(r'"(\w+)"', names)}
+                shown |= {(namespace, dimensions, name) for name in re.findall(r'"(\w+)"', names)}
             else:
                 assert metric[0] == "AWS/States"
     published = {
-        (each.namespace, each.dimension, name)
+        (each.namespace, f"{each.dimension}{place}", name)
         for each in SOURCES.values()
         for name in (*each.metrics, MISSING_METRIC)
+        for place in ("", ",Region,AccountId")
     }
     assert shown == published
 

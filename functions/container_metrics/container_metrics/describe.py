@@ -9,10 +9,11 @@ import jmespath
 from botocore.exceptions import ClientError, HTTPClientError
 
 from .errors import UnavailableError
-from .readings import Reading, label
+from .places import Home, Place, label
+from .readings import Reading
 from .sources import SOURCES, Describe
 
-__all__ = ["MISSING", "read", "unavailable"]
+__all__ = ["MISSING", "by_place", "read", "unavailable"]
 
 MISSING = "MISSING"  # as ECS calls it
 _THROTTLES = frozenset({
@@ -27,13 +28,14 @@ def unavailable(error: ClientError) -> bool:
     return status >= 500 or status == 429 or error.response["Error"]["Code"] in _THROTTLES
 
 
-def read(name: str, targets: Sequence[str], slot: datetime) -> Reading:
-    """Read targets of a source, in as few calls as it allows.
+def read(name: str, targets: Sequence[str], slot: datetime, place: Place) -> Reading:
+    """Read targets of a source in one place, in as few calls as it allows.
 
     Args:
         name: Key of `SOURCES`.
         targets: Names or ARNs; one that comes twice is read once.
         slot: The time to which the numbers belong.
+        place: Where they are.
 
     Returns:
         Numbers of what was found and is alive; for every other target why there are none.
@@ -41,32 +43,41 @@ def read(name: str, targets: Sequence[str], slot: datetime) -> Reading:
     Raises:
         UnavailableError: The service cannot be used right now.
     """
-    source, reading = SOURCES[name], Reading(slot, name)
-    unique = {label(target): target for target in targets}
-    for some in batched(unique.items(), source.at_most, strict=False):
-        _read(source, dict(some), reading)
+    source, reading = SOURCES[name], Reading(slot, name, place=place)
+    unique = list({label(target): None for target in targets})
+    for some in batched(unique, source.at_most, strict=False):
+        _read(source, list(some), reading)
     return reading
 
 
-def _read(source: Describe, targets: dict[str, str], reading: Reading) -> None:
+def by_place(targets: Sequence[str], home: Home) -> dict[Place, list[str]]:
+    """Targets by the place in which they are."""
+    found: dict[Place, list[str]] = {}
+    for target in targets:
+        found.setdefault(home.place_of(target), []).append(target)
+    return found
+
+
+def _read(source: Describe, targets: list[str], reading: Reading) -> None:
     """Read the targets of one call into a reading."""
-    client = source.connect()
     try:
-        answer = getattr(client, source.operation)(**source.arguments(client, list(targets.values())))
+        client = reading.place.client(source.service)
+        answer = getattr(client, source.operation)(**source.arguments(reading.place, targets))
     except HTTPClientError as error:  # time-outs and broken connections
         raise UnavailableError(f"{reading.source}: {type(error).__name__}") from error
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if unavailable(error):
             raise UnavailableError(f"{reading.source}: {code}") from error
-        reading.missing.update(dict.fromkeys(targets, MISSING if code in source.gone else code))
+        reason = f"AssumeRole: {code}" if error.operation_name == "AssumeRole" else code
+        reading.missing.update(dict.fromkeys(targets, MISSING if code in source.gone else reason))
         return
     reasons: dict[str, str] = {}
     if source.failures:
         reasons = {label(str(who)): str(why) for who, why in jmespath.search(source.failures, answer) or []}
     found: dict[str, Any] = {}
     for document in jmespath.search(source.documents, answer) or []:
-        found[jmespath.search(source.name, document) if source.name else next(iter(targets))] = document
+        found[jmespath.search(source.name, document) if source.name else targets[0]] = document
     for target in targets:
         if target in found:
             _take(source, target, found[target], reading)

@@ -1,6 +1,7 @@
 """Publishes readings to CloudWatch."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ from shared.clients import client
 
 from .describe import unavailable
 from .errors import BadRequestError, UnavailableError
+from .places import HERE, Place
 from .readings import Reading
 from .sources import SOURCES
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
+    from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricDatumTypeDef
 
 __all__ = ["MISSING_METRIC", "STACK_DIMENSION", "data", "put"]
 
@@ -25,34 +27,52 @@ _DATA_A_CALL = 1000
 _RESOLUTION_S = 1
 
 
-def _datum(reading: Reading, dimension: str, value: str, metric: str, number: float) -> "MetricDatumTypeDef":
+def _datum(
+    slot: datetime, dimensions: "list[DimensionTypeDef]", metric: str, number: float
+) -> "MetricDatumTypeDef":
     return {
         "MetricName": metric,
-        "Dimensions": [{"Name": dimension, "Value": value}],
-        "Timestamp": reading.slot,
+        "Dimensions": dimensions,
+        "Timestamp": slot,
         "Value": number,
         "Unit": "Count",
         "StorageResolution": _RESOLUTION_S,
     }
 
 
-def data(reading: Reading, stack: str) -> Iterator["MetricDatumTypeDef"]:
-    """The data of a reading, all at its slot: numbers of targets, the highest of the stack, what is missing.
+def data(readings: Iterable[Reading], stack: str) -> Iterator["MetricDatumTypeDef"]:
+    """The data of a source's readings at their slots: numbers, what is missing, the highest of all targets.
 
     Args:
-        reading: Numbers of one source at one slot.
+        readings: Of one source, at any slots and of any places.
         stack: Value of the dimension `StackName`.
     """
-    source = SOURCES[reading.source]
-    for target, values in reading.values.items():
-        for metric, number in zip(source.metrics, values, strict=True):
-            yield _datum(reading, source.dimension, target, metric, number)
-    for target in reading.missing:
-        yield _datum(reading, source.dimension, target, MISSING_METRIC, 1)
-    for place, metric in enumerate(source.metrics):
-        if metric in source.highest and reading.values:
-            highest = max(values[place] for values in reading.values.values())
-            yield _datum(reading, STACK_DIMENSION, stack, metric, highest)
+    highest: dict[tuple[datetime, str], float] = {}
+    for reading in readings:
+        source = SOURCES[reading.source]
+        for target, values in reading.values.items():
+            dimensions = _dimensions(source.dimension, target, reading.place)
+            for metric, number in zip(source.metrics, values, strict=True):
+                yield _datum(reading.slot, dimensions, metric, number)
+                if metric in source.highest:
+                    key = (reading.slot, metric)
+                    highest[key] = max(number, highest.get(key, number))
+        for target in reading.missing:
+            dimensions = _dimensions(source.dimension, target, reading.place)
+            yield _datum(reading.slot, dimensions, MISSING_METRIC, 1)
+    for (slot, metric), number in highest.items():
+        yield _datum(slot, [{"Name": STACK_DIMENSION, "Value": stack}], metric, number)
+
+
+def _dimensions(name: str, target: str, place: Place) -> "list[DimensionTypeDef]":
+    """The dimensions of a target: one of another place has those of the place as well."""
+    dimensions: list[DimensionTypeDef] = [{"Name": name, "Value": target}]
+    if place != HERE:
+        dimensions += [
+            {"Name": "Region", "Value": place.region},
+            {"Name": "AccountId", "Value": place.account},
+        ]
+    return dimensions
 
 
 def put(readings: Iterable[Reading], stack: str) -> int:
@@ -69,9 +89,12 @@ def put(readings: Iterable[Reading], stack: str) -> int:
         UnavailableError: CloudWatch cannot be used right now; some data may be published already.
         BadRequestError: CloudWatch refuses them.
     """
-    by_namespace: dict[str, list[MetricDatumTypeDef]] = {}
+    by_source: dict[str, list[Reading]] = {}
     for reading in readings:
-        by_namespace.setdefault(SOURCES[reading.source].namespace, []).extend(data(reading, stack))
+        by_source.setdefault(reading.source, []).append(reading)
+    by_namespace: dict[str, list[MetricDatumTypeDef]] = {}
+    for source, some_readings in by_source.items():
+        by_namespace.setdefault(SOURCES[source].namespace, []).extend(data(some_readings, stack))
     for namespace, every in by_namespace.items():
         for some in batched(every, _DATA_A_CALL, strict=False):
             try:

@@ -28,12 +28,12 @@ from shared.clients import client
 from shared.events import ForeignEventError
 
 from . import publish
-from .describe import read
+from .describe import by_place, read
 from .errors import UnavailableError
-from .readings import Reading, label, written
+from .places import HERE, Home, label
+from .readings import Reading, written
 from .requests import SlotRequest
 from .settings import Settings
-from .sources import SOURCES
 
 __all__ = ["handler"]
 
@@ -44,11 +44,11 @@ logger = Logger()
 # has a fourteenth of one while it works: made in the handler, they let a new environment's first sample come
 # seconds late. Initialisation is not held to that share. (Only tests have no region.)
 with suppress(NoRegionError):
-    SOURCES["ecs"].connect()
+    HERE.client("ecs")
     client("cloudwatch")
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Sample a slot, or publish the readings of a minute."""
     settings = Settings.from_env()
     if "readings" in event:
@@ -58,7 +58,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         return {"put": publish.put(readings, settings.stack_name)}
     now = datetime.now(UTC)
     request = SlotRequest.of(event, now)
-    readings = _read(request, now)
+    home = Home.of(context.invoked_function_arn, settings.reader_roles)
+    readings = _read(request, home, now)
     missing = [row for each in readings for row in each.missing_by_reason()]
     if missing:
         logger.warning("samples missing", slot=written(request.slot), missing=missing)
@@ -67,20 +68,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     return {"slot": written(request.slot), "put": put, "missing": missing, "readings": left}
 
 
-def _read(request: SlotRequest, now: datetime) -> list[Reading]:
-    """Read every source; one that cannot be used costs the others nothing."""
-    if request.is_late(now):
-        return [
-            Reading(request.slot, source, missing=dict.fromkeys(map(label, targets), LATE))
-            for source, targets in request.targets.items()
-        ]
+def _read(request: SlotRequest, home: Home, now: datetime) -> list[Reading]:
+    """Read every source in every place; what cannot be used costs the others nothing."""
+    late = request.is_late(now)
     readings = []
     for source, targets in request.targets.items():
-        try:
-            readings.append(read(source, targets, request.slot))
-        except UnavailableError as error:
-            if request.may_wait(datetime.now(UTC)):
-                raise
-            missing = dict.fromkeys(map(label, targets), str(error))
-            readings.append(Reading(request.slot, source, missing=missing))
+        for place, some in by_place(targets, home).items():
+            if late:
+                missing = dict.fromkeys(map(label, some), LATE)
+                readings.append(Reading(request.slot, source, missing=missing, place=place))
+                continue
+            try:
+                readings.append(read(source, some, request.slot, place))
+            except UnavailableError as error:
+                if request.may_wait(datetime.now(UTC)):
+                    raise
+                missing = dict.fromkeys(map(label, some), str(error))
+                readings.append(Reading(request.slot, source, missing=missing, place=place))
     return readings

@@ -4,7 +4,7 @@ A source is any call that describes something and answers with numbers. Adding o
 and a statement in the function's role::
 
     SOURCES["dynamodb"] = Describe(
-        connect=lambda: client_without_retries("dynamodb", read_timeout=READ_TIMEOUT_S),
+        service="dynamodb",
         operation="describe_table",
         arguments=lambda _, names: {"TableName": names[0]},
         gone=frozenset({"ResourceNotFoundException"}),
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from shared.clients import client_without_retries
+from .places import Place
 
 __all__ = ["SOURCES", "Describe"]
 
@@ -30,10 +30,9 @@ class Describe:
     """How targets of one kind are read, and under which names their numbers are published.
 
     Attributes:
-        connect: Makes the boto3 client, or returns it. It does not try again: the state machine does, with
-            full jitter, as long as that is of use.
+        service: The service's name in boto3.
         operation: The client's method.
-        arguments: Arguments of the call for some targets; gets the client too, if names have to be looked up.
+        arguments: Arguments of the call for some targets, where they are; names have to be looked up there.
         at_most: How many targets one call takes.
         documents: JMESPath in the answer: a list with one document for each target that was found.
         name: JMESPath in a document: which target it describes. Empty if a call has one target alone.
@@ -48,9 +47,9 @@ class Describe:
             alarm that knows no targets can look at it.
     """
 
-    connect: Callable[[], Any]
+    service: str
     operation: str
-    arguments: Callable[[Any, list[str]], dict[str, Any]]
+    arguments: Callable[[Place, list[str]], dict[str, Any]]
     at_most: int = 1
     documents: str = "[@]"
     name: str = ""
@@ -64,20 +63,14 @@ class Describe:
     highest: tuple[str, ...] = ()
 
 
-# A sample is worth its slot alone: nobody waits for an answer for longer.
-READ_TIMEOUT_S = 2.0
-
-
 @cache
-def _queue_url(name: str) -> str:
-    return client_without_retries("sqs", read_timeout=READ_TIMEOUT_S).get_queue_url(QueueName=name)[
-        "QueueUrl"
-    ]
+def _queue_url(place: Place, name: str) -> str:
+    return str(place.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
 
 
 SOURCES: dict[str, Describe] = {
     "ecs": Describe(
-        connect=lambda: client_without_retries("ecs", read_timeout=READ_TIMEOUT_S),
+        service="ecs",
         operation="describe_clusters",
         arguments=lambda _, names: {"clusters": names},
         at_most=100,  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html
@@ -96,10 +89,10 @@ SOURCES: dict[str, Describe] = {
         highest=("PendingTask",),
     ),
     "sqs": Describe(
-        connect=lambda: client_without_retries("sqs", read_timeout=READ_TIMEOUT_S),
+        service="sqs",
         operation="get_queue_attributes",
-        arguments=lambda _, names: {
-            "QueueUrl": _queue_url(names[0]),
+        arguments=lambda place, names: {
+            "QueueUrl": _queue_url(place, names[0]),
             "AttributeNames": ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         },
         gone=frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}),

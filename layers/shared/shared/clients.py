@@ -4,7 +4,8 @@ Botocore takes region, credentials and endpoint (`AWS_ENDPOINT_URL`) from the en
 is made at import, so a test needs neither a region nor a reload.
 """
 
-from functools import cache
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlsplit
 
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-__all__ = ["client", "client_without_retries"]
+__all__ = ["client", "client_elsewhere", "client_without_retries"]
 
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 5.0
@@ -86,6 +89,8 @@ def client(service: Literal["sqs"], *, read_timeout: float = ...) -> "SQSClient"
 def client(service: Literal["ssm"], *, read_timeout: float = ...) -> "SSMClient": ...
 @overload
 def client(service: Literal["stepfunctions"], *, read_timeout: float = ...) -> "SFNClient": ...
+@overload
+def client(service: Literal["sts"], *, read_timeout: float = ...) -> "STSClient": ...
 def client(service: str, *, read_timeout: float = READ_TIMEOUT_S) -> Any:
     """The client of one AWS service.
 
@@ -117,8 +122,57 @@ def client_without_retries(service: str, *, read_timeout: float = READ_TIMEOUT_S
     return _client(service, read_timeout, attempts=1)
 
 
+def client_elsewhere(
+    service: str,
+    *,
+    region: str,
+    role_arn: str = "",
+    session_name: str = "suite",
+    read_timeout: float = READ_TIMEOUT_S,
+) -> Any:
+    """A client of another region, or of another account by a role there; a call is tried once.
+
+    Args:
+        service: The service's name in boto3.
+        region: Of the service.
+        role_arn: A role that trusts the function's; without one the function asks with its own.
+        session_name: What the other account's CloudTrail calls it, 2 to 64 characters.
+        read_timeout: Seconds to wait for an answer; connecting may take 2 s.
+
+    Returns:
+        The same client for the same arguments, until the role's credentials have less than ten minutes left.
+
+    Raises:
+        ClientError: STS does not let the function assume the role.
+    """
+    if not role_arn:
+        return _client(service, read_timeout, attempts=1, region=region)
+    key = (service, region, role_arn, read_timeout)
+    made, expires = _assumed.get(key, (None, datetime.min.replace(tzinfo=UTC)))
+    if expires - datetime.now(UTC) < _RENEWED_BEFORE:
+        answer = client("sts").assume_role(RoleArn=role_arn, RoleSessionName=session_name)
+        session = answer["Credentials"]
+        made = _make(service, read_timeout, 1, region, session)
+        _assumed[key] = (made, session["Expiration"])
+    return made
+
+
+_assumed: dict[tuple[str, str, str, float], tuple[Any, datetime]] = {}
+_RENEWED_BEFORE = timedelta(minutes=10)
+
+
 @cache
-def _client(service: str, read_timeout: float, attempts: int = ATTEMPTS) -> Any:
+def _client(service: str, read_timeout: float, attempts: int = ATTEMPTS, region: str | None = None) -> Any:
+    return _make(service, read_timeout, attempts, region)
+
+
+def _make(
+    service: str,
+    read_timeout: float,
+    attempts: int,
+    region: str | None,
+    session: "CredentialsTypeDef | None" = None,
+) -> Any:
     # Imported here: boto3 takes longer to import than most functions' own code.
     import boto3
     from botocore.config import Config
@@ -132,6 +186,13 @@ def _client(service: str, read_timeout: float, attempts: int = ATTEMPTS) -> Any:
         user_agent=f"Boto3/{boto3.__version__}",
     )
     make: Any = boto3.client
+    if session is not None:
+        make = boto3.Session(
+            aws_access_key_id=session["AccessKeyId"],
+            aws_secret_access_key=session["SecretAccessKey"],
+            aws_session_token=session["SessionToken"],
+        ).client
+    make = partial(make, region_name=region)
     if service != "s3":
         return make(service, config=config)
     made = make(service, config=config.merge(Config(signature_version="s3v4", s3=_ON_AWS)))

@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,7 +42,8 @@ class Containers:
         configuration = suite.client("lambda").get_function_configuration(
             FunctionName=function(suite, "ContainerMetricsFunction")
         )
-        self.role = configuration["Role"].rpartition("/")[2]
+        self.role_arn: str = configuration["Role"]
+        self.role = self.role_arn.rpartition("/")[2]
         statement = {
             "Effect": "Allow",
             "Action": ["ecs:DescribeClusters", "sqs:GetQueueUrl", "sqs:GetQueueAttributes"],
@@ -52,6 +54,21 @@ class Containers:
             PolicyName=self.prefix,
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
         )
+
+    @contextmanager
+    def assuming(self, reader: str) -> Iterator[None]:
+        """Let the function assume a role of another account, as the template's parameter does."""
+        functions, iam = self.suite.client("lambda"), self.suite.client("iam")
+        name = function(self.suite, "ContainerMetricsFunction")
+        before = functions.get_function_configuration(FunctionName=name)["Environment"]
+        statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": reader}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName=self.role, PolicyName="assume", PolicyDocument=document)
+        variables = before["Variables"] | {"READER_ROLES": reader}
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        yield
+        functions.update_function_configuration(FunctionName=name, Environment=before)
+        iam.delete_role_policy(RoleName=self.role, PolicyName="assume")
 
     def close(self) -> None:
         """Take the permission back, and stop what runs."""
@@ -138,14 +155,16 @@ class Containers:
 
     def series(
         self, target: str, metric: str, *, statistic: str = "Maximum", namespace: str = "ECS",
-        dimension: str = "ClusterName",
+        dimension: str = "ClusterName", **more: str,
     ) -> dict[datetime, float]:  # fmt: skip
-        """Return the five-second series of a metric in the last minutes."""
+        """Return the five-second series of a metric in the last minutes; `more` are further dimensions."""
         now = datetime.now(UTC)
         stat = {
             "Metric": {
                 "Namespace": namespace, "MetricName": metric,
-                "Dimensions": [{"Name": dimension, "Value": target}],
+                "Dimensions": [
+                    {"Name": name, "Value": value} for name, value in {dimension: target, **more}.items()
+                ],
             },
             "Period": 5, "Stat": statistic,
         }  # fmt: skip

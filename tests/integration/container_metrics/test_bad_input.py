@@ -61,6 +61,15 @@ def test_a_cluster_that_the_template_does_not_name_is_not_read(containers: Conta
         pytest.param({"ECSClusterName": [1]}, "a name is empty, or no text", id="number"),
         pytest.param({"ECSClusterName": []}, "nothing to sample", id="no name"),
         pytest.param({"sources": [{"source": "ecs", "targets": []}]}, "nothing to sample", id="no target"),
+        pytest.param({"ECSClusterName": None}, "a name is empty, or no text", id="null"),
+        pytest.param({"sources": [{"source": "ecs", "targets": [None]}]}, "no text", id="null as target"),
+        pytest.param(
+            {"sources": [{"source": "rds", "targets": ["a"]}]},
+            "no source rds: there are ecs, sqs",
+            id="unknown source",
+        ),
+        pytest.param({"sources": [None]}, "no source", id="null as source"),
+        pytest.param({"ECSClusterName": "arn:aws:ecs"}, "begins like an ARN", id="half an ARN"),
     ],
 )
 def test_input_without_a_proper_name_is_refused_at_once(
@@ -87,11 +96,6 @@ def test_a_scheduled_time_that_cannot_be_meant_is_refused_at_once(
     ended = containers.ended(containers.run(given), seconds=10)
     assert (ended["status"], ended["error"]) == ("FAILED", "BadInput")
     assert cause in ended["cause"]
-
-
-def test_an_unknown_source_is_named_and_the_sources_that_there_are(containers: Containers) -> None:
-    ended = containers.sampled({"sources": [{"source": "rds", "targets": ["database"]}]})
-    assert "no source 'rds': there are ecs, sqs" in ended["cause"]
 
 
 def test_a_late_start_skips_the_slots_that_are_past(containers: Containers) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import boto3
 import pytest
+import yaml
 
 from local.clients.person import PersonAt
 from local.suite import Suite
+from ops.paths import ROOT
 from tests.integration.container_metrics.conftest import SLOT, Containers, moments
 from tests.support.waiting import wait_until
 
@@ -210,3 +214,78 @@ def test_queue_depth_is_sampled_beside_clusters(suite: Suite, containers: Contai
     assert list(containers.series(name, "MessagesVisible", **queue).values()) == [3]
     assert list(containers.series(name, "MessagesInFlight", **queue).values()) == [1]
     assert list(containers.series(cluster, "RunningTask").values()) == [1]
+
+
+OTHER_ACCOUNT = "444455556666"
+
+
+def other(suite: Suite, service: str) -> Any:
+    """A client of another account: the emulator takes twelve digits as a key for the account's number."""
+    make: Any = boto3.client
+    return make(
+        service, endpoint_url=suite.engine.endpoint, region_name="us-east-1",
+        aws_access_key_id=OTHER_ACCOUNT, aws_secret_access_key="test",
+    )  # fmt: skip
+
+
+def reader_role(iam: Any, name: str, *, trusted: str) -> str:
+    """A role that reads one cluster, and that one role may assume; its ARN."""
+
+    def document(**statement: Any) -> str:
+        return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement]})
+
+    trust = document(Action="sts:AssumeRole", Principal={"AWS": trusted})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    reads = document(Action="ecs:DescribeClusters", Resource=f"arn:aws:ecs:*:{OTHER_ACCOUNT}:cluster/{name}")
+    iam.put_role_policy(RoleName=name, PolicyName="read", PolicyDocument=reads)
+    return str(role)
+
+
+def test_a_cluster_of_another_region_is_told_apart_by_its_place(suite: Suite, containers: Containers) -> None:
+    here = containers.cluster("twin", running=1)
+    elsewhere = suite.engine.client("ecs", "us-west-2")
+    arn = elsewhere.create_cluster(clusterName=here)["cluster"]["clusterArn"]
+    ended = containers.sampled({"ECSClusterName": [here, arn]})
+    assert ended["status"] == "SUCCEEDED"
+    _, _, _, region, account, _ = arn.split(":")
+    assert list(containers.series(here, "RunningTask").values()) == [1]
+    assert list(containers.series(here, "RunningTask", Region=region, AccountId=account).values()) == [0]
+    elsewhere.delete_cluster(cluster=here)
+
+
+def test_a_cluster_of_another_account_is_read_by_its_role(suite: Suite, containers: Containers) -> None:
+    name, iam = containers.name("theirs"), other(suite, "iam")
+    arn = other(suite, "ecs").create_cluster(clusterName=name)["cluster"]["clusterArn"]
+    assert arn.split(":")[4] == OTHER_ACCOUNT
+    with containers.assuming(reader_role(iam, name, trusted=containers.role_arn)):
+        ended = containers.sampled({"ECSClusterName": arn})
+        assert ended["status"] == "SUCCEEDED", ended.get("cause")
+        place = {"Region": arn.split(":")[3], "AccountId": OTHER_ACCOUNT}
+        assert list(containers.series(name, "RunningTask", **place).values()) == [0]
+        iam.delete_role_policy(RoleName=name, PolicyName="read")
+        refused = containers.sampled({"ECSClusterName": arn})
+    assert "AccessDeniedException" in refused["cause"]
+    assert f"ecs of {OTHER_ACCOUNT}" in refused["cause"]
+
+
+def test_the_example_alarm_fires_on_a_backlog(suite: Suite, containers: Containers) -> None:
+    """docs/examples/scale_a_service.yaml; what it starts, Application Auto Scaling, is not on the engine."""
+    name = containers.name("backlog")
+    url = suite.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    for number in range(11):
+        suite.client("sqs").send_message(QueueUrl=url, MessageBody=str(number))
+    text = (ROOT / "docs/examples/scale_a_service.yaml").read_text()
+    alarm = yaml.load(re.sub(r"!(Ref|Sub)", "", text), Loader=yaml.SafeLoader)["Resources"]["BacklogAlarm"]
+    properties = alarm["Properties"] | {
+        "AlarmName": name, "AlarmActions": [], "Threshold": 10,
+        "Dimensions": [{"Name": "QueueName", "Value": name}],
+    }  # fmt: skip
+    suite.client("cloudwatch").put_metric_alarm(**properties)
+    containers.sampled({"sources": [{"source": "sqs", "targets": [name]}]}, slots=7)
+
+    def state() -> str:
+        [found] = suite.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        return str(found["StateValue"])
+
+    wait_until(lambda: state() == "ALARM", seconds=30, what="the alarm")
+    suite.client("cloudwatch").delete_alarms(AlarmNames=[name])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from container_metrics import sample, sources
+from container_metrics import places, sample, sources
 from container_metrics.errors import BadRequestError, UnavailableError
 from container_metrics.sources import SOURCES, Describe
 from ops.paths import ROOT
@@ -25,10 +25,13 @@ COUNTS = (
 )
 
 
-def refusal(code: str, status: int = 400) -> ClientError:
+CONTEXT: Any = SimpleNamespace(invoked_function_arn="arn:aws:lambda:eu-west-1:111122223333:function:sample")
+
+
+def refusal(code: str, status: int = 400, operation: str = "Call") -> ClientError:
     return ClientError(
         {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
-        "Call",
+        operation,
     )
 
 
@@ -40,12 +43,22 @@ class Services:
         self.states: dict[str, str] = {}
         self.queues = {"jobs": ("7", "2")}
         self.failing: dict[str, Exception] = {}
+        self.asked: list[tuple[str, str, str]] = []
         self.described: list[list[str]] = []
         self.put: list[tuple[str, list[dict[str, Any]]]] = []
 
     def _call(self, name: str) -> None:
         if name in self.failing:
             raise self.failing[name]
+
+    def elsewhere(self, service: str, *, region: str, role_arn: str, **_: Any) -> Services:
+        """A client of another region or account, which has other clusters and queues."""
+        self.asked.append((service, region, role_arn))
+        if "AssumeRole" in self.failing:
+            raise self.failing["AssumeRole"]
+        there = Services()
+        there.clusters, there.queues = {"a": (30, 9, 1, 1)}, {"jobs": ("70", "20")}
+        return there
 
     def describe_clusters(self, *, clusters: list[str]) -> dict[str, Any]:
         self._call("describe_clusters")
@@ -84,8 +97,8 @@ class Services:
         found = {}
         for namespace, data in self.put:
             for datum in data:
-                [dimension] = datum["Dimensions"]
-                found[dimension["Value"], namespace, datum["MetricName"]] = datum["Value"]
+                where = "/".join(dimension["Value"] for dimension in datum["Dimensions"])
+                found[where, namespace, datum["MetricName"]] = datum["Value"]
         return found
 
 
@@ -93,6 +106,7 @@ class Services:
 def services(monkeypatch: pytest.MonkeyPatch) -> Services:
     made = Services()
     monkeypatch.setattr(clients, "_client", lambda *_, **__: made)
+    monkeypatch.setattr(places, "client_elsewhere", made.elsewhere)
     monkeypatch.setenv("STACK_NAME", "stack")
     sources._queue_url.cache_clear()
     return made
@@ -103,7 +117,7 @@ def ask(*targets: str, source: str = "ecs", age: float = 1.0, **more: Any) -> di
     event = {
         "slot": slot.isoformat(), "sources": [{"source": source, "targets": list(targets)}]
     } | more  # fmt: skip
-    return sample.handler(event, SimpleNamespace())  # type: ignore[arg-type]
+    return sample.handler(event, CONTEXT)
 
 
 def test_counters_are_published_at_the_slot_with_a_resolution_of_a_second(
@@ -111,7 +125,7 @@ def test_counters_are_published_at_the_slot_with_a_resolution_of_a_second(
 ) -> None:
     slot = datetime.now(UTC).replace(microsecond=0)
     event = {"slot": slot.isoformat(), "sources": [{"source": "ecs", "targets": ["a", "b"]}]}
-    answer = sample.handler(event, SimpleNamespace())  # type: ignore[arg-type]
+    answer = sample.handler(event, CONTEXT)
     assert answer["put"] == 9
     assert answer["missing"] == answer["readings"] == []
     assert services.values() == {
@@ -160,7 +174,7 @@ def test_at_the_last_attempt_a_source_that_cannot_be_used_costs_the_others_nothi
 ) -> None:
     services.failing["describe_clusters"] = refusal("ThrottlingException")
     sources = [{"source": "ecs", "targets": ["a"]}, {"source": "sqs", "targets": ["jobs"]}]
-    answer = sample.handler({"sources": sources, "last": True}, SimpleNamespace())  # type: ignore[arg-type]
+    answer = sample.handler({"sources": sources, "last": True}, CONTEXT)
     assert [each["reason"] for each in answer["missing"]] == ["ecs: ThrottlingException"]
     assert services.values()["jobs", "SQS", "MessagesVisible"] == 7
 
@@ -188,9 +202,58 @@ def test_over_a_hundred_clusters_are_read_in_several_calls_and_published_in_two(
 
 
 def test_a_cluster_that_is_named_twice_or_by_its_arn_is_read_once(services: Services) -> None:
-    answer = ask("a", "arn:aws:ecs:eu-west-1:1:cluster/a", "a")
+    answer = ask("a", "arn:aws:ecs:eu-west-1:111122223333:cluster/a", "a")
     assert answer["put"] == 5
     assert [len(names) for names in services.described] == [1]
+
+
+ELSEWHERE = "arn:aws:ecs:us-west-2:111122223333:cluster/a"
+OTHER_ACCOUNT = "arn:aws:ecs:eu-west-1:444455556666:cluster/a"
+READER = "arn:aws:iam::444455556666:role/metrics/reader"
+
+
+def test_clusters_of_one_name_in_several_places_are_told_apart(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("READER_ROLES", f"arn:aws:iam::777788889999:role/other,{READER}")
+    answer = ask("a", ELSEWHERE, OTHER_ACCOUNT)
+    assert answer["missing"] == []
+    assert services.asked == [("ecs", "us-west-2", ""), ("ecs", "eu-west-1", READER)]
+    values = services.values()
+    running = {where: value for (where, _, metric), value in values.items() if metric == "RunningTask"}
+    assert running == {"a": 3, "a/us-west-2/111122223333": 30, "a/eu-west-1/444455556666": 30}
+    highest = [
+        datum["Value"] for _, data in services.put for datum in data
+        if datum["MetricName"] == "PendingTask" and datum["Dimensions"][0]["Name"] == "StackName"
+    ]  # fmt: skip
+    assert highest == [9], "one value a slot: the alarm may take the minimum of a minute"
+
+
+def test_a_queue_elsewhere_is_looked_up_there(services: Services) -> None:
+    ask("jobs", "arn:aws:sqs:us-west-2:111122223333:jobs", source="sqs")
+    values = services.values()
+    assert values["jobs", "SQS", "MessagesVisible"] == 7
+    assert values["jobs/us-west-2/111122223333", "SQS", "MessagesVisible"] == 70
+
+
+def test_a_role_that_may_not_be_assumed_costs_the_others_nothing(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("READER_ROLES", READER)
+    services.failing["AssumeRole"] = refusal("AccessDenied", 403, "AssumeRole")
+    [missing] = ask("a", OTHER_ACCOUNT)["missing"]
+    assert missing["source"] == "ecs of 444455556666 in eu-west-1"
+    assert (missing["targets"], missing["reason"]) == (["a"], "AssumeRole: AccessDenied")
+    values = services.values()
+    assert values["a", "ECS", "RunningTask"] == 3
+    assert values["a/eu-west-1/444455556666", "ECS", "MissingSamples"] == 1
+
+
+def test_places_survive_the_way_through_the_state_machine(services: Services) -> None:
+    readings = json.loads(json.dumps(ask("a", ELSEWHERE, put="minute")["readings"]))
+    sample.handler({"readings": readings}, CONTEXT)
+    assert services.values()["a/us-west-2/111122223333", "ECS", "RunningTask"] == 30
+    assert services.values()["stack", "ECS", "PendingTask"] == 9
 
 
 def test_queue_depth_is_a_source(services: Services) -> None:
@@ -210,9 +273,9 @@ def test_a_number_that_is_not_there_is_missing_and_never_zero(services: Services
 
 def test_a_third_source_is_one_entry(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = {"orders": {"TableStatus": "ACTIVE", "ItemCount": 12, "TableSizeBytes": 3456}}
-    described = SimpleNamespace(describe_table=lambda TableName: {"Table": tables[TableName]})  # noqa: N803
+    services.describe_table = lambda TableName: {"Table": tables[TableName]}  # type: ignore[attr-defined]  # noqa: N803
     table = Describe(
-        connect=lambda: described,
+        service="dynamodb",
         operation="describe_table",
         arguments=lambda _, names: {"TableName": names[0]},
         state="Table.TableStatus",
@@ -237,7 +300,7 @@ def test_a_slot_that_is_past_is_not_sampled_with_numbers_of_a_later_one(services
 def test_without_a_slot_the_present_one_is_sampled(services: Services) -> None:
     event = json.loads((ROOT / "events/container_metrics/sample_now.json").read_text())
     services.clusters["suite-local-containers"] = (1, 1, 1, 1)
-    answer = sample.handler(event, SimpleNamespace())  # type: ignore[arg-type]
+    answer = sample.handler(event, CONTEXT)
     slot = datetime.fromisoformat(answer["slot"])
     assert slot.second % 5 == 0
     assert timedelta() <= datetime.now(UTC) - slot < timedelta(seconds=7)
@@ -249,7 +312,7 @@ def test_by_the_minute_readings_are_returned_and_published_together(services: Se
     assert services.put == []
     assert first["put"] == 0
     readings = json.loads(json.dumps([*first["readings"], *second["readings"]]))
-    answer = sample.handler({"readings": readings}, SimpleNamespace())  # type: ignore[arg-type]
+    answer = sample.handler({"readings": readings}, CONTEXT)
     assert answer == {"put": 11}
     [(namespace, data)] = services.put
     assert namespace == "ECS"
@@ -294,6 +357,7 @@ def test_cloudwatch_that_throttles_is_worth_another_try_and_one_that_refuses_is_
         ({"sources": [{"source": "ecs", "targets": []}]}, "no targets"),
         ({"sources": [{"source": "ecs", "targets": ["a", " "]}]}, "no name"),
         ({"sources": [{"source": "ecs", "targets": [None]}]}, "no name"),
+        ({"sources": [{"source": "ecs", "targets": ["arn:aws:ecs"]}]}, "is none"),
         ({"slot": "soon", "sources": [{"source": "ecs", "targets": ["a"]}]}, "not an ISO 8601 time"),
         ({"slot": "2026-11-25T12:00:00", "sources": []}, "no offset"),
         ({"slot": "2199-11-25T12:00:00Z", "sources": []}, "in the future"),
@@ -306,5 +370,5 @@ def test_cloudwatch_that_throttles_is_worth_another_try_and_one_that_refuses_is_
 )  # fmt: skip
 def test_a_wrong_event_is_refused_with_its_reason(services: Services, event: Any, why: str) -> None:
     with pytest.raises(ForeignEventError, match=why):
-        sample.handler(event, SimpleNamespace())  # type: ignore[arg-type]
+        sample.handler(event, CONTEXT)
     assert services.put == []

@@ -1,4 +1,6 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -83,3 +85,48 @@ def test_another_server_gets_the_bucket_in_the_path(host: str, monkeypatch: pyte
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}")
     address = urlsplit(_upload_address())
     assert (address.netloc, address.path) == (host, "/imports/uploads/a.jsonl")
+
+
+class Sts:
+    """Lets everybody assume every role, for as long as a test says."""
+
+    def __init__(self, minutes: float) -> None:
+        self.minutes = minutes
+        self.asked: list[dict[str, str]] = []
+
+    def assume_role(self, **asked: str) -> dict[str, Any]:
+        self.asked.append(asked)
+        expires = datetime.now(UTC) + timedelta(minutes=self.minutes)
+        key = f"ASIA{len(self.asked)}"
+        return {
+            "Credentials": {
+                "AccessKeyId": key, "SecretAccessKey": "secret", "SessionToken": "token",
+                "Expiration": expires,
+            }
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(("minutes", "assumed"), [(60, 1), (9, 2)])
+def test_a_role_is_assumed_again_before_its_credentials_expire(
+    monkeypatch: pytest.MonkeyPatch, minutes: float, assumed: int
+) -> None:
+    sts = Sts(minutes)
+    monkeypatch.setattr(clients, "client", lambda _: sts)
+    monkeypatch.setattr(clients, "_assumed", {})
+    role = "arn:aws:iam::111122223333:role/reader"
+    made = [
+        clients.client_elsewhere("ecs", region="us-west-2", role_arn=role, session_name="me")
+        for _ in range(2)
+    ]
+    assert sts.asked == [{"RoleArn": role, "RoleSessionName": "me"}] * assumed
+    assert (made[0] is made[1]) == (assumed == 1)
+    assert made[1].meta.region_name == "us-west-2"
+    assert made[1]._request_signer._credentials.access_key == f"ASIA{assumed}"
+
+
+def test_another_region_is_asked_with_the_functions_own_role() -> None:
+    made = clients.client_elsewhere("ecs", region="us-west-2")
+    assert made.meta.endpoint_url == "https://ecs.us-west-2.amazonaws.com"
+    assert made._request_signer._credentials.access_key == "test"
+    assert made.meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
+    assert made is clients.client_elsewhere("ecs", region="us-west-2")
