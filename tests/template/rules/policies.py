@@ -179,8 +179,8 @@ OF_THE_ACCOUNT = ("catalog", "database/default")
 def arns_are_of_this_stack(stack: Stack) -> Iterator[Verdict]:
     """An ARN in a policy has this partition, region and account, and names something of this stack.
 
-    What somebody names by its ARN in a parameter may be anywhere. A wildcard stands behind the whole name of a
-    resource, never in it: `queue*` and `*` are others' queues too.
+    What somebody names by its ARN in a parameter may be anywhere. A wildcard stands behind the whole name of
+    a resource, never in it: `queue*` and `*` are others' queues too.
     """
     given = {arn for value in stack.parameters.values() for arn in str(value).split(",") if "*" not in arn}
     for statement in statements(stack, "identity", "resource"):
