@@ -128,9 +128,9 @@ check: setup $(BENCH_ENV) ## Check style and types: ruff, mypy, cfn-lint, sam va
 
 .PHONY: docs
 docs: setup ## Regenerate the tables of docs/engine.md and docs/template_budget.md, queries/generated
+	@PYTHONPATH=$(SOURCES) $(PY) -m queries
 	@$(PY) -m local.docs
 	@$(PY) -m ops.budget
-	@PYTHONPATH=$(SOURCES) $(PY) -m queries
 
 .PHONY: lists
 lists: setup ## Renew the list of crawlers from the lists that it unites (after `make lock UPGRADE=--upgrade`; npm)

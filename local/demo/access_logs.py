@@ -101,6 +101,8 @@ def drive(suite: Suite, checks: Checks) -> None:
 # For each saved query, the columns that name a row of its answer, and those that are compared.
 _KEYS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "bot_requests": ((1, 2), (0,)),
+    "bots_by_edge": ((0,), (1, 2)),
+    "bytes_by_distribution": ((0,), (1, 2)),
     "bytes_by_edge": ((0, 1), (2,)),
     "top_viewers": ((0,), (1,)),
     "cache_hit_ratio": ((0,), (1, 2)),
@@ -130,8 +132,15 @@ def _count_by_hand(truths: list[Truth]) -> dict[str, dict[Row, Row]]:
             sum(n for (whose, what), n in counts[name].items() if whose == distribution and holds(what))
         )
 
+    locations = {location for _, location in counts["bots"]}
+    at = {name: [n for (_, location), n in counts["bots"].items() if location == name] for name in locations}
+    sent = {
+        name: sum(n for (whose, _), n in counts["bytes"].items() if whose == name) for (name,) in requests
+    }
     return {
         "bot_requests": {key: (str(n),) for key, n in counts["bots"].items()},
+        "bots_by_edge": {(name,): (str(sum(ns)), str(len(ns))) for name, ns in at.items()},
+        "bytes_by_distribution": {(name,): (str(n), str(sent[name])) for (name,), n in requests.items()},
         "bytes_by_edge": {key: (str(n),) for key, n in counts["bytes"].items()},
         "top_viewers": {key: (str(n),) for key, n in counts["viewers"].items()},
         "cache_hit_ratio": {

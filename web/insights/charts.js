@@ -59,7 +59,7 @@ export function lines(title, points, names, show, width = 900) {
   return [chart, element("ul", { className: "legend" }, ...legend)];
 }
 
-/** Columns over time, one part upon the other: `points` are [slot, value, ...], `names` the parts' names, `width` pixels. */
+/** Columns over time, one part upon the other: `points` are [slot, value, ...], the last still growing, `names` the parts' names, `width` pixels. */
 export function stacks(title, points, names, show, width) {
   const [height, left, bottom] = [220, 40, 22];
   const wide = Math.max(width, 260);
@@ -75,10 +75,11 @@ export function stacks(title, points, names, show, width) {
   }
   const every = Math.ceil(56 / step); // a label is as wide
   points.forEach(([slot, ...values], place) => {
+    const growing = place === points.length - 1;
     let below = 0;
     values.forEach((value, part) => {
       if (!value) return;
-      chart.append(svg("rect", { class: `part part${part}`, x: (left + place * step + 1).toFixed(1), y: y(below + value).toFixed(1), width: Math.max(1, step - 2).toFixed(1), height: (y(below) - y(below + value)).toFixed(1) }, svg("title", {}, `${slot}: ${names[part]} ${show(value)}`)));
+      chart.append(svg("rect", { class: `part part${part}${growing ? " growing" : ""}`, x: (left + place * step + 1).toFixed(1), y: y(below + value).toFixed(1), width: Math.max(1, step - 2).toFixed(1), height: (y(below) - y(below + value)).toFixed(1) }, svg("title", {}, `${slot}${growing ? ", so far" : ""}: ${names[part]} ${show(value)}`)));
       below += value;
     });
     if (place % every === 0) chart.append(svg("text", { x: left + (place + 0.5) * step, y: height - 6, "text-anchor": "middle" }, slot));
@@ -90,19 +91,20 @@ export function stacks(title, points, names, show, width) {
 /** How wide a chart may be, so that its text is as large as the page's: the place's own width, up to a bound. */
 export const room = (place, most = 900) => Math.min(most, Math.max(240, place.clientWidth || most));
 
-/** Horizontal bars, longest first: `rows` are [name, value]. */
-export function bars(title, rows, show, width = 460) {
+/** Horizontal bars, longest first: `rows` are [name, value], `whole` is what the longest possible bar means, if there is one. */
+export function bars(title, rows, show, width = 460, whole = 0) {
   const step = 22;
   const left = Math.min(150, Math.round(width * 0.45));
   const longest = Math.floor((left - 8) / 7.4); // characters of a name
-  const most = Math.max(...rows.map(([, value]) => value)) || 1;
+  const most = whole || Math.max(...rows.map(([, value]) => value)) || 1;
   const chart = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${rows.length * step}`, role: "img", "aria-label": `${title}: ${rows.map(([name, value]) => `${name} ${show(value)}`).join(", ")}` });
   rows.forEach(([name, value], place) => {
     const middle = place * step + step / 2;
     const length = (value / most) * (width - left - 80);
     chart.append(
       svg("text", { class: "name", x: left - 8, y: middle + 4, "text-anchor": "end" }, name.length > longest ? `${name.slice(0, longest - 1)}…` : name),
-      svg("rect", { class: "bar first", x: left, y: middle - 7, width: Math.max(1, length).toFixed(1), height: 14 }, svg("title", {}, `${name}: ${show(value)}`)),
+      ...(whole ? [svg("rect", { class: "bar rest", x: left, y: middle - 7, width: width - left - 80, height: 14 })] : []),
+      svg("rect", { class: "bar first", x: left, y: middle - 7, width: Math.max(value ? 1 : 0, length).toFixed(1), height: 14 }, svg("title", {}, `${name}: ${show(value)}`)),
       svg("text", { x: left + length + 6, y: middle + 4 }, show(value)));
   });
   return [chart];

@@ -3,8 +3,8 @@ import { bytes, configuration, element } from "../shared/suite.js";
 import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
 import { bars, clock, lines, room, table } from "./charts.js";
 import { followContainers } from "./containers.js";
-import { cards, count, followDeclared, percent, show } from "./declared.js";
-import { empty, fill, find, grouped, trouble } from "./panels.js";
+import { cards, count, followDeclared, pend, percent, show } from "./declared.js";
+import { empty, fill, find, trouble } from "./panels.js";
 
 const REFRESH_MS = 2500;
 const SHOWN_SECONDS = 120;
@@ -63,11 +63,10 @@ async function panel(name, query = {}) {
 
 // ---- live
 
-/** All seconds up to the newest, with zeros where nothing came. */
-function filled(rows) {
+/** All seconds up to the last whose counts are complete, with zeros where nothing came. */
+function filled({ rows, complete_until: last }) {
   const known = new Map(rows.map(([second, ...values]) => [second, values]));
-  const last = rows.at(-1)[0];
-  const first = Math.max(rows[0][0], last - SHOWN_SECONDS + 1);
+  const first = Math.max(Math.min(rows[0][0], last), last - SHOWN_SECONDS + 1);
   return Array.from({ length: last - first + 1 }, (_, place) => [first + place, ...(known.get(first + place) ?? [0, 0, 0])]);
 }
 
@@ -84,7 +83,7 @@ function showLive(live) {
     for (const name of ["requests", "sent", "distributions", "locations", "bots", "viewers"]) fill(body(name), empty("Nothing in the last minutes"));
     return;
   }
-  const seconds = filled(live.seconds.rows);
+  const seconds = filled(live.seconds);
   const newest = seconds.toReversed();
   const details = (columns) => {
     const made = element("details", {}, element("summary", {}, "Numbers"));
@@ -98,32 +97,39 @@ function showLive(live) {
     ...lines("Bytes per second", seconds.map(([second, , sent]) => [second, sent]), ["bytes"], bytes, room(body("sent"))),
     details([["Bytes", (row) => bytes(row[2]), true]]));
   for (const [name, heading] of [["distributions", "Distribution"], ["locations", "Edge location"]]) {
-    const rows = live[name].rows.toSorted((one, other) => other[2] - one[2]);
+    const { rows } = live[name]; // most bytes first, and last all others together
     fill(body(name), ...bars(`Bytes by ${heading.toLowerCase()}`, rows.slice(0, BARS).map(([key, , sent]) => [key, sent]), bytes, room(body(name), 460)),
       table(`Bytes by ${heading.toLowerCase()}`, [[heading, (row) => row[0]], ["Requests", (row) => count(row[1]), true], ["Bytes", (row) => bytes(row[2]), true]], rows));
   }
   const bots = live.bots.rows;
   fill(body("bots"), ...(bots.length ? [
-    ...bars("Requests of bots", grouped(bots, 0, 3).slice(0, BARS), count, room(body("bots"), 460)),
+    ...bars("Requests of bots", live.bot_addresses.rows.slice(0, BARS), count, room(body("bots"), 460)),
     table("Requests of bots", [["Address", (row) => row[0]], ["Edge", (row) => row[1]], ["Distribution", (row) => row[2]], ["Requests", (row) => count(row[3]), true], ["Bytes", (row) => bytes(row[4]), true]], bots),
   ] : [empty("No bots in the last minutes")]));
   const viewers = live.viewers.rows;
   fill(body("viewers"), ...(viewers.length ? [
     ...bars("Requests of viewers", viewers.slice(0, BARS), count, room(body("viewers"), 460)),
     table("Requests of viewers", [["Address", (row) => row[0]], ["Requests", (row) => count(row[1]), true]], viewers),
-    element("p", { className: "muted note" }, `Minute of ${clock(live.viewers.minute)}; ${live.viewers.error ? `counts may be too low by at most ${count(live.viewers.error)}` : "exact"}`),
+    element("p", { className: "muted note" }, `Minute of ${clock(live.viewers.minute)}${live.viewers.complete ? "" : ", so far"}; ${live.viewers.error ? `counts may be too low by at most ${count(live.viewers.error)}` : "exact"}`),
   ] : [empty("No viewers yet")]));
 }
+
+let looks = 0;
 
 async function refresh() {
   clearTimeout(timer);
   if (!isShown("#live")) return;
+  looks += 1;
+  const mine = looks; // a slower, older answer must not replace a newer one
   try {
     if (!document.hidden) {
-      showLive(await panel("live"));
+      const answer = await panel("live");
+      if (mine !== looks) return;
+      showLive(answer);
       complain();
     }
   } catch (error) {
+    if (mine !== looks) return;
     if (!refused) complain(`Live: ${error.message}`);
   }
   if (person()) timer = setTimeout(refresh, REFRESH_MS);
@@ -139,9 +145,17 @@ let askAtRest = () => {}; // nothing, until the list of panels is there
 
 function prepareAtRest(panels) {
   cards(find("#panels"), panels);
+  let asked = 0;
   askAtRest = async () => {
+    asked += 1;
+    const mine = asked;
+    const current = () => mine === asked;
     const query = Object.fromEntries(new FormData(find("#dates")));
-    for (const each of panels) await show(each, panel, query); // one after the other: Athena's queries are few at a time
+    pend(panels); // answers to older dates are none to these
+    for (const each of panels) { // one after the other: Athena's queries are few at a time
+      if (!current()) return;
+      await show(each, panel, query, { current });
+    }
   };
   return askAtRest;
 }

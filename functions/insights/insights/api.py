@@ -62,7 +62,7 @@ def _serve(event: dict[str, Any], panel: str) -> Answer:
     query = event.get("queryStringParameters") or {}
     settings = InsightsSettings.from_env()
     if panel == "live" and settings.results_table:
-        return json_answer(200, live.answer(settings.results_table, query))
+        return json_answer(200, live.answer(settings.results_table, settings.log_window_seconds, query))
     if panel == "containers" and settings.clusters:
         return json_answer(200, containers.answer(settings.clusters, query, datetime.now(UTC)))
     declared, complete = _catalogue().panels(settings.workgroups)

@@ -160,7 +160,7 @@ _MEMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_text, value)),
         "a column of names and one of numbers",
     ),
-    "sum": _FLAG,
+    "of": _TEXT,
     "rank": _FLAG,
     "time": _TEXT,
     "columns": (_are_headings, f"headings by column, at most {_MAX_COLUMNS}"),

@@ -20,10 +20,12 @@ class InsightsSettings(EnvSettings):
 
     Attributes:
         results_table: Results of live traffic.
+        log_window_seconds: For how long live traffic is counted before its counts are published.
         workgroups: Athena's workgroups whose saved queries declare panels.
         clusters: Names of the ECS clusters that are sampled.
     """
 
     results_table: str = ""
+    log_window_seconds: int = 10
     workgroups: Annotated[Sequence[str], _names] = ()
     clusters: Annotated[Sequence[str], _names] = ()

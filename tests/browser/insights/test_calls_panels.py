@@ -98,6 +98,43 @@ def test_another_window_can_be_chosen(
     assert sum(int(text.replace(",", "")) for text in shown) == made(person, "ec2_calls", window)
 
 
+def test_columns_are_totals_however_many_calls_have_names(
+    page: Page, suite: Suite, person: PersonAt, calls: None
+) -> None:
+    """24 hours of 60 names are more rows than an answer has: those beyond the 30 most frequent are one."""
+    now = datetime.now(UTC)
+    before = made(person, "ec2_calls", "day")
+    [template, *_] = Calls(1, seed=1)
+    events = []
+    for hour in range(24):
+        for name in range(60):
+            event = at(
+                template, now - timedelta(hours=hour, seconds=30), f"many-{now.timestamp()}-{hour}-{name}"
+            )
+            events.append(event | {"detail": event["detail"] | {"eventName": f"Many{name:02}"}})
+    records = [{"Data": encoded(event)} for event in events]
+    for first in range(0, len(records), 500):
+        suite.client("firehose").put_record_batch(
+            DeliveryStreamName=suite["Ec2CallStreamName"], Records=records[first : first + 500]
+        )
+    wait_until(
+        lambda: made(person, "ec2_calls", "day") >= before + len(events),
+        seconds=120,
+        every=2,
+        what="the calls",
+    )
+    answered = rows(person, "ec2_calls", "day")
+    assert len({row[1] for row in answered}) == 31
+    sign_in(page, suite, person)
+    page.get_by_label("Calls of").select_option("the last 24 hours")
+    by_name = page.locator("[data-panel=ec2_calls]")
+    expect(by_name.get_by_role("img")).to_have_attribute("aria-label", re.compile("the last 24 hours"))
+    shown = by_name.locator("tbody tr td.number").all_inner_texts()
+    assert sum(int(text.replace(",", "")) for text in shown) == sum(int(str(row[2])) for row in answered)
+    expect(by_name.locator("tbody tr").last).to_contain_text("others")
+    assert by_name.locator("rect.growing title").first.text_content() is not None
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_narrow_page_does_not_scroll_sideways(
     page: Page, suite: Suite, person: PersonAt, calls: None, scheme: str

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from datagen.cloudfront_logs import Corpus
+from datagen.cloudfront_logs import FIELDS, Corpus
 from local.clients.person import PersonAt
 from local.feeders.logs import feed
 from local.suite import Suite
@@ -167,7 +170,13 @@ def test_panels_at_rest_show_what_the_api_says(
     page: Page, suite: Suite, person: PersonAt, logs_at_rest: None
 ) -> None:
     sign_in(page, suite, person)
-    for panel in ("bot_requests", "bytes_by_edge", "cache_hit_ratio", "top_viewers", "ai_crawler_share"):
+    for panel in (
+        "bots_by_edge",
+        "bytes_by_distribution",
+        "cache_hit_ratio",
+        "top_viewers",
+        "ai_crawler_share",
+    ):
         body = page.locator(f"[data-panel={panel}] .body")
         expect(body).to_contain_text(re.compile("As of .* scanned"), timeout=30_000)
         expect(body.locator("svg.chart")).to_be_visible()
@@ -223,6 +232,101 @@ def test_query_that_somebody_saves_is_a_panel_a_minute_later(
         expect(card.locator("svg rect.bar")).to_have_count(min(10, len(rows)))
     finally:
         athena.delete_named_query(NamedQueryId=query)
+
+
+def log_of_many_groups(hour: datetime, distribution: str) -> tuple[bytes, Counter[str], Counter[str]]:
+    """A log in which bots have 1,300 pairs of address and edge location, and what its bars must be.
+
+    The location with the most requests has one from each of 800 addresses: each pair is among the rarest.
+    """
+    places = [f"AA{number:02}0-P1" for number in range(50)]
+    pairs = [(f"10.1.{number >> 8}.{number & 255}", "ZZ999-P9", 1) for number in range(800)]
+    pairs += [(f"10.2.{number >> 8}.{number & 255}", places[number % 50], 2) for number in range(500)]
+    lines = [f"#Version: 1.0\n#Fields: {' '.join(FIELDS)}\n"]
+    requests, sizes = Counter[str](), Counter[str]()
+    for address, place, times in pairs:
+        row = dict.fromkeys(FIELDS, "-") | {
+            "date": f"{hour:%Y-%m-%d}", "time": f"{hour:%H}:00:01", "x-edge-location": place, "sc-bytes": "7",
+            "c-ip": address, "cs-method": "GET", "sc-status": "200", "x-edge-result-type": "Hit",
+            "cs(User-Agent)": "GPTBot/1.2",
+        }  # fmt: skip
+        lines += ["\t".join(row.values()) + "\n"] * times
+        requests[place] += times
+        sizes[distribution] += 7 * times
+    return gzip.compress("".join(lines).encode()), requests, sizes
+
+
+def test_bars_are_totals_where_the_table_is_cut(page: Page, suite: Suite, person: PersonAt) -> None:
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    distribution = f"EMANY{int(time.time()) % 100_000_000:08}"
+    body, requests, sizes = log_of_many_groups(hour, distribution)
+    before = requests_at_rest(person)
+    key = f"cloudfront/{distribution}.{hour:%Y-%m-%d-%H}.00000001.gz"
+    suite.client("s3").put_object(Bucket=suite["AccessLogsBucketName"], Key=key, Body=body)
+    wait_until(
+        lambda: requests_at_rest(person) >= before + requests.total(), seconds=60, every=1, what="all rows"
+    )
+    sign_in(page, suite, person)
+    panel = page.locator("[data-panel=bots_by_edge]")
+    bar = panel.locator("svg title").filter(has_text="ZZ999-P9")
+    expect(bar).to_have_text("ZZ999-P9: 800")
+    by_size = page.locator("[data-panel=bytes_by_distribution]")
+    expect(by_size.locator("tbody tr").filter(has_text=distribution)).to_contain_text("12.6 kB")
+    assert sizes[distribution] == 12_600
+    rows = person.get("bot_requests").json()
+    assert rows["more"]
+    assert len(rows["rows"]) == 999
+    left_out = f"the first 999 of {rows['rows'][0][-1]:,} rows"
+    expect(page.locator("[data-panel=bot_requests] .note")).to_contain_text(left_out)
+
+
+def test_an_older_answer_never_stands_under_newer_dates(
+    page: Page, suite: Suite, person: PersonAt, logs_at_rest: None
+) -> None:
+    sign_in(page, suite, person)
+    body = page.locator("[data-panel=cache_hit_ratio] .body")
+    expect(body.locator("tbody tr").first).to_be_visible()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    today = datetime.now(UTC).date().isoformat()
+    page.route(re.compile(rf"/v1/insights/\w+\?.*from={today}"), hold)
+    dates = page.locator("#dates")
+    dates.get_by_label("From").fill(today)
+    page.get_by_role("button", name="Run queries").click()
+    expect(body).to_have_text("Asking …")
+    expect(body.locator("tbody tr")).to_have_count(0)
+    for label, day in (("From", "2025-01-01"), ("To", "2025-01-02")):
+        dates.get_by_label(label).fill(day)
+    page.get_by_role("button", name="Run queries").click()
+    for name in ("cache_hit_ratio", "ai_crawler_share"):
+        expect(page.locator(f"[data-panel={name}] .body")).to_contain_text("No requests in these days")
+    assert held
+    for route in held:
+        with page.expect_response(route.request.url):
+            route.continue_()
+    for name in ("bots_by_edge", "cache_hit_ratio", "ai_crawler_share"):
+        expect(page.locator(f"[data-panel={name}] tbody tr")).to_have_count(0)
+
+
+def test_ratios_are_drawn_on_a_scale_to_100_percent(
+    page: Page, suite: Suite, person: PersonAt, logs_at_rest: None
+) -> None:
+    sign_in(page, suite, person)
+    panel = page.locator("[data-panel=cache_hit_ratio]")
+    expect(panel.locator("rect.bar.first").first).to_be_visible()
+    rows = rows_of(person, "cache_hit_ratio")
+    widths = panel.locator("rect.bar.first").evaluate_all("all => all.map(one => one.width.baseVal.value)")
+    [whole] = {
+        round(width) for width in panel.locator("rect.bar.rest").evaluate_all(
+            "all => all.map(one => one.width.baseVal.value)"
+        )
+    }  # fmt: skip
+    assert len(widths) == min(10, len(rows))
+    for width, row in zip(widths, rows, strict=False):
+        assert width == pytest.approx(whole * row[3], abs=1.5)
 
 
 def test_days_without_requests_are_said_to_be_empty(page: Page, suite: Suite, person: PersonAt) -> None:

@@ -61,6 +61,11 @@ COLUMNS = {
 }
 
 
+def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
+    """The most first, equal ones by name."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
 def test_saved_queries_say_what_the_generator_counted(suite: Suite, logs: Logs) -> None:
     """Files of today and of older years, late rows among them."""
     truths = [
@@ -79,12 +84,26 @@ def test_saved_queries_say_what_the_generator_counted(suite: Suite, logs: Logs) 
     queries = saved(suite)
     answers = {name: ask(suite, sql, *DATES) for name, sql in queries.items()}
 
-    bots = {(address, location): int(ct or 0) for ct, address, location in answers.pop("bot_requests")}
-    assert bots == total("bot_requests")
+    counted = total("bot_requests")
+    found = answers.pop("bot_requests")
+    assert {(address, location): int(ct or 0) for ct, address, location, _ in found} == counted
+    assert {row[-1] for row in found} == {str(len(counted))}, "each row knows how many there are"
+    by_edge, viewers_at = Counter[str](), Counter[str]()
+    for (_, edge), requests_there in counted.items():
+        by_edge[edge] += requests_there
+        viewers_at[edge] += 1
+    found = answers.pop("bots_by_edge")
+    assert [(row[0], int(row[1] or 0)) for row in found] == ranked(by_edge)
+    assert {row[0]: int(row[2] or 0) for row in found} == viewers_at
     sent = {
-        (distribution, place): int(size or 0) for distribution, place, size in answers.pop("bytes_by_edge")
+        (distribution, place): int(size or 0) for distribution, place, size, _ in answers.pop("bytes_by_edge")
     }
     assert sent == total("bytes_sent")
+    by_distribution = Counter[str]()
+    for (distribution, _), size in total("bytes_sent").items():
+        by_distribution[distribution] += size
+    found = answers.pop("bytes_by_distribution")
+    assert [(row[0], int(row[2] or 0)) for row in found] == ranked(by_distribution)
 
     viewers = total("viewers")
     top = answers.pop("top_viewers")

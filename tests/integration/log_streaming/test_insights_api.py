@@ -76,8 +76,10 @@ def test_errors_have_stable_codes(
 @pytest.mark.parametrize(
     ("panel", "columns"),
     [
-        ("bot_requests", {"ct", "requestip", "location"}),
-        ("bytes_by_edge", {"distribution", "location", "totalbytes"}),
+        ("bot_requests", {"ct", "requestip", "location", "all_rows"}),
+        ("bytes_by_edge", {"distribution", "location", "totalbytes", "all_rows"}),
+        ("bots_by_edge", {"location", "ct", "viewers"}),
+        ("bytes_by_distribution", {"distribution", "ct", "totalbytes"}),
         ("cache_hit_ratio", {"distribution", "requests", "hits", "ratio"}),
         ("error_rates", set()),
         ("top_viewers", {"requestip", "ct"}),

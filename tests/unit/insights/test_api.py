@@ -1,5 +1,6 @@
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -9,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 import queries
-from insights import api, saved_queries
+from insights import api, live, saved_queries
 from insights.api import handler
 from insights.panels import Catalogue
 from shared import clients, live_traffic
-from shared.access_log import Event, Window
+from shared.access_log import OTHERS, Event, Window
 from tests.support.memory_dynamodb import MemoryDynamoDb
 
 QUERY = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
@@ -119,8 +120,60 @@ def test_live_sums_up_the_latest_minutes(
     assert body["seconds"]["rows"] == [[minute, 3, 30, 1], [minute + 1, 2, 20, 1]]
     assert body["distributions"]["rows"] == [["E2EXAMPLE1ABCD", 5, 50]]
     assert body["viewers"] | {"columns": 0} == {
-        "minute": minute, "error": 0, "columns": 0, "rows": [["192.0.2.0", 3], ["192.0.2.1", 2]],
+        "minute": minute, "complete": False, "error": 0, "columns": 0,
+        "rows": [["192.0.2.0", 3], ["192.0.2.1", 2]],
     }  # fmt: skip
+
+
+def minute_of(first: int, *, bots: int = 0, seconds: int = 60) -> live_traffic.Minute:
+    """A minute of traffic of 80 distributions, which send the more the rarer they are asked for."""
+    traffic: list[list[Any]] = [
+        [first + number % seconds, f"E{number:03}", f"L{number % 70}", 100 - number, 10 * number + 1]
+        for number in range(80)
+    ]
+    of_bots: list[list[Any]] = [
+        [first, f"192.0.2.{number % 9}", f"L{number}", "E0", 1, 5] for number in range(bots)
+    ]
+    return live_traffic.Minute(
+        first, sum(row[3] for row in traffic), sum(row[4] for row in traffic), bots, 0, 0, 0, 1, of_bots,
+        traffic, [["192.0.2.1", 7]],
+    )  # fmt: skip
+
+
+def test_a_cut_list_of_live_traffic_ends_with_the_sum_of_the_others() -> None:
+    first = 1_795_800_000
+    answer = live.live([minute_of(first, bots=400)], first + 300, 10)
+    minute = minute_of(first, bots=400)
+    for name, total in (("distributions", minute.sent), ("locations", minute.sent), ("bots", 400 * 5)):
+        table = answer[name]
+        assert len(table["rows"]) == 51
+        assert table["left_out"] > 0
+        assert set(table["rows"][-1][:-2]) == {OTHERS}
+        assert sum(row[-1] for row in table["rows"]) == total
+    sizes = [row[-1] for row in answer["distributions"]["rows"][:-1]]
+    assert sizes == sorted((10 * number + 1 for number in range(80)), reverse=True)[:50], "by bytes"
+    by_hand = Counter(f"192.0.2.{number % 9}" for number in range(400))
+    assert {row[0]: row[1] for row in answer["bot_addresses"]["rows"]} == by_hand
+
+
+@pytest.mark.parametrize(
+    ("age", "until", "shown", "complete"),
+    [
+        pytest.param(
+            0, 119 - 10, 0, True, id="traffic comes: the newest window may grow, the minute is not over"
+        ),
+        pytest.param(19, 119 - 10, 0, True, id="two windows have not passed"),
+        pytest.param(21, 119, 60, True, id="traffic has ended"),
+    ],
+)
+def test_the_newest_window_is_not_taken_for_complete(
+    age: int, until: int, shown: int, complete: bool
+) -> None:
+    first = 1_795_800_000
+    minutes = [minute_of(first), minute_of(first + 60)]
+    answer = live.live(minutes, first + 119 + age, 10)
+    assert answer["seconds"]["complete_until"] == first + until
+    assert (answer["viewers"]["minute"], answer["viewers"]["complete"]) == (first + shown, complete)
 
 
 def test_live_without_traffic_is_empty(
@@ -203,7 +256,9 @@ def test_calls_are_asked_for_a_window_by_hours_of_delivery(
     characters, first, last, moment = [each.strip("'") for each in started["ExecutionParameters"]]
     assert characters == slot
     since = datetime.strptime(moment, "%Y-%m-%dT%H:%M:00Z").replace(tzinfo=UTC)
-    assert timedelta(minutes=-1) <= since + timedelta(hours=age) - before <= timedelta(seconds=30)
+    length = {"15": timedelta(minutes=10), "13": timedelta(hours=1), "10": timedelta(days=1)}[slot]
+    assert timedelta() <= before - timedelta(hours=age) - since < length, "the first slot is whole"
+    assert (since - datetime(2026, 1, 1, tzinfo=UTC)) % length == timedelta()
     assert first == f"{since - timedelta(hours=1):%Y/%m/%d/%H}", "an object has its oldest record's hour"
     assert last > f"{before:%Y/%m/%d/%H}", "what is delivered in the coming hour counts"
 
@@ -332,8 +387,9 @@ def test_panels_that_saved_queries_declare_are_listed_in_the_order_of_the_page(
     status, body = ask(recorded("api_top_viewers") | {"pathParameters": {"panel": "panels"}}, context)
     assert status == 200
     assert [each["panel"] for each in body["panels"]] == [
-        "bot_requests", "bytes_by_edge", "cache_hit_ratio", "error_rates", "top_viewers", "ai_crawler_share",
-        "top_posters", "ec2_calls", "ec2_actors", "ec2_denied",
+        "bots_by_edge", "bytes_by_distribution", "cache_hit_ratio", "error_rates", "top_viewers",
+        "ai_crawler_share", "bot_requests", "bytes_by_edge", "top_posters", "ec2_calls", "ec2_actors",
+        "ec2_denied",
     ]  # fmt: skip
     assert all(each["title"] and each["columns"] for each in body["panels"])
 
