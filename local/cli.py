@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 
 from local.deploy import STACK, SamError, build, deploy
-from local.engine_process import EngineError, EngineProcess
+from local.engine_process import EngineError, EngineProcess, disk_is_full, log_tail
 from ops.paths import ROOT
 from ops.publish import publish
 from ops.stacks import CommandError, outputs_of
@@ -24,10 +24,11 @@ def up(port: int | None, console: Console) -> int:
         console.print(remark, highlight=False, soft_wrap=True)
     with console.status("sam build"):
         build(STATE / "build.log")
-    with console.status("sam deploy"):
-        outputs = deploy(engine, STATE / "deploy.log")
-    publish(outputs, engine.client)
-    return status(console)
+    with engine.needed():
+        with console.status("sam deploy"):
+            outputs = deploy(engine, STATE / "deploy.log")
+        publish(outputs, engine.client)
+        return status(console)
 
 
 def down(console: Console) -> int:
@@ -58,24 +59,31 @@ def status(console: Console) -> int:
 
 
 def logs(console: Console) -> int:
-    """Print the engine's log and the end of every function's log."""
+    """Print the log of an engine that ended by itself, the engine's, and the end of every function's log."""
     engine = EngineProcess.find(STATE)
     if engine is None:
-        if EngineProcess.recorded(STATE) is None:
-            console.print("The engine is down. `make up` starts it.")
-        else:
-            console.print("The engine has ended by itself; the end of its log:")
-            console.print(
-                (STATE / "engine.log").read_text(errors="replace")[-4000:], highlight=False, markup=False
-            )
+        crashed = EngineProcess.recorded(STATE) is not None
+        console.print(
+            "The engine has ended by itself." if crashed else "The engine is down. `make up` starts it."
+        )
+    if kept := log_tail(STATE, crashed=True):
+        _print_log(console, "the end of the log of an engine that had ended by itself", kept)
+    if last := log_tail(STATE):
+        _print_log(
+            console, "the end of the engine's log" if engine else "the end of the last one's log", last
+        )
+    if engine is None:
         return 1
-    console.print((STATE / "engine.log").read_text(errors="replace")[-4000:], highlight=False, markup=False)
     client = engine.client("logs")
     for group in client.describe_log_groups()["logGroups"]:
-        console.rule(group["logGroupName"])
-        for event in client.filter_log_events(logGroupName=group["logGroupName"], limit=1000)["events"][-50:]:
-            console.print(event["message"].rstrip(), highlight=False, markup=False, soft_wrap=True)
+        found = client.filter_log_events(logGroupName=group["logGroupName"], limit=1000)["events"][-50:]
+        _print_log(console, group["logGroupName"], "\n".join(event["message"].rstrip() for event in found))
     return 0
+
+
+def _print_log(console: Console, title: str, text: str) -> None:
+    console.rule(title)
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def main() -> int:
@@ -84,14 +92,18 @@ def main() -> int:
     parser.add_argument("command", choices=["up", "down", "status", "logs"])
     parser.add_argument("--port", type=int, help="port of an engine that is not up yet (4566)")
     arguments = parser.parse_args()
-    STATE.mkdir(exist_ok=True)
     console = Console()
     try:
+        STATE.mkdir(exist_ok=True)
         if arguments.command == "up":
             return up(arguments.port, console)
         return {"down": down, "status": status, "logs": logs}[arguments.command](console)
-    except (EngineError, SamError, CommandError) as error:
-        console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
+    except (EngineError, SamError, CommandError, OSError) as error:
+        full = disk_is_full()
+        if isinstance(error, OSError) and not full:
+            raise
+        for line in filter(None, (str(error), full and f"Perhaps because {full}.")):
+            console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
         return 1
 
 

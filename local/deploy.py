@@ -79,6 +79,7 @@ def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[
                 {**aws_environment(engine.endpoint), "SAM_CLI_POLL_DELAY": "0.1"},
             )
     except SamError as error:
+        engine.require()
         raise SamError("\n".join([str(error), *_failures(engine, stack)])) from error
     return outputs_of(stack, engine.client)
 

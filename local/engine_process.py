@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -32,19 +32,39 @@ __all__ = [
     "EngineProcess",
     "aws_environment",
     "clean_environment",
+    "disk_is_full",
     "free_port",
+    "log_tail",
 ]
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 PORT = 4566
+_DRAFT_PREFIX = "suite-starting-"
 _STATE_FILE = "engine.json"
 _LOCK_FILE = "engine.lock"
+_LOG_FILE = "engine.log"
+_CRASHED_LOG_FILE = "engine.crashed.log"
+_RUNNING_FILE = "running"  # in an engine's temporary folder: locked for as long as its process lives
+# What an engine with the suite takes of the temporary folder, and what a command notices the lack of.
+_NEEDED_BYTES = 200_000_000
+_FULL_BYTES = 20_000_000
 _MAKING = threading.Lock()  # a session of boto3 makes one client at a time
 
 
 class EngineError(RuntimeError):
     """The engine cannot be started or does not answer."""
+
+
+def disk_is_full(*places: Path) -> str:
+    """Say which of the folders that engine and commands write to has no room left; empty if none."""
+    for place in places or (Path(tempfile.gettempdir()), ROOT):
+        free = shutil.disk_usage(place).free
+        if free < _FULL_BYTES:
+            return (
+                f"the disk of {place} is full ({free // 1_000_000} MB left): free some of it, and begin again"
+            )
+    return ""
 
 
 def free_port() -> int:
@@ -138,7 +158,9 @@ class EngineProcess:
                 raise EngineError(f"an engine of {directory} is running already")
             if (crashed := cls.recorded(directory)) is not None:
                 crashed._end()
+                crashed._keep_log()
                 crashed._remove_state()
+            _remove_leftovers()
             return cls._start(directory, port, bare, iam, also_bind, settings or {}, timeout)
 
     @classmethod
@@ -161,9 +183,13 @@ class EngineProcess:
                 raise EngineError(
                     f"port {chosen} is taken by {_owner(chosen)}; try PORT=<another>"
                 ) from error
+        if (free := shutil.disk_usage(tempfile.gettempdir()).free) < _NEEDED_BYTES:
+            raise EngineError(
+                f"the engine needs {_NEEDED_BYTES // 1_000_000} MB in {tempfile.gettempdir()}, which has "
+                f"{free // 1_000_000} MB left: free some of it, or set TMPDIR to a folder on another disk"
+            )
         engine_id = secrets.token_hex(8)
-        temporary = Path(tempfile.gettempdir()) / _temporary_name(engine_id)
-        temporary.mkdir(mode=0o700)
+        temporary, running = _make_temporary(engine_id)
         functions_python = ROOT / ".venv/functions/bin/python"
         # A clean environment: whatever the engine's process has leaks into every function.
         environment = {
@@ -196,10 +222,10 @@ class EngineProcess:
         command += ["--id", engine_id, "--directory", str(directory.resolve())]
         command += ["--bare"] if bare else []
         command += ["--also-bind", also_bind] if also_bind else []
-        with (directory / "engine.log").open("wb") as log:
+        with running, (directory / _LOG_FILE).open("wb") as log:
             child = subprocess.Popen(
                 command, cwd=temporary, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                start_new_session=True, pass_fds=[running.fileno()],
             )  # fmt: skip
         engine = cls(directory, chosen, child.pid, engine_id, temporary, child)
         engine._write_state()
@@ -207,8 +233,7 @@ class EngineProcess:
         try:
             while not engine.answers():
                 if child.poll() is not None or time.monotonic() > end:
-                    tail = (directory / "engine.log").read_text(errors="replace")[-2000:]
-                    raise EngineError(f"the engine did not start:\n{tail}")  # noqa: TRY301
+                    raise EngineError(f"the engine did not start:\n{engine.log_tail(2000)}")  # noqa: TRY301
                 time.sleep(0.05)
         except BaseException:  # Ctrl-C too
             engine._end()
@@ -296,6 +321,15 @@ class EngineProcess:
             if recorded is not None and recorded.id == self.id:
                 (self.directory / _STATE_FILE).unlink()
 
+    def _keep_log(self) -> None:
+        """Keep the log of an engine that ended by itself: the next one begins a new one."""
+        with suppress(FileNotFoundError):
+            (self.directory / _LOG_FILE).replace(self.directory / _CRASHED_LOG_FILE)
+
+    def log_tail(self, most: int = 4000) -> str:
+        """Return the end of the engine's log."""
+        return log_tail(self.directory, most)
+
     def answers(self) -> bool:
         """Tell whether this engine, and no other, answers at its port."""
         told = _identity_at(self.port)
@@ -306,6 +340,19 @@ class EngineProcess:
         """Raise :class:`EngineError` unless this engine, and no other, answers at its port."""
         if not self.answers():
             raise EngineError(f"the engine at {self.endpoint} has ended{_now_used_by(self.port)}")
+
+    @contextmanager
+    def needed(self) -> Iterator[None]:
+        """Say that the engine has ended, if that is why what is done with it fails.
+
+        Raises:
+            EngineError: It has ended meanwhile.
+        """
+        try:
+            yield
+        except Exception:
+            self.require()
+            raise
 
     def client(self, service: str, region: str = REGION) -> Any:
         """Return the boto3 client of an AWS service on this engine, with an administrator's credentials.
@@ -334,9 +381,12 @@ class EngineProcess:
         Raises:
             EngineError: It could not be ended.
         """
+        crashed = not self._is_alive()
         ran = self._end()
         if self.directory.is_dir():
             with _locked(self.directory):
+                if crashed:
+                    self._keep_log()
                 self._remove_state()
         return ran
 
@@ -454,6 +504,31 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
 
 def _temporary_name(engine_id: str) -> str:
     return f"suite-engine-{engine_id}"
+
+
+def log_tail(directory: Path, most: int = 4000, *, crashed: bool = False) -> str:
+    """Return the end of the log of a directory's engine, or of the one before it that ended by itself."""
+    path = directory / (_CRASHED_LOG_FILE if crashed else _LOG_FILE)
+    return path.read_text(errors="replace")[-most:] if path.exists() else ""
+
+
+def _make_temporary(engine_id: str) -> tuple[Path, IO[bytes]]:
+    """Make an engine's temporary folder; the open file in it has to be passed to the engine's process.
+
+    Its lock ends with the last process that has it, however that ends: the system keeps the account.
+    """
+    draft = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX))
+    running = (draft / _RUNNING_FILE).open("wb")
+    fcntl.flock(running, fcntl.LOCK_EX)
+    return draft.rename(draft.with_name(_temporary_name(engine_id))), running
+
+
+def _remove_leftovers() -> None:
+    """Remove the temporary folders of engines that were killed, whichever directory they were of."""
+    for folder in Path(tempfile.gettempdir()).glob(_temporary_name("*")):
+        with suppress(OSError), (folder / _RUNNING_FILE).open("rb") as running:
+            fcntl.flock(running, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused: it runs
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _identity_at(port: int) -> dict[str, Any]:

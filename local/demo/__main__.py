@@ -27,7 +27,7 @@ from rich.table import Table
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
 from local.demo.checks import Checks, Result
 from local.deploy import STACK, SamError, build, deploy
-from local.engine_process import EngineError, EngineProcess
+from local.engine_process import EngineError, EngineProcess, disk_is_full
 from local.suite import Suite
 from ops.applications import contents
 from ops.paths import ROOT
@@ -92,8 +92,11 @@ def main() -> int:
                     waiting[name].result() if name in waiting else _drive(progress, suite, name, found[name])
                     for name in sorted(found, key=lambda name: name in waiting)
                 ]
-    except (EngineError, SamError) as error:
+    except (EngineError, SamError, OSError) as error:
+        if isinstance(error, OSError) and not disk_is_full():
+            raise
         console.print(f"[red]The demo could not start:[/red] {error}", highlight=False)
+        _show_full_disk(console)
         return 1
 
     _show(console, results)
@@ -103,17 +106,34 @@ def main() -> int:
         "outputs": suite.outputs,
         "applications": [asdict(result) | {"ok": result.ok} for result in results],
     }
-    (STATE / "demo.json").write_text(json.dumps(report, indent=2))
-    ended = not suite.engine.answers()
-    if ended:
-        console.print("\n[red]The engine has ended meanwhile: `make logs` shows why.[/red]")
-    else:
-        console.print("\nThe suite is up; `make down` stops it.")
+    try:
+        (STATE / "demo.json").write_text(json.dumps(report, indent=2))
+    except OSError as error:
+        console.print(f"[red].local/demo.json is not written:[/red] {error}", highlight=False)
+    up = suite.engine.answers()
+    _show_state(console, results, up=up)
+    _show_full_disk(console)
+    console.print(f"{report['seconds']} s in all; the same as JSON in .local/demo.json", highlight=False)
+    return 0 if results and all(result.ok for result in results) and up else 1
+
+
+def _show_state(console: Console, results: list[Result], *, up: bool) -> None:
+    """Say where everything is; of an engine that has ended, only that."""
+    if not up:
+        console.print(
+            "\n[red]The engine has ended by itself, and the suite with it: `make logs` shows why, "
+            "`make demo` begins again.[/red]"
+        )
+        return
+    console.print("\nThe suite is up; `make down` stops it.")
     for result in results:
         console.print(f"  {result.application}: {result.address}", soft_wrap=True, highlight=False)
     console.print(f"Sign in to insights/ and auth/ as {DEMO_EMAIL} with {DEMO_PASSWORD}", highlight=False)
-    console.print(f"{report['seconds']} s in all; the same as JSON in .local/demo.json", highlight=False)
-    return 0 if results and all(result.ok for result in results) and not ended else 1
+
+
+def _show_full_disk(console: Console) -> None:
+    if full := disk_is_full():
+        console.print(f"[red]What failed may be so because {full}.[/red]", highlight=False)
 
 
 def _drive(progress: Progress, suite: Suite, name: str, module: Drive) -> Result:
@@ -137,9 +157,10 @@ def _up(progress: Progress, port: int | None, full: bool) -> Suite:
     progress.update(bar, advance=1, description="sam build")
     build(STATE / "build.log")
     progress.update(bar, advance=1, description="sam deploy")
-    outputs = deploy(engine, STATE / "deploy.log")
-    progress.update(bar, advance=1, description="pages")
-    publish(outputs, engine.client)
+    with engine.needed():
+        outputs = deploy(engine, STATE / "deploy.log")
+        progress.update(bar, advance=1, description="pages")
+        publish(outputs, engine.client)
     progress.update(bar, advance=1, description="engine, build, deploy, pages")
     return Suite(engine, outputs, full=full)
 

@@ -22,8 +22,10 @@ import requests
 
 from local import cli
 from local.demo import __main__ as demo
-from local.deploy import deploy
+from local.demo.checks import Checks
+from local.deploy import SamError, deploy
 from local.engine_process import EngineError, EngineProcess, free_port
+from local.suite import Suite
 from tests.support.cloud import Cloud
 from tests.support.waiting import wait_until
 
@@ -145,6 +147,114 @@ def test_a_crashed_engine_is_tidied_at_the_next_start(ours: Checkout, start: Sta
     assert _temporary(crashed).exists()
     start(ours.state)
     assert not _temporary(crashed).exists()
+
+
+def test_what_killed_engines_of_other_folders_left_goes_at_a_start(start: Start, tmp_path: Path) -> None:
+    crashed, running = start(tmp_path / "crashed"), start(tmp_path / "running")
+    cloud = Cloud(crashed)
+    cloud.client("s3").create_bucket(Bucket="left")
+    cloud.client("s3").put_object(Bucket="left", Key="x", Body=b"x" * 10_000_000)
+    _crash(crashed)
+    shutil.rmtree(tmp_path / "crashed")  # as a test's folder: nobody knows of the engine any more
+    start(tmp_path / "next")
+    assert not _temporary(crashed).exists()
+    assert _temporary(running).exists()
+    assert Cloud(running).client("s3").list_buckets()["Buckets"] == []
+
+
+def _log(engine: EngineProcess, line: str) -> None:
+    with (engine.directory / "engine.log").open("a") as log:
+        log.write(f"{line}\n")
+
+
+@pytest.mark.parametrize("between", [[], ["down"]])
+def test_the_log_of_a_crash_is_shown_until_the_next_one(
+    ours: Checkout, start: Start, between: list[str]
+) -> None:
+    crashed = start(ours.state)
+    _log(crashed, "the first one's last words")
+    _crash(crashed)
+    for command in between:
+        ours.run(command)
+    status, printed = ours.run("logs")
+    assert status == 1
+    assert "the first one's last words" in printed
+    engine = start(ours.state)
+    _log(engine, "the second one works")
+    status, printed = ours.run("logs")
+    assert status == 0
+    assert printed.index("the end of the log of an engine that had ended by itself") < printed.index(
+        "the first one's last words"
+    )
+    assert printed.index("the first one's last words") < printed.index("the second one works")
+    assert ours.run("down")[0] == 0
+    assert "the second one works" in ours.run("logs")[1]
+    _crash(start(ours.state))
+    ours.run("down")
+    assert "the first one's last words" not in ours.run("logs")[1]
+
+
+def test_the_demo_does_not_call_a_killed_engine_up(
+    ours: Checkout, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start(ours.state)
+
+    class Killing:
+        FLOW, PAGE, STEPS = "flow", "page/", 1
+
+        @staticmethod
+        def drive(_suite: Suite, checks: Checks) -> None:
+            checks.true("done", condition=True)
+            _crash(engine)
+
+    monkeypatch.setattr(demo, "_up", lambda *_: Suite(engine, {"WebUrl": "http://pages.example"}))
+    monkeypatch.setattr(demo, "drives", lambda: {"one": Killing})
+    status, printed = ours.run("demo", engine.port)
+    assert status == 1
+    assert "The engine has ended by itself, and the suite with it: `make logs` shows why" in printed
+    assert "is up" not in printed
+    assert "http://pages.example" not in printed
+
+
+def test_an_engine_that_ends_during_a_deployment_is_named(
+    ours: Checkout, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start(ours.state)
+
+    def sam(*_: object) -> None:
+        _crash(engine)
+        raise SamError("`sam deploy` failed with status 1")
+
+    monkeypatch.setattr("local.deploy._sam", sam)
+    with pytest.raises(EngineError, match=rf"the engine at {engine.endpoint} has ended"):
+        deploy(engine, ours.state / "deploy.log")
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_full_disk_is_said_to_who_starts(
+    ours: Checkout, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 7_000_000))
+    status, printed = ours.run(command, free_port())
+    assert status == 1
+    assert "the engine needs 200 MB in " in printed
+    assert "which has 7 MB left: free some of it, or set TMPDIR" in printed
+
+
+def test_a_disk_that_fills_up_during_a_deployment_is_said(
+    ours: Checkout, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start(ours.state)
+
+    def sam(*_: object) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))
+        raise SamError("`sam build` failed with status 1")
+
+    monkeypatch.setattr("local.deploy._sam", sam)
+    status, printed = ours.run("up", engine.port)
+    assert status == 1
+    assert "`sam build` failed with status 1" in printed
+    assert "is full (0 MB left): free some of it" in printed
 
 
 def test_workers_that_outlive_the_engine_are_ended(
