@@ -22,12 +22,20 @@ Key = dict[str, Any]
 _KEY_ID_BYTES, _NONCE_BYTES = 36, 12
 _MARK = b"\x02GCM"
 _LARGEST_PLAINTEXT = 4096
+_SYMMETRIC = "SYMMETRIC_DEFAULT"
 
 
 class _Refused(Exception):
     def __init__(self, code: str, message: str = "") -> None:
         super().__init__(code)
         self.answer = error_response_json(code, message, 400)
+
+    @classmethod
+    def by_emulator(cls, answer: Any) -> _Refused:
+        """Return what carries the emulator's own refusal."""
+        refused = cls("")
+        refused.answer = answer
+        return refused
 
 
 def _associated(key: Key, context: dict[str, str]) -> bytes:
@@ -55,7 +63,7 @@ def _is_sealed(blob: bytes) -> bool:
 
 
 def _usable(key_id: str, operation: str) -> Key:
-    """Return a key that may be used.
+    """Return a key that may encrypt and decrypt.
 
     Raises:
         _Refused: There is none of that name, or its state or kind forbids it.
@@ -63,11 +71,11 @@ def _usable(key_id: str, operation: str) -> Key:
     key: Key | None = kms._resolve_key(key_id)
     if key is None:
         raise _Refused("NotFoundException", f"Key '{key_id}' does not exist")
-    refused = kms._check_key_state(key) or kms._reject_hmac_key(key, operation)
-    if refused:
-        error = _Refused("InvalidKeyUsageException")
-        error.answer = refused
-        raise error
+    if refused := kms._check_key_state(key):
+        raise _Refused.by_emulator(refused)
+    if key["KeyUsage"] != "ENCRYPT_DECRYPT":
+        message = f"{key['Arn']} key usage is {key['KeyUsage']} which is not valid for {operation}."
+        raise _Refused("InvalidKeyUsageException", message)
     return key
 
 
@@ -75,11 +83,11 @@ def _key_of(blob: bytes, named: str, operation: str) -> Key:
     """Return the key that a ciphertext was made with, which has to be the named one if one is named."""
     embedded = blob[:_KEY_ID_BYTES].decode("ascii", errors="replace")
     if named:
-        key = _usable(named, operation)
-        if key["KeyId"] != embedded:
+        key = kms._resolve_key(named)
+        if key is not None and key["KeyId"] != embedded:  # whatever it is for
             message = "The key ID in the request does not identify a CMK that can perform this operation."
             raise _Refused("IncorrectKeyException", message)
-        return key
+        return _usable(named, operation)
     if kms._resolve_key(embedded) is None:
         message = (
             "The ciphertext refers to a customer master key that does not exist, "
@@ -89,50 +97,124 @@ def _key_of(blob: bytes, named: str, operation: str) -> Key:
     return _usable(embedded, operation)
 
 
-@replaces(kms, "_encrypt", digest="27489558008d")
-def _encrypt(original: Callable[..., Any], data: dict[str, Any]) -> Any:
-    """Encrypt: authenticated encryption, bound to key and encryption context; at most 4,096 bytes"""
-    key = kms._resolve_key(data.get("KeyId", ""))
-    if key is not None and "_symmetric_key" not in key:
-        return original(data)
+def _encrypted(
+    plaintext: bytes, named: str, context: dict[str, str], algorithm: str, operation: str
+) -> tuple[Key, bytes]:
+    """Return the named key and what it makes of a plaintext.
+
+    Raises:
+        _Refused: With AWS's error.
+    """
+    key = _usable(named, operation)
+    if refused := kms._algorithm_error(key, algorithm, "EncryptionAlgorithms"):
+        raise _Refused.by_emulator(refused)
+    if not 1 <= len(plaintext) <= _LARGEST_PLAINTEXT:
+        message = (
+            "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: "
+            "Member must have length less than or equal to 4096"
+        )
+        raise _Refused("ValidationException", message)
+    if "_symmetric_key" in key:
+        return key, _seal(key, plaintext, context)
+    _refuse_context(context)
+    public = key["_private_key"].public_key()
+    padding = kms._oaep_padding(algorithm)
+    # RFC 8017, 7.1.1: the modulus less two hashes and two bytes.
+    largest = public.key_size // 8 - 2 * padding.algorithm.digest_size - 2
+    if len(plaintext) > largest:
+        message = f"Algorithm {algorithm} and key spec {key['KeySpec']} cannot encrypt data larger than "
+        raise _Refused("ValidationException", f"{message}{largest} bytes.")
+    return key, public.encrypt(plaintext, padding)
+
+
+def _decrypted(
+    blob: bytes, named: str, context: dict[str, str], algorithm: str, operation: str
+) -> tuple[Key, bytes]:
+    """Return the key that a ciphertext was made with, and its plaintext.
+
+    Raises:
+        _Refused: With AWS's error.
+    """
+    if _is_sealed(blob):
+        key = _key_of(blob, named, operation)
+        if refused := kms._algorithm_error(key, algorithm, "EncryptionAlgorithms"):
+            raise _Refused.by_emulator(refused)
+        return key, _open(key, blob, context)
+    if named:
+        key = _usable(named, operation)
+        if "_private_key" in key:
+            return key, _decrypted_by_private_key(key, blob, context, algorithm)
+    # The private key of a data key pair, or nothing of ours.
+    request = {"CiphertextBlob": base64.b64encode(blob).decode(), "EncryptionContext": context}
+    status, _headers, body = answer = _decrypt_as_emulator(request | ({"KeyId": named} if named else {}))
+    if status != 200:
+        raise _Refused.by_emulator(answer)
+    opened = json.loads(body)
+    return kms._resolve_key(opened["KeyId"]), base64.b64decode(opened["Plaintext"])
+
+
+def _decrypted_by_private_key(key: Key, blob: bytes, context: dict[str, str], algorithm: str) -> bytes:
+    _refuse_context(context)
+    if algorithm not in key["EncryptionAlgorithms"]:
+        raise _Refused("InvalidCiphertextException")
     try:
-        key = _usable(data.get("KeyId", ""), "Encrypt")
-        plaintext = base64.b64decode(data.get("Plaintext", ""))
-        if not 1 <= len(plaintext) <= _LARGEST_PLAINTEXT:
-            return error_response_json(
-                "ValidationException",
-                "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: "
-                "Member must have length less than or equal to 4096",
-                400,
-            )
-        blob = _seal(key, plaintext, data.get("EncryptionContext") or {})
+        return bytes(key["_private_key"].decrypt(blob, kms._oaep_padding(algorithm)))
+    except ValueError as error:
+        raise _Refused("InvalidCiphertextException") from error
+
+
+def _refuse_context(context: dict[str, str]) -> None:
+    """Refuse an encryption context where the key is asymmetric: nothing would bind it."""
+    if context:
+        message = "EncryptionContext is not supported with asymmetric keys"
+        raise _Refused("UnsupportedOperationException", message)
+
+
+_decrypt_as_emulator = kms._decrypt
+
+
+@replaces(kms, "_encrypt", digest="27489558008d")
+def _encrypt(_original: Callable[..., Any], data: dict[str, Any]) -> Any:
+    """Encrypt: authenticated encryption, bound to key and encryption context; sizes and uses as on AWS"""
+    algorithm = data.get("EncryptionAlgorithm") or _SYMMETRIC
+    try:
+        key, blob = _encrypted(
+            base64.b64decode(data.get("Plaintext", "")),
+            data.get("KeyId", ""),
+            data.get("EncryptionContext") or {},
+            algorithm,
+            "Encrypt",
+        )
     except _Refused as refused:
         return refused.answer
     return json_response(
         {
             "KeyId": key["Arn"],
             "CiphertextBlob": base64.b64encode(blob).decode(),
-            "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+            "EncryptionAlgorithm": algorithm,
         }
     )
 
 
 @replaces(kms, "_decrypt", digest="8a00105d85b0")
-def _decrypt(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+def _decrypt(_original: Callable[..., Any], data: dict[str, Any]) -> Any:
     """Decrypt: another key, another region's key, another context or a changed byte are refused"""
-    blob = base64.b64decode(data.get("CiphertextBlob", ""))
-    if not _is_sealed(blob):
-        return original(data)
+    algorithm = data.get("EncryptionAlgorithm") or _SYMMETRIC
     try:
-        key = _key_of(blob, data.get("KeyId", ""), "Decrypt")
-        plaintext = _open(key, blob, data.get("EncryptionContext") or {})
+        key, plaintext = _decrypted(
+            base64.b64decode(data.get("CiphertextBlob", "")),
+            data.get("KeyId", ""),
+            data.get("EncryptionContext") or {},
+            algorithm,
+            "Decrypt",
+        )
     except _Refused as refused:
         return refused.answer
     return json_response(
         {
             "KeyId": key["Arn"],
             "Plaintext": base64.b64encode(plaintext).decode(),
-            "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+            "EncryptionAlgorithm": algorithm,
         }
     )
 
@@ -149,23 +231,32 @@ def _generate_data_key(
 
 
 def _re_encrypt(data: dict[str, Any]) -> Any:
-    blob = base64.b64decode(data.get("CiphertextBlob", ""))
+    source_algorithm = data.get("SourceEncryptionAlgorithm") or _SYMMETRIC
+    algorithm = data.get("DestinationEncryptionAlgorithm") or _SYMMETRIC
     try:
-        if not _is_sealed(blob):
-            return error_response_json("InvalidCiphertextException", "", 400)
-        source = _key_of(blob, data.get("SourceKeyId", ""), "ReEncrypt")
-        plaintext = _open(source, blob, data.get("SourceEncryptionContext") or {})
-        target = _usable(data.get("DestinationKeyId", ""), "ReEncrypt")
-        sealed = _seal(target, plaintext, data.get("DestinationEncryptionContext") or {})
+        source, plaintext = _decrypted(
+            base64.b64decode(data.get("CiphertextBlob", "")),
+            data.get("SourceKeyId", ""),
+            data.get("SourceEncryptionContext") or {},
+            source_algorithm,
+            "ReEncrypt",
+        )
+        target, blob = _encrypted(
+            plaintext,
+            data.get("DestinationKeyId", ""),
+            data.get("DestinationEncryptionContext") or {},
+            algorithm,
+            "ReEncrypt",
+        )
     except _Refused as refused:
         return refused.answer
     return json_response(
         {
-            "CiphertextBlob": base64.b64encode(sealed).decode(),
+            "CiphertextBlob": base64.b64encode(blob).decode(),
             "SourceKeyId": source["Arn"],
             "KeyId": target["Arn"],
-            "SourceEncryptionAlgorithm": "SYMMETRIC_DEFAULT",
-            "DestinationEncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+            "SourceEncryptionAlgorithm": source_algorithm,
+            "DestinationEncryptionAlgorithm": algorithm,
         }
     )
 
@@ -187,3 +278,5 @@ async def _handle(
 
 pin(kms, "_resolve_key", "90e6b84ded7c")
 pin(kms, "_check_key_state", "d0518d69f8e5")
+pin(kms, "_algorithm_error", "6fafaf4b0087")
+pin(kms, "_oaep_padding", "210fdf863e7c")

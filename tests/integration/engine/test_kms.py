@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from tests.support.cloud import Cloud
 
@@ -115,3 +119,132 @@ def test_re_encryption_moves_a_ciphertext_to_another_key_and_context(cloud: Clou
 def test_more_than_four_kilobytes_are_refused(cloud: Cloud) -> None:
     kms, key = _key(cloud)
     assert "less than or equal to 4096" in _refusal(kms.encrypt, KeyId=key, Plaintext=b"x" * 4097)
+
+
+def _rsa(cloud: Cloud, spec: str = "RSA_2048", usage: str = "ENCRYPT_DECRYPT") -> str:
+    return _key(cloud, KeySpec=spec, KeyUsage=usage)[1]
+
+
+def _public_key(kms: Any, key: str) -> RSAPublicKey:
+    public = load_der_public_key(kms.get_public_key(KeyId=key)["PublicKey"])
+    assert isinstance(public, RSAPublicKey)
+    return public
+
+
+@pytest.mark.parametrize("algorithm", ["RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"])
+def test_re_encryption_from_and_to_rsa_keys(cloud: Cloud, algorithm: str) -> None:
+    kms, symmetric = _key(cloud)
+    source, target = _rsa(cloud), _rsa(cloud, "RSA_3072")
+    digest = hashes.SHA1() if algorithm.endswith("_1") else hashes.SHA256()  # noqa: S303 - AWS's name for it
+    oaep = padding.OAEP(mgf=padding.MGF1(digest), algorithm=digest, label=None)
+    # "It can also decrypt ciphertext that was encrypted by using the public key outside of KMS" (ReEncrypt).
+    blob = _public_key(kms, source).encrypt(b"secret", oaep)
+    moved = kms.re_encrypt(
+        CiphertextBlob=blob,
+        SourceKeyId=source,
+        SourceEncryptionAlgorithm=algorithm,
+        DestinationKeyId=target,
+        DestinationEncryptionAlgorithm="RSAES_OAEP_SHA_256",
+    )
+    assert (moved["SourceKeyId"], moved["KeyId"]) == (source, target)
+    assert moved["SourceEncryptionAlgorithm"] == algorithm
+    assert moved["DestinationEncryptionAlgorithm"] == "RSAES_OAEP_SHA_256"
+    back = kms.re_encrypt(
+        CiphertextBlob=moved["CiphertextBlob"],
+        SourceKeyId=target,
+        SourceEncryptionAlgorithm="RSAES_OAEP_SHA_256",
+        DestinationKeyId=symmetric,
+        DestinationEncryptionContext={"a": "b"},
+    )
+    answer = kms.decrypt(CiphertextBlob=back["CiphertextBlob"], EncryptionContext={"a": "b"})
+    assert (answer["Plaintext"], answer["KeyId"]) == (b"secret", symmetric)
+
+
+def test_re_encryption_of_a_data_key_pairs_private_key(cloud: Cloud) -> None:
+    kms, key = _key(cloud)
+    target = _key(cloud)[1]
+    pair = kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256", EncryptionContext={"a": "1"})
+    moved = kms.re_encrypt(
+        CiphertextBlob=pair["PrivateKeyCiphertextBlob"],
+        SourceEncryptionContext={"a": "1"},
+        DestinationKeyId=target,
+    )
+    answer = kms.decrypt(CiphertextBlob=moved["CiphertextBlob"], KeyId=target)
+    assert answer["Plaintext"] == pair["PrivateKeyPlaintext"]
+
+
+def test_errors_of_re_encryption_have_awss_names(cloud: Cloud) -> None:
+    kms, key = _key(cloud)
+    rsa, signing, mac = (
+        _rsa(cloud),
+        _rsa(cloud, usage="SIGN_VERIFY"),
+        _rsa(cloud, "HMAC_256", "GENERATE_VERIFY_MAC"),
+    )
+    disabled = _key(cloud)[1]
+    kms.disable_key(KeyId=disabled)
+    unknown = key.rsplit("/", 1)[0] + "/00000000-0000-0000-0000-000000000000"
+    sha_256 = "RSAES_OAEP_SHA_256"
+    blob = kms.encrypt(KeyId=key, Plaintext=b"secret")["CiphertextBlob"]
+    sealed = kms.encrypt(KeyId=rsa, Plaintext=b"secret", EncryptionAlgorithm=sha_256)["CiphertextBlob"]
+    from_rsa = {"CiphertextBlob": sealed, "SourceKeyId": rsa, "SourceEncryptionAlgorithm": sha_256}
+    expected = {
+        "IncorrectKeyException": [
+            {"CiphertextBlob": blob, "SourceKeyId": mac, "DestinationKeyId": key},
+            {"CiphertextBlob": blob, "SourceKeyId": rsa, "DestinationKeyId": key},
+        ],
+        "InvalidKeyUsageException": [
+            {"CiphertextBlob": blob, "DestinationKeyId": signing},
+            {"CiphertextBlob": blob, "DestinationKeyId": mac},
+            # The algorithm's default is SYMMETRIC_DEFAULT, "valid only for symmetric encryption KMS keys".
+            {"CiphertextBlob": blob, "DestinationKeyId": rsa},
+            {"CiphertextBlob": blob, "DestinationKeyId": key, "DestinationEncryptionAlgorithm": sha_256},
+            {"CiphertextBlob": sealed, "SourceKeyId": signing, "DestinationKeyId": key},
+        ],
+        "InvalidCiphertextException": [
+            {"CiphertextBlob": sealed, "DestinationKeyId": key},  # an RSA key has to be named
+            {"CiphertextBlob": blob[:-1] + bytes([blob[-1] ^ 1]), "DestinationKeyId": key},
+            from_rsa | {"CiphertextBlob": sealed[:-1] + bytes([sealed[-1] ^ 1]), "DestinationKeyId": key},
+            from_rsa | {"SourceEncryptionAlgorithm": "RSAES_OAEP_SHA_1", "DestinationKeyId": key},
+        ],
+        "NotFoundException": [
+            {"CiphertextBlob": blob, "DestinationKeyId": unknown},
+            {"CiphertextBlob": blob, "SourceKeyId": unknown, "DestinationKeyId": key},
+        ],
+        "DisabledException": [{"CiphertextBlob": blob, "DestinationKeyId": disabled}],
+    }
+    found = {
+        name: [_refusal(kms.re_encrypt, **call).partition(":")[0] for call in calls]
+        for name, calls in expected.items()
+    }
+    assert found == {name: [name] * len(calls) for name, calls in expected.items()}
+
+
+@pytest.mark.parametrize(
+    ("spec", "algorithm", "largest"),
+    # https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html, of the plaintext's largest sizes
+    [
+        ("RSA_2048", "RSAES_OAEP_SHA_1", 214),
+        ("RSA_2048", "RSAES_OAEP_SHA_256", 190),
+        ("RSA_3072", "RSAES_OAEP_SHA_1", 342),
+        ("RSA_3072", "RSAES_OAEP_SHA_256", 318),
+        ("RSA_4096", "RSAES_OAEP_SHA_1", 470),
+        ("RSA_4096", "RSAES_OAEP_SHA_256", 446),
+    ],
+)
+def test_rsa_keys_refuse_longer_plaintexts(cloud: Cloud, spec: str, algorithm: str, largest: int) -> None:
+    kms, key = cloud.client("kms"), _rsa(cloud, spec)
+    named = {"KeyId": key, "EncryptionAlgorithm": algorithm}
+    blob = kms.encrypt(Plaintext=b"x" * largest, **named)["CiphertextBlob"]
+    assert kms.decrypt(CiphertextBlob=blob, **named)["Plaintext"] == b"x" * largest
+    assert _refusal(kms.encrypt, Plaintext=b"x" * (largest + 1), **named) == (
+        f"ValidationException: Algorithm {algorithm} and key spec {spec} cannot encrypt data larger than "
+        f"{largest} bytes."
+    )
+
+
+def test_keys_of_another_use_do_not_encrypt(cloud: Cloud) -> None:
+    kms, key = cloud.client("kms"), _rsa(cloud, usage="SIGN_VERIFY")
+    message = f"InvalidKeyUsageException: {key} key usage is SIGN_VERIFY which is not valid for "
+    sha_256 = {"KeyId": key, "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
+    assert _refusal(kms.encrypt, Plaintext=b"x", **sha_256) == f"{message}Encrypt."
+    assert _refusal(kms.decrypt, CiphertextBlob=b"x" * 256, **sha_256) == f"{message}Decrypt."
