@@ -33,6 +33,7 @@ _PATCHES: tuple[str, ...] = (
     "services.step_functions",
     "services.ecs",
     "services.cognito",
+    "services.secrets_manager",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
