@@ -127,6 +127,25 @@ def _json_default(value: object) -> float:
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
+def _plain(value: Any) -> Any:
+    """Return an answer as simplejson, which the runtime uses, reads it.
+
+    Bytes are text in UTF-8, as keys too; named tuples are objects.
+    """
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, dict):
+        return {
+            name.decode() if isinstance(name, bytes) else name: _plain(each) for name, each in value.items()
+        }
+    as_object = getattr(value, "_asdict", None)
+    if isinstance(value, tuple) and callable(as_object):
+        return _plain(as_object())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
 def _error(kind: str, message: str, request_id: str, stack: list[str], *, as_json: bool) -> dict[str, Any]:
     """Log an error as the runtime does and return the invocation's error payload."""
     error = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": stack}
@@ -148,8 +167,10 @@ def _invoke(handler: Any, invocation: dict[str, Any], *, as_json: bool) -> dict[
         frames = traceback.format_tb(error.__traceback__)[1:]
         return {"error": _error(type(error).__name__, str(error), request_id, frames, as_json=as_json)}
     try:
-        text = json.dumps(result, ensure_ascii=False, default=_json_default)
-    except (TypeError, ValueError) as error:
+        text = json.dumps(_plain(result), ensure_ascii=False, default=_json_default)
+    except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, RecursionError):
+            error = ValueError("Circular reference detected")
         message = f"Unable to marshal response: {error}"
         return {"error": _error("Runtime.MarshalError", message, request_id, [], as_json=as_json)}
     if len(text.encode(errors="surrogatepass")) > _LARGEST_ANSWER:

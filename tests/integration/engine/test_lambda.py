@@ -297,3 +297,41 @@ def test_a_burst_starts_as_many_environments_at_once_as_there_are_cores(cloud: C
     at_once = [sum(began <= other < ready for began, ready in starts) for other, _ in starts]
     assert max(at_once) <= (os.cpu_count() or 1)
     assert len(starts) < 12, "who waits takes an environment that became free"
+
+
+def test_answers_with_bytes_and_named_tuples_are_read_as_the_runtime_does(cloud: Cloud) -> None:
+    """The runtime's simplejson takes bytes for text in UTF-8, and named tuples for objects."""
+    function = cloud.function("""
+        import collections, decimal
+        Point = collections.namedtuple("Point", "x y")
+        ANSWERS = {
+            "bytes": b"hi", "text": "gr\u00fc\u00df".encode(), "inside": {"a": [b"x", (b"y",)]},
+            "key": {b"k": b"v"}, "point": Point(1, b"z"), "points": [Point(1, 2)],
+            "number": decimal.Decimal("1.5"), "not UTF-8": b"\\xff", "a set": {1}, "array": bytearray(b"x"),
+        }
+        circle = ANSWERS["circle"] = []
+        circle.append(circle)
+        def handler(event, context): return ANSWERS[event]
+    """)
+    found = {}
+    for name in ("bytes", "text", "inside", "key", "point", "points", "number"):
+        found[name] = cloud.invoke(function, name)["payload"]
+    assert found == {
+        "bytes": "hi",
+        "text": "gr\u00fc\u00df",
+        "inside": {"a": ["x", ["y"]]},
+        "key": {"k": "v"},
+        "point": {"x": 1, "y": "z"},
+        "points": [{"x": 1, "y": 2}],
+        "number": 1.5,
+    }
+    refused = {
+        name: cloud.invoke(function, name)["payload"] for name in ("not UTF-8", "a set", "array", "circle")
+    }
+    assert {name: payload["errorType"] for name, payload in refused.items()} == dict.fromkeys(
+        refused, "Runtime.MarshalError"
+    )
+    messages = {name: payload["errorMessage"] for name, payload in refused.items()}
+    assert messages["a set"] == "Unable to marshal response: Object of type set is not JSON serializable"
+    assert messages["circle"] == "Unable to marshal response: Circular reference detected"
+    assert "'utf-8' codec can't decode byte 0xff" in messages["not UTF-8"]
