@@ -125,10 +125,85 @@ def _kinesis_shards(mapping: dict[str, Any], role: str) -> list[_Shard]:
             f"{name}/{shard['starting_sequence_number']}",
             reader(name, shard),
             lambda name=name, shard=shard: stream["shards"].get(name) is shard,  # type: ignore[misc]
-            tuple(filter(None, (shard["parent_shard_id"], shard["adjacent_parent_shard_id"]))),
+            _parents(shard),
         )
-        for name, shard in list(stream["shards"].items())
+        for name, shard in sorted((_closed_shards(stream) | stream["shards"]).items())
     ]
+
+
+def _parents(shard: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(filter(None, (shard["parent_shard_id"], shard["adjacent_parent_shard_id"])))
+
+
+def _closed_shards(stream: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the shards that were split or merged within the stream's retention period, by name."""
+    closed: dict[str, dict[str, Any]] = stream.setdefault("closed_shards", {})
+    horizon = time.time() - stream["RetentionPeriodHours"] * 3600
+    for name in [name for name, shard in closed.items() if shard["closed"] < horizon]:
+        del closed[name]
+    return dict(closed)
+
+
+def _keeping_closed(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+    """Split or merge shards, and keep the records of those that it closes for whoever has not read them."""
+    _name, stream = kinesis._resolve_stream(data)
+    before = dict(stream["shards"]) if stream else {}
+    answer = original(data)
+    if stream:
+        for name in before.keys() - stream["shards"].keys():
+            before[name]["closed"] = time.time()
+            stream.setdefault("closed_shards", {})[name] = before[name]
+    return answer
+
+
+@replaces(kinesis, "_split_shard", digest="79e732074645")
+def _split_shard(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+    """A shard that was split can be read by mappings until its records expire"""
+    return _keeping_closed(original, data)
+
+
+@replaces(kinesis, "_merge_shards", digest="4440fcd2a9bb")
+def _merge_shards(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+    """Shards that were merged can be read by mappings until their records expire"""
+    return _keeping_closed(original, data)
+
+
+@replaces(kinesis, "_update_shard_count", digest="79b02ca7148f")
+def _update_shard_count(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+    """A changed number of shards comes of splits and merges, and loses no records"""
+    _name, stream = kinesis._resolve_stream(data)
+    target = int(data.get("TargetShardCount") or 0)
+    if not stream or target < 1:
+        return original(data)
+    before = len(stream["shards"])
+    ranges = [(int(low), int(high)) for low, high in kinesis._compute_hash_ranges(target)]
+    named = {"StreamARN": stream["StreamARN"]}
+    for low, _high in ranges:
+        [(name, shard)] = _within(stream, low, low)
+        if int(shard["starting_hash_key"]) < low:
+            kinesis._split_shard(named | {"ShardToSplit": name, "NewStartingHashKey": str(low)})
+    for low, high in ranges:
+        while len(parts := _within(stream, low, high)) > 1:
+            pair = {"ShardToMerge": parts[0][0], "AdjacentShardToMerge": parts[1][0]}
+            kinesis._merge_shards(named | pair)
+    return kinesis.json_response(
+        {
+            "StreamName": stream["StreamName"],
+            "CurrentShardCount": before,
+            "TargetShardCount": target,
+            "StreamARN": stream["StreamARN"],
+        }
+    )
+
+
+def _within(stream: dict[str, Any], low: int, high: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return the open shards that have hash keys of a range, the lowest first."""
+    found = [
+        (name, shard)
+        for name, shard in stream["shards"].items()
+        if int(shard["starting_hash_key"]) <= high and low <= int(shard["ending_hash_key"])
+    ]
+    return sorted(found, key=lambda each: int(each[1]["starting_hash_key"]))
 
 
 def _dynamodb_shards(mapping: dict[str, Any]) -> list[_Shard]:
@@ -377,7 +452,8 @@ class _Lane:
             retry = batch.records[failed_from:]
             split = bool(mapping.get("BisectBatchOnFunctionError")) and len(batch.records) > 1
             if not split and 0 <= self._retries(mapping) <= batch.tries:
-                self._discard(mapping, retry, "RetryAttemptsExhausted", batch.tries + 1)
+                error = "Unhandled" if result.get("error") else None
+                self._discard(mapping, retry, "RetryAttemptsExhausted", batch.tries + 1, error)
                 continue
             self._back_off(batch.tries)
             if not split:
@@ -419,16 +495,34 @@ class _Lane:
         horizon = time.time() - oldest * SETTINGS.time_scale
         expired = [record for record in batch.records if _arrival(record) < horizon]
         if expired:
-            self._discard(mapping, expired, "RecordAgeExceeded", batch.tries)
+            self._discard(mapping, expired, "RecordAgeExceeded", batch.tries + 1)
         return _Batch(batch.records[len(expired) :], batch.tries)
 
     def _discard(
-        self, mapping: dict[str, Any], records: list[Record], condition: str, invocations: int
+        self,
+        mapping: dict[str, Any],
+        records: list[Record],
+        condition: str,
+        invocations: int,
+        error: str | None = None,
     ) -> None:
-        """Discard records; their positions (for S3 the records themselves) go to the failure destination."""
+        """Discard records; their positions (for S3 the records themselves) go to the failure destination.
+
+        Args:
+            mapping: The mapping.
+            records: Of one batch.
+            condition: Why.
+            invocations: Tries, the one that came too late included.
+            error: The last answer's function error; none if the function reported what failed.
+        """
         _logger.warning("mapping %s discards %d records: %s", self.mapping_id, len(records), condition)
         destination = ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
         if not destination:
+            return
+        _, function = lambda_svc._get_func_record_for_qualifier(
+            mapping["FunctionName"], mapping.get("Qualifier")
+        )
+        if function is None:  # deleted meanwhile: nobody is left to ask in whose name
             return
         is_kinesis = "kinesis" in records[0]
         document: dict[str, Any] = {
@@ -450,19 +544,16 @@ class _Lane:
                 "streamArn": mapping["EventSourceArn"],
             },
         }
-        if invocations:
-            response = {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
+        if condition != "RecordAgeExceeded":
+            version = function.get("Version", "$LATEST")
+            response = {"statusCode": 200, "executedVersion": version, "functionError": error}
             document["responseContext"] = response
         if parse_arn(destination).service == "s3":
             document["payload"] = json.dumps({"Records": records})
         moment = time.gmtime()
         name = f"{time.strftime('%Y/%m/%d/%Y-%m-%dT%H.%M.%S', moment)}-{uuid.uuid4()}"
         key = f"aws/lambda/{self.mapping_id}/{self.shard.name}/{name}"
-        _, function = lambda_svc._get_func_record_for_qualifier(
-            mapping["FunctionName"], mapping.get("Qualifier")
-        )
-        if function is not None:  # deleted meanwhile: nobody is left to ask in whose name
-            deliver(destination, document, function=function, condition="Failure", key=key)
+        deliver(destination, document, function=function, condition="Failure", key=key)
 
 
 # ----------------------------------------------------------------------------------------------- mappings
@@ -483,17 +574,17 @@ def _tend(account: str, region: str, mapping: dict[str, Any], shards: list[_Shar
     """Start the lanes that a mapping lacks, and wake those that it has."""
     mapping.setdefault("_created", time.time())
     slots = max(1, int(mapping.get("ParallelizationFactor") or 1))
+    names = {shard.name for shard in shards}
+    ended = {
+        family[0].shard.name
+        for (mapping_id, _), family in _lanes.items()
+        if mapping_id == mapping["UUID"] and not any(lane.thread.is_alive() for lane in family)
+    }
     for shard in shards:
         key = (mapping["UUID"], shard.identity)
         lanes = _lanes.get(key)
         if lanes is None:
-            parents = [
-                lane
-                for (mapping_id, _), family in _lanes.items()
-                for lane in family
-                if mapping_id == mapping["UUID"] and lane.shard.name in shard.parents
-            ]
-            if any(lane.thread.is_alive() for lane in parents):
+            if any(parent not in ended and parent in names for parent in shard.parents):
                 continue  # a child's records come after its parents'
             position = _first_position(mapping)
         elif len(lanes) != slots:
@@ -625,5 +716,7 @@ pin(lambda_svc, "_poll_loop", "6a443090919a")
 pin(lambda_svc, "_apply_filter_criteria", "d8d7d5c8f77e")
 pin(lambda_svc, "_execute_function", "3ceb16d6480a")
 pin(kinesis, "_next_sequence_number", "763b641fd10b")
+pin(kinesis, "_compute_hash_ranges", "8b4655e485b1")
+pin(kinesis, "_resolve_stream", "e679aec9275e")
 pin(dynamodb, "_next_stream_seq", "27792e02008d")
 pin(dynamodb, "stream_live_records", "37a99e724178")

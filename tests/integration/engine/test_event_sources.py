@@ -190,6 +190,76 @@ def test_records_beyond_their_age_are_discarded_to_the_destination(cloud: Cloud)
     )
     document = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
     assert document["requestContext"]["condition"] == "RecordAgeExceeded"
+    assert "responseContext" not in document
+
+
+def test_records_that_are_too_old_at_first_have_no_response(cloud: Cloud) -> None:
+    url, arn = cloud.queue()
+    stream = _Stream(
+        cloud,
+        "def handler(event, context): note(texts(event))",
+        MaximumRecordAgeInSeconds=60,  # scaled: 6 s
+        DestinationConfig={"OnFailure": {"Destination": arn}},
+        Enabled=False,
+    )
+    stream.put("old")
+    time.sleep(6.2)
+    stream.put("new")
+    cloud.client("lambda").update_event_source_mapping(UUID=stream.mapping["UUID"], Enabled=True)
+    assert stream.wait(lambda notes: bool(notes)) == [["new"]]
+    document = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
+    assert document["requestContext"]["condition"] == "RecordAgeExceeded"
+    assert document["requestContext"]["approximateInvokeCount"] == 1
+    assert document["KinesisBatchInfo"]["batchSize"] == 1
+    assert "responseContext" not in document
+
+
+def test_what_a_function_reported_as_failed_has_no_function_error(cloud: Cloud) -> None:
+    url, arn = cloud.queue()
+    stream = _Stream(
+        cloud,
+        """
+def handler(event, context):
+    return {"batchItemFailures": [{"itemIdentifier": number(event, "b")}]} if "b" in texts(event) else None
+        """,
+        records=["a", "b", "c"],
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        MaximumRetryAttempts=2,
+        DestinationConfig={"OnFailure": {"Destination": arn}},
+    )
+    document = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
+    assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert document["requestContext"]["approximateInvokeCount"] == 3
+    assert document["responseContext"] == {
+        "statusCode": 200,
+        "executedVersion": "$LATEST",
+        "functionError": None,
+    }
+    assert document["KinesisBatchInfo"]["batchSize"] == 2
+    assert document["KinesisBatchInfo"]["streamArn"] == stream.arn
+
+
+def test_failure_records_name_the_version_that_was_invoked(cloud: Cloud) -> None:
+    url, arn = cloud.queue()
+    function = cloud.function("def handler(event, context): raise ValueError")
+    service, kinesis = cloud.client("lambda"), cloud.client("kinesis")
+    version = service.publish_version(FunctionName=function)["Version"]
+    service.create_alias(FunctionName=function, Name="live", FunctionVersion=version)
+    name = cloud.name("stream")
+    kinesis.create_stream(StreamName=name, ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
+    kinesis.put_record(StreamName=name, Data=b"x", PartitionKey="k")
+    stream = kinesis.describe_stream(StreamName=name)["StreamDescription"]["StreamARN"]
+    service.create_event_source_mapping(
+        FunctionName=f"{function}:live",
+        EventSourceArn=stream,
+        StartingPosition="TRIM_HORIZON",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": arn}},
+    )
+    document = json.loads(awaited(cloud, lambda: cloud.messages(url))[0])
+    assert document["responseContext"]["executedVersion"] == version
+    assert document["responseContext"]["functionError"] == "Unhandled"
 
 
 def test_a_slow_shard_does_not_hold_up_the_others(cloud: Cloud) -> None:
@@ -317,6 +387,126 @@ def test_shards_that_appear_later_are_read_from_their_start(cloud: Cloud) -> Non
     stream.put("b", key="b")
     notes = stream.wait(lambda notes: len(notes) == 3)
     assert sorted(note[0] for note in notes) == ["a", "b", "parent"]
+
+
+def _open_shards(stream: _Stream) -> list[str]:
+    """Return the names of a stream's open shards, the one of the lowest hash keys first."""
+    shards = stream.cloud.client("kinesis").list_shards(StreamName=stream.name)["Shards"]
+    found = [shard for shard in shards if "EndingSequenceNumber" not in shard["SequenceNumberRange"]]
+    return [
+        shard["ShardId"]
+        for shard in sorted(found, key=lambda each: int(each["HashKeyRange"]["StartingHashKey"]))
+    ]
+
+
+def _split(stream: _Stream, name: str, at: int) -> None:
+    stream.cloud.client("kinesis").split_shard(
+        StreamName=stream.name, ShardToSplit=name, NewStartingHashKey=str(at)
+    )
+
+
+# Fails for as long as the bucket is empty: the parent retries while its family grows.
+_WAITING = """
+def handler(event, context):
+    found = boto3.client("s3").list_objects_v2(Bucket=os.environ["GATE"])
+    if "parent" in texts(event) and not found.get("Contents"):
+        raise ValueError("not yet")
+    note([texts(event)[0], event["Records"][0]["eventID"].partition(":")[0]])
+"""
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_every_shard_of_a_family_is_read_though_the_parent_retries(cloud: Cloud, slots: int) -> None:
+    gate = cloud.name("gate")
+    cloud.client("s3").create_bucket(Bucket=gate)
+    body = _WAITING.replace('os.environ["GATE"]', repr(gate))
+    stream = _Stream(cloud, body, BatchSize=1, ParallelizationFactor=slots)
+    stream.put("parent")
+    time.sleep(0.5)
+    _split(stream, "shardId-000000000000", 2**127)
+    stream.put("child a", key="a")  # the hashes of "a" and "b" fall into different halves
+    stream.put("child b", key="b")
+    low, high = _open_shards(stream)
+    _split(stream, low, 2**126)
+    _split(stream, high, 3 * 2**126)
+    stream.put("grandchild a", key="a")
+    stream.put("grandchild b", key="b")
+    first, second, *_ = _open_shards(stream)
+    cloud.client("kinesis").merge_shards(
+        StreamName=stream.name, ShardToMerge=first, AdjacentShardToMerge=second
+    )
+    stream.put("merged a", key="a")
+    stream.put("merged b", key="b")
+    time.sleep(0.5)
+    assert stream.notes() == []
+    cloud.client("s3").put_object(Bucket=gate, Key="open", Body=b"")
+    notes = [text for text, _shard in stream.wait(lambda notes: len(notes) >= 7)]
+    assert sorted(notes) == sorted(
+        ["parent", "child a", "child b", "grandchild a", "grandchild b", "merged a", "merged b"]
+    )
+    for key in "ab":  # of one partition key in the order in which they came, whatever the shards
+        assert [text for text in notes if text == "parent" or text.endswith(key)] == [
+            "parent",
+            f"child {key}",
+            f"grandchild {key}",
+            f"merged {key}",
+        ]
+
+
+def test_closed_shards_are_read_by_a_mapping_that_comes_later(cloud: Cloud) -> None:
+    stream = _Stream(cloud, "def handler(event, context): pass")
+    stream.put("parent")
+    _split(stream, "shardId-000000000000", 2**127)
+    stream.put("a", key="a")
+    stream.put("b", key="b")
+    low, high = _open_shards(stream)
+    cloud.client("kinesis").merge_shards(StreamName=stream.name, ShardToMerge=low, AdjacentShardToMerge=high)
+    stream.put("merged")
+    notes_url, _ = cloud.queue()
+    function = cloud.function(
+        _PREAMBLE + "def handler(event, context): note(texts(event))",
+        Environment={"Variables": {"NOTES": notes_url}},
+    )
+    seen: list[str] = []
+
+    def all_seen() -> bool:
+        seen.extend(text for body in cloud.messages(notes_url) for text in json.loads(body))
+        return len(seen) >= 4
+
+    cloud.client("lambda").create_event_source_mapping(
+        FunctionName=function, EventSourceArn=stream.arn, StartingPosition="TRIM_HORIZON"
+    )
+    awaited(cloud, all_seen, what="all records")
+    assert (seen[0], sorted(seen[1:3]), seen[3]) == ("parent", ["a", "b"], "merged")
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (5, 3), (3, 5), (4, 8), (3, 2)])
+def test_a_changed_number_of_shards_loses_no_records(cloud: Cloud, before: int, after: int) -> None:
+    gate = cloud.name("gate")
+    cloud.client("s3").create_bucket(Bucket=gate)
+    body = f"""
+def handler(event, context):
+    if not boto3.client("s3").list_objects_v2(Bucket={gate!r}).get("Contents"):
+        raise ValueError("not yet")
+    for text in texts(event):
+        note(text)
+"""
+    stream = _Stream(cloud, body, shards=before)
+    keys = [f"key {number}" for number in range(20)]
+    for key in keys:
+        stream.put(f"{key}: before", key=key)
+    answer = cloud.client("kinesis").update_shard_count(
+        StreamName=stream.name, TargetShardCount=after, ScalingType="UNIFORM_SCALING"
+    )
+    assert (answer["CurrentShardCount"], answer["TargetShardCount"]) == (before, after)
+    assert len(_open_shards(stream)) == after
+    for key in keys:
+        stream.put(f"{key}: after", key=key)
+    cloud.client("s3").put_object(Bucket=gate, Key="open", Body=b"")
+    notes = stream.wait(lambda notes: len(notes) >= 40)
+    assert sorted(notes) == sorted(f"{key}: {when}" for key in keys for when in ("before", "after"))
+    for key in keys:
+        assert notes.index(f"{key}: before") < notes.index(f"{key}: after")
 
 
 @pytest.mark.ours_only
