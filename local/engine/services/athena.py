@@ -22,14 +22,20 @@ from ministack.services import athena, glue, s3
 from sqlglot import exp
 
 from local.engine.patching import pin, replaces
-from local.engine.services import athena_sql, athena_tables
-from local.engine.services.athena_sql import SqlError
+from local.engine.services import (
+    athena_errors,
+    athena_functions,
+    athena_hive,
+    athena_sql,
+    athena_tables,
+    athena_zones,
+)
+from local.engine.services.athena_errors import SqlError
 
 __all__: list[str] = []
 
 pin(athena, "_Cursor", "a5e4bfb05779")
 pin(athena, "_execute_query", "0c4e4ef19494")
-pin(athena, "_parse_ddl", "28404b7ed0da")
 pin(glue, "_batch_create_partition", "a5378f533736")
 pin(glue, "_create_database", "81fab686b0fd")
 pin(glue, "_delete_database", "1adaf1f68bd4")
@@ -65,17 +71,53 @@ async def _run_query(original: Any, query: str, database: str, catalog: str | No
 
 def _run(query: str, database: str) -> _Result:
     query = query.strip().rstrip(";").rstrip()
+    if place := athena_hive.refusal(query):
+        raise SqlError(f"FAILED: ParseException {place}")
+    query = athena_hive.in_single_quotes(query)
     cursor = athena._Cursor(query)
     for words, statement in _STATEMENTS.items():
         if cursor.keywords(*words):
             return statement(cursor, database)
     first = cursor.name() or ""
     if first in ("select", "with", "values", "table") or query.startswith("("):
+        if place := athena_hive.first_in_backticks(query):
+            message = "backquoted identifiers are not supported; use double quotes to quote identifiers"
+            raise SqlError(f"SYNTAX_ERROR: {place}: {message}")
         try:
             return _select(query, database)
         except duckdb.Error as error:
-            raise SqlError(f"GENERIC_USER_ERROR: {error}") from error
+            raise SqlError(athena_errors.named(str(error), query)) from error
+    if re.match(r"create\s+(external\s+)?table\b", query, re.IGNORECASE) and not athena_hive.makes_of_query(
+        query
+    ):
+        raise SqlError("FAILED: ParseException line 1:0 cannot recognize input: malformed CREATE TABLE")
     raise SqlError(f"NOT_SUPPORTED: {first.upper()} statements are not supported by the local engine")
+
+
+@replaces(athena, "_parse_ddl", digest="28404b7ed0da")
+def _parse_ddl(original: Any, query: str) -> Any:
+    """In DDL double quotes are for text, as in Hive; names stand in backticks"""
+    return None if athena_hive.refusal(query) else original(athena_hive.in_single_quotes(query))
+
+
+@replaces(athena, "_run_ddl", digest="ce7eebe470ed")
+def _run_ddl(original: Any, ddl: Any, database: str) -> Any:
+    """CREATE TABLE refuses SerDes that Athena does not have; errors are Hive's"""
+    place = f"{ddl.database or database or 'default'}/{ddl.table}"
+    failed = "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask."
+    if isinstance(ddl, athena._DropTable):
+        if place not in glue._tables and not ddl.if_exists:
+            raise SqlError(f"FAILED: SemanticException [Error 10001]: Table not found {ddl.table}")
+        return original(ddl, database)
+    if ddl.serde not in athena_tables.SERDES:
+        raise SqlError(f"{failed} Cannot validate serde: {ddl.serde}")
+    if place.partition("/")[0] not in glue._databases:
+        raise SqlError(
+            f"FAILED: SemanticException [Error 10072]: Database does not exist: {place.partition('/')[0]}"
+        )
+    if place in glue._tables and not ddl.if_not_exists:
+        raise SqlError(f"{failed} AlreadyExistsException(message:Table {ddl.table} already exists.)")
+    return original(ddl, database)
 
 
 # ---------------------------------------------------------------------- queries
@@ -95,7 +137,6 @@ class _Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
         self.made: set[tuple[str, str]] = set()
-        self.dates: set[str] = set()
         athena_tables.CACHE.mkdir(parents=True, exist_ok=True)
         settings = {
             "TimeZone": "'UTC'",
@@ -110,39 +151,45 @@ class _Session:
         }
         for name, value in settings.items():
             connection.execute(f"SET {name} = {value}")
-        for macro in athena_sql.MACROS:
+        for macro in athena_functions.MACROS:
             connection.execute(macro)
 
     def run(self, query: str, database: str) -> _Result:
         """Run a query and return its rows as Athena shows them."""
-        sql = self.translate(query, database, name_columns=True)
+        sql, zones = self.translate(query, database)
         described = self.connection.execute(f"DESCRIBE {sql}").fetchall()
         names = [str(row[0]) for row in described]
         types = [athena_sql.athena_type(str(row[1])) for row in described]
+        if any("TIME ZONE" in str(row[1]) and str(row[1]) != "TIMESTAMP WITH TIME ZONE" for row in described):
+            raise SqlError("NOT_SUPPORTED: the local engine shows no timestamps with time zone within others")
+        shown = [zones.get(name.lower(), "UTC") for name in names]
         if "timestamp with time zone" in types:  # whose Python values need a package that is not here
             columns = [f"c{position}" for position in range(len(types))]
             values = [
-                f"CAST({column} AS TIMESTAMP)" if kind == "timestamp with time zone" else column
-                for column, kind in zip(columns, types, strict=True)
+                athena_zones.on_the_wall(column, zone) if kind == "timestamp with time zone" else column
+                for column, kind, zone in zip(columns, types, shown, strict=True)
             ]
             sql = f"SELECT {', '.join(values)} FROM ({sql}) AS q({', '.join(columns)})"
         found = self.connection.execute(sql).fetchall()
         rows = [
-            [athena_sql.text(value, kind) for value, kind in zip(row, types, strict=True)] for row in found
+            [athena_sql.text(value, kind, zone) for value, kind, zone in zip(row, types, shown, strict=True)]
+            for row in found
         ]
         return _Result(names, types, rows)
 
     def translate(
-        self,
-        query: str,
-        database: str,
-        *,
-        name_columns: bool = False,
-        outer: dict[str, list[str]] | None = None,
-    ) -> str:
-        """Return a query in DuckDB's dialect, its tables made; ``outer`` is what a view's user asks of it."""
-        statement = athena_sql.parse(query)
+        self, query: str, database: str, *, outer: dict[str, list[str]] | None = None
+    ) -> tuple[str, dict[str, str]]:
+        """Return a query in DuckDB's dialect, its tables made, and its columns' time zones that are not UTC.
+
+        Args:
+            query: In Athena's.
+            database: Whose tables it names without one.
+            outer: What a view's user compares columns with.
+        """
+        statement = athena_sql.named_columns(athena_sql.parse(query))
         injected = (outer or {}) | _static_values(statement)
+        places = set()
         for table in list(athena_sql.tables_of(statement)):
             place = ((table.db or database).lower(), table.name.lower())
             self._make(*place, injected)
@@ -151,11 +198,11 @@ class _Session:
             table.set("this", exp.to_identifier(place[1]))
             if not table.alias:
                 table.set("alias", exp.TableAlias(this=exp.to_identifier(place[1])))
-        # A column may be qualified with the database as well: the alias is enough.
-        for column in statement.find_all(exp.Column):
-            column.set("catalog", None)
-            column.set("db", None)
-        return athena_sql.to_duckdb(statement, self.dates, name_columns=name_columns)
+                places.add(place)
+        for column in list(statement.find_all(exp.Column)):
+            _unqualify(column, places)
+        zones = athena_zones.mark(statement)
+        return athena_sql.to_duckdb(statement), zones
 
     def _make(self, database: str, name: str, injected: dict[str, list[str]]) -> None:
         """Make the view of a table or of a catalog's view, unless it is there."""
@@ -170,13 +217,26 @@ class _Session:
         if table.get("TableType") == "VIRTUAL_VIEW":
             view = _view_definition(table)
             schema = str(view.get("schema") or database).lower()
-            sql = self.translate(view["originalSql"], schema, outer=injected)
+            sql, _zones = self.translate(view["originalSql"], schema, outer=injected)
         else:
-            columns = [*table["StorageDescriptor"].get("Columns", []), *table["PartitionKeys"]]
-            self.dates |= {each["Name"].lower() for each in columns if each.get("Type", "").lower() == "date"}
             sql = athena_tables.relation(self.connection, table, injected)
         self.connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{database}"')
         self.connection.execute(f'CREATE VIEW "{database}"."{name}" AS {sql}')
+
+
+_PARTS = ("catalog", "db", "table", "this")
+
+
+def _unqualify(column: exp.Column, places: set[tuple[str, str]]) -> None:
+    """Drop the catalog and database before a table's name, which is enough; not a column before a field's."""
+    parts = [column.args[name] for name in _PARTS if column.args.get(name)]
+    names = [part.name.lower() for part in parts]
+    if names[0] == "awsdatacatalog" and tuple(names[1:3]) in places:
+        parts = parts[2:]
+    elif tuple(names[:2]) in places and (len(parts) > 2 or isinstance(column.parent, exp.Dot)):
+        parts = parts[1:]
+    for name, part in zip(reversed(_PARTS), [*reversed(parts), None, None, None], strict=False):
+        column.set(name, part)
 
 
 def _static_values(statement: exp.Expression) -> dict[str, list[str]]:
@@ -281,7 +341,7 @@ def _create_view(cursor: _Cursor, database: str, *, replace: bool = False) -> _R
     if existing and (not replace or existing.get("TableType") != "VIRTUAL_VIEW"):
         raise SqlError(f"ALREADY_EXISTS: View already exists: 'awsdatacatalog.{place}.{name}'")
     described = _describe_query(sql, database)
-    if any(column.startswith("_col") for column, _type in described):
+    if any(re.fullmatch(r"_col\d+", column) for column, _type in described):
         raise SqlError("MISSING_COLUMN_NAME: Column name not specified")
     definition = {
         "originalSql": sql,
@@ -311,10 +371,10 @@ def _create_view(cursor: _Cursor, database: str, *, replace: bool = False) -> _R
 def _describe_query(sql: str, database: str) -> list[tuple[str, str]]:
     connection = duckdb.connect(":memory:")
     try:
-        translated = _Session(connection).translate(sql, database, name_columns=True)
+        translated, _zones = _Session(connection).translate(sql, database)
         return [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {translated}").fetchall()]
     except duckdb.Error as error:
-        raise SqlError(f"GENERIC_USER_ERROR: {error}") from error
+        raise SqlError(athena_errors.named(str(error), sql)) from error
     finally:
         connection.close()
 
@@ -605,6 +665,15 @@ def _start_query_execution(original: Any, data: dict[str, Any]) -> Any:
             found = execution["ResultConfiguration"]
             found["OutputLocation"] = f"{found['OutputLocation'].removesuffix('.csv')}.txt"
     return answer
+
+
+@replaces(athena, "_detect_statement_type", digest="1a8b8cdf038c")
+def _statement_type(original: Any, query: str) -> str:
+    """VALUES and TABLE are queries: their results have a header, and are CSV"""
+    cursor = athena._Cursor(query)
+    while cursor.punct("("):
+        pass
+    return "DML" if cursor.name() in ("values", "table") else str(original(query))
 
 
 @replaces(athena, "_save_query_results", digest="4ff2ac770a74")

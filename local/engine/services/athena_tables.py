@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import re
 import tempfile
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,23 +23,38 @@ import duckdb
 from ministack.services import glue, s3
 
 from local.engine.patching import pin
-from local.engine.services.athena_sql import SqlError
+from local.engine.services import athena_serdes
+from local.engine.services.athena_errors import SqlError
+from local.engine.services.athena_types import duckdb_type, hive_type
 
-__all__ = ["CACHE", "column_type", "location_of", "objects_under", "relation"]
+__all__ = ["CACHE", "SERDES", "location_of", "objects_under", "relation"]
 
 pin(glue, "_create_table", "6cd8e49bce8e")
 pin(s3, "_get_object_data", "8735d1f5e331")
 
 CACHE = Path(tempfile.gettempdir()) / "engine-athena"
+_LARGEST_ROW = 16 << 20  # bytes; DuckDB keeps buffers of twice as much for each file that it reads at once
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 # Characters that no text holds: one keeps a line whole, the other stands for no NULL at all.
 _WHOLE_LINE, _NEVER = "\U0010fffd", "\U0010fffc"
-_SCALARS = {
-    "boolean": "BOOLEAN", "tinyint": "TINYINT", "smallint": "SMALLINT", "int": "INTEGER",
-    "integer": "INTEGER", "bigint": "BIGINT", "float": "FLOAT", "real": "FLOAT", "double": "DOUBLE",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP", "binary": "BLOB", "varbinary": "BLOB",
-}  # fmt: skip
+# What reads the tables of a SerDe: all that Athena has.
+_ORC = "org.apache.hadoop.hive.ql.io.orc.OrcSerde"
+_CLOUDTRAIL_INPUT = "com.amazon.emr.cloudtrail.CloudTrailInputFormat"
+_ION = "com.amazon.ionhiveserde.IonHiveSerDe"
+SERDES = {
+    "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe": "text",
+    "org.apache.hadoop.hive.serde2.OpenCSVSerde": "csv",
+    "org.apache.hadoop.hive.serde2.RegexSerDe": "regex",
+    "com.amazonaws.glue.serde.GrokSerDe": "grok",
+    "org.apache.hive.hcatalog.data.JsonSerDe": "json",
+    "org.openx.data.jsonserde.JsonSerDe": "json",
+    "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe": "parquet",
+    "org.apache.hadoop.hive.serde2.avro.AvroSerDe": "avro",
+    "com.amazon.emr.hive.serde.CloudTrailSerde": "cloudtrail",
+    "org.apache.hive.hcatalog.data.CloudTrailSerde": "cloudtrail",
+    _ORC: "",
+    _ION: "",
+}
 
 
 @dataclass(frozen=True)
@@ -48,38 +64,6 @@ class _File:
     bucket: str
     key: str
     values: tuple[str, ...]
-
-
-def column_type(hive: str) -> str:
-    """Return the DuckDB type of a Hive type, nested ones too."""
-    hive = hive.strip().lower()
-    if hive.startswith("array<"):
-        return column_type(hive[6:-1]) + "[]"
-    if hive.startswith("map<"):
-        key, value = _split(hive[4:-1])
-        return f"MAP({column_type(key)}, {column_type(value)})"
-    if hive.startswith("struct<"):
-        fields = (field.partition(":") for field in _split(hive[7:-1]))
-        return (
-            "STRUCT("
-            + ", ".join(f"{_name(name.strip())} {column_type(kind)}" for name, _, kind in fields)
-            + ")"
-        )
-    if hive.startswith("decimal"):
-        return hive.upper() if "(" in hive else "DECIMAL(10,0)"
-    return _SCALARS.get(hive.partition("(")[0].strip(), "VARCHAR")
-
-
-def _split(inner: str) -> list[str]:
-    """Split at the commas that are in no brackets."""
-    parts, depth = [""], 0
-    for character in inner:
-        depth += (character in "<(") - (character in ">)")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
 
 
 def relation(
@@ -96,28 +80,28 @@ def relation(
         SqlError: The table's definition is of a kind that is not supported, or wrong.
     """
     files = list(_files(table, injected))
-    columns = [
-        (column["Name"].lower(), column_type(column["Type"]))
-        for column in table["StorageDescriptor"]["Columns"]
-    ]
-    partitions = [
-        (key["Name"].lower(), column_type(key.get("Type", "string"))) for key in table["PartitionKeys"]
-    ]
+    columns = _columns(table["StorageDescriptor"]["Columns"])
+    partitions = [(name, duckdb_type(kind)) for name, kind in _columns(table["PartitionKeys"])]
+    kind = _format(table, columns)
     if not files:
-        nothing = ", ".join(
-            f"CAST(NULL AS {kind}) AS {_name(name)}" for name, kind in [*columns, *partitions]
-        )
+        typed = [*((name, duckdb_type(each)) for name, each in columns), *partitions]
+        nothing = ", ".join(f"CAST(NULL AS {each}) AS {_name(name)}" for name, each in typed)
         return f"SELECT {nothing} WHERE FALSE"
-    paths = [str(_cached(table, file)) for file in files]
     options = _partition_options(partitions)
-    selected, source = _READERS[_format(table)](connection, table, columns, paths, options)
+    if kind in _READERS:
+        paths = [str(_cached(table, file)) for file in files]
+        typed = [(name, duckdb_type(each)) for name, each in columns]
+        selected, source = _READERS[kind](connection, table, typed, paths, options)
+    else:
+        paths = [str(_converted(table, file, kind, columns)) for file in files]
+        selected, source = _rows(kind, columns, paths, options)
     projected = [f"{value} AS {_name(name)}" for (name, _kind), value in zip(columns, selected, strict=True)]
     projected += [_name(name) for name, _kind in partitions]
     return f"SELECT {', '.join(projected)} FROM {source}"
 
 
-def _typed(columns: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    return [(column["Name"].lower(), column_type(column.get("Type", "string"))) for column in columns]
+def _columns(given: list[dict[str, Any]]) -> athena_serdes.Columns:
+    return [(column["Name"].lower(), hive_type(column.get("Type", "string"))) for column in given]
 
 
 def _partition_options(partitions: list[tuple[str, str]]) -> str:
@@ -130,16 +114,29 @@ def _partition_options(partitions: list[tuple[str, str]]) -> str:
 # ---------------------------------------------------------------------- formats
 
 
-def _format(table: dict[str, Any]) -> str:
-    storage = table["StorageDescriptor"]
-    serde = (storage.get("SerdeInfo") or {}).get("SerializationLibrary") or ""
-    named = f"{serde} {storage.get('InputFormat', '')}".lower()
-    for word, kind in (("json", "json"), ("parquet", "parquet"), ("opencsv", "csv"), ("lazysimple", "text")):
-        if word in named:
-            return kind
-    kind = str((table.get("Parameters") or {}).get("classification", "text")).lower()
-    if kind not in _READERS:
-        raise SqlError(f"NOT_SUPPORTED: tables of {serde or kind} are not supported by the local engine")
+def _format(table: dict[str, Any], columns: athena_serdes.Columns) -> str:
+    """Return what reads a table's objects.
+
+    Raises:
+        SqlError: Its SerDe is none of Athena's, or none that is here.
+    """
+    serde = (table["StorageDescriptor"].get("SerdeInfo") or {}).get("SerializationLibrary") or ""
+    named = f"{table['DatabaseName']}.{table['Name']}"
+    if not serde:
+        raise SqlError(f"HIVE_INVALID_METADATA: Table {named} has no SerDe")
+    if serde not in SERDES:
+        raise SqlError(f"HIVE_UNSUPPORTED_FORMAT: Unsupported SerDe {serde} of table {named}")
+    kind = SERDES[serde]
+    if table["StorageDescriptor"].get("InputFormat") == _CLOUDTRAIL_INPUT:
+        kind = "cloudtrail"
+    if not kind:
+        raise SqlError(f"NOT_SUPPORTED: the local engine does not read tables of {serde.rpartition('.')[2]}")
+    if kind == "json" and any(each.has_struct for _, each in columns):
+        return "nested json"  # DuckDB minds the case of keys within
+    if kind == "text" and (
+        "escape.delim" in _serde_parameters(table) or any(each.nested for _, each in columns)
+    ):
+        return "delimited"
     return kind
 
 
@@ -167,20 +164,6 @@ def _text(
     return [
         _cast(value, kind) for value, (_name_, kind) in zip(values, columns, strict=True)
     ], f"(SELECT {kept} FROM {split})"
-
-
-def _csv(_connection: Any, table: dict[str, Any], columns: _Columns, paths: list[str], options: str) -> _Read:
-    """OpenCSVSerde: quoted fields; every value is text before it is what the table says."""
-    parameters = _serde_parameters(table)
-    quote_character = parameters.get("quoteChar", '"')
-    raw = ", ".join(f"'__c{position}': 'VARCHAR'" for position in range(len(columns)))
-    source = (
-        f"read_csv({_list(paths)}, auto_detect = false, header = false, skip = {_header_lines(table)}, "
-        f"columns = {{{raw}}}, delim = {_literal(parameters.get('separatorChar', ','))}, "
-        f"quote = {_literal(quote_character)}, escape = {_literal(quote_character)}, "
-        f"nullstr = {_literal(_NEVER)}, null_padding = true, strict_mode = false, {options})"
-    )
-    return [_cast(f"__c{position}", kind) for position, (_column, kind) in enumerate(columns)], source
 
 
 def _json(connection: Any, table: dict[str, Any], columns: _Columns, paths: list[str], options: str) -> _Read:
@@ -213,7 +196,34 @@ def _parquet(
     return values, source
 
 
-_READERS = {"text": _text, "csv": _csv, "json": _json, "parquet": _parquet}
+def _rows(kind: str, columns: athena_serdes.Columns, paths: list[str], options: str) -> _Read:
+    """Rows that have been converted: text for scalars, JSON for nested types."""
+    types = ", ".join(
+        f"'c{position}': '{'JSON' if each.nested else 'VARCHAR'}'"
+        for position, (_, each) in enumerate(columns)
+    )
+    source = (
+        f"read_json({_list(paths)}, format = 'newline_delimited', columns = {{{types}}}, "
+        f"maximum_object_size = {_LARGEST_ROW}, {options})"
+    )
+    strict = kind in ("regex", "grok", "csv")
+    return [
+        _strict_cast(f"c{position}", duckdb_type(each))
+        if strict
+        else _cast(f"c{position}", duckdb_type(each))
+        for position, (_, each) in enumerate(columns)
+    ], source
+
+
+_READERS = {"text": _text, "json": _json, "parquet": _parquet}
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+
+
+def _strict_cast(value: str, kind: str) -> str:
+    """Cast as Java parses: a number with a fraction is no whole number, and what is not true is false."""
+    if kind in _INTEGERS:
+        return f"CASE WHEN regexp_full_match({value}, '[+-]?[0-9]+') THEN {_cast(value, kind)} END"
+    return f"(lower({value}) = 'true')" if kind == "BOOLEAN" else _cast(value, kind)
 
 
 def _serde_parameters(table: dict[str, Any]) -> dict[str, str]:
@@ -294,10 +304,35 @@ def _files(table: dict[str, Any], injected: dict[str, list[str]]) -> Iterator[_F
 
 def _cached(table: dict[str, Any], file: _File) -> Path:
     """Return the local copy of an object, in folders that name its partition."""
-    stored = s3._buckets[file.bucket]["objects"][file.key]
-    version = f"{file.bucket}/{file.key}/{stored.get('etag')}/{stored.get('last_modified')}"
-    name = hashlib.sha256(version.encode()).hexdigest()[:24]
     suffix = "".join(Path(file.key).suffixes[-1:])
+    return _kept(table, file, "", suffix, lambda content: content)
+
+
+def _converted(table: dict[str, Any], file: _File, kind: str, columns: athena_serdes.Columns) -> Path:
+    """Return an object's rows as lines of JSON, in folders that name its partition."""
+    properties = {
+        name: str(value)
+        for name, value in (table.get("Parameters") or {}).items()
+        if name.endswith("line.count")
+    }
+    parameters = properties | _serde_parameters(table)
+
+    def convert(content: bytes) -> bytes:
+        rows = athena_serdes.ROWS[kind](athena_serdes.decompressed(file.key, content), columns, parameters)
+        names = [f"c{position}" for position in range(len(columns))]
+        return "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows).encode()
+
+    definition = json.dumps([kind, repr(columns), sorted(parameters.items())])
+    return _kept(table, file, definition, ".json", convert)
+
+
+def _kept(
+    table: dict[str, Any], file: _File, how: str, suffix: str, convert: Callable[[bytes], bytes]
+) -> Path:
+    """Return where an object's content is, converted once for each version of object and table."""
+    stored = s3._buckets[file.bucket]["objects"][file.key]
+    version = f"{file.bucket}/{file.key}/{stored.get('etag')}/{stored.get('last_modified')}/{how}"
+    name = hashlib.sha256(version.encode()).hexdigest()[:24]
     folder: Path = CACHE / table["DatabaseName"] / table["Name"]
     for key, value in zip(table["PartitionKeys"], file.values, strict=False):
         folder /= f"{key['Name'].lower()}={value if value == _HIVE_NULL else quote(value, safe='')}"
@@ -305,7 +340,7 @@ def _cached(table: dict[str, Any], file: _File) -> Path:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{id(file)}")
-        draft.write_bytes(s3._get_object_data(file.bucket, file.key) or b"")
+        draft.write_bytes(convert(s3._get_object_data(file.bucket, file.key) or b""))
         draft.replace(path)
     return path
 

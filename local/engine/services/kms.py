@@ -144,7 +144,7 @@ def _decrypted(
         key = _usable(named, operation)
         if "_private_key" in key:
             return key, _decrypted_by_private_key(key, blob, context, algorithm)
-    # The private key of a data key pair, or nothing of ours.
+    # The private key of a data key pair, or nothing that this engine made.
     request = {"CiphertextBlob": base64.b64encode(blob).decode(), "EncryptionContext": context}
     status, _headers, body = answer = _decrypt_as_emulator(request | ({"KeyId": named} if named else {}))
     if status != 200:

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.engine_process import EngineProcess
+from tests.integration.engine.lake import Lake
 from tests.support.cloud import Cloud
 
 
@@ -52,3 +53,9 @@ def _engine(which: str, directory: Path, *, iam: bool) -> Iterator[Cloud]:
     )
     yield Cloud(engine)
     engine.stop()
+
+
+@pytest.fixture
+def lake(cloud: Cloud) -> Lake:
+    """A bucket and a database of the test's own."""
+    return Lake(cloud)

@@ -172,26 +172,26 @@ def test_the_log_of_a_crash_is_shown_until_the_next_one(
     ours: Checkout, start: Start, between: list[str]
 ) -> None:
     crashed = start(ours.state)
-    _log(crashed, "the first one's last words")
+    _log(crashed, "the first one ends")
     _crash(crashed)
     for command in between:
         ours.run(command)
     status, printed = ours.run("logs")
     assert status == 1
-    assert "the first one's last words" in printed
+    assert "the first one ends" in printed
     engine = start(ours.state)
     _log(engine, "the second one works")
     status, printed = ours.run("logs")
     assert status == 0
     assert printed.index("the end of the log of an engine that had ended by itself") < printed.index(
-        "the first one's last words"
+        "the first one ends"
     )
-    assert printed.index("the first one's last words") < printed.index("the second one works")
+    assert printed.index("the first one ends") < printed.index("the second one works")
     assert ours.run("down")[0] == 0
     assert "the second one works" in ours.run("logs")[1]
     _crash(start(ours.state))
     ours.run("down")
-    assert "the first one's last words" not in ours.run("logs")[1]
+    assert "the first one ends" not in ours.run("logs")[1]
 
 
 def test_the_demo_does_not_call_a_killed_engine_up(

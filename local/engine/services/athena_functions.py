@@ -1,0 +1,444 @@
+"""Trino's functions in DuckDB: what is named alike and answers otherwise, and what is missing.
+
+Where the answer depends on an argument's type, a macro has an overload for each type, and DuckDB chooses: it
+knows the types of columns and of what is made of them. An argument of no such type is refused, as by Trino.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+
+from local.engine.services.athena_errors import SqlError
+
+__all__ = ["MACROS", "call", "rewritten", "strftime"]
+
+_WRONG = "INVALID_FUNCTION_ARGUMENT: "
+# The units of Trino's date functions: DuckDB knows further ones.
+_DATE_UNITS = ("day", "week", "month", "quarter", "year")
+_TIME_UNITS = ("millisecond", "second", "minute", "hour", *_DATE_UNITS)
+_LONGEST_SEQUENCE = 10_000
+
+
+def _steps(kind: str, step: str, nothing: str, length: str, cast: str) -> str:
+    """Return the overload of ``sequence`` with a step for a type."""
+    return f"""(a {kind}, b {kind}, step {step}) AS CASE
+      WHEN step = {nothing} THEN error('{_WRONG}step must not be zero')
+      WHEN (step > {nothing} AND a > b) OR (step < {nothing} AND a < b) THEN
+        error('{_WRONG}sequence stop value should be greater than or equal to start value if step is greater '
+          'than zero otherwise stop should be less than or equal to start')
+      WHEN {length} > {_LONGEST_SEQUENCE} THEN
+        error('{_WRONG}result of sequence function must not have more than {_LONGEST_SEQUENCE} entries')
+      ELSE {cast.format("generate_series(a, b, step)")} END"""
+
+
+_MOMENTS = "len(generate_series(a, b, step))"
+
+# Trino functions that need the types of their arguments, or that DuckDB lacks.
+MACROS = (
+    # Of a key that comes twice, one value is kept.
+    "CREATE MACRO map_agg(k, v) AS map(list_sort(list_distinct(list(k))), "
+    "list_transform(list_sort(list_distinct(list(k))), lambda each: list(v)[list_position(list(k), each)]))",
+    "CREATE MACRO codepoint(s) AS unicode(s)",
+    "CREATE MACRO nan() AS 'nan'::DOUBLE",
+    "CREATE MACRO infinity() AS 'infinity'::DOUBLE",
+    "CREATE MACRO normalize(s) AS nfc_normalize(s)",
+    "CREATE MACRO url_extract_host(u) AS nullif(regexp_extract(u, '^[^:/]+://([^/:?#]*)', 1), '')",
+    "CREATE MACRO url_extract_path(u) AS regexp_extract(u, '^(?:[^:/]+://[^/?#]*)?([^?#]*)', 1)",
+    r"CREATE MACRO url_extract_query(u) AS nullif(regexp_extract(u, '\?([^#]*)', 1), '')",
+    "CREATE MACRO url_extract_parameter(u, p) AS "
+    "nullif(url_decode(regexp_extract(u, '[?&]' || regexp_escape(p) || '=([^&#]*)', 1)), '')",
+    # ---- dates and times
+    "CREATE MACRO trino_date_trunc(u, x DATE) AS CAST(date_trunc(u, x) AS DATE), "
+    "(u, x TIMESTAMP) AS date_trunc(u, x), (u, x TIMESTAMPTZ) AS date_trunc(u, x)",
+    "CREATE MACRO trino_plus(x DATE, i) AS CAST(x + i AS DATE), (x TIMESTAMP, i) AS x + i, "
+    "(x TIMESTAMPTZ, i) AS x + i, (x TIME, i) AS x + i, (x INTERVAL, i) AS x + i",
+    "CREATE MACRO trino_date_diff(u, a DATE, b DATE) AS datesub(u, a, b), "
+    "(u, a TIMESTAMP, b TIMESTAMP) AS datesub(u, a, b), "
+    "(u, a TIMESTAMPTZ, b TIMESTAMPTZ) AS datesub(u, a, b)",
+    "CREATE MACRO trino_to_iso8601(x DATE) AS strftime(x, '%Y-%m-%d'), "
+    "(x TIMESTAMP) AS strftime(x, '%Y-%m-%dT%H:%M:%S.%g'), "
+    "(x TIMESTAMPTZ) AS strftime(CAST(x AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%gZ')",
+    "CREATE MACRO trino_steps"
+    + ", ".join(
+        (
+            _steps("BIGINT", "BIGINT", "0", "(b - a) // step + 1", "{}"),
+            _steps("DATE", "INTERVAL", "INTERVAL '0' DAY", _MOMENTS, "CAST({} AS DATE[])"),
+            _steps("TIMESTAMP", "INTERVAL", "INTERVAL '0' DAY", _MOMENTS, "{}"),
+            _steps("TIMESTAMPTZ", "INTERVAL", "INTERVAL '0' DAY", _MOMENTS, "{}"),
+        )
+    ),
+    """CREATE MACRO trino_sequence
+    (a BIGINT, b BIGINT) AS trino_steps(a, b, CASE WHEN a <= b THEN 1 ELSE -1 END),
+    (a DATE, b DATE) AS
+      trino_steps(a, b, CASE WHEN a <= b THEN INTERVAL '1' DAY ELSE INTERVAL '-1' DAY END)""",
+    # ---- arrays and maps
+    f"""CREATE MACRO trino_subscript(x, k VARCHAR) AS
+      CASE WHEN x IS NULL OR contains(x, k) THEN x[k]
+      ELSE error('{_WRONG}Key not present in map: ' || k) END,
+    (x, k BIGINT) AS CASE
+      WHEN starts_with(typeof(x), 'MAP(') THEN CASE
+        WHEN x[k] IS NULL AND NOT json_exists(to_json(x), '$."' || k || '"')
+        THEN error('{_WRONG}Key not present in map: ' || k) ELSE x[k] END
+      WHEN x IS NULL THEN x[k]
+      WHEN k = 0 THEN error('{_WRONG}SQL array indices start at 1')
+      WHEN k < 0 THEN error('{_WRONG}Array subscript is negative: ' || k)
+      WHEN x[k] IS NULL AND k > json_array_length(to_json(x)) THEN
+        error('{_WRONG}Array subscript must be less than or equal to array length: ' || k || ' > '
+          || json_array_length(to_json(x)))
+      ELSE x[k] END""",
+    f"""CREATE MACRO trino_element_at(x, k VARCHAR) AS x[k], (x, k BIGINT) AS CASE
+      WHEN k = 0 AND NOT starts_with(typeof(x), 'MAP(') THEN error('{_WRONG}SQL array indices start at 1')
+      ELSE x[k] END""",
+    f"""CREATE MACRO trino_slice(x, s, l) AS CASE
+      WHEN l < 0 THEN error('{_WRONG}length must be greater than or equal to 0')
+      WHEN s = 0 THEN error('{_WRONG}SQL array indices start at 1')
+      WHEN s > 0 THEN list_slice(x, s, s + l - 1)
+      WHEN len(x) + s < 0 THEN list_slice(x, 1, 0)
+      ELSE list_slice(x, len(x) + s + 1, len(x) + s + l) END""",
+    "CREATE MACRO trino_distinct(x) AS list_filter(x, lambda e, i: list_position(x, e) = i)",
+    "CREATE MACRO array_union(a, b) AS trino_distinct(list_concat(a, b))",
+    "CREATE MACRO trino_intersect(a, b) AS "
+    "list_filter(trino_distinct(a), lambda e: list_position(b, e) IS NOT NULL)",
+    "CREATE MACRO trino_except(a, b) AS "
+    "list_filter(trino_distinct(a), lambda e: list_position(b, e) IS NULL)",
+    "CREATE MACRO arrays_overlap(a, b) AS list_has_any(a, b)",
+    """CREATE MACRO trino_cardinality(x) AS CASE WHEN starts_with(typeof(x), 'MAP(')
+      THEN len(json_keys(to_json(x))) ELSE json_array_length(to_json(x)) END""",
+    "CREATE MACRO trino_position(x, e) AS CASE WHEN x IS NOT NULL AND e IS NOT NULL "
+    "THEN coalesce(list_position(x, e), 0) END",
+    "CREATE MACRO trino_any(x) AS CASE WHEN len(x) = 0 THEN false ELSE list_bool_or(x) END",
+    "CREATE MACRO trino_all(x) AS CASE WHEN len(x) = 0 THEN true ELSE list_bool_and(x) END",
+    """CREATE MACRO multimap_agg(k, v) AS map(
+      list_sort(list_distinct(list(k))),
+      list_transform(list_sort(list_distinct(list(k))), lambda each: list_transform(
+        list_filter(list_zip(list(k), list(v)), lambda pair: pair[1] = each), lambda pair: pair[2])))""",
+    # ---- text and JSON
+    """CREATE MACRO trino_substr(s, a) AS CASE WHEN a = 0 OR -a > length(s) THEN '' ELSE substr(s, a) END,
+    (s, a, l) AS CASE WHEN a = 0 OR -a > length(s) OR l <= 0 THEN '' ELSE substr(s, a, l) END""",
+    f"""CREATE MACRO trino_split(s, d, n) AS CASE
+      WHEN n <= 0 THEN error('{_WRONG}The limit should be positive')
+      WHEN len(string_split(s, d)) <= n THEN string_split(s, d)
+      ELSE list_append(list_slice(string_split(s, d), 1, n - 1),
+        array_to_string(list_slice(string_split(s, d), n, len(s)), d)) END""",
+    "CREATE MACRO trino_split_part(s, d, n) AS CASE WHEN n <= 0 THEN "
+    f"error('{_WRONG}Index must be greater than zero') ELSE list_extract(string_split(s, d), n) END",
+    """CREATE MACRO split_to_map(s, e, p) AS map_from_entries(list_transform(string_split(s, e),
+      lambda each: {'key': split_part(each, p, 1),
+                    'value': array_to_string(list_slice(string_split(each, p), 2, len(each)), p)}))""",
+    "CREATE MACRO regexp_position(s, p) AS CASE WHEN regexp_matches(s, p) "
+    "THEN strpos(s, regexp_extract(s, p)) ELSE -1 END",
+    "CREATE MACRO json_array_get(j, i) AS "
+    "CASE WHEN json_valid(j) THEN CAST(j AS JSON) -> CAST(i AS BIGINT) END",
+    "CREATE MACRO json_size(j, p) AS CASE WHEN json_valid(j) THEN CASE json_type(j, p) "
+    "WHEN 'ARRAY' THEN json_array_length(j, p) WHEN 'OBJECT' THEN len(json_keys(j, p)) ELSE 0 END END",
+    "CREATE MACRO is_json_scalar(j) AS json_type(j) NOT IN ('ARRAY', 'OBJECT')",
+    r"""CREATE MACRO trino_typeof(t) AS regexp_replace(regexp_replace(regexp_replace(
+      replace(replace(lower(t), 'timestamp_s', 'timestamp'), 'timestamp_ms', 'timestamp'),
+      '\btimestamp\b( with time zone)?', 'timestamp(3)\1', 'g'), '\bblob\b', 'varbinary', 'g'),
+      '^(.*)\[\]$', 'array(\1)')""",
+    # As Java writes a number with a fixed count of decimals: halves away from zero.
+    "CREATE MACRO trino_decimals(x, n) AS "
+    "printf('%.' || n || 'f', round(CAST(x AS DECIMAL(38, 12)), CAST(n AS INTEGER)))",
+)
+
+# Joda's letters, which format_datetime and parse_datetime take, as strftime's.
+_JODA = {
+    "yyyy": "%Y", "y": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m",
+    "dd": "%d", "d": "%-d", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M",
+    "ss": "%S", "s": "%-S", "SSS": "%g", "a": "%p", "EEEE": "%A", "EEE": "%a", "E": "%a", "D": "%-j",
+    "DDD": "%j", "Z": "%z", "ZZ": "%z",
+}  # fmt: skip
+
+
+def rewritten(node: exp.Expression) -> exp.Expression:
+    """Return what stands for a node of Trino's SQL, whose arguments have been rewritten, in DuckDB's."""
+    rewrite = _REWRITES.get(type(node))
+    if rewrite is not None:
+        return rewrite(node)
+    if isinstance(node, exp.Anonymous):
+        rewrite = _FUNCTIONS.get(str(node.name).lower())
+        return rewrite(node) if rewrite else node
+    return node
+
+
+def call(name: str, *arguments: exp.Expression) -> exp.Expression:
+    """Return a call of a function of DuckDB."""
+    return exp.Anonymous(this=name, expressions=[argument.copy() for argument in arguments])
+
+
+def _case(condition: exp.Expression, value: exp.Expression) -> exp.Expression:
+    return exp.Case().when(condition, value)
+
+
+def _text(value: str) -> exp.Expression:
+    return exp.Literal.string(value)
+
+
+# ---------------------------------------------------------------------- text
+
+
+def _regexp_extract(node: exp.Expression) -> exp.Expression:
+    """No match is NULL, not the empty string."""
+    matches = call("regexp_matches", node.this, node.expression)
+    group = filter(None, [node.args.get("group")])
+    return _case(matches, call("regexp_extract", node.this, node.expression, *group))
+
+
+def _regexp_replace(node: exp.Expression) -> exp.Expression:
+    """Groups are written $1, not \\1; every match is replaced."""
+    replacement = node.args.get("replacement") or _text("")
+    if isinstance(replacement, exp.Literal):
+        replacement = _text(re.sub(r"\$(\d)", r"\\\1", replacement.this))
+    return call("regexp_replace", node.this, node.expression, replacement, _text("g"))
+
+
+def _json_scalar(node: exp.Expression) -> exp.Expression:
+    """Malformed JSON has no values."""
+    return _case(call("json_valid", node.this), node.copy())
+
+
+def _split_part(node: exp.Expression) -> exp.Expression:
+    """Beyond the last field is NULL, not the empty string."""
+    return call("trino_split_part", node.this, node.args["delimiter"], node.args["part_index"])
+
+
+def _split(node: exp.Expression) -> exp.Expression:
+    limit = node.args.get("limit")
+    if limit is None:
+        return node
+    return call("trino_split", node.this, node.expression, limit)
+
+
+def _substring(node: exp.Expression) -> exp.Expression:
+    """Position 0 is before the text, and yields nothing."""
+    start, length = node.args.get("start"), node.args.get("length")
+    return call("trino_substr", node.this, *filter(None, [start or exp.Literal.number(1), length]))
+
+
+_SPECIFIER = re.compile(r"%(?P<flags>[-#+ 0,(]*)(?P<width>\d+)?(?:\.(?P<precision>\d+))?(?P<kind>[a-zA-Z%])")
+
+
+def _format(node: exp.Expression) -> exp.Expression:
+    """Java's format strings; what they have beyond C's is refused."""
+    template, values = node.this, list(node.expressions)
+    if not (isinstance(template, exp.Literal) and template.is_string):
+        raise SqlError("NOT_SUPPORTED: format takes a literal format string here")
+    parts: list[exp.Expression] = []
+    end = 0
+    for match in _SPECIFIER.finditer(template.this):
+        parts.append(_text(template.this[end : match.start()]))
+        end = match.end()
+        if match["kind"] in "%n":
+            parts.append(_text("%" if match["kind"] == "%" else "\n"))
+        elif not values:
+            raise SqlError(f"INVALID_FUNCTION_ARGUMENT: Format specifier '{match[0]}'")
+        else:
+            parts.append(_formatted(match, values.pop(0)))
+    rest = template.this[end:]
+    if "%" in rest:
+        raise SqlError(f"INVALID_FUNCTION_ARGUMENT: Invalid format string: {template.this}")
+    return call("concat", *parts, _text(rest))
+
+
+def _formatted(match: re.Match[str], value: exp.Expression) -> exp.Expression:
+    flags, width, kind = match["flags"], match["width"] or "", match["kind"]
+    if kind not in "sSdxXobBfe" or set(flags) & set("#+ ("):
+        raise SqlError(f"NOT_SUPPORTED: format specifier {match[0]!r} is not supported by the local engine")
+    if kind in "dxXo":
+        number = exp.Cast(this=value.copy(), to=exp.DataType.build("bigint"))
+        written = call("printf", _text(f"%{flags}{width}{kind}"), number)
+    elif kind == "f" and not flags:
+        decimals = exp.Literal.number(int(match["precision"] or 6))
+        written = _padded(call("trino_decimals", value, decimals), flags, width)
+    elif kind in "fe":
+        precision = f".{match['precision']}" if match["precision"] else ""
+        number = exp.Cast(this=value.copy(), to=exp.DataType.build("double"))
+        written = call("printf", _text(f"%{flags}{width}{precision}{kind}"), number)
+    else:
+        text = exp.Cast(this=value.copy(), to=exp.DataType.build("varchar"))
+        plain = exp.Coalesce(this=text, expressions=[_text("false" if kind in "bB" else "null")])
+        if match["precision"]:
+            plain = call("left", plain, exp.Literal.number(int(match["precision"])))
+        written = _padded(call("upper", plain) if kind in "SB" else plain, flags, width)
+    return exp.Coalesce(this=written, expressions=[_text("null")])
+
+
+def _padded(text: exp.Expression, flags: str, width: str) -> exp.Expression:
+    return call("printf", _text(f"%{'-' if '-' in flags else ''}{width}s"), text) if width else text
+
+
+# ---------------------------------------------------------------------- dates and times
+
+
+def _unit(node: exp.Expression) -> exp.Expression:
+    unit = node.args.get("unit")
+    name = str(unit.name if unit is not None else "day").lower()
+    if name not in _TIME_UNITS:
+        raise SqlError(f"INVALID_FUNCTION_ARGUMENT: '{name}' is not a valid Timestamp field")
+    return _text(name)
+
+
+def _date_trunc(node: exp.Expression) -> exp.Expression:
+    return call("trino_date_trunc", _unit(node), node.this)
+
+
+def _date_diff(node: exp.Expression) -> exp.Expression:
+    """Complete units, not the boundaries between."""
+    return call("trino_date_diff", _unit(node), node.expression, node.this)
+
+
+def _date_add(node: exp.Expression) -> exp.Expression:
+    interval = exp.Interval(this=_text("1"), unit=exp.var(_unit(node).name.upper()))
+    count = exp.Paren(this=node.expression.copy())
+    return call("trino_plus", node.this, exp.Mul(this=count, expression=interval))
+
+
+def _plus(node: exp.Expression) -> exp.Expression:
+    """What is added to a date is a date."""
+    moment, span = node.this, node.expression
+    if isinstance(moment, exp.Interval) and isinstance(node, exp.Add):
+        moment, span = span, moment
+    if not isinstance(span, exp.Interval) or isinstance(moment, exp.Interval):
+        return node
+    return call("trino_plus", moment, exp.Neg(this=span.copy()) if isinstance(node, exp.Sub) else span)
+
+
+def _sequence_call(node: exp.Expression) -> exp.Expression:
+    ends = [node.args["start"], node.args["end"]]
+    step = node.args.get("step")
+    return call("trino_steps", *ends, step) if step else call("trino_sequence", *ends)
+
+
+def _format_datetime(node: exp.Expression) -> exp.Expression:
+    moment, pattern = node.expressions
+    return call("strftime", moment, _text(strftime(pattern.name)))
+
+
+def _parse_datetime(node: exp.Expression) -> exp.Expression:
+    pattern = node.args.get("format")
+    parsed = call("strptime", node.this, _text(strftime(pattern.name if pattern else "")))
+    return exp.Cast(this=parsed, to=exp.DataType.build("timestamptz"))
+
+
+def _iso_weeks(node: exp.Expression) -> exp.Expression:
+    """Weeks of date_format and date_parse are those of ISO, as their years."""
+    pattern = node.args.get("format")
+    if isinstance(pattern, exp.Literal):
+        pattern.set("this", pattern.this.replace("%v", "%V"))
+    return node
+
+
+def strftime(joda: str) -> str:
+    """Return a format of Joda's as one of C's.
+
+    Raises:
+        SqlError: C has no such letters.
+    """
+
+    def one(match: re.Match[str]) -> str:
+        if match["quoted"] is not None:
+            return match["quoted"].replace("''", "'") or "'"
+        letters = match[0]
+        if letters not in _JODA:
+            raise SqlError(f"INVALID_FUNCTION_ARGUMENT: date format {letters!r} is not supported")
+        return _JODA[letters]
+
+    return re.sub(r"'(?P<quoted>[^']*)'|(?P<letter>[A-Za-z])(?P=letter)*", one, joda)
+
+
+# ---------------------------------------------------------------------- arrays
+
+
+def _bracket(node: exp.Expression) -> exp.Expression:
+    """A subscript out of range is an error; ``element_at`` is NULL there."""
+    [key] = node.expressions
+    return call("trino_element_at" if node.args.get("safe") else "trino_subscript", node.this, key)
+
+
+def _slice(node: exp.Expression) -> exp.Expression:
+    return call("trino_slice", node.this, node.args["start"], node.args["end"])
+
+
+def _reduce(node: exp.Expression) -> exp.Expression:
+    """The last function works on what the others made."""
+    merged = exp.Reduce(
+        this=node.this.copy(), initial=node.args["initial"].copy(), merge=node.args["merge"].copy()
+    )
+    finish = node.args.get("finish")
+    if finish is None:
+        return merged
+    return call(
+        "list_extract", call("list_transform", call("list_value", merged), finish), exp.Literal.number(1)
+    )
+
+
+def _match(name: str) -> _Rewrite:
+    def rewrite(node: exp.Expression) -> exp.Expression:
+        return call(name, call("list_transform", *node.expressions))
+
+    return rewrite
+
+
+def _of_arrays(name: str) -> _Rewrite:
+    def rewrite(node: exp.Expression) -> exp.Expression:
+        given = (node.args.get("this"), node.args.get("expression"), *node.expressions)
+        return call(name, *(each for each in given if isinstance(each, exp.Expression)))
+
+    return rewrite
+
+
+def _approx_distinct(node: exp.Expression) -> exp.Expression:
+    """The largest error does not matter: the answer is no further off."""
+    node.set("accuracy", None)
+    return node
+
+
+type _Rewrite = Callable[[Any], exp.Expression]
+
+_REWRITES: dict[type[exp.Expression], _Rewrite] = {
+    exp.RegexpExtract: _regexp_extract,
+    exp.RegexpReplace: _regexp_replace,
+    exp.JSONExtractScalar: _json_scalar,
+    exp.SplitPart: _split_part,
+    exp.Split: _split,
+    exp.Substring: _substring,
+    exp.Format: _format,
+    exp.ParseDatetime: _parse_datetime,
+    exp.TimestampTrunc: _date_trunc,
+    exp.DateTrunc: _date_trunc,
+    exp.DateDiff: _date_diff,
+    exp.DateAdd: _date_add,
+    exp.Add: _plus,
+    exp.Sub: _plus,
+    exp.GenerateSeries: _sequence_call,
+    exp.Bracket: _bracket,
+    exp.ArraySlice: _slice,
+    exp.ArrayDistinct: lambda node: call("trino_distinct", node.this),
+    exp.ArrayIntersect: _of_arrays("trino_intersect"),
+    exp.ArrayExcept: _of_arrays("trino_except"),
+    exp.ArraySize: lambda node: call("trino_cardinality", node.this),
+    exp.ArrayPosition: _of_arrays("trino_position"),
+    exp.TimeToStr: _iso_weeks,
+    exp.StrToTime: _iso_weeks,
+    exp.Reduce: _reduce,
+    exp.ApproxDistinct: _approx_distinct,
+    exp.StrToMap: lambda node: call(
+        "split_to_map", node.this, node.args["pair_delim"], node.args["key_value_delim"]
+    ),
+    exp.Typeof: lambda node: call("trino_typeof", call("typeof", node.this)),
+}
+_FUNCTIONS: dict[str, _Rewrite] = {
+    "format_datetime": _format_datetime,
+    "to_iso8601": lambda node: call("trino_to_iso8601", *node.expressions),
+    "millisecond": lambda node: exp.Mod(
+        this=call("millisecond", *node.expressions), expression=exp.Literal.number(1000)
+    ),
+    "every": lambda node: exp.LogicalAnd(this=node.expressions[0].copy()),
+    "any_match": _match("trino_any"),
+    "all_match": _match("trino_all"),
+    "none_match": lambda node: exp.Not(this=_match("trino_any")(node)),
+}
