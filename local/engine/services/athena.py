@@ -137,6 +137,7 @@ class _Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
         self.made: set[tuple[str, str]] = set()
+        self.macros: set[str] = set()
         athena_tables.CACHE.mkdir(parents=True, exist_ok=True)
         settings = {
             "TimeZone": "'UTC'",
@@ -151,8 +152,6 @@ class _Session:
         }
         for name, value in settings.items():
             connection.execute(f"SET {name} = {value}")
-        for macro in athena_functions.MACROS:
-            connection.execute(macro)
 
     def run(self, query: str, database: str) -> _Result:
         """Run a query and return its rows as Athena shows them."""
@@ -202,7 +201,12 @@ class _Session:
         for column in list(statement.find_all(exp.Column)):
             _unqualify(column, places)
         zones = athena_zones.mark(statement)
-        return athena_sql.to_duckdb(statement), zones
+        sql = athena_sql.to_duckdb(statement)
+        for macro in athena_functions.macros_of(sql):
+            if macro not in self.macros:
+                self.connection.execute(macro)
+                self.macros.add(macro)
+        return sql, zones
 
     def _make(self, database: str, name: str, injected: dict[str, list[str]]) -> None:
         """Make the view of a table or of a catalog's view, unless it is there."""

@@ -91,8 +91,9 @@ _MESSAGES = (
     (r"(?P<name>(?:missing|unexpected|invalid|no argument).*: .*)", "INVALID_FUNCTION_ARGUMENT: {0}"),
 )
 _TYPES = {
-    "INTEGER_LITERAL": "integer", "STRING_LITERAL": "varchar", "BLOB": "varbinary", "INT32": "INT",
-    "INT64": "BIGINT", "INT16": "SMALLINT", "INT8": "TINYINT", "FLOAT": "real",
+    "INTEGER_LITERAL": "integer", "STRING_LITERAL": "varchar", "BLOB": "varbinary", "INTEGER": "integer",
+    "BIGINT": "bigint", "VARCHAR": "varchar", "DOUBLE": "double", "DATE": "date", "TIMESTAMP": "timestamp(3)",
+    "INT32": "INT", "INT64": "BIGINT", "INT16": "SMALLINT", "INT8": "TINYINT", "FLOAT": "real",
 }  # fmt: skip
 _KINDS = r"^(?:Binder|Catalog|Conversion|Invalid Input|Out of Range|Not implemented|Parser|Invalid) Error: "
 

@@ -1,7 +1,7 @@
 """Trino's functions in DuckDB: what is named alike and answers otherwise, and what is missing.
 
-Where the answer depends on an argument's type, a macro has an overload for each type, and DuckDB chooses: it
-knows the types of columns and of what is made of them. An argument of no such type is refused, as by Trino.
+Where the answer depends on an argument's type, a macro asks DuckDB for it, which knows the types of columns
+and of what is made of them. An argument of a type that the function does not take is refused, as by Trino.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from local.engine.services.athena_errors import SqlError
 
-__all__ = ["MACROS", "call", "rewritten", "strftime"]
+__all__ = ["call", "macros_of", "rewritten", "strftime"]
 
 _WRONG = "INVALID_FUNCTION_ARGUMENT: "
 # The units of Trino's date functions: DuckDB knows further ones.
@@ -23,22 +23,8 @@ _TIME_UNITS = ("millisecond", "second", "minute", "hour", *_DATE_UNITS)
 _LONGEST_SEQUENCE = 10_000
 
 
-def _steps(kind: str, step: str, nothing: str, length: str, cast: str) -> str:
-    """Return the overload of ``sequence`` with a step for a type."""
-    return f"""(a {kind}, b {kind}, step {step}) AS CASE
-      WHEN step = {nothing} THEN error('{_WRONG}step must not be zero')
-      WHEN (step > {nothing} AND a > b) OR (step < {nothing} AND a < b) THEN
-        error('{_WRONG}sequence stop value should be greater than or equal to start value if step is greater '
-          'than zero otherwise stop should be less than or equal to start')
-      WHEN {length} > {_LONGEST_SEQUENCE} THEN
-        error('{_WRONG}result of sequence function must not have more than {_LONGEST_SEQUENCE} entries')
-      ELSE {cast.format("generate_series(a, b, step)")} END"""
-
-
-_MOMENTS = "len(generate_series(a, b, step))"
-
 # Trino functions that need the types of their arguments, or that DuckDB lacks.
-MACROS = (
+_MACROS = (
     # Of a key that comes twice, one value is kept.
     "CREATE MACRO map_agg(k, v) AS map(list_sort(list_distinct(list(k))), "
     "list_transform(list_sort(list_distinct(list(k))), lambda each: list(v)[list_position(list(k), each)]))",
@@ -51,47 +37,49 @@ MACROS = (
     r"CREATE MACRO url_extract_query(u) AS nullif(regexp_extract(u, '\?([^#]*)', 1), '')",
     "CREATE MACRO url_extract_parameter(u, p) AS "
     "nullif(url_decode(regexp_extract(u, '[?&]' || regexp_escape(p) || '=([^&#]*)', 1)), '')",
-    # ---- dates and times
-    "CREATE MACRO trino_date_trunc(u, x DATE) AS CAST(date_trunc(u, x) AS DATE), "
-    "(u, x TIMESTAMP) AS date_trunc(u, x), (u, x TIMESTAMPTZ) AS date_trunc(u, x)",
-    "CREATE MACRO trino_plus(x DATE, i) AS CAST(x + i AS DATE), (x TIMESTAMP, i) AS x + i, "
-    "(x TIMESTAMPTZ, i) AS x + i, (x TIME, i) AS x + i, (x INTERVAL, i) AS x + i",
-    "CREATE MACRO trino_date_diff(u, a DATE, b DATE) AS datesub(u, a, b), "
-    "(u, a TIMESTAMP, b TIMESTAMP) AS datesub(u, a, b), "
-    "(u, a TIMESTAMPTZ, b TIMESTAMPTZ) AS datesub(u, a, b)",
-    "CREATE MACRO trino_to_iso8601(x DATE) AS strftime(x, '%Y-%m-%d'), "
-    "(x TIMESTAMP) AS strftime(x, '%Y-%m-%dT%H:%M:%S.%g'), "
-    "(x TIMESTAMPTZ) AS strftime(CAST(x AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%gZ')",
-    "CREATE MACRO trino_steps"
-    + ", ".join(
-        (
-            _steps("BIGINT", "BIGINT", "0", "(b - a) // step + 1", "{}"),
-            _steps("DATE", "INTERVAL", "INTERVAL '0' DAY", _MOMENTS, "CAST({} AS DATE[])"),
-            _steps("TIMESTAMP", "INTERVAL", "INTERVAL '0' DAY", _MOMENTS, "{}"),
-            _steps("TIMESTAMPTZ", "INTERVAL", "INTERVAL '0' DAY", _MOMENTS, "{}"),
-        )
-    ),
-    """CREATE MACRO trino_sequence
-    (a BIGINT, b BIGINT) AS trino_steps(a, b, CASE WHEN a <= b THEN 1 ELSE -1 END),
-    (a DATE, b DATE) AS
-      trino_steps(a, b, CASE WHEN a <= b THEN INTERVAL '1' DAY ELSE INTERVAL '-1' DAY END)""",
+    # ---- dates and times: DuckDB makes timestamps of dates, Trino dates
+    "CREATE MACRO trino_date_trunc(u, x) AS cast_to_type(date_trunc(u, x), x)",
+    "CREATE MACRO trino_plus(x, i) AS cast_to_type(x + i, x)",
+    """CREATE MACRO trino_to_iso8601(x) AS CASE typeof(x) WHEN 'DATE' THEN strftime(x, '%Y-%m-%d')
+      WHEN 'TIMESTAMP WITH TIME ZONE' THEN strftime(x, '%Y-%m-%dT%H:%M:%S.%gZ')
+      ELSE strftime(x, '%Y-%m-%dT%H:%M:%S.%g') END""",
+    # Of numbers, how many there would be: so many must not even be made.
+    "CREATE MACRO trino_number(k) AS TRY_CAST(CAST(k AS VARCHAR) AS BIGINT)",
+    "CREATE MACRO trino_count(a, b, step) AS "
+    "coalesce(trino_number(b - a) // nullif(trino_number(step), 0) + 1, 0)",
+    f"CREATE MACRO trino_series(a, b, step) AS generate_series("
+    f"a, CASE WHEN trino_count(a, b, step) > {_LONGEST_SEQUENCE} THEN a ELSE b END, step)",
+    f"""CREATE MACRO trino_steps(a, b, step) AS CASE
+      WHEN step = step - step THEN error('{_WRONG}step must not be zero')
+      WHEN (step > step - step AND a > b) OR (step < step - step AND a < b) THEN
+        error('{_WRONG}sequence stop value should be greater than or equal to start value if step is greater '
+          'than zero otherwise stop should be less than or equal to start')
+      WHEN trino_count(a, b, step) > {_LONGEST_SEQUENCE}
+        OR len(trino_series(a, b, step)) > {_LONGEST_SEQUENCE} THEN
+        error('{_WRONG}result of sequence function must not have more than {_LONGEST_SEQUENCE} entries')
+      ELSE cast_to_type(CAST(trino_series(a, b, step) AS VARCHAR[]), [a]) END""",
+    # The step, 1 or a day, is as little known as the type is when this is read: both are tried.
+    """CREATE MACRO trino_sequence(a, b) AS cast_to_type(CASE WHEN typeof(a) = 'DATE'
+      THEN CAST(trino_steps(TRY_CAST(CAST(a AS VARCHAR) AS DATE), TRY_CAST(CAST(b AS VARCHAR) AS DATE),
+        CASE WHEN a <= b THEN INTERVAL '1' DAY ELSE INTERVAL '-1' DAY END) AS VARCHAR[])
+      ELSE CAST(trino_steps(TRY_CAST(CAST(a AS VARCHAR) AS BIGINT), TRY_CAST(CAST(b AS VARCHAR) AS BIGINT),
+        CASE WHEN a <= b THEN 1::BIGINT ELSE -1::BIGINT END) AS VARCHAR[]) END, [a])""",
     # ---- arrays and maps
-    f"""CREATE MACRO trino_subscript(x, k VARCHAR) AS
-      CASE WHEN x IS NULL OR contains(x, k) THEN x[k]
-      ELSE error('{_WRONG}Key not present in map: ' || k) END,
-    (x, k BIGINT) AS CASE
-      WHEN starts_with(typeof(x), 'MAP(') THEN CASE
-        WHEN x[k] IS NULL AND NOT json_exists(to_json(x), '$."' || k || '"')
-        THEN error('{_WRONG}Key not present in map: ' || k) ELSE x[k] END
+    f"""CREATE MACRO trino_subscript(x, k) AS CASE
       WHEN x IS NULL THEN x[k]
-      WHEN k = 0 THEN error('{_WRONG}SQL array indices start at 1')
-      WHEN k < 0 THEN error('{_WRONG}Array subscript is negative: ' || k)
-      WHEN x[k] IS NULL AND k > json_array_length(to_json(x)) THEN
+      WHEN starts_with(typeof(x), 'MAP(') THEN CASE
+        WHEN x[k] IS NOT NULL OR list_contains(json_keys(to_json(x)), CAST(k AS VARCHAR)) THEN x[k]
+        ELSE error('{_WRONG}Key not present in map: ' || k) END
+      WHEN typeof(x) = 'VARCHAR' THEN error('TYPE_MISMATCH: Cannot subscript a value of type varchar')
+      WHEN trino_number(k) = 0 THEN error('{_WRONG}SQL array indices start at 1')
+      WHEN trino_number(k) < 0 THEN error('{_WRONG}Array subscript is negative: ' || k)
+      WHEN x[k] IS NULL AND trino_number(k) > json_array_length(to_json(x)) THEN
         error('{_WRONG}Array subscript must be less than or equal to array length: ' || k || ' > '
           || json_array_length(to_json(x)))
       ELSE x[k] END""",
-    f"""CREATE MACRO trino_element_at(x, k VARCHAR) AS x[k], (x, k BIGINT) AS CASE
-      WHEN k = 0 AND NOT starts_with(typeof(x), 'MAP(') THEN error('{_WRONG}SQL array indices start at 1')
+    f"""CREATE MACRO trino_element_at(x, k) AS CASE
+      WHEN trino_number(k) = 0 AND NOT starts_with(typeof(x), 'MAP(') THEN
+        error('{_WRONG}SQL array indices start at 1')
       ELSE x[k] END""",
     f"""CREATE MACRO trino_slice(x, s, l) AS CASE
       WHEN l < 0 THEN error('{_WRONG}length must be greater than or equal to 0')
@@ -144,6 +132,21 @@ MACROS = (
     "CREATE MACRO trino_decimals(x, n) AS "
     "printf('%.' || n || 'f', round(CAST(x AS DECIMAL(38, 12)), CAST(n AS INTEGER)))",
 )
+
+_NAMES = {macro: macro.removeprefix("CREATE MACRO ").partition("(")[0].strip() for macro in _MACROS}
+
+
+def macros_of(sql: str) -> list[str]:
+    """Return the macros that a translated query calls, those first that others call."""
+    called: set[str] = set()
+    texts = [sql]
+    while texts:
+        words = set(re.findall(r"\w+", texts.pop().lower()))
+        found = [macro for macro, name in _NAMES.items() if name in words and macro not in called]
+        called.update(found)
+        texts += found
+    return [macro for macro in _MACROS if macro in called]
+
 
 # Joda's letters, which format_datetime and parse_datetime take, as strftime's.
 _JODA = {
@@ -288,7 +291,7 @@ def _date_trunc(node: exp.Expression) -> exp.Expression:
 
 def _date_diff(node: exp.Expression) -> exp.Expression:
     """Complete units, not the boundaries between."""
-    return call("trino_date_diff", _unit(node), node.expression, node.this)
+    return call("datesub", _unit(node), node.expression, node.this)
 
 
 def _date_add(node: exp.Expression) -> exp.Expression:
@@ -320,7 +323,7 @@ def _format_datetime(node: exp.Expression) -> exp.Expression:
 
 def _parse_datetime(node: exp.Expression) -> exp.Expression:
     pattern = node.args.get("format")
-    parsed = call("strptime", node.this, _text(strftime(pattern.name if pattern else "")))
+    parsed = call("strptime", node.this, _text(strftime(pattern.name if pattern else "", parsing=True)))
     return exp.Cast(this=parsed, to=exp.DataType.build("timestamptz"))
 
 
@@ -332,8 +335,8 @@ def _iso_weeks(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def strftime(joda: str) -> str:
-    """Return a format of Joda's as one of C's.
+def strftime(joda: str, *, parsing: bool = False) -> str:
+    """Return a format of Joda's as one of C's, where a fraction of a second is read with any count of digits.
 
     Raises:
         SqlError: C has no such letters.
@@ -343,11 +346,18 @@ def strftime(joda: str) -> str:
         if match["quoted"] is not None:
             return match["quoted"].replace("''", "'") or "'"
         letters = match[0]
+        if set(letters) == {"S"} and letters != "SSS":
+            return "%f" if parsing or len(letters) == 6 else _refused_letters(letters)
         if letters not in _JODA:
-            raise SqlError(f"INVALID_FUNCTION_ARGUMENT: date format {letters!r} is not supported")
+            return _refused_letters(letters)
         return _JODA[letters]
 
-    return re.sub(r"'(?P<quoted>[^']*)'|(?P<letter>[A-Za-z])(?P=letter)*", one, joda)
+    # A quote that is not closed reaches to the end.
+    return re.sub(r"'(?P<quoted>[^']*)(?:'|$)|(?P<letter>[A-Za-z])(?P=letter)*", one, joda)
+
+
+def _refused_letters(letters: str) -> str:
+    raise SqlError(f"NOT_SUPPORTED: the local engine does not know {letters!r} in a date format")
 
 
 # ---------------------------------------------------------------------- arrays

@@ -85,7 +85,7 @@ def named_columns(statement: exp.Expression) -> exp.Expression:
             width = len(values.expressions[0].expressions)
             alias.set("columns", [exp.to_identifier(f"_col{position}") for position in range(width)])
         values.set("alias", alias)
-        if isinstance(values.parent, exp.In):
+        if isinstance(values.parent, exp.In | exp.Subquery | exp.SetOperation | exp.CTE):
             values.replace(exp.select("*").from_(values.copy()))
     if isinstance(statement, exp.Values):
         statement = exp.select("*").from_(statement)
