@@ -6,6 +6,7 @@ import base64
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -17,12 +18,13 @@ from local.engine.patching import pin, replaces
 
 Key = dict[str, Any]
 
-# A ciphertext: key id, this mark, nonce, AES-256-GCM. The emulator's own form, without the mark, remains for
-# data key pairs.
+# A ciphertext: key id, this mark, nonce, AES-256-GCM.
 _KEY_ID_BYTES, _NONCE_BYTES = 36, 12
 _MARK = b"\x02GCM"
 _LARGEST_PLAINTEXT = 4096
 _SYMMETRIC = "SYMMETRIC_DEFAULT"
+# What keys were made of before they were rotated, the newest first, by id: replicas have the same.
+_former_materials: dict[str, list[bytes]] = {}
 
 
 class _Refused(Exception):
@@ -50,12 +52,11 @@ def _seal(key: Key, plaintext: bytes, context: dict[str, str]) -> bytes:
 
 def _open(key: Key, blob: bytes, context: dict[str, str]) -> bytes:
     body = blob[_KEY_ID_BYTES + len(_MARK) :]
-    try:
-        return AESGCM(key["_symmetric_key"]).decrypt(
-            body[:_NONCE_BYTES], body[_NONCE_BYTES:], _associated(key, context)
-        )
-    except (InvalidTag, ValueError) as error:
-        raise _Refused("InvalidCiphertextException") from error
+    for material in (key["_symmetric_key"], *_former_materials.get(key["KeyId"], ())):
+        with suppress(InvalidTag, ValueError):
+            nonce, sealed = body[:_NONCE_BYTES], body[_NONCE_BYTES:]
+            return AESGCM(material).decrypt(nonce, sealed, _associated(key, context))
+    raise _Refused("InvalidCiphertextException")
 
 
 def _is_sealed(blob: bytes) -> bool:
@@ -140,17 +141,10 @@ def _decrypted(
         if refused := kms._algorithm_error(key, algorithm, "EncryptionAlgorithms"):
             raise _Refused.by_emulator(refused)
         return key, _open(key, blob, context)
-    if named:
-        key = _usable(named, operation)
-        if "_private_key" in key:
-            return key, _decrypted_by_private_key(key, blob, context, algorithm)
-    # The private key of a data key pair, or nothing that this engine made.
-    request = {"CiphertextBlob": base64.b64encode(blob).decode(), "EncryptionContext": context}
-    status, _headers, body = answer = _decrypt_as_emulator(request | ({"KeyId": named} if named else {}))
-    if status != 200:
-        raise _Refused.by_emulator(answer)
-    opened = json.loads(body)
-    return kms._resolve_key(opened["KeyId"]), base64.b64decode(opened["Plaintext"])
+    key = _usable(named, operation) if named else {}
+    if "_private_key" not in key:
+        raise _Refused("InvalidCiphertextException")
+    return key, _decrypted_by_private_key(key, blob, context, algorithm)
 
 
 def _decrypted_by_private_key(key: Key, blob: bytes, context: dict[str, str], algorithm: str) -> bytes:
@@ -168,9 +162,6 @@ def _refuse_context(context: dict[str, str]) -> None:
     if context:
         message = "EncryptionContext is not supported with asymmetric keys"
         raise _Refused("UnsupportedOperationException", message)
-
-
-_decrypt_as_emulator = kms._decrypt
 
 
 @replaces(kms, "_encrypt", digest="27489558008d")
@@ -230,6 +221,33 @@ def _generate_data_key(
     return key, data_key, _seal(key, data_key, data.get("EncryptionContext") or {})
 
 
+@replaces(kms, "_generate_data_key_pair_common", digest="c8f0759d9b8f")
+def _generate_data_key_pair(original: Callable[..., Any], data: dict[str, Any], action: str) -> Any:
+    """GenerateDataKeyPair: the wrapped private key is authenticated, and bound to key and context"""
+    payload, private_key, answer = original(data, action)
+    if payload is not None:
+        key = kms._resolve_key(payload["KeyId"])
+        blob = _seal(key, private_key, data.get("EncryptionContext") or {})
+        payload["PrivateKeyCiphertextBlob"] = base64.b64encode(blob).decode()
+    return payload, private_key, answer
+
+
+def _rotate(data: dict[str, Any]) -> Any:
+    """RotateKeyOnDemand: new material for what is encrypted from now on; what was made before is kept."""
+    key = kms._resolve_key(data.get("KeyId", ""))
+    if key is None:
+        return error_response_json("NotFoundException", f"Key '{data.get('KeyId')}' does not exist", 400)
+    if "_symmetric_key" not in key or key.get("_mrk_type") == "REPLICA":
+        return error_response_json("UnsupportedOperationException", f"{key['Arn']} cannot be rotated.", 400)
+    if refused := kms._check_key_state(key):
+        return refused
+    _former_materials.setdefault(key["KeyId"], []).insert(0, key["_symmetric_key"])
+    material = os.urandom(len(key["_symmetric_key"]))
+    for member in (key, *(replica for _region, replica in kms._mrk_members(key))):
+        member["_symmetric_key"] = material
+    return json_response({"KeyId": key["KeyId"]})
+
+
 def _re_encrypt(data: dict[str, Any]) -> Any:
     source_algorithm = data.get("SourceEncryptionAlgorithm") or _SYMMETRIC
     algorithm = data.get("DestinationEncryptionAlgorithm") or _SYMMETRIC
@@ -270,13 +288,16 @@ async def _handle(
     body: bytes,
     query: dict[str, Any],
 ) -> Any:
-    """ReEncrypt is there"""
-    if headers.get("x-amz-target", "").endswith(".ReEncrypt"):
-        return _re_encrypt(json.loads(body))
+    """ReEncrypt and RotateKeyOnDemand are there"""
+    added = {"ReEncrypt": _re_encrypt, "RotateKeyOnDemand": _rotate}
+    operation = added.get(headers.get("x-amz-target", "").rpartition(".")[2])
+    if operation is not None:
+        return operation(json.loads(body))
     return await original(method, path, headers, body, query)
 
 
 pin(kms, "_resolve_key", "90e6b84ded7c")
 pin(kms, "_check_key_state", "d0518d69f8e5")
+pin(kms, "_mrk_members", "56d4e768579c")
 pin(kms, "_algorithm_error", "6fafaf4b0087")
 pin(kms, "_oaep_padding", "210fdf863e7c")

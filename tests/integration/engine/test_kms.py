@@ -248,3 +248,33 @@ def test_keys_of_another_use_do_not_encrypt(cloud: Cloud) -> None:
     sha_256 = {"KeyId": key, "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
     assert _refusal(kms.encrypt, Plaintext=b"x", **sha_256) == f"{message}Encrypt."
     assert _refusal(kms.decrypt, CiphertextBlob=b"x" * 256, **sha_256) == f"{message}Decrypt."
+
+
+def test_a_rotated_key_decrypts_what_it_made_before(cloud: Cloud) -> None:
+    kms, key = _key(cloud, MultiRegion=True)
+    kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+    far = cloud.client("kms", "eu-west-1")
+    blobs = []
+    for number in range(3):
+        blobs.append(kms.encrypt(KeyId=key, Plaintext=b"%d" % number)["CiphertextBlob"])
+        assert kms.rotate_key_on_demand(KeyId=key)["KeyId"] == key.rpartition("/")[2]
+    blobs.append(far.encrypt(KeyId=key.rpartition("/")[2], Plaintext=b"3")["CiphertextBlob"])
+    for client in (kms, far):
+        assert [client.decrypt(CiphertextBlob=blob)["Plaintext"] for blob in blobs] == [
+            b"0",
+            b"1",
+            b"2",
+            b"3",
+        ]
+    assert _refusal(kms.decrypt, CiphertextBlob=blobs[0], EncryptionContext={"a": "b"}) != ""
+    unsupported = "UnsupportedOperationException"
+    assert _refusal(kms.rotate_key_on_demand, KeyId=_rsa(cloud)).startswith(unsupported)
+    assert _refusal(far.rotate_key_on_demand, KeyId=key.rpartition("/")[2]).startswith(unsupported)
+
+
+def test_a_flipped_bit_of_a_wrapped_private_key_is_refused(cloud: Cloud) -> None:
+    kms, key = _key(cloud)
+    pair = kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")
+    blob = bytearray(pair["PrivateKeyCiphertextBlob"])
+    blob[-1] ^= 1
+    assert _refusal(kms.decrypt, CiphertextBlob=bytes(blob)).startswith("InvalidCiphertextException")
