@@ -55,6 +55,8 @@ def status(console: Console) -> int:
     console.print(f"The engine is up at {engine.endpoint} (process {engine.pid}).", highlight=False)
     for name, value in sorted(outputs_of(STACK, engine.client).items()):
         console.print(f"  {name:<26} {value}", highlight=False, soft_wrap=True)
+    if full := disk_is_full():
+        console.print(f"What fails may do so because {full}.", style="red", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -98,9 +100,9 @@ def main() -> int:
         if arguments.command == "up":
             return up(arguments.port, console)
         return {"down": down, "status": status, "logs": logs}[arguments.command](console)
-    except (EngineError, SamError, CommandError, OSError) as error:
-        full = disk_is_full()
-        if isinstance(error, OSError) and not full:
+    except Exception as error:
+        full = disk_is_full()  # which shows in many ways
+        if not (full or isinstance(error, EngineError | SamError | CommandError)):
             raise
         for line in filter(None, (str(error), full and f"Perhaps because {full}.")):
             console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)

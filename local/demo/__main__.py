@@ -92,8 +92,8 @@ def main() -> int:
                     waiting[name].result() if name in waiting else _drive(progress, suite, name, found[name])
                     for name in sorted(found, key=lambda name: name in waiting)
                 ]
-    except (EngineError, SamError, OSError) as error:
-        if isinstance(error, OSError) and not disk_is_full():
+    except Exception as error:
+        if not (isinstance(error, EngineError | SamError) or disk_is_full()):
             raise
         console.print(f"[red]The demo could not start:[/red] {error}", highlight=False)
         _show_full_disk(console)

@@ -112,9 +112,20 @@ def named(message: str, query: str) -> str:
         match = re.search(pattern, plain)
         if match is None:
             continue
+        if wording is _UNRESOLVED:
+            column = _column(query, match["name"], whole="Referenced table" in plain)
+            return wording.format(column, at=position(query, column))
         groups = [_typed(name, match[name]) for name in ("name", "types", "to") if name in match.groupdict()]
         return wording.format(*groups, at=position(query, match.groupdict().get("name") or ""))
     return f"NOT_SUPPORTED: the local engine cannot run this: {plain}"
+
+
+def _column(query: str, name: str, *, whole: bool) -> str:
+    """Return a name with what qualifies it in a query; ``whole`` with what follows it, too."""
+    link = r'(?:\w+|"[^"]+")'
+    after = rf"(?:\.{link})*" if whole else ""
+    found = re.search(rf'(?<![\w."])(?:{link}\.)*"?{re.escape(name)}"?(?!\w){after}', query, re.IGNORECASE)
+    return found[0].replace('"', "") if found else name
 
 
 def _typed(group: str, text: str) -> str:

@@ -282,8 +282,8 @@ def test_nested_columns_of_json_at_every_depth(lake: Lake, serde: str) -> None:
         [],
     )
     assert lake.failure("SELECT user.home.nowhere FROM j") == (
-        "COLUMN_NOT_FOUND: line 1:18: Column 'nowhere' cannot be resolved or requester is not authorized to "
-        "access requested resources"
+        "COLUMN_NOT_FOUND: line 1:8: Column 'user.home.nowhere' cannot be resolved or requester is not "
+        "authorized to access requested resources"
     )
 
 

@@ -471,3 +471,20 @@ def test_a_failing_start_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="is not a number"):
         EngineProcess.start(tmp_path, settings={"ENGINE_TIME_SCALE": "fast"})
     assert EngineProcess.recorded(tmp_path) is None
+
+
+def test_a_full_disk_explains_whatever_fails(
+    ours: Checkout, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start(ours.state)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("An error occurred (InternalError)")
+
+    monkeypatch.setattr(cli, "build", refuse)
+    with pytest.raises(RuntimeError):
+        ours.run("up", engine.port)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))
+    status, printed = ours.run("up", engine.port)
+    assert status == 1
+    assert "(InternalError)\nPerhaps because the disk of " in printed
