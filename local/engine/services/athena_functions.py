@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from local.engine.services.athena_errors import SqlError
 
-__all__ = ["call", "macros_of", "rewritten", "strftime"]
+__all__ = ["call", "forgive", "macros_of", "rewritten", "strftime"]
 
 _WRONG = "INVALID_FUNCTION_ARGUMENT: "
 # The units of Trino's date functions: DuckDB knows further ones.
@@ -128,12 +128,57 @@ _MACROS = (
       replace(replace(lower(t), 'timestamp_s', 'timestamp'), 'timestamp_ms', 'timestamp'),
       '\btimestamp\b( with time zone)?', 'timestamp(3)\1', 'g'), '\bblob\b', 'varbinary', 'g'),
       '^(.*)\[\]$', 'array(\1)')""",
+    # Text of JSON is its value, of moments with the three digits that tables have.
+    """CREATE MACRO trino_varchar(x) AS CASE
+      WHEN typeof(x) = 'JSON' THEN CASE
+        WHEN json_type(TRY_CAST(CAST(x AS VARCHAR) AS JSON)) IN ('ARRAY', 'OBJECT') THEN
+          error('INVALID_CAST_ARGUMENT: Cannot cast to varchar. ' || CAST(x AS VARCHAR))
+        ELSE json_extract_string(TRY_CAST(CAST(x AS VARCHAR) AS JSON), '$') END
+      WHEN typeof(x) IN ('TIMESTAMP', 'TIMESTAMP_MS') THEN
+        strftime(TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMP), '%Y-%m-%d %H:%M:%S.%g')
+      WHEN typeof(x) = 'TIMESTAMP WITH TIME ZONE' THEN
+        strftime(TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMPTZ), '%Y-%m-%d %H:%M:%S.%g UTC')
+      ELSE CAST(x AS VARCHAR) END""",
+    # ---- numbers: decimals are divided to a decimal with the larger scale
+    "CREATE MACRO trino_scale(x) AS "
+    "coalesce(TRY_CAST(regexp_extract(typeof(x), ',(\\d+)\\)', 1) AS INTEGER), 0)",
+    """CREATE MACRO trino_divide(a, b) AS cast_to_type(CASE
+      WHEN starts_with(typeof(a - a + (b - b)), 'DECIMAL') THEN CAST(CAST(round(
+        CAST(a AS DOUBLE) / CAST(b AS DOUBLE), greatest(trino_scale(a), trino_scale(b))) AS DECIMAL(38, 12))
+        AS VARCHAR)
+      ELSE CAST(a / b AS VARCHAR) END, a - a + (b - b))""",
     # As Java writes a number with a fixed count of decimals: halves away from zero.
     "CREATE MACRO trino_decimals(x, n) AS "
     "printf('%.' || n || 'f', round(CAST(x AS DECIMAL(38, 12)), CAST(n AS INTEGER)))",
 )
 
-_NAMES = {macro: macro.removeprefix("CREATE MACRO ").partition("(")[0].strip() for macro in _MACROS}
+
+def _name_of(macro: str) -> str:
+    return macro.removeprefix("CREATE MACRO ").partition("(")[0].strip()
+
+
+def _forgiving(macros: tuple[str, ...]) -> dict[str, str]:
+    """Return of each macro that may raise an error another that yields NULL instead: TRY takes no others."""
+    found: dict[str, str] = {}
+    for macro in macros:
+        calls = set(re.findall(r"\w+", macro.partition("(")[2]))
+        if "error" in calls or calls & found.keys():
+            names = "|".join([_name_of(macro), *found])
+            renamed = re.sub(rf"\b({names})\(", r"\1_or_null(", macro)
+            found[_name_of(macro)] = renamed.replace("error(", "trino_null(")
+    return found
+
+
+_FORGIVING = _forgiving(_MACROS)
+_ALL_MACROS = (*_MACROS, "CREATE MACRO trino_null(message) AS NULL", *_FORGIVING.values())
+_NAMES = {macro: _name_of(macro) for macro in _ALL_MACROS}
+
+
+def forgive(node: exp.Expression) -> None:
+    """Have what is within a TRY yield NULL where it would be an error."""
+    for each in node.find_all(exp.Anonymous):
+        if str(each.this).lower() in _FORGIVING:
+            each.set("this", f"{each.this}_or_null")
 
 
 def macros_of(sql: str) -> list[str]:
@@ -145,7 +190,7 @@ def macros_of(sql: str) -> list[str]:
         found = [macro for macro, name in _NAMES.items() if name in words and macro not in called]
         called.update(found)
         texts += found
-    return [macro for macro in _MACROS if macro in called]
+    return [macro for macro in _ALL_MACROS if macro in called]
 
 
 # Joda's letters, which format_datetime and parse_datetime take, as strftime's.
@@ -157,8 +202,21 @@ _JODA = {
 }  # fmt: skip
 
 
+_WITH_PATTERNS = (
+    exp.RegexpLike,
+    exp.RegexpExtract,
+    exp.RegexpExtractAll,
+    exp.RegexpReplace,
+    exp.RegexpSplit,
+    exp.RegexpCount,
+)
+
+
 def rewritten(node: exp.Expression) -> exp.Expression:
     """Return what stands for a node of Trino's SQL, whose arguments have been rewritten, in DuckDB's."""
+    pattern = node.args.get("expression")
+    if isinstance(node, _WITH_PATTERNS) and isinstance(pattern, exp.Literal):
+        pattern.set("this", re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", pattern.this))  # a group's name
     rewrite = _REWRITES.get(type(node))
     if rewrite is not None:
         return rewrite(node)
@@ -200,8 +258,36 @@ def _regexp_replace(node: exp.Expression) -> exp.Expression:
 
 
 def _json_scalar(node: exp.Expression) -> exp.Expression:
-    """Malformed JSON has no values."""
-    return _case(call("json_valid", node.this), node.copy())
+    """Malformed JSON has no values; what is nested is no scalar."""
+    whole = exp.JSONExtract(this=node.this.copy(), expression=node.expression.copy())
+    nested = exp.In(this=call("json_type", whole), expressions=[_text("ARRAY"), _text("OBJECT")])
+    return _case(exp.And(this=call("json_valid", node.this), expression=exp.Not(this=nested)), node.copy())
+
+
+def _cast(node: exp.Expression) -> exp.Expression:
+    if not node.to.is_type(*exp.DataType.TEXT_TYPES) or isinstance(node.this, exp.Literal):
+        return node
+    node.set("this", call("trino_varchar", node.this))
+    return node
+
+
+def _divide(node: exp.Expression) -> exp.Expression:
+    if any(isinstance(each, exp.Interval) for each in (node.this, node.expression)):
+        return node
+    return call("trino_divide", node.this, node.expression)
+
+
+def _fetch(node: exp.Expression) -> exp.Expression:
+    options = node.args.get("limit_options")
+    if options is not None and options.args.get("with_ties"):
+        raise SqlError("NOT_SUPPORTED: the local engine does not know WITH TIES")
+    return node
+
+
+def _json_extract(node: exp.Expression) -> exp.Expression:
+    if node.args.get("json_query"):
+        raise SqlError("NOT_SUPPORTED: the local engine does not know json_query; json_extract does the same")
+    return node
 
 
 def _split_part(node: exp.Expression) -> exp.Expression:
@@ -262,8 +348,9 @@ def _formatted(match: re.Match[str], value: exp.Expression) -> exp.Expression:
         number = exp.Cast(this=value.copy(), to=exp.DataType.build("double"))
         written = call("printf", _text(f"%{flags}{width}{precision}{kind}"), number)
     else:
-        text = exp.Cast(this=value.copy(), to=exp.DataType.build("varchar"))
-        plain = exp.Coalesce(this=text, expressions=[_text("false" if kind in "bB" else "null")])
+        plain = exp.Coalesce(
+            this=call("trino_varchar", value), expressions=[_text("false" if kind in "bB" else "null")]
+        )
         if match["precision"]:
             plain = call("left", plain, exp.Literal.number(int(match["precision"])))
         written = _padded(call("upper", plain) if kind in "SB" else plain, flags, width)
@@ -413,6 +500,11 @@ _REWRITES: dict[type[exp.Expression], _Rewrite] = {
     exp.RegexpExtract: _regexp_extract,
     exp.RegexpReplace: _regexp_replace,
     exp.JSONExtractScalar: _json_scalar,
+    exp.JSONExtract: _json_extract,
+    exp.Cast: _cast,
+    exp.TryCast: _cast,
+    exp.Div: _divide,
+    exp.Fetch: _fetch,
     exp.SplitPart: _split_part,
     exp.Split: _split,
     exp.Substring: _substring,

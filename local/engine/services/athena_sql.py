@@ -111,6 +111,8 @@ def to_duckdb(statement: exp.Expression) -> str:
         if translated is not node:
             translated.meta.update(node.meta)
             node.replace(translated)
+    for node in statement.find_all(exp.Try, exp.TryCast):
+        athena_functions.forgive(node)
     try:
         strict = sqlglot.ErrorLevel.RAISE
         return str(statement.sql(dialect="duckdb", identify=True, unsupported_level=strict))
@@ -180,6 +182,10 @@ def _text(value: Any) -> str:
             return f"{value:f}"
         case dt.datetime():
             return value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d}"
+        case dt.timedelta():
+            sign, span = ("-", -value) if value < dt.timedelta(0) else ("", value)
+            clock = str(dt.datetime(1970, 1, 1) + span)[11:19]  # noqa: DTZ001 - a span has no zone
+            return f"{sign}{span.days} {clock}.{span.microseconds // 1000:03d}"
         case bytes():
             return value.hex(" ")
         case list() | tuple():

@@ -82,6 +82,9 @@ def test_regex_matches_whole_lines(lake: Lake) -> None:
         ("c", "POST", "7", None, None),
     ]
     assert lake.rows("SELECT count(*), count(host) FROM r") == [("6", "3")]
+    lake.table("whole", "a string", serde=REGEX, serde_parameters={"input.regex": "(a+)"})
+    lake.put("whole/a", "aa\naab\nbaa\n")
+    assert sorted(lake.rows("SELECT a FROM whole"), key=str) == [("aa",), (None,), (None,)]
     folded = {"input.regex": pattern, "input.regex.case.insensitive": "true"}
     lake.table(
         "i", columns, serde=REGEX, serde_parameters=folded, location="r", skip__header__line__count="1"
