@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -70,8 +71,11 @@ class Ec2:
         ids = athena.list_named_queries(WorkGroup=self.suite["Ec2WorkGroupName"])["NamedQueryIds"]
         queries = athena.batch_get_named_query(NamedQueryIds=ids)["NamedQueries"]
         [text] = [query["QueryString"] for query in queries if query["Name"] == name]
-        assert text.count("\nWHERE ") == 1
-        return str(text).replace("\nWHERE ", f"\nWHERE event_id LIKE '{self.prefix}-%' AND ")
+        restricted, times = re.subn(
+            r"(\n *)WHERE ", rf"\1WHERE event_id LIKE '{self.prefix}-%' AND ", str(text)
+        )
+        assert times == 1
+        return restricted
 
     # ---- what failed
 

@@ -105,15 +105,23 @@ class Social:
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """Return this test's posts in the dead-letter queue, and leave them there."""
+        return [post for post, _ in self.dead_letters_with_reasons()]
+
+    def dead_letters_with_reasons(self) -> list[tuple[dict[str, Any], str]]:
+        """Return them with the attribute `reason` of their messages; empty where Lambda put them there."""
         sqs, queue = self.suite.client("sqs"), self.suite["SocialDeadLetterQueueUrl"]
-        found: dict[str, str] = {}
+        found: dict[str, Any] = {}
         while messages := sqs.receive_message(
-            QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=3
+            QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=3, MessageAttributeNames=["reason"]
         ).get("Messages"):
-            found |= {message["MessageId"]: message["Body"] for message in messages}
+            found |= {message["MessageId"]: message for message in messages}
         time.sleep(3.1)  # until they can be received again
-        posts = [post for body in found.values() for post in json.loads(body)["posts"]]
-        return [post for post in posts if post["user_id"].startswith(self.prefix)]
+        return [
+            (post, message.get("MessageAttributes", {}).get("reason", {}).get("StringValue", ""))
+            for message in found.values()
+            for post in json.loads(message["Body"]).get("posts", ())
+            if post["user_id"].startswith(self.prefix)
+        ]
 
     # ---- the lake
 

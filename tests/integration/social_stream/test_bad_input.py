@@ -172,12 +172,8 @@ def test_post_that_the_table_refuses_is_dead_lettered_with_its_reason(
     posts = [social.post(number, RecordNum="1") for number in (2, 3)]
     social.invoke("Write", {"posts": [posts[0], bad, posts[1]], "fresh_until": fresh_until})
     assert sorted(number for _, number in social.items()) == [2, 3]
-    sqs, queue = social.suite.client("sqs"), social.suite["SocialDeadLetterQueueUrl"]
-    received = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"], WaitTimeSeconds=5)
-    [message] = received["Messages"]
-    assert json.loads(message["Body"])["posts"] == [bad]
-    assert message["MessageAttributes"]["reason"]["StringValue"].startswith("ValidationException: ")
-    sqs.purge_queue(QueueUrl=queue)
+    reasons = [reason for post, reason in social.dead_letters_with_reasons() if post == bad]
+    assert [reason.partition(": ")[0] for reason in reasons] == ["ValidationException"]
 
 
 def test_an_event_that_is_no_write_request_ends_in_the_dead_letter_queue(social: Social) -> None:
