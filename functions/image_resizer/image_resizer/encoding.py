@@ -129,7 +129,7 @@ def _png_palette(image: Image.Image, colours: int) -> Image.Image:
     palette = bytearray(reduced.getpalette("RGBA") or b"")
     palette[3::4] = bytes(_SNAPPED[alpha] for alpha in palette[3::4])
     reduced.putpalette(palette, "RGBA")
-    return reduced
+    return reduced.remap_palette(sorted(set(reduced.tobytes())))  # without what no pixel has
 
 
 def _gif_palette(

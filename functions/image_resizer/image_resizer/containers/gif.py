@@ -185,6 +185,9 @@ def frames(gif: Gif) -> "Iterator[tuple[Image.Image, int]]":
     from PIL import Image
 
     opaque = gif.is_opaque
+    if opaque and len(gif.frames) == 1:
+        yield _picture(gif.frames[0]), gif.frames[0].control.duration
+        return
     screen = Image.new("RGBA", gif.size)
     for frame in gif.frames:
         before = screen.copy() if frame.control.disposal == _TO_PREVIOUS else None
