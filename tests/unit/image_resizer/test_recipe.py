@@ -576,6 +576,19 @@ def test_a_smaller_variant_has_no_more_bytes_than_its_original(form: str, qualit
     assert len(encode(noise.resize((300, 227)), form, quality=80)) > 1.5 * len(data), "as it would be"
 
 
+@pytest.mark.parametrize("form", ["WEBP", "AVIF", "GIF"])
+def test_an_animation_of_too_many_bytes_is_encoded_more_frugally(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = [Image.effect_noise((70, 70), 90).convert("RGB") for _ in range(4)]
+    views = [view.quantize(4) for view in noise] if form == "GIF" else noise
+    options: dict[str, Any] = {} if form == "GIF" else {"quality": 1}
+    data = encode(views[0], form, save_all=True, append_images=views[1:], duration=80, **options)
+    frugal = rendered(data, "50x").data
+    monkeypatch.setattr(recipe, "_most", lambda *_: float("inf"))
+    assert len(frugal) < len(rendered(data, "50x").data)
+
+
 def test_frames_that_share_a_palette_keep_it() -> None:
     frames = [GifFrame(0, 0, 100, 100, 0)] + [GifFrame(9 * at, 8 * at, 9, 9, 2) for at in range(10)]
     data = gif_of((100, 100), frames * 5, repetitions=0)
