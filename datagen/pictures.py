@@ -6,29 +6,40 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image, ImageCms, ImageDraw
 
 __all__ = [
+    "GIF_COLOURS",
     "LADDER",
+    "GifFrame",
     "animation",
+    "avif_in_metadata",
+    "avif_without_size_of_alpha",
     "chunk",
     "decode",
+    "empty_blocks",
     "encode",
     "exif_bomb",
     "gif",
     "gif_bomb",
+    "gif_of",
     "jpeg",
+    "jpeg_with",
     "orientation",
     "photo",
     "photograph",
     "png",
     "png_claiming",
+    "profile_flood",
     "progressive_scans",
+    "raw_png",
     "scan_bomb",
+    "spoiled",
     "srgb_profile",
     "swapped_profile",
+    "unfinished_texts",
     "with_segment",
 ]
 
@@ -168,3 +179,150 @@ def progressive_scans(scans: int) -> bytes:
     last = data.rindex(b"\xff\xda")
     scan = data[last:-2]
     return data[:last] + scan * (scans - data.count(b"\xff\xda") + 1) + b"\xff\xd9"
+
+
+def _children(box: bytes, start: int) -> list[bytes]:
+    """The boxes within a box of ISO/IEC 14496-12, from an offset on."""
+    found = []
+    while start + 8 <= len(box):
+        (size,) = struct.unpack_from(">I", box, start)
+        found.append(box[start : start + size])
+        start += size
+    return found
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def avif_in_metadata(image: Image.Image) -> bytes:
+    """A still AVIF whose data is in the box `idat` of the metadata, as some encoders write icons."""
+    kind, meta, data = _children(encode(image, "AVIF"), 0)
+    children = []
+    for child in _children(meta, 12):
+        if child[4:8] == b"iloc":  # version 1 says where: 1 is the box `idat`
+            (items,) = struct.unpack_from(">H", child, 14)
+            body = b"\1\0\0\0" + child[12:16]
+            for place in range(16, 16 + 14 * items, 14):
+                number, reference, extents, offset, length = struct.unpack_from(">HHHII", child, place)
+                offset -= len(kind) + len(meta) + 8
+                body += struct.pack(">HHHHII", number, 1, reference, extents, offset, length)
+            child = _box(b"iloc", body)
+        children.append(child)
+    return kind + _box(b"meta", b"".join([meta[8:12], *children, _box(b"idat", data[8:])]))
+
+
+def avif_without_size_of_alpha(image: Image.Image) -> bytes:
+    """A still AVIF whose alpha is not said to have a size (the property `ispe`), as old encoders wrote it."""
+    kind, meta, data = _children(encode(image, "AVIF"), 0)
+    associations = meta.index(b"ipma") + 12
+    # Of the second item: its number, how many properties, and the first of them, which is its size.
+    alpha = meta.index(struct.pack(">HB", 2, 4) + b"\1", associations)
+    changed = bytearray(meta)
+    changed[alpha + 2] = 3
+    del changed[alpha + 3]
+    for name in (b"meta", b"iprp", b"ipma"):
+        place = changed.index(name) - 4
+        struct.pack_into(">I", changed, place, struct.unpack_from(">I", changed, place)[0] - 1)
+    locations = changed.index(b"iloc") + 12
+    for place in (locations + 6, locations + 20):
+        struct.pack_into(">I", changed, place, struct.unpack_from(">I", changed, place)[0] - 1)
+    return kind + bytes(changed) + data
+
+
+def raw_png(
+    width: int, bits: int, colour: int, rows: Iterable[bytes], before: bytes = b"", after: bytes = b""
+) -> bytes:
+    """A PNG of rows of packed samples, with chunks before and behind its image data."""
+    lines = [b"\0" + row for row in rows]
+    header = struct.pack(">2I5B", width, len(lines), bits, colour, 0, 0, 0)
+    data = chunk(b"IDAT", zlib.compress(b"".join(lines)))
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    return start + before + data + after + chunk(b"IEND", b"")
+
+
+def spoiled(whole: bytes) -> bytes:
+    """A chunk whose checksum is wrong."""
+    return whole[:-1] + bytes([whole[-1] ^ 1])
+
+
+class GifFrame(NamedTuple):
+    """A frame of one colour, given by its number in `GIF_COLOURS`."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    colour: int
+    disposal: int = 0
+    transparent: int | None = None
+    hundredths: int = 10
+
+
+GIF_COLOURS = ((200, 0, 0), (0, 180, 0), (0, 0, 220), (250, 250, 250))
+
+
+def _lzw(values: bytes) -> bytes:
+    """Image data without compression: codes stay 8 bits wide, as the table is cleared in time."""
+    codes = b"".join(b"\x80" + values[start : start + 100] for start in range(0, len(values), 100)) + b"\x81"
+    blocks = (codes[start : start + 255] for start in range(0, len(codes), 255))
+    return b"\x07" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
+
+
+def gif_of(
+    size: tuple[int, int], frames: Iterable[GifFrame], repetitions: int | None = None, between: bytes = b""
+) -> bytes:
+    """A GIF of frames of one colour, with a background colour that nobody is to see.
+
+    Args:
+        size: Width and height of the screen.
+        frames: Its frames.
+        repetitions: What its loop extension says; None: there is none.
+        between: Bytes between two frames.
+    """
+    palette = b"".join(map(bytes, GIF_COLOURS)).ljust(3 * 128, b"\x40")
+    parts = [b"GIF89a" + struct.pack("<2H3B", *size, 0xF6, 1, 0) + palette]
+    if repetitions is not None:
+        parts.append(b"\x21\xff\x0bNETSCAPE2.0" + struct.pack("<BBHB", 3, 1, repetitions, 0))
+    drawn = []
+    for frame in frames:
+        flags = frame.disposal << 2 | (frame.transparent is not None)
+        control = struct.pack("<4BHBB", 0x21, 0xF9, 4, flags, frame.hundredths, frame.transparent or 0, 0)
+        place = struct.pack("<B4HB", 0x2C, frame.left, frame.top, frame.width, frame.height, 0)
+        drawn.append(control + place + _lzw(bytes([frame.colour]) * (frame.width * frame.height)))
+    return b"".join([*parts, between.join(drawn), b";"])
+
+
+def profile_flood(profiles: int = 3_000) -> bytes:
+    """A PNG of many profiles, each of which inflates to nearly 1 MB."""
+    body = b"icc\0\0" + zlib.compress(bytes(900_000), 9)
+    return png(4, 4, [chunk(b"iCCP", body)] * profiles)
+
+
+def unfinished_texts(texts: int = 3_000) -> bytes:
+    """A PNG of many compressed texts without their end."""
+    body = zlib.compress(bytes(900_000), 9)[:-6]
+    return png(4, 4, [chunk(b"zTXt", b"k\0\0" + body), chunk(b"iTXt", b"k\0\1\0\0\0" + body)] * texts)
+
+
+def empty_blocks(size: int = 3_000_000) -> bytes:
+    """Deflated data of so many bytes without content: blocks that build their code tables and end.
+
+    46 bits make one block: dynamic codes, of which only the end of the block and one distance have any.
+    """
+    bits = "0" + "01" + "00000" + "00000"
+    order = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1)
+    lengths = {18: 1, 0: 2, 1: 2}
+    bits += f"{len(order) - 4:04b}"[::-1]
+    bits += "".join(f"{lengths.get(symbol, 0):03b}"[::-1] for symbol in order)
+    zeros = "0" + f"{138 - 11:07b}"[::-1] + "0" + f"{256 - 138 - 11:07b}"[::-1]
+    bits += zeros + "11" + "11" + "0"  # the end of the block, one distance; then the end itself
+    whole = bits * 8
+    block = bytes(int(whole[at : at + 8][::-1], 2) for at in range(0, len(whole), 8))
+    return b"\x78\x9c" + block * (size // len(block))
+
+
+def jpeg_with(data: bytes, junk: bytes, marker: int = 0xDB) -> bytes:
+    """A JPEG with junk before the first marker of a kind."""
+    place = data.index(bytes([0xFF, marker]))
+    return data[:place] + junk + data[place:]

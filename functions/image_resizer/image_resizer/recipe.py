@@ -9,37 +9,30 @@
 """
 
 import io
-from collections.abc import Callable
-from functools import cache, lru_cache
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+import math
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from PIL import Image, features
+from PIL import Image, ImageChops
 
 from shared.http import HttpError, UnprocessableError
 
-from .guards import Header
+from .containers.common import Header
+from .decoding import DECODE_RATE, GAP, Box, draft, frames, open_image
+from .encoding import ANIMATED, animation, check_size, encode_s, gif_palette, still
 from .variants import Variant
 
 if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsTransform
     from PIL.ImageFile import ImageFile
 
-__all__ = ["Plan", "Rendered", "plan", "render"]
+__all__ = ["MAX_OUTPUT_PIXELS", "MAX_SIDE", "Plan", "Rendered", "plan", "render"]
 
-# How much bigger than the final size the cheap steps leave the picture. At 1.5 some sizes are up to a third
-# faster, and up to 9 dB further from a float Lanczos of the whole original than libvips is; at 2 none is.
-GAP = 2.0
-# Eighths at which a JPEG can be decoded, and the gap that each needs: 3/8 goes through libjpeg-turbo's exact
-# transform, and stays beside libvips down to 1.6; the others are done by cheaper ones.
-_EIGHTHS = ((1, GAP), (2, GAP), (3, 1.6), (4, GAP))
-_OPENERS = {
-    "jpeg": ("JpegImagePlugin", "JpegImageFile"),
-    "png": ("PngImagePlugin", "PngImageFile"),
-    "gif": ("GifImagePlugin", "GifImageFile"),
-    "webp": ("WebPImagePlugin", "WebPImageFile"),
-    "avif": ("AvifImagePlugin", "AvifImageFile"),
-}
+# A variant of which one side decides the other is bounded all the same.
+MAX_SIDE = 32_767  # libavif decodes up to 32,768: AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT
+MAX_OUTPUT_PIXELS = 16_777_216
+
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -49,26 +42,10 @@ _TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_STILL: dict[str, dict[str, Any]] = {
-    "jpeg": {"quality": 80},
-    "png": {
-        "compress_level": 6,
-        "compress_type": 3,
-    },  # 3 = Z_RLE: a third of the time, a few per cent more bytes
-    "webp": {"quality": 80, "method": 4},
-    "avif": {"quality": 50, "speed": 8, "max_threads": 1},  # speed 5 takes 20 times as long
-    "gif": {},
-}
-_ANIMATED: dict[str, dict[str, Any]] = {
-    "webp": {"quality": 75, "method": 2},
-    "avif": {"quality": 50, "speed": 9, "max_threads": 1},
-    "gif": {"optimize": False},
-}
-# Pixels a second of the slowest decoder and of the encoders, to guess whether the time left suffices.
-_DECODE_RATE = 25_000_000
-_ENCODE_RATE = {"jpeg": 40_000_000, "png": 10_000_000, "webp": 5_000_000, "avif": 3_000_000, "gif": 5_000_000}
-_SHORTEST_FRAME_MS = 20  # what browsers show; shorter ones they slow down to 100 ms
 _PALETTE = 256
+_SRGB_ERROR = 2  # of 255, by which a profile of sRGB may change a colour
+
+type _Checkpoint = Callable[[float], None]
 
 
 class Plan(NamedTuple):
@@ -101,12 +78,16 @@ class Rendered(NamedTuple):
 def plan(width: int, height: int, variant: Variant) -> Plan:
     """Work out a variant's geometry for an original of width x height upright pixels."""
     if variant.width is None or variant.height is None or variant.fit != "cover":
-        scale = min(1.0, (variant.width or width) / width, (variant.height or height) / height)
-        size = max(1, round(width * scale)), max(1, round(height * scale))
+        canvas = None
+        box = variant.width or width, variant.height or height
         if variant.fit == "contain" and variant.width and variant.height:
-            return Plan(size, (width, height), (variant.width, variant.height))
-        return Plan(size, (width, height))
+            bound = _bound(*box)
+            canvas = box = max(1, round(box[0] * bound)), max(1, round(box[1] * bound))
+        scale = min(1.0, box[0] / width, box[1] / height)
+        scale *= _bound(width * scale, height * scale)
+        return Plan((max(1, round(width * scale)), max(1, round(height * scale))), (width, height), canvas)
     scale = min(1.0, width / variant.width, height / variant.height)
+    scale *= _bound(variant.width * scale, variant.height * scale)
     size = max(1, round(variant.width * scale)), max(1, round(variant.height * scale))
     crop = (
         min(width, max(1.0, height * variant.width / variant.height)),
@@ -115,110 +96,125 @@ def plan(width: int, height: int, variant: Variant) -> Plan:
     return Plan(size, crop)
 
 
-def render(header: Header, variant: Variant, checkpoint: Callable[[float], None]) -> Rendered:
+def _bound(width: float, height: float) -> float:
+    """The factor, at most 1, that brings a size within the bounds of every variant."""
+    return min(1.0, MAX_SIDE / width, MAX_SIDE / height, math.sqrt(MAX_OUTPUT_PIXELS / (width * height)))
+
+
+def render(header: Header, variant: Variant, checkpoint: _Checkpoint) -> Rendered:
     """Make one variant.
 
     Args:
         header: What `guards.inspect` found.
         variant: What to make; without a format, the original's is kept.
-        checkpoint: Called before each costly step with a guess of the seconds that it takes; may raise.
+        checkpoint: Called before each costly step with the seconds that it takes, guessed or measured; may
+            raise.
 
     Raises:
-        UnprocessableError: The image cannot be decoded.
+        UnprocessableError: The image cannot be decoded, or not be written in that format.
         HttpError: Whatever `checkpoint` raises.
     """
     form = variant.format or header.format
+    upright = (header.height, header.width) if header.orientation >= 5 else (header.width, header.height)
+    geometry = plan(*upright, variant)
+    check_size(form, geometry.canvas or geometry.size)
     try:
-        with _open(header) as image:
-            frames = getattr(image, "n_frames", 1) if form in _ANIMATED and header.format != "png" else 1
-            if frames > 1:
-                return _animation(image, header, variant, form, checkpoint)
-            return _still(image, header, variant, form, checkpoint)
+        with open_image(header) as image:
+            count = len(header.gif.frames) if header.gif else getattr(image, "n_frames", 1)
+            if count > 1 and form in ANIMATED and header.format != "png":
+                made = _animation(image, count, header, geometry, form, checkpoint)
+            else:
+                made = _still(image, header, geometry, form, checkpoint)
     except HttpError:
         raise
     # Pillow's decoders raise nearly everything on hostile input; none of it is the function's fault.
     except Exception as error:
         raise UnprocessableError("corrupt", "The original cannot be decoded.") from error
+    if _is_unchanged(header, geometry, form):
+        header.stream.seek(0)
+        data = header.stream.read()
+        return made if len(made.data) < len(data) else made._replace(data=data)
+    return made
 
 
-def _open(header: Header) -> "ImageFile":
-    # Not Image.open: it imports five plug-ins to find the one that is known already.
-    module, name = _OPENERS[header.format]
-    header.stream.seek(0)
-    image: ImageFile = getattr(import_module(f"PIL.{module}"), name)(header.stream)
-    return image
+def _is_unchanged(header: Header, geometry: Plan, form: str) -> bool:
+    """Whether the picture of the original, without its metadata, may be the variant."""
+    size = header.width, header.height
+    return (
+        header.is_clean
+        and form == header.format
+        and header.orientation == 1
+        and geometry.size == geometry.crop == (geometry.canvas or size) == size
+        and (header.icc is None or _is_srgb(header.icc))
+    )
 
 
-def _still(
-    image: "ImageFile", header: Header, variant: Variant, form: str, checkpoint: Callable[[float], None]
-) -> Rendered:
-    geometry = _plan(image, header, variant)
-    size, box = geometry.size, _box(image.size, geometry.crop)
-    if header.orientation >= 5:  # stored on its side
-        size, box = size[::-1], _box(image.size, geometry.crop[::-1])
-    pixels = image.width * image.height
-    if header.format == "jpeg":
-        stays = form == "jpeg" and header.ycbcr and header.icc is None and geometry.canvas is None
-        pixels, box = _draft(image, size, box, "YCbCr" if stays else None)
-    checkpoint(pixels / _DECODE_RATE)
-    small = _finish(_shrink(image, size, box), header, geometry, form)
-    checkpoint(small.width * small.height / _ENCODE_RATE[form])
-    output = io.BytesIO()
-    if form == "gif":
-        small = _to_palette(small)
-    small.save(output, form, **_STILL[form])
-    return Rendered(output.getvalue(), form, small.size)
-
-
-def _plan(image: Image.Image, header: Header, variant: Variant) -> Plan:
-    upright = image.size[::-1] if header.orientation >= 5 else image.size
-    return plan(*upright, variant)
-
-
-def _box(size: tuple[int, int], crop: tuple[float, float]) -> tuple[float, float, float, float]:
+def _box(size: tuple[int, int], crop: tuple[float, float]) -> Box:
     left, top = (size[0] - crop[0]) / 2, (size[1] - crop[1]) / 2
     return left, top, min(left + crop[0], size[0]), min(top + crop[1], size[1])
 
 
-def _draft(
-    image: "ImageFile", size: tuple[int, int], box: tuple[float, float, float, float], mode: str | None
-) -> tuple[int, tuple[float, float, float, float]]:
-    """Have a JPEG decoded at a fraction of its size; the pixels to decode, and the box in the fraction's."""
-    width, height = image.size
-    shrink = min((box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1])
-    eighths = next((part for part, gap in _EIGHTHS if shrink * part / 8 >= gap and _decodes(part)), 8)
-    if eighths == 3:
-        # Pillow's draft knows powers of two only, its decoder hands any denominator on: 1/3 means 3/8 there.
-        image.draft(mode, None)
-        image._size = -(-width * 3 // 8), -(-height * 3 // 8)
-        image.tile = [image.tile[0]._replace(extents=(0, 0, *image.size))]
-        image.decoderconfig = (3, 0)
-    else:
-        image.draft(mode, (width * eighths // 8, height * eighths // 8))
-    scale = eighths / 8
-    return image.width * image.height, (box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale)
+def _stored(size: tuple[int, int], header: Header, geometry: Plan) -> tuple[tuple[int, int], Box]:
+    """The final size and the box to use, in the position in which the picture is stored."""
+    if header.orientation >= 5:  # on its side
+        return geometry.size[::-1], _box(size, geometry.crop[::-1])
+    return geometry.size, _box(size, geometry.crop)
 
 
-@cache
-def _decodes(eighths: int) -> bool:
-    """Whether the JPEG library can; an older libjpeg rounds 3/8 to a size that Pillow has no room for."""
-    return eighths != 3 or bool(features.check_feature("libjpeg_turbo"))
+def _still(
+    image: Image.Image, header: Header, geometry: Plan, form: str, checkpoint: _Checkpoint
+) -> Rendered:
+    size, box = _stored(image.size, header, geometry)
+    pixels = image.width * image.height
+    if header.format == "jpeg":
+        stays = form == "jpeg" and header.ycbcr and header.icc is None and geometry.canvas is None
+        pixels, box = draft(cast("ImageFile", image), size, box, "YCbCr" if stays else None)
+    checkpoint(pixels / DECODE_RATE)
+    small = _finish(_shrink(image, size, box), header, geometry, form)
+    checkpoint(encode_s(small, form))
+    data = still(
+        small,
+        form,
+        palette=header.palette,
+        sampled=lambda: _sampled(image, header, geometry, form),
+        most=_most(header, geometry, form),
+    )
+    return Rendered(data, form, small.size)
 
 
-def _shrink(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
-    if image.mode in ("P", "PA", "1") or "transparency" in image.info or image.mode.startswith(("I", "F")):
+def _sampled(image: Image.Image, header: Header, geometry: Plan, form: str) -> Image.Image | None:
+    """The variant of a picture that has the colours of a palette, made of its pixels as they are."""
+    size, box = _stored(image.size, header, geometry)
+    if image.mode in ("P", "1"):
+        image = _continuous(image)
+    if image.getcolors(_PALETTE) is None:
+        return None
+    return _finish(image.resize(size, Image.Resampling.NEAREST, box), header, geometry, form)
+
+
+def _most(header: Header, geometry: Plan, form: str) -> float:
+    """The bytes that a variant should not exceed: its original's.
+
+    Another format may take more, and so may bars around a small picture. What is unchanged has no need.
+    """
+    width, height = geometry.canvas or geometry.size
+    bigger = width * height > header.width * header.height
+    if bigger or form != header.format or _is_unchanged(header, geometry, form):
+        return math.inf
+    return header.length
+
+
+def _shrink(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
+    if image.mode in ("P", "PA", "1") or "transparency" in image.info:
         image = _continuous(image)
     return image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=GAP)
 
 
 def _continuous(image: Image.Image) -> Image.Image:
     """Modes that cannot be averaged, or whose transparency is not in a band of its own, to ones that can."""
-    if image.mode.startswith("I"):
-        # 16-bit grey; convert("L") alone would clip it to white.
-        return image.point(lambda value: value * (1 / 256)).convert("L")
-    if image.has_transparency_data:
-        return image.convert("LA" if image.mode in ("1", "L", "LA") else "RGBA")
-    return image.convert("L" if image.mode in ("1", "F") else "RGB")
+    if image.mode == "1":
+        return image.convert("L")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
 def _finish(small: Image.Image, header: Header, geometry: Plan, form: str) -> Image.Image:
@@ -289,54 +285,39 @@ def _transform(icc: bytes, mode: str) -> "ImageCmsTransform | None":
         return None
 
 
+@lru_cache(maxsize=8)
+def _is_srgb(icc: bytes) -> bool:
+    """Whether a colour profile is sRGB's, or as good as that: whether a grid of colours stays what it is."""
+    steps = range(0, 256, 51)
+    grid = Image.new("RGB", (len(steps) ** 3, 1))
+    grid.putdata([(red, green, blue) for red in steps for green in steps for blue in steps])
+    if _transform(icc, "RGB") is None:
+        return False
+    error = ImageChops.difference(grid, _to_srgb(grid, icc)).getextrema()
+    return max(high for _, high in cast("tuple[tuple[int, int], ...]", error)) <= _SRGB_ERROR
+
+
 def _animation(
-    image: "ImageFile", header: Header, variant: Variant, form: str, checkpoint: Callable[[float], None]
+    image: Image.Image, count: int, header: Header, geometry: Plan, form: str, checkpoint: _Checkpoint
 ) -> Rendered:
-    geometry = _plan(image, header, variant)
-    size, box = geometry.size, _box(image.size, geometry.crop)
-    if header.orientation >= 5:
-        size, box = size[::-1], _box(image.size, geometry.crop[::-1])
-    frames: list[Image.Image] = []
-    durations: list[int] = []
-    loop = image.info.get("loop")
-    for number in range(getattr(image, "n_frames", 1)):
-        checkpoint(image.width * image.height / _DECODE_RATE)
-        image.seek(number)
-        image.load()
-        duration = int(image.info.get("duration", 0))
-        durations.append(duration if duration >= _SHORTEST_FRAME_MS else 100)
-        # Frames of one file differ in mode (palette, colour, alpha); an encoder wants them alike.
-        frame = _finish(_shrink(image.convert("RGBA"), size, box), header, geometry, form)
-        frames.append(_to_palette(frame) if form == "gif" else frame)
-    first, *rest = frames
-    checkpoint(len(frames) * first.width * first.height / _ENCODE_RATE[form])
-    options: dict[str, Any] = _ANIMATED[form] | {
-        "save_all": True,
-        "append_images": rest,
-        "duration": durations,
-    }
-    if header.format == form and loop is not None:
-        options["loop"] = loop
-    elif header.format == "gif" and form != "gif":
-        # A GIF counts repetitions, and without a count plays once; WebP counts plays. 0 is for ever.
-        repetitions = 0 if loop is None else loop
-        options["loop"] = 0 if loop == 0 else repetitions + 1
-    if form == "gif" and any("transparency" in frame.info for frame in frames):
-        options["disposal"] = 2
-    output = io.BytesIO()
-    first.save(output, form, **options)
-    return Rendered(output.getvalue(), form, first.size)
+    size, box = _stored((header.width, header.height), header, geometry)
+    opaque = header.gif.is_opaque if header.gif else image.mode == "RGB"
+    opaque = opaque and geometry.canvas in (None, geometry.size)
 
+    def finished() -> Iterator[tuple[Image.Image, int]]:
+        for frame, duration in frames(image, header):
+            continuous = frame if opaque else frame.convert("RGBA")
+            yield _finish(_shrink(continuous, size, box), header, geometry, form), duration
 
-def _to_palette(image: Image.Image) -> Image.Image:
-    """The best palette for one frame; transparent where alpha is below a half."""
-    if image.mode not in ("LA", "RGBA"):
-        return image.convert("RGB").quantize(_PALETTE)
-    alpha = image.getchannel("A")
-    opaque = image.convert("RGB")
-    if alpha.getextrema()[0] >= _PALETTE // 2:  # type: ignore[operator]
-        return opaque.quantize(_PALETTE)
-    palette = opaque.quantize(_PALETTE - 1)
-    palette.paste(_PALETTE - 1, mask=alpha.point(lambda value: 255 * (value < _PALETTE // 2)))
-    palette.info["transparency"] = _PALETTE - 1
-    return palette
+    shared = header.gif.palette if header.gif and form == "gif" else b""
+    data = animation(
+        finished,
+        count,
+        form,
+        header.plays,
+        palette=gif_palette(shared) if shared else None,
+        opaque=opaque,
+        most=_most(header, geometry, form),
+        checkpoint=checkpoint,
+    )
+    return Rendered(data, form, geometry.canvas or geometry.size)

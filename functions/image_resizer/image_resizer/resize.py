@@ -6,7 +6,8 @@ Input: the original `<key>` in the bucket; the header `Accept` for the format `a
 Output: 301 to the variant on the website, once it is stored; 301 to the canonical name of a size or an order
     of options that is not stored; 302 to a concrete format's name for `auto`. Redirects are never cached,
     and lead to the configured address alone.
-On failure: JSON with a stable code (see `shared.http`); 503 and 504 are worth another try. Nothing is stored.
+On failure: JSON with a stable code (see `shared.http`); 503 and 504 are worth another try. No variant is
+    stored. That an original cannot be resized is noted in a table, and answered from there for a day.
 Idempotent: a variant is written only where there is nothing (`If-None-Match`). It carries its original's
     ETag; one that belongs to an earlier original is replaced (`If-Match`), and one whose original changes
     meanwhile is taken back; where that fails, the function `invalidate` does it on the variant's own event.
@@ -33,15 +34,18 @@ from shared.http import (
     MethodNotAllowedError,
     OutOfTimeError,
     TooLargeError,
+    UnprocessableError,
     respond,
 )
 from shared.metrics import count, publishes_metrics
 
 from . import signing
-from .guards import inspect, sniff
-from .recipe import render
+from .encoding import MAX_WEBP_SIDE
+from .guards import inspect, size_of, sniff
+from .recipe import Rendered, plan, render
+from .refusals import Refusals
 from .settings import ResizeSettings
-from .storage import Bucket, Changed, secret
+from .storage import Bucket, Changed, Stored, secret
 from .variants import Request, Variant, negotiate, parse_request
 
 __all__ = ["handler"]
@@ -50,7 +54,9 @@ RESERVE_S = 0.8  # to store the variant, look at the original again, and answer
 TRIES = 3  # of which one may meet a write that is not done yet, and one what it wrote
 SECRET_TTL_S = 300
 _HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
-_ANIMATED_OR_ALPHA = 4096  # bytes in which a file says so
+# Of the function's time, what an image may take: what takes more will take it whenever it is asked for.
+SHARE = 0.8
+_HEAD = 131_072  # bytes in which a file says its size, and whether it is animated or transparent
 
 
 @publishes_metrics
@@ -87,12 +93,42 @@ def _serve(event: dict[str, Any], context: LambdaContext, facts: Facts) -> Answe
             count("Negotiated")
             return _redirect(302, settings.url, variant, request.key, vary=True)
 
-    def checkpoint(seconds: float) -> None:
-        if context.get_remaining_time_in_millis() / 1000 < seconds + RESERVE_S:
-            raise OutOfTimeError("out_of_time", "The image could not be made in time.")
-
-    _ensure(bucket, variant, request.key, settings.max_bytes, checkpoint, facts)
+    deadline = _Deadline(lambda: context.get_remaining_time_in_millis() / 1000)
+    refusals = Refusals(settings.refusals_table, time.time())
+    _ensure(bucket, refusals, variant, request.key, settings.max_bytes, deadline, facts)
     return _redirect(302 if negotiated else 301, settings.url, variant, request.key, vary=negotiated)
+
+
+class _Deadline:
+    """The time that is left, of the whole that there was for the request.
+
+    Args:
+        remaining: The seconds that are left.
+    """
+
+    def __init__(self, remaining: Callable[[], float]) -> None:
+        self._remaining = remaining
+        self._whole = self._begin = remaining()
+
+    def begin(self) -> None:
+        """The image is there; what is taken from now on is the image's fault."""
+        self._begin = self._remaining()
+
+    def checkpoint(self, seconds: float) -> None:
+        """Stop before work for which no time is left.
+
+        Raises:
+            UnprocessableError: A new request would have too little time, too.
+            OutOfTimeError: Something else took it.
+        """
+        left = self._remaining()
+        if left >= seconds + RESERVE_S:
+            return
+        if self._begin - left + seconds > SHARE * self._whole:
+            raise UnprocessableError(
+                "too_costly", "The original takes longer than there is time to resize it."
+            )
+        raise OutOfTimeError("out_of_time", "The image could not be made in time.")
 
 
 def _requested(event: dict[str, Any], ladder: tuple[int, ...]) -> Request:
@@ -112,10 +148,11 @@ def _requested(event: dict[str, Any], ladder: tuple[int, ...]) -> Request:
 
 def _ensure(
     bucket: Bucket,
+    refusals: Refusals,
     variant: Variant,
     key: str,
     max_bytes: int,
-    checkpoint: Callable[[float], None],
+    deadline: _Deadline,
     facts: Facts,
 ) -> None:
     """Have the variant of the present original stored."""
@@ -135,10 +172,10 @@ def _ensure(
             return
         if stored and not bucket.is_tagged(target):  # a copy that was moved back
             raise _taken()
-        checkpoint(0)
+        deadline.checkpoint(0)
+        refusals.check(key, original, variant.segment)
         try:
-            with bucket.fetch(key, original.etag) as file:
-                made = render(inspect(file), variant, checkpoint)
+            made = _made(bucket, refusals, variant, key, original, deadline)
         except Changed:
             continue
         etag = bucket.store(target, made, original.etag, stored)
@@ -165,18 +202,39 @@ def _ensure(
     raise BusyError("original_changing", "The image is being replaced right now; try again in a moment.")
 
 
+def _made(
+    bucket: Bucket, refusals: Refusals, variant: Variant, key: str, original: Stored, deadline: _Deadline
+) -> Rendered:
+    with bucket.fetch(key, original.etag) as file:
+        deadline.begin()
+        with refusals.remembered(key, original):
+            header = inspect(file)
+        with refusals.remembered(f"{variant.segment}/{key}", original):
+            return render(header, variant, deadline.checkpoint)
+
+
 def _taken() -> ConflictError:
     return ConflictError("key_is_taken", "An object that is not a variant has the key of this one.")
 
 
 def _negotiated(bucket: Bucket, request: Request, accept: str) -> Variant:
-    head = bucket.start(request.key, _ANIMATED_OR_ALPHA)
+    head = bucket.start(request.key, _HEAD)
     original = sniff(head)
     if original == "webp":
         animated, alpha = _webp_features(head)
     else:
         animated, alpha = original == "gif", b"auxiliary:alpha" in head
-    return request.variant._replace(format=negotiate(accept, original, animated=animated, alpha=alpha))
+    fits_webp = original == "webp" or _fits_webp(request.variant, size_of(head))
+    form = negotiate(accept, original, animated=animated, alpha=alpha, fits_webp=fits_webp)
+    return request.variant._replace(format=form)
+
+
+def _fits_webp(variant: Variant, size: tuple[int, int] | None) -> bool:
+    """Whether WebP can hold a variant of an original of that size, lying or standing."""
+    if size is None or not all(size):
+        return variant.width is not None and variant.height is not None
+    plans = plan(*size, variant), plan(*size[::-1], variant)
+    return all(max(one.canvas or one.size) <= MAX_WEBP_SIDE for one in plans)
 
 
 def _webp_features(head: bytes) -> tuple[bool, bool]:

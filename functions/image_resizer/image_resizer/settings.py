@@ -20,6 +20,7 @@ class ResizeSettings(EnvSettings):
         ladder: The allowed widths and heights, in pixels.
         max_bytes: The biggest original that is read.
         cache_control: Header of stored variants.
+        refusals_table: Table of the originals that cannot be resized, and why; empty: each request finds out.
         signing_secret_id: Secrets Manager secret that holds the key of signed URLs; empty: signing is off.
     """
 
@@ -28,4 +29,5 @@ class ResizeSettings(EnvSettings):
     ladder: Annotated[Ladder, parse_ladder]
     max_bytes: Annotated[int, positive_int] = 40_000_000
     cache_control: str = "public, max-age=86400"
+    refusals_table: str = ""
     signing_secret_id: str = ""

@@ -41,12 +41,13 @@ if TYPE_CHECKING:  # whoever does not resize needs no Pillow
 
     from .recipe import Rendered
 
-__all__ = ["Bucket", "Changed", "Stored", "secret"]
+__all__ = ["READ_TIMEOUT_S", "Bucket", "Changed", "Stored", "secret", "translated"]
 
 _THROTTLED = {
     "503",
     "InternalError",
     "OperationAborted",
+    "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestTimeout",
     "RequestTimeTooSkewed",
@@ -112,7 +113,7 @@ class Bucket:
     def head(self, key: str) -> Stored | None:
         """An object's properties, or None where there is none."""
         try:
-            with _translated():
+            with translated():
                 found = client("s3", read_timeout=READ_TIMEOUT_S).head_object(Bucket=self.name, Key=key)
         except NotFoundError:
             return None
@@ -146,7 +147,7 @@ class Bucket:
                 continue
             # The first `+` of the other key is here: this much of it is known, up to the next space.
             prefix = f"{key[:place]}+{key[place + 1 :].partition(' ')[0]}"
-            with _translated():
+            with translated():
                 for page in pages.paginate(Bucket=self.name, Prefix=prefix):
                     if any(item["Key"].replace("+", " ") == key for item in page.get("Contents", [])):
                         return True
@@ -154,7 +155,7 @@ class Bucket:
 
     def start(self, key: str, length: int) -> bytes:
         """The first bytes of an original."""
-        with _translated():
+        with translated():
             found = client("s3", read_timeout=READ_TIMEOUT_S).get_object(
                 Bucket=self.name, Key=key, Range=f"bytes=0-{length - 1}"
             )
@@ -169,7 +170,7 @@ class Bucket:
         """
         with tempfile.TemporaryFile() as file:
             try:
-                with _translated():
+                with translated():
                     found = client("s3", read_timeout=READ_TIMEOUT_S).get_object(
                         Bucket=self.name, Key=key, IfMatch=etag
                     )
@@ -193,7 +194,7 @@ class Bucket:
         """
         condition: dict[str, Any] = {"IfMatch": replaced.etag} if replaced else {"IfNoneMatch": "*"}
         try:
-            with _translated():
+            with translated():
                 stored = client("s3", read_timeout=READ_TIMEOUT_S).put_object(
                     Bucket=self.name,
                     Key=key,
@@ -214,7 +215,7 @@ class Bucket:
         if not self.is_tagged(key):
             return False
         try:
-            with _translated():
+            with translated():
                 client("s3", read_timeout=READ_TIMEOUT_S).delete_object(
                     Bucket=self.name, Key=key, IfMatch=etag
                 )
@@ -228,7 +229,7 @@ class Bucket:
         True where there is nothing any more: the condition of the write that follows does not hold then.
         """
         try:
-            with _translated():
+            with translated():
                 s3 = client("s3", read_timeout=READ_TIMEOUT_S)
                 tags = s3.get_object_tagging(Bucket=self.name, Key=key)["TagSet"]
         except NotFoundError:
@@ -239,7 +240,7 @@ class Bucket:
         """Take the tag by which variants expire off an object, and no other; whether it had it."""
         s3 = client("s3")
         try:
-            with _translated():
+            with translated():
                 tags = s3.get_object_tagging(Bucket=self.name, Key=key)["TagSet"]
                 if _TAG not in tags:
                     return False
@@ -254,7 +255,7 @@ class Bucket:
 
 def secret(secret_id: str) -> bytes:
     """The HMAC key of signed URLs."""
-    with _translated():
+    with translated():
         return client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"].encode()
 
 
@@ -267,7 +268,8 @@ def _not_found() -> NotFoundError:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turns the failures of a call into the package's errors."""
     try:
         yield
     except ClientError as error:

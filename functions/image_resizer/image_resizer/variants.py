@@ -188,7 +188,9 @@ def _check_key(key: str, segment: str) -> None:
         raise ForbiddenError("key_is_variant", "The key is a variant's; variants are made of originals only.")
 
 
-def negotiate(accept: str, original: str, *, animated: bool, alpha: bool) -> Format | None:
+def negotiate(
+    accept: str, original: str, *, animated: bool, alpha: bool, fits_webp: bool = True
+) -> Format | None:
     """The format for an `Accept` header.
 
     Args:
@@ -196,6 +198,7 @@ def negotiate(accept: str, original: str, *, animated: bool, alpha: bool) -> For
         original: The original's format.
         animated: Whether the original may be animated.
         alpha: Whether the original may be transparent.
+        fits_webp: Whether the variant is small enough for WebP.
 
     Returns:
         A format; None means the original's.
@@ -208,7 +211,7 @@ def negotiate(accept: str, original: str, *, animated: bool, alpha: bool) -> For
     # An animation takes seconds to encode as AVIF, and little less space than as WebP.
     preference: tuple[Format, ...] = ("webp", "avif") if animated else ("avif", "webp")
     for form in preference:
-        if f"image/{form}" in accepted:
+        if f"image/{form}" in accepted and (form != "webp" or fits_webp):
             return form
     if original in ("webp", "avif"):
         return "png" if alpha else "jpeg"

@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from datagen.pictures import encode, photograph
+from datagen.pictures import encode, photograph, png_claiming
 from image_resizer import signing
 from local.deploy import deploy
 from local.suite import Suite
@@ -82,6 +82,8 @@ def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, faults: Faul
 
     put(400)
     suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x/{key}").raise_for_status()
+    s3.put_object(Bucket=bucket, Key=f"bomb-{key}", Body=png_claiming(30_000, 30_000))
+    assert suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x/bomb-{key}").status_code == 422
     assert suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x/no-{key}").status_code == 404
     put(500)
     wait_until(gone, what="invalidation")

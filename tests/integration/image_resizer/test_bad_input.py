@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import time
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -12,7 +14,19 @@ from urllib.parse import quote
 import pytest
 from PIL import Image
 
-from datagen.pictures import encode, gif, photograph, png_claiming, progressive_scans
+from datagen.pictures import (
+    animation,
+    chunk,
+    empty_blocks,
+    encode,
+    gif,
+    photograph,
+    png,
+    png_claiming,
+    profile_flood,
+    progressive_scans,
+    unfinished_texts,
+)
 from local.suite import Suite
 from tests.conftest import Faults
 from tests.support.waiting import wait_until
@@ -164,7 +178,17 @@ def test_what_is_no_picture_for_the_web_is_an_unsupported_type(suite: Suite, nam
     refused(suite, f"300x300/{put(suite, name, body)}", 415, "unsupported_format")
 
 
+def crowded_avif() -> bytes:
+    """An AVIF whose table of samples claims a million frames."""
+    data = bytearray(animation("AVIF"))
+    struct.pack_into(">I", data, data.index(b"stsc") + 16, 1_000_000)
+    return bytes(data)
+
+
 HONEST = encode(photograph(), "JPEG")
+MOVING = gif(2)
+NOTHING = zlib.compress(b"")
+FLOOD = chunk(b"IDAT", empty_blocks(39_000_000))
 INFLATED = zlib.compress(b"\0" * 200_000_000, 9)
 BROKEN = {
     "empty": ("empty", b""),
@@ -176,6 +200,14 @@ BROKEN = {
     "iCCP bomb": ("metadata_too_large", png_claiming(10, 10, (b"iCCP", b"p\0\0" + INFLATED))),
     "zTXt bomb": ("metadata_too_large", png_claiming(10, 10, (b"zTXt", b"Comment\0\0" + INFLATED))),
     "too many frames": ("too_many_frames", gif(2500, (300, 300))),
+    "iCCP flood": ("metadata_too_large", profile_flood(10_000)),
+    "texts without end": ("metadata_too_large", unfinished_texts(5_000)),
+    "blocks without content": ("too_costly", png(4, 4, data=b"").replace(chunk(b"IDAT", NOTHING), FLOOD)),
+    "fill bytes alone": ("too_much_padding", b"\xff\xd8" + b"\xff" * 39_000_000),
+    "fill bytes before the end": ("too_much_padding", HONEST[:-2] + b"\xff" * 39_000_000 + b"\xd9"),
+    "extensions of a gif": ("too_many_parts", MOVING[:-1] + b"\x21\xfe\0" * 10_000_000),
+    "zeros of a gif": ("too_much_padding", MOVING[:-1] + bytes(30_000_000)),
+    "frames of an avif": ("too_many_frames", crowded_avif()),
     "too many segments": ("too_many_parts", HONEST[:2] + b"\xff\xfe\0\2" * 3_000 + HONEST[2:]),
 }
 
@@ -184,6 +216,53 @@ BROKEN = {
 def test_a_bomb_or_a_broken_picture_is_unprocessable(suite: Suite, name: str) -> None:
     code, body = BROKEN[name]
     refused(suite, f"300x300/{put(suite, 'broken', body)}", 422, code)
+
+
+def test_a_refused_original_is_not_read_again_until_it_is_replaced(suite: Suite, faults: Faults) -> None:
+    key = put(suite, "bomb.png", png_claiming(30_000, 30_000))
+    refused(suite, f"300x300/{key}", 422, "too_many_pixels")
+    faults.inject({"match": "s3.GetObject", "delay": 0.001})
+    for segment in ("300x300", "25x,webp", "2400x2400,contain,avif"):
+        refused(suite, f"{segment}/{key}", 422, "too_many_pixels")
+    assert faults.hits() == [0], "the body was fetched"
+    body = encode(photograph(), "PNG")
+    suite.client("s3").put_object(Bucket=suite["ImagesBucketName"], Key=key, Body=body)
+    assert suite.http.get(f"{suite['ImagesWebsiteUrl']}/300x300/{key}").status_code == 200
+
+
+def test_nobody_but_the_function_reads_or_writes_refusals(suite: Suite) -> None:
+    key = put(suite, "page.jpg", b"<html>")
+    refused(suite, f"300x300/{key}", 415, "unsupported_format")
+    table = next(name for name in suite.client("dynamodb").list_tables()["TableNames"] if "Refusals" in name)
+    name = {"name": {"S": key}}
+    item = suite.client("dynamodb").get_item(TableName=table, Key=name)["Item"]
+    assert time.time() + 86_000 < int(item["expires"]["N"]) < time.time() + 86_500
+    assert suite.client("dynamodb").describe_time_to_live(TableName=table)["TimeToLiveDescription"] == {
+        "TimeToLiveStatus": "ENABLED",
+        "AttributeName": "expires",
+    }
+    headers = {"X-Amz-Target": "DynamoDB_20120810.GetItem", "Content-Type": "application/x-amz-json-1.0"}
+    body = json.dumps({"TableName": table, "Key": name})
+    assert suite.http.post(suite.engine.endpoint, data=body, headers=headers).status_code in (400, 403)
+
+
+def test_a_table_of_refusals_that_is_throttled_is_busy(suite: Suite, faults: Faults) -> None:
+    key = put(suite, "page.jpg", b"<html>")
+    kind = "ProvisionedThroughputExceededException"
+    for operation in ("BatchGetItem", "PutItem"):
+        faults.inject({"match": f"dynamodb.{operation}", "rate": 1, "status": 400, "type": kind})
+        refused(suite, f"300x300/{key}", 503, "storage_busy")
+    faults.clear()
+    refused(suite, f"300x300/{key}", 415, "unsupported_format")
+
+
+def test_a_format_that_cannot_hold_the_variant_is_unprocessable(suite: Suite) -> None:
+    key = put(suite, "wide.png", encode(photograph(20_000, 300), "PNG"))
+    refused(suite, f"x300,webp/{key}", 422, "too_large_for_format")
+    for accept, form in (("image/avif,image/webp", "AVIF"), ("image/webp", "PNG")):
+        answer = suite.http.get(f"{suite['ImagesWebsiteUrl']}/x300,auto/{key}", headers={"Accept": accept})
+        picture = Image.open(io.BytesIO(answer.content))
+        assert (picture.format, picture.size) == (form, (20_000, 300))
 
 
 def test_a_function_serves_on_after_every_bomb(suite: Suite, photo: str) -> None:

@@ -12,6 +12,7 @@ from ._iam import as_list, covers, statements
 # What may go with the stack, and why. Everything else that holds data is kept.
 DISPOSABLE = {
     "WebBucket": "holds copies of web/ and nothing else",
+    "ImagesRefusalsTable": "forgets which originals cannot be resized; they are looked at once more",
     "ImagesSigningSecret": "a lost secret means new links, not lost data",
     "AccessLogsLedgerTable": "forgets which objects are done; the views de-duplicate",
     "AccessLogsPartitionsTable": "goes with the Glue table, whose partitions it knows",

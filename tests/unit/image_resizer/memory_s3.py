@@ -1,6 +1,6 @@
-"""A bucket in memory, with the calls and the errors of S3 that the package relies on."""
+"""A bucket and a table in memory, with the calls and the errors that the package relies on."""
 
-# ruff: noqa: ARG002, N803  # the parameters are named as S3 names them
+# ruff: noqa: ARG002, N803  # the parameters are named as AWS names them
 
 import hashlib
 import io
@@ -17,6 +17,31 @@ def client_error(code: str, status: int, operation: str = "Test") -> ClientError
     )
 
 
+class MemoryTable:
+    """The table of refusals; `failures` are raised or returned by its next calls."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+        self.failures: list[ClientError | dict[str, Any]] = []
+
+    def _failure(self) -> dict[str, Any] | None:
+        failure = self.failures.pop(0) if self.failures else None
+        if isinstance(failure, ClientError):
+            raise failure
+        return failure
+
+    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        if failure := self._failure():
+            return failure
+        [(table, asked)] = RequestItems.items()
+        names = [key["name"]["S"] for key in asked["Keys"]]
+        return {"Responses": {table: [self.items[name] for name in names if name in self.items]}}
+
+    def put_item(self, *, TableName: str, Item: dict[str, Any]) -> None:
+        self._failure()
+        self.items[Item["name"]["S"]] = Item
+
+
 class MemoryS3:
     """One bucket.
 
@@ -27,6 +52,7 @@ class MemoryS3:
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, str]] = []
+        self.refusals = MemoryTable()
         self.before: dict[str, list[Exception | Callable[[], object]]] = {}
 
     def upload(self, key: str, data: bytes, *, tags: str = "") -> None:

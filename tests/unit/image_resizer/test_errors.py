@@ -13,8 +13,8 @@ def test_the_documentation_names_every_code() -> None:
     package = Path(image_resizer.__file__).parent
     given = {
         code
-        for module in (*package.glob("*.py"), Path(http.__file__).with_name("_answer.py"))
-        for code in re.findall(r'Error\(\s*"([a-z_]+)", "', module.read_text())
+        for module in (*package.rglob("*.py"), Path(http.__file__).with_name("_answer.py"))
+        for code in re.findall(r'Error\(\s*"([a-z_]+)",\s+"', module.read_text())
     }
     table = (ROOT / "docs/image_resizer.md").read_text().partition("## Bad input")[2]
     rows = [row.split(" | ")[-1] for row in table.splitlines() if row.startswith("| ")]

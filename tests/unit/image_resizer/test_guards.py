@@ -4,6 +4,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,20 +12,34 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
 from datagen.pictures import (
+    GifFrame,
     animation,
+    avif_in_metadata,
+    avif_without_size_of_alpha,
     chunk,
     decode,
+    empty_blocks,
     encode,
     exif_bomb,
     gif_bomb,
+    gif_of,
     jpeg,
+    jpeg_with,
     orientation,
     photo,
     png,
+    profile_flood,
+    raw_png,
     scan_bomb,
+    spoiled,
+    unfinished_texts,
     with_segment,
 )
 from image_resizer import guards
+from image_resizer.containers import avif, gif
+from image_resizer.containers import jpeg as jpeg_container
+from image_resizer.containers import png as png_container
+from image_resizer.containers.common import MAX_PIXELS, orientation_of
 from shared.http import HttpError, UnprocessableError, UnsupportedTypeError
 
 PROFILE = b"a profile\0\0"
@@ -98,7 +113,7 @@ def test_a_mangled_image_raises_typed_errors_only(name: str, random: object) -> 
         header = inspect(bytes(data))
     except HttpError:
         return
-    assert header.width * header.height <= max(guards.MAX_PIXELS.values())
+    assert header.width * header.height <= max(MAX_PIXELS.values())
 
 
 def test_a_pixel_bomb_is_refused_by_its_header() -> None:
@@ -146,6 +161,52 @@ def test_many_small_texts_are_one_bomb() -> None:
     assert code(png(4, 4, [text] * 3)) == "metadata_too_large"
 
 
+@pytest.mark.parametrize("body", [zlib.compress(bytes(900_000)), zlib.compress(bytes(900_000))[:-6]])
+@pytest.mark.parametrize("head", [b"iCCP", b"zTXt", b"iTXt"])
+def test_metadata_has_one_limit_whole_or_not(head: bytes, body: bytes) -> None:
+    keyword = b"k\0\1\0\0\0" if head == b"iTXt" else b"k\0\0"
+    assert inspect(png(4, 4, [chunk(head, keyword + body)])).width == 4
+    assert code(png(4, 4, [chunk(head, keyword + body)] * 2)) == "metadata_too_large"
+
+
+def test_metadata_of_blocks_without_content_is_refused() -> None:
+    assert len(zlib.decompressobj().decompress(empty_blocks(100_000))) == 0, "sound, and empty"
+    assert code(png(4, 4, [chunk(b"zTXt", b"k\0\0" + empty_blocks())])) == "metadata_too_large"
+
+
+@pytest.mark.parametrize("fill", [b"\xff", b"\x00", b"junk"])
+def test_padding_between_segments_is_bounded(fill: bytes) -> None:
+    little, much = fill * (1_000 // len(fill)), fill * (100_000 // len(fill))
+    assert inspect(jpeg_with(jpeg(), little)).width == 320
+    assert code(jpeg_with(jpeg(), much)) == "too_much_padding"
+
+
+def test_fill_bytes_before_the_end_are_bounded() -> None:
+    data = jpeg()
+    assert inspect(data[:-2] + b"\xff" * 900 + b"\xd9").width == 320
+    assert code(data[:-2] + b"\xff" * 200_000 + b"\xd9") == "too_much_padding"
+
+
+def test_a_gif_of_extensions_or_zeros_is_refused() -> None:
+    head = gif_of((4, 4), [GifFrame(0, 0, 4, 4, 0)])[:-1]
+    assert code(head + b"\x21\xfe\0" * (gif.MAX_SUB_BLOCKS + 1)) == "too_many_parts"
+    assert code(head + bytes(100_000)) == "too_much_padding"
+
+
+def test_progressive_scans_of_a_big_picture_are_bounded_sooner() -> None:
+    """Each scan walks over all coefficients: sixty over 60 megapixels take seconds."""
+    data = scan_bomb(60).replace(struct.pack(">HH", 240, 320), struct.pack(">HH", 7_700, 7_700))
+    assert code(data) == "too_many_scans"
+    assert inspect(scan_bomb(60)).width == 320
+
+
+def test_tables_of_an_avif_cannot_claim_a_million_frames() -> None:
+    """libavif makes room for what the table of samples of a chunk claims before anybody counts frames."""
+    data = bytearray(animation("AVIF"))
+    struct.pack_into(">I", data, data.index(b"stsc") + 16, 1_000_000)
+    assert code(bytes(data)) == "too_many_frames"
+
+
 def test_an_exif_directory_that_claims_hundreds_of_megabytes_is_left_out() -> None:
     bomb = exif_bomb()
     harmless = b"Exif\0\0II*\0\x08\0\0\0\0\0".ljust(len(bomb), b"-")
@@ -172,10 +233,10 @@ def test_a_frame_outside_of_its_canvas_counts() -> None:
 
 
 def test_an_image_cut_into_crumbs_is_refused() -> None:
-    assert code(png(4, 4, [chunk(b"teXt", b"")] * (guards.MAX_CHUNKS + 1))) == "too_many_parts"
-    crumbs = b"\xff\xe5\x00\x02" * (guards.MAX_SEGMENTS + 1)
+    assert code(png(4, 4, [chunk(b"teXt", b"")] * (png_container.MAX_CHUNKS + 1))) == "too_many_parts"
+    crumbs = b"\xff\xe5\x00\x02" * (jpeg_container.MAX_SEGMENTS + 1)
     assert code(jpeg()[:2] + crumbs + jpeg()[2:]) == "too_many_parts"
-    crumbs = b"\x01x" * (guards.MAX_SUB_BLOCKS + 1)
+    crumbs = b"\x01x" * (gif.MAX_SUB_BLOCKS + 1)
     assert code(gif_bomb(1)[:-1] + b"\x21\xfe" + crumbs + b"\x00\x3b") == "too_many_parts"
 
 
@@ -183,6 +244,160 @@ def test_a_wrong_checksum_is_corrupt() -> None:
     data = bytearray(SOUND["png"])
     data[len(data) // 2] ^= 1
     assert code(bytes(data)) == "corrupt"
+
+
+STRAY = [b"junk!", b"\xff\0\0\2", b"\xff\xd0", b"\xff\xff\xff", b"\0"]
+
+
+@pytest.mark.parametrize("junk", STRAY)
+@pytest.mark.parametrize("marker", [0xDB, 0xC4, 0xDA, 0xD9])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_what_decoders_pass_over_is_passed_over(junk: bytes, marker: int, progressive: bool) -> None:
+    """The oracle is libjpeg, which skips to the next marker, and whose picture is the same."""
+    data = jpeg(progressive=progressive)
+    stray = data[:-2] + junk + data[-2:] if marker == 0xD9 else jpeg_with(data, junk, marker)
+    shown = Image.open(inspect(stray).stream)
+    assert shown.tobytes() == decode(data).tobytes()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"mode": "L"}])
+def test_a_jpeg_without_its_end_is_whole_or_truncated(options: dict[str, Any]) -> None:
+    data = jpeg(**options)
+    whole = inspect(data[:-2])
+    assert Image.open(whole.stream).tobytes() == decode(data).tobytes()
+    assert not whole.is_clean
+    for missing in (4, 8, 30, 300, len(data) // 2):
+        assert code(data[:-missing]) == "truncated", missing
+
+
+def test_a_jpeg_without_its_last_scans_is_truncated() -> None:
+    data = jpeg(progressive=True)
+    scans = [place for place in range(len(data)) if data[place : place + 2] == b"\xff\xda"]
+    tables = data.rindex(b"\xff\xc4", 0, scans[-1])
+    assert code(data[:tables]) == "truncated"
+    assert code(data[: scans[1]]) == "truncated"
+
+
+def test_a_big_jpeg_without_its_end_is_not_decoded_twice() -> None:
+    data = jpeg()[:-2].replace(struct.pack(">HH", 240, 320), struct.pack(">HH", 4_000, 4_000))
+    assert code(data) == "truncated"
+
+
+ROW = bytes([200, 30, 40]) * 32
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (spoiled(chunk(b"tEXt", b"Title\0x")), b""),
+        (b"", spoiled(chunk(b"tIME", bytes(7)))),
+        (chunk(b"pHYs", b""), b""),
+        (chunk(b"sRGB", b""), b""),
+        (chunk(b"iTXt", b"x"), b""),
+        (chunk(b"zTXt", b""), b""),
+        (chunk(b"iCCP", b"name"), b""),
+        (chunk(b"eXIf", b"MM"), b""),
+        (chunk(b"gAMA", b"\0"), b""),
+        (chunk(b"cHRM", b"\0" * 31), b""),
+        (chunk(b"tRNS", b"\0"), b""),
+        (spoiled(chunk(b"tRNS", bytes([0, 200, 0, 30, 0, 40]))), b""),
+        (chunk(b"acTL", struct.pack(">II", 2, 0)), chunk(b"fdAT", struct.pack(">I", 1) + b"x")),
+        (chunk(b"fcTL", b""), b""),
+        (chunk(b"abCd", b"private"), b""),
+        (b"", chunk(b"tEXt", b"cut")[:-6]),
+    ],
+    ids=lambda chunks: chunks[4:8].decode(),
+)
+def test_broken_ancillary_chunks_are_left_out(before: bytes, after: bytes) -> None:
+    """Critical chunks suffice: the picture is the one of hand-made rows."""
+    header = inspect(raw_png(32, 8, 2, [ROW] * 20, before, after))
+    picture = Image.open(header.stream)
+    assert picture.tobytes() == ROW * 20
+    assert not picture.info
+    assert (header.icc, header.orientation) == (None, 1)
+
+
+@pytest.mark.parametrize("end", [-12, -11, -8, -4, -1])
+def test_a_png_without_its_end_is_whole(end: int) -> None:
+    data = raw_png(32, 8, 2, [ROW] * 20)
+    assert data[-12:-4] == b"\0\0\0\0IEND"
+    assert Image.open(inspect(data[:end]).stream).tobytes() == ROW * 20
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"IDAT"])
+def test_a_critical_chunk_with_a_wrong_checksum_is_corrupt(kind: bytes) -> None:
+    data = bytearray(encode(photo(mode="P"), "PNG"))
+    place = data.index(kind)
+    (length,) = struct.unpack_from(">I", data, place - 4)
+    data[place + 4 + length] ^= 1
+    assert code(bytes(data)) == "corrupt"
+
+
+def test_a_misplaced_profile_is_ignored() -> None:
+    """PLTE and IDAT come behind iCCP: PNG, third edition, table 7. libpng calls others out of place."""
+    profile = chunk(b"iCCP", b"name\0\0" + zlib.compress(b"profile"))
+    other = chunk(b"iCCP", b"name\0\0" + zlib.compress(b"another"))
+    palette = chunk(b"PLTE", bytes(6))
+    assert inspect(raw_png(32, 8, 2, [ROW], profile)).icc == b"profile"
+    assert inspect(raw_png(32, 8, 2, [ROW], profile + other)).icc == b"profile"
+    assert inspect(raw_png(32, 8, 2, [ROW], b"", profile)).icc is None
+    assert inspect(raw_png(8, 1, 3, [b"\x55"], palette + profile)).icc is None
+    assert inspect(raw_png(8, 1, 3, [b"\x55"], profile + palette)).icc == b"profile"
+
+
+def test_a_stray_zero_between_the_blocks_of_a_gif_is_passed_over() -> None:
+    frames = [GifFrame(0, 0, 20, 20, colour) for colour in (0, 1, 2)]
+    for between in (b"\0", b"\0\0\0"):
+        found = inspect(gif_of((20, 20), frames, between=between)).gif
+        assert found
+        assert len(found.frames) == 3
+
+
+def test_an_avif_may_have_its_data_in_the_metadata() -> None:
+    picture = photo(64, 48, "RGBA")
+    data = avif_in_metadata(picture)
+    assert b"mdat" not in data
+    assert Image.open(inspect(data).stream).tobytes() == decode(encode(picture, "AVIF")).tobytes()
+
+
+def test_alpha_of_an_avif_may_have_no_size() -> None:
+    """libvips shows it; the oracle is the same picture with the size."""
+    picture = photo(64, 48, "RGBA")
+    data = avif_without_size_of_alpha(picture)
+    with pytest.raises(OSError, match="cannot identify"):
+        decode(data)
+    assert Image.open(inspect(data).stream).tobytes() == decode(encode(picture, "AVIF")).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "plays"),
+    [
+        (gif_of((9, 9), [GifFrame(0, 0, 9, 9, 0)] * 2), 1),
+        (gif_of((9, 9), [GifFrame(0, 0, 9, 9, 0)] * 2, repetitions=0), 0),
+        (gif_of((9, 9), [GifFrame(0, 0, 9, 9, 0)] * 2, repetitions=4), 5),
+        (animation("WEBP", loop=0), 0),
+        (animation("WEBP", loop=3), 3),
+        (animation("AVIF"), 0),
+        (avif.with_plays(animation("AVIF"), 1), 1),
+        (avif.with_plays(animation("AVIF"), 7), 7),
+    ],
+)
+def test_how_often_an_animation_is_shown_is_read(data: bytes, plays: int) -> None:
+    """A GIF counts repetitions, WebP how often it is shown; the track of an AVIF says how long that takes."""
+    assert inspect(data).plays == plays
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])
+def test_the_size_is_in_the_first_bytes(form: str, mode: str) -> None:
+    picture = photo(321, 45, mode)
+    if form == "JPEG" or (form in ("WEBP", "AVIF") and mode == "I;16"):
+        picture = picture.convert("L" if mode in ("L", "1", "I;16") else "RGB")
+    data = encode(picture, form)
+    if form == "JPEG":  # a preview in the metadata has a size of its own
+        data = with_segment(data, 0xE1, b"Exif\0\0" + jpeg(16, 12))
+    assert guards.size_of(data[:4096]) == (None if form == "WEBP" else (321, 45))
+    assert guards.size_of(data[:12]) is None or form == "GIF"
 
 
 def test_noise_within_a_scan_is_corrupt() -> None:
@@ -207,8 +422,8 @@ def test_the_orientation_is_read_from_every_container(value: int) -> None:
 
 @given(st.binary(max_size=60))
 def test_broken_exif_means_upright(noise: bytes) -> None:
-    assert 1 <= guards.orientation_of(b"Exif\0\0II*\0" + noise) <= 8
-    assert guards.orientation_of(noise.replace(b"I", b"").replace(b"M", b"")) == 1
+    assert 1 <= orientation_of(b"Exif\0\0II*\0" + noise) <= 8
+    assert orientation_of(noise.replace(b"I", b"").replace(b"M", b"")) == 1
 
 
 def test_the_profile_is_put_together_from_its_segments() -> None:
@@ -331,6 +546,8 @@ def test_what_is_decoded_is_the_picture_alone() -> None:
 CHILD = """
 import pathlib, resource, sys
 from image_resizer import guards
+from image_resizer.containers import gif, jpeg as jpeg_container, png as png_container
+from image_resizer.containers.common import MAX_PIXELS, orientation_of
 from shared.http import UnprocessableError
 try:
     guards.inspect(open(sys.argv[1], "rb"))
@@ -348,12 +565,16 @@ except UnprocessableError:
     [
         png(30_000, 30_000, data=b""),
         png(4, 4, [chunk(b"iCCP", PROFILE + zlib.compress(bytes(300_000_000)))]),
+        profile_flood(),
+        unfinished_texts(),
+        b"\xff\xd8" + b"\xff" * 39_000_000,
+        png(4, 4, [chunk(b"zTXt", b"k\0\0" + empty_blocks(30_000_000))]),
         scan_bomb(5000),
         gif_bomb(100_000),
         SOUND["avif"][:-20],
         SOUND["png"][:-20] + bytes(30_000_000),
     ],
-    ids=["pixels", "profile", "scans", "frames", "avif", "zeros"],
+    ids=["pixels", "profile", "profiles", "texts", "fill", "blocks", "scans", "frames", "avif", "zeros"],
 )
 def test_a_bomb_is_refused_within_150_megabytes(bomb: bytes, tmp_path: Path) -> None:
     file = tmp_path / "bomb"

@@ -10,7 +10,18 @@ from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
 from PIL import Image
 
-from datagen.pictures import animation, decode, encode, jpeg, photo, png, scan_bomb
+from datagen.pictures import (
+    GifFrame,
+    animation,
+    decode,
+    encode,
+    gif_of,
+    jpeg,
+    orientation,
+    photo,
+    png,
+    scan_bomb,
+)
 from image_resizer import recipe, resize, signing
 from tests.unit.image_resizer.conftest import WEBSITE
 from tests.unit.image_resizer.memory_s3 import MemoryS3, client_error
@@ -217,6 +228,44 @@ def test_auto_minds_animation_and_alpha(
 ) -> None:
     s3.upload("picture", data)
     assert ask("50x,auto/picture", accept).headers["Location"] == f"{WEBSITE}/{segment}/picture"
+
+
+WIDE = encode(photo(20_000, 30), "PNG")
+
+
+@pytest.mark.parametrize(
+    ("data", "asked", "accept", "chosen"),
+    [
+        (WIDE, "x25,auto", "image/webp", "x25"),
+        (WIDE, "x25,auto", "image/avif,image/webp", "x25,avif"),
+        (WIDE, "2400x,auto", "image/webp", "2400x"),  # it may be stored on its side
+        (WIDE, "2400x2400,auto", "image/webp", "2400x2400,webp"),
+        (encode(photo(30, 20_000), "PNG"), "25x,auto", "image/webp", "25x"),
+        (encode(photo(20_000, 30), "JPEG", exif=orientation(6)), "25x,auto", "image/webp", "25x"),
+        (encode(photo(20_000, 30), "JPEG"), "x25,auto", "image/webp", "x25"),
+        (encode(photo(20_000, 30), "AVIF"), "x25,auto", "image/webp", "x25,jpeg"),
+        (gif_of((20_000, 30), [GifFrame(0, 0, 9, 9, 0)]), "x25,auto", "image/webp,image/avif", "x25,avif"),
+        (jpeg(comment=bytes(65_000)), "x25,auto", "image/webp", "x25,webp"),
+        # Nobody knows the size of a picture whose metadata is longer than what is looked at.
+        (jpeg(exif=bytes(60_000), icc_profile=bytes(130_000)), "x25,auto", "image/webp", "x25"),
+        (jpeg(exif=bytes(60_000), icc_profile=bytes(130_000)), "25x25,auto", "image/webp", "25x25,webp"),
+    ],
+)
+def test_auto_takes_a_format_that_can_hold_the_variant(
+    s3: MemoryS3, ask: Any, data: bytes, asked: str, accept: str, chosen: str
+) -> None:
+    """x25 of 20,000 x 30 has 16,667 pixels a row, and WebP takes 16,383."""
+    s3.upload("picture", data)
+    answer = ask(f"{asked}/picture", accept)
+    assert answer.headers["Location"] == f"{WEBSITE}/{chosen}/picture"
+    assert ask(f"{chosen}/picture").statusCode == 301
+
+
+def test_a_named_format_says_its_limit(s3: MemoryS3, ask: Any) -> None:
+    s3.upload("picture", WIDE)
+    answer = ask("x25,webp/picture")
+    assert (answer.statusCode, code(answer)) == (422, "too_large_for_format")
+    assert "16383" in json.loads(answer.body)["message"]
 
 
 def test_auto_of_a_missing_or_foreign_original_is_an_error(s3: MemoryS3, ask: Any) -> None:
