@@ -121,6 +121,24 @@ def test_rows_without_a_date_are_rejected_and_the_others_kept(agents: UserAgents
     ]
 
 
+@pytest.mark.parametrize("order", [FIELDS, FIELDS[::-1]], ids=["our order", "another"])
+def test_rows_of_a_long_file_are_checked_like_those_of_a_short_one(
+    agents: UserAgents, order: tuple[str, ...]
+) -> None:
+    """Blocks without a header are read at once if their rows are in the library's order."""
+    bad: list[Rejected] = []
+    rows = [row(order, uri=f"/{number}") for number in range(900)]
+    rows[300], rows[600] = NOTHING, rows[600].replace(b"2026-11-22", b"2026-13")
+    log, written = read(gz(header(order), *rows), agents, bad.append, etag="e-1")
+    assert (log.rows, [one.line for one in bad]) == (898, [303, 603])
+    found = table(written)
+    assert [values["uri"] for values in found] == [f"/{n}" for n in range(900) if n not in (300, 600)]
+    assert [values["linenumber"] for values in found[-2:]] == ["901", "902"]
+    assert {(values["etag"], values["filename"], values["isbot"]) for values in found} == {
+        ("e-1", "logs/E1.gz", "False")
+    }
+
+
 @pytest.mark.parametrize("rows", [NOTHING * 3, b"a\tb\n", b"anything at all\n"])
 def test_a_file_of_which_every_row_is_rejected_is_an_error(agents: UserAgents, rows: bytes) -> None:
     with pytest.raises(AllRejectedError):
