@@ -134,7 +134,7 @@ def _records(path: Path, agents: UserAgents) -> Iterator[bytes]:
 
 def _ours(path: Path, agents: UserAgents, *, cold: bool = False) -> None:
     if cold:
-        agents.clear()
+        agents.known.clear()
     for _ in _records(path, agents):
         pass
 
@@ -183,7 +183,7 @@ def _found(raw: str, agents: UserAgents) -> list[str]:
 def _duckdb(path: Path, agents: UserAgents, *, parquet: bool = False, cold: bool = True) -> float:
     """CPU milliseconds of reading, joining with every distinct user agent's result, and writing."""
     if cold:
-        agents.clear()
+        agents.known.clear()
     start = time.process_time()
     with duckdb.connect(config={"threads": 1}) as database:
         columns = json.dumps(dict.fromkeys(_SOURCES, "VARCHAR"))
@@ -209,7 +209,7 @@ def _duckdb(path: Path, agents: UserAgents, *, parquet: bool = False, cold: bool
 def _polars(path: Path, agents: UserAgents, *, cold: bool = True) -> float:
     """CPU milliseconds of the same with Polars."""
     if cold:
-        agents.clear()
+        agents.known.clear()
     start = time.process_time()
     logs = polars.read_csv(
         path, separator="\t", has_header=False, skip_lines=2, new_columns=_SOURCES, quote_char=None,

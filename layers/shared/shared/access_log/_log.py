@@ -100,7 +100,7 @@ class AccessLog:
         self._file = file
         self._line = 1
         self._begun = False
-        self._agents = agents
+        self._known = agents.known
         self._names = f"{one_line(filename)}\t{one_line(distribution)}"
         self._end = f"\t{one_line(etag)}\n"
         self._layout = layout
@@ -166,7 +166,7 @@ class AccessLog:
         layout = self._layout
         if not layout or not layout.regular or self._privacy:
             return []
-        agents, names = self._agents, self._names
+        agents, names = self._known, self._names
         tabs, end = len(layout.names) - HEAD, "\t-" * (len(FIELDS) - len(layout.names)) + self._end
         found = _ROW.findall(lines)
         rows = [
@@ -224,7 +224,7 @@ class AccessLog:
         if self._privacy:
             for place in (ADDRESS, FORWARDED_FOR):
                 values[place] = self._privacy(values[place])
-        known = self._agents[values[USER_AGENT]]
+        known = self._known[values[USER_AGENT]]
         values[HEAD - 1] += f"{known.before}{self._names}{known.after}{number}"
         return "\t".join(values) + self._end
 

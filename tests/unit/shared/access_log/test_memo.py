@@ -23,7 +23,7 @@ def recording(limit: int = LIMIT) -> tuple[_Memo, list[str]]:
 def test_both_generations_are_bounded_by_bytes() -> None:
     memo, _ = recording()
     for number in range(2_000):
-        assert memo[f"{number:04}{CHROME}"].browser == f"{number:04}Moz"
+        assert memo[f"{number:04}{CHROME}"].agent.browser == f"{number:04}Moz"
         for generation in (memo, memo._older):
             assert sum(getsizeof(raw) + 104 for raw in generation) <= LIMIT
     assert len(memo) + len(memo._older) > 60
@@ -32,9 +32,9 @@ def test_both_generations_are_bounded_by_bytes() -> None:
 
 def test_a_user_agent_longer_than_the_memo_is_still_found() -> None:
     memo, _ = recording()
-    assert memo["curl/8.0" + "x" * 3 * LIMIT].browser == "curl/8."
-    assert memo["wget/1"].browser == "wget/1"
-    assert memo["curl/8.0" + "x" * 3 * LIMIT].browser == "curl/8."
+    assert memo["curl/8.0" + "x" * 3 * LIMIT].agent.browser == "curl/8."
+    assert memo["wget/1"].agent.browser == "wget/1"
+    assert memo["curl/8.0" + "x" * 3 * LIMIT].agent.browser == "curl/8."
 
 
 def test_what_is_in_use_is_looked_up_once_whatever_else_comes() -> None:
@@ -68,5 +68,5 @@ def test_a_cleared_memo_looks_up_anew() -> None:
 
 
 def test_the_look_up_is_that_memo(agents: UserAgents) -> None:
-    assert isinstance(agents, _Memo)
-    assert agents._limit == _MEMO_BYTES
+    assert isinstance(agents.known, _Memo)
+    assert agents.known._limit == _MEMO_BYTES
