@@ -322,7 +322,7 @@ class _Viewer(NamedTuple):
 class _Audience:
     """Viewers and URIs, with the skew of real traffic."""
 
-    def __init__(self, rng: random.Random, viewers: int, bot_share: float) -> None:
+    def __init__(self, rng: random.Random, viewers: int, bot_share: float, builds: int = 1) -> None:
         self._rng = rng
         agents = browsers()
         popularity = _zipf(len(agents), 1.1)
@@ -331,7 +331,8 @@ class _Audience:
             _Viewer(
                 _address(number),
                 rng.choices(_LOCATIONS, cum_weights=locations)[0],
-                encode_user_agent(rng.choices(agents, cum_weights=popularity)[0]),
+                encode_user_agent(rng.choices(agents, cum_weights=popularity)[0])
+                + (f"%20Build/{rng.randrange(builds)}" if builds > 1 else ""),
                 "-",
             )
             for number in range(viewers)
@@ -387,6 +388,8 @@ class Corpus:
         bot_share: The share of requests that bots make.
         late_share: The share of rows whose request was 1 to 23 hours before the hour the file is named for.
         distributions: Whose logs they are; the first has the most rows.
+        builds: How many builds there are of each of the about 1,500 browsers; if several, user agents name
+            theirs.
 
     Attributes:
         truth: The answers over the files yielded so far.
@@ -405,6 +408,7 @@ class Corpus:
         bot_share: float = 0.3,
         late_share: float = 0.02,
         distributions: Sequence[str] = DISTRIBUTIONS,
+        builds: int = 1,
     ) -> None:
         if fields not in (26, 33):
             raise ValueError("a standard log has 26 or 33 fields")
@@ -413,7 +417,7 @@ class Corpus:
         self._prefix, self._start, self._late_share = prefix, start, late_share
         self._distributions = distributions
         self._rng = random.Random(seed)
-        self._audience = _Audience(self._rng, viewers, bot_share)
+        self._audience = _Audience(self._rng, viewers, bot_share, builds)
 
     def files(self) -> Iterator[LogFile]:
         """The files; the truth grows with each."""

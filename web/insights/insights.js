@@ -141,6 +141,8 @@ const LIST_AGAIN_MS = 10_000;
 // Each look is a query of Athena's a panel, about $0.00005. Firehose waits a minute before it delivers calls.
 const POSTERS_MS = 10_000;
 const CALLS_MS = 60_000;
+// What the panels about dates look at: docs/access_logs.md, "Queries".
+const ON_TIME = "these days, in logs that came within two days; later ones are in the view cf_logs_unique alone";
 let askAtRest = () => {}; // nothing, until the list of panels is there
 
 function prepareAtRest(panels) {
@@ -154,7 +156,7 @@ function prepareAtRest(panels) {
     pend(panels); // answers to older dates are none to these
     for (const each of panels) { // one after the other: Athena's queries are few at a time
       if (!current()) return;
-      await show(each, panel, query, { current });
+      await show(each, panel, query, { words: ON_TIME, current });
     }
   };
   return askAtRest;

@@ -6,14 +6,19 @@ RetryableError              the message returns to its queue, and after many tim
 ├── StreamBusyError         Firehose throttles or does not answer
 └── UndeliveredError        Firehose did not take all rows in time
 ReplacedError               the object is another one by now; its own notification is on its way
-NotANotificationError       a message that S3 did not send; it ends in the dead-letter queue
+PermanentError              of `shared.batches`: the message goes to the dead-letter queue at once
+├── GoneError               the object was deleted before it was read
+└── NotANotificationError   a message that S3 did not send
 
 What is wrong with a log itself is an `AccessLogError` of `shared.access_log`: permanent, so the object is put
 into quarantine and its message is consumed.
 """
 
+from shared.batches import PermanentError
+
 __all__ = [
     "BusyError",
+    "GoneError",
     "NotANotificationError",
     "OutOfTimeError",
     "ReplacedError",
@@ -47,5 +52,9 @@ class ReplacedError(Exception):
     """The object is another one by now; its own notification is on its way."""
 
 
-class NotANotificationError(Exception):
+class GoneError(PermanentError):
+    """The object was deleted before it was read."""
+
+
+class NotANotificationError(PermanentError):
     """The message is not an S3 notification."""

@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.batches import BatchResponse, Message, QueueBatch
+from shared.batches import BatchResponse, Message, PermanentError, QueueBatch
 
 from .errors import NotANotificationError, OutOfTimeError
 
@@ -54,22 +54,34 @@ def each_object(
     event: dict[str, Any],
     context: LambdaContext,
     handle: Callable[[StoredObject, float], None],
+    *,
     retry_seconds: int,
+    dead_letter_queue_url: str,
 ) -> BatchResponse:
     """Handle the objects of a batch of messages; a message fails alone, with all of its objects.
+
+    What fails for good is dead-lettered after the message's other objects are done.
 
     Args:
         event: The batch.
         context: Tells the time that is left.
         handle: Takes an object and the time of `time.monotonic()` by which to be done.
         retry_seconds: A failed message comes back after so long, doubled with every receipt.
+        dead_letter_queue_url: Where a message goes at once that will always fail.
     """
 
     def take(message: Message) -> None:
+        failed: PermanentError | None = None
         for stored in created_objects(message.body):
-            handle(stored, _deadline(context))
+            try:
+                handle(stored, _deadline(context))
+            except PermanentError as error:  # the message's other objects come first
+                failed = error
+        if failed:
+            raise failed
 
-    return QueueBatch(event, retry_seconds=retry_seconds).each(take)
+    batch = QueueBatch(event, retry_seconds=retry_seconds, dead_letter_queue_url=dead_letter_queue_url)
+    return batch.each(take)
 
 
 def _deadline(context: LambdaContext) -> float:

@@ -17,9 +17,13 @@ from shared.clients import client
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import QueryInputPaginateTypeDef
 
-__all__ = ["decode", "encode", "merged", "minutes_of", "store"]
+__all__ = ["CorruptPartialError", "decode", "encode", "merged", "minutes_of", "store"]
 
 _MINUTE = 60
+
+
+class CorruptPartialError(Exception):
+    """What is stored is not what `encode` made; it never will be."""
 
 
 def minutes_of(state: Mapping[str, Any], start: int) -> dict[int, dict[str, Any]]:
@@ -67,6 +71,13 @@ def decode(counts: bytes) -> dict[str, Any]:
     return state
 
 
+def _window(counts: bytes) -> Window:
+    try:
+        return Window.from_state(decode(counts))
+    except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptPartialError(f"counts of the minute are malformed: {type(error).__name__}") from error
+
+
 def store(table: str, part: str, states: Mapping[int, Mapping[str, Any]], expires: int) -> None:
     """Write a window's minutes, or write them again.
 
@@ -89,10 +100,14 @@ def store(table: str, part: str, states: Mapping[int, Mapping[str, Any]], expire
 
 
 def merged(table: str, minute: int) -> tuple[Window, int]:
-    """All that is known of a minute, and from how many items."""
+    """All that is known of a minute, and from how many items.
+
+    Raises:
+        CorruptPartialError: An item of it is malformed.
+    """
     window, parts = Window(), 0
     for counts in _counts(table, minute):
-        window.merge(Window.from_state(decode(counts)))
+        window.merge(_window(counts))
         parts += 1
     return window, parts
 

@@ -4,7 +4,8 @@ Trigger: SQS, S3's `ObjectCreated` notifications of the processed bucket, severa
 Input: the key, `YYYY/MM/DD/HH/<name>`; other keys (errors/, quarantine/, results/) are ignored.
 Output: an item of the look-up table (`PartitionSpec`, `PartitionPath`, `PartitionType`, `State`) and a
     partition of the Glue table.
-On failure: the message alone fails, and comes back; in the end it is in the dead-letter queue.
+On failure: the message alone fails, and comes back; in the end it is in the dead-letter queue. One that is
+    not S3's goes there at once.
 Idempotent: the item is claimed by a conditional write, the partition made, the item marked registered. A
     claim whose registration failed is registered by whoever comes next; a partition that is there already
     is a success.
@@ -44,7 +45,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
             _register(settings, partition, stored.bucket)
             _known.add((settings.lookup_table, partition.spec))
 
-    return each_object(event, context, register, settings.retry_seconds)
+    return each_object(
+        event,
+        context,
+        register,
+        retry_seconds=settings.retry_seconds,
+        dead_letter_queue_url=settings.dead_letter_queue_url,
+    )
 
 
 def _register(settings: PartitionSettings, partition: Partition, bucket: str) -> None:

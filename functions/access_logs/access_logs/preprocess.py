@@ -1,14 +1,14 @@
 """Turns an access log into enriched rows, and puts them on the delivery stream.
 
 Trigger: SQS, S3's `ObjectCreated` notifications of the log bucket, several messages at once.
-Input: the gzipped log that a message names; `s3:TestEvent` is ignored.
+Input: the log that a message names, in any of CloudFront's forms; `s3:TestEvent` is ignored.
 Output: rows in the order of `shared.access_log.COLUMNS`, packed into records of Firehose. Rows that cannot be
-    taken go to `errors/rows/` of the processed bucket, a JSON document a line; a log that ends too early or
-    is damaged is copied to `quarantine/`, after its good rows were delivered.
+    taken go to `errors/rows/` of the processed bucket, a JSON document a line; a log that ends too early, is
+    damaged or is none is copied to `quarantine/`, after its good rows were delivered.
 On failure: the message alone fails, and comes back later and later; in the end it is in the dead-letter
-    queue.
+    queue. One that is not S3's, or whose object is gone, goes there at once.
 Idempotent: an object (key and ETag) that is done is not read again. What fails half-way is sent again as a
-    whole; the views hold one row for each (filename, linenumber).
+    whole; the views hold one row for each (filename, etag, linenumber).
 Recorded event: events/access_logs/preprocess_log_created.json
 """
 
@@ -22,6 +22,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.access_log import (
     AccessLog,
     AccessLogError,
+    Layout,
     Rejected,
     UserAgents,
     pack,
@@ -61,7 +62,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
             except ReplacedError:
                 count("ObjectsReplaced")
 
-    return each_object(event, context, take, settings.retry_seconds)
+    return each_object(
+        event,
+        context,
+        take,
+        retry_seconds=settings.retry_seconds,
+        dead_letter_queue_url=settings.dead_letter_queue_url,
+    )
 
 
 def _preprocess(settings: PreprocessSettings, stored: StoredObject, deadline: float) -> None:
@@ -76,7 +83,9 @@ def _preprocess(settings: PreprocessSettings, stored: StoredObject, deadline: fl
             body,
             filename=stored.key,
             distribution=distribution_of(stored.key),
+            etag=stored.etag,
             agents=_agents(),
+            layout=Layout(settings.fields) if settings.fields else None,
             privacy=address_privacy(settings.viewer_address, settings.address_secret_id),
             on_reject=reject,
         )
@@ -89,12 +98,12 @@ def _preprocess(settings: PreprocessSettings, stored: StoredObject, deadline: fl
     if rejected:
         # Rows are written as they came: with addresses, so not if those are not to be stored.
         write_rejected(settings.processed_bucket, stored, rejected, settings.viewer_address == "keep")
-    problem = "TruncatedLog" if log.partial else ""
+    problem, reason = ("TruncatedLog", "the file ends too early") if log.partial else ("", "")
     if rows.error:
-        problem = type(rows.error).__name__
+        problem, reason = type(rows.error).__name__, str(rows.error)
     if problem:
-        quarantine(settings.processed_bucket, stored, problem)
-        logger.warning("quarantined", log_file=stored.key, problem=problem, rows=log.rows)
+        quarantine(settings.processed_bucket, stored, problem, reason)
+        logger.warning("quarantined", log_file=stored.key, problem=problem, reason=reason, rows=log.rows)
     logger.info(
         "preprocessed",
         log_file=stored.key,

@@ -12,20 +12,22 @@ from botocore.exceptions import ConnectionError as UnreachableError
 from shared.access_log import Rejected
 from shared.clients import client
 
-from .errors import ReplacedError, StreamBusyError
+from .errors import GoneError, ReplacedError, StreamBusyError
 from .notifications import StoredObject
 
 __all__ = ["distribution_of", "open_log", "quarantine", "send", "write_rejected"]
 
-# <prefix>/<DISTRIBUTION>.YYYY-MM-DD-HH.<unique>.gz
+# <prefix>/<DISTRIBUTION>.YYYY-MM-DD-HH.<unique>.gz; of standard logging (v2) the prefix may be Hive's.
 _NAME = re.compile(r"(?:.*/)?([^./]+)\.\d{4}-\d{2}-\d{2}-\d{2}\.[^/]+")
+_HIVE = re.compile(r"(?:.*/)?distributionid=([^/]+)/.*", re.IGNORECASE)
+_MAX_REASON = 200  # characters; the metadata of an object may have 2 KB
 _THROTTLED = {"LimitExceededException", "ServiceUnavailableException", "ThrottlingException"}
 FIREHOSE_TIMEOUT_S = 20.0  # a full call has 5.6 MB
 
 
 def distribution_of(key: str) -> str:
     """The distribution that a log's key names; `-` if the key is none of CloudFront's."""
-    match = _NAME.fullmatch(key)
+    match = _NAME.fullmatch(key) or _HIVE.fullmatch(key)
     return match[1] if match else "-"
 
 
@@ -34,17 +36,27 @@ def open_log(stored: StoredObject) -> Iterator[BinaryIO]:
     """The content of a log, as it comes.
 
     Raises:
+        GoneError: There is no such object any more.
         ReplacedError: The object is another one by now.
     """
     s3 = client("s3", read_timeout=20.0)
-    try:
+    with _same_object():
         answer = s3.get_object(Bucket=stored.bucket, Key=stored.key, IfMatch=stored.etag)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "PreconditionFailed":
-            raise ReplacedError from None
-        raise
     with closing(answer["Body"]) as body:
         yield cast("BinaryIO", body)
+
+
+@contextmanager
+def _same_object() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "PreconditionFailed":
+            raise ReplacedError from None
+        if code in ("NoSuchKey", "404"):
+            raise GoneError("the object was deleted before it was read") from None
+        raise
 
 
 def send(stream: str, records: list[bytes]) -> list[str | None]:
@@ -78,18 +90,25 @@ def write_rejected(bucket: str, stored: StoredObject, rows: Sequence[Rejected], 
     ]
     client("s3").put_object(
         Bucket=bucket,
-        Key=f"errors/rows/{stored.key}.jsonl",
+        Key=f"errors/rows/{stored.key}.{stored.etag}.jsonl",
         Body="\n".join([*lines, ""]).encode(),
         ContentType="application/x-ndjson",
     )
 
 
-def quarantine(bucket: str, stored: StoredObject, problem: str) -> None:
-    """Copy a log to the quarantine prefix, and say there what is wrong with it."""
-    client("s3", read_timeout=60.0).copy_object(
-        Bucket=bucket,
-        Key=f"quarantine/{stored.key}",
-        CopySource={"Bucket": stored.bucket, "Key": stored.key},
-        MetadataDirective="REPLACE",
-        Metadata={"problem": problem},
-    )
+def quarantine(bucket: str, stored: StoredObject, problem: str, reason: str) -> None:
+    """Copy a log to the quarantine prefix, and say there what is wrong with it.
+
+    Raises:
+        GoneError: There is no such object any more.
+        ReplacedError: The object is another one by now.
+    """
+    with _same_object():
+        client("s3", read_timeout=60.0).copy_object(
+            Bucket=bucket,
+            Key=f"quarantine/{stored.key}.{stored.etag}",
+            CopySource={"Bucket": stored.bucket, "Key": stored.key},
+            CopySourceIfMatch=stored.etag,
+            MetadataDirective="REPLACE",
+            Metadata={"problem": problem, "reason": reason[:_MAX_REASON]},
+        )

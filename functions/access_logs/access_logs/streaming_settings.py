@@ -29,6 +29,7 @@ class WindowSettings(EnvSettings):
 
     Attributes:
         partials_table: Where a window's counts go.
+        failures_bucket: Where records go that cannot be read, under `quarantine/`.
         fields: The fields of the real-time log configuration, in any order: CloudFront has its own.
         lateness: Seconds by which an event may arrive late and still count.
         partial_days: Days after which a window's counts expire; more than a record may wait in the stream.
@@ -37,6 +38,7 @@ class WindowSettings(EnvSettings):
     """
 
     partials_table: str
+    failures_bucket: str
     fields: Annotated[tuple[str, ...], _names]
     lateness: Annotated[float, positive_number] = 120.0
     partial_days: Annotated[int, positive_int] = 2
@@ -51,9 +53,11 @@ class ReduceSettings(EnvSettings):
     Attributes:
         partials_table: The counts of windows.
         results_table: Where a minute's results go.
+        failures_bucket: Where minutes go that cannot be added up, under `quarantine/`.
         result_days: Days after which results expire.
     """
 
     partials_table: str
     results_table: str
+    failures_bucket: str
     result_days: Annotated[int, positive_int] = 7

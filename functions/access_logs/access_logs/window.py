@@ -4,8 +4,9 @@ Trigger: the Kinesis stream of real-time logs, with tumbling windows and partial
 Input: records as CloudFront writes them: values between tabs, in the order of a parameter. In the last call
     of a window there are none, only the state.
 Output: the state for the next call; at the window's end an item for each minute in the table of partials.
-On failure: a record that cannot be read ends the batch there; Lambda bisects, tries again, and puts it into
-    the failure bucket; all others count. A call that raises is tried again with the state it began with.
+On failure: a record that cannot be read goes to `quarantine/` of the failure bucket, with its sequence number
+    and the reason; all others count. What is not written there is reported, and Lambda goes on from it. A
+    call that raises is tried again with the state it began with.
 Idempotent: within a window the shard's highest sequence number tells a repeated record, which counts once.
     The items of a window have keys of their own (shard, window, first sequence number) and can be written
     again.
@@ -14,17 +15,16 @@ Recorded event: events/access_logs/window_records.json
 
 import time
 from base64 import b64decode
-from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.access_log import BadRecordError, EventReader, UserAgents, Window, realtime_layout
-from shared.batches import PermanentError, StreamBatch, StreamRecord
+from shared.access_log import BadRecordError, Event, EventReader, UserAgents, Window, realtime_layout
+from shared.batches import Refusal, StreamBatch
 from shared.metrics import count, publishes_metrics
 
 from . import partials
@@ -46,7 +46,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     state = event.get("state") or {}
     window = Window.from_state(state.get("counts"), settings.lateness)
     first = state.get("first") or (batch.records[0].sequence_number if batch.records else "")
-    batch.each(_counter(window, settings), catch=PermanentError)
+    for arrived in _read(batch, settings):
+        window.add(arrived.event, sequence_number=arrived.sequence_number, arrival=arrived.seconds)
     # A state over 1 MB would end the window early; what comes then is a window of its own.
     if event.get("isFinalInvokeForWindow") or event.get("isWindowTerminatedEarly"):
         _store(window, event, first, settings)
@@ -54,26 +55,34 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     return {"state": {"counts": window.to_state(), "first": first}, **batch.response()}
 
 
-def _counter(window: Window, settings: WindowSettings) -> Callable[[StreamRecord], None]:
-    """What adds a record to a window."""
+class _Arrived(NamedTuple):
+    """An event, its record's sequence number, and when that came into the stream."""
+
+    event: Event
+    sequence_number: str
+    seconds: float
+
+
+def _read(batch: StreamBatch, settings: WindowSettings) -> list[_Arrived]:
+    """The events of a batch, up to a record that has to come again; what is none goes into quarantine."""
     read = _reader(settings.fields)
     change = address_privacy(settings.viewer_address, settings.address_secret_id)
-
-    def add(record: StreamRecord) -> None:
+    events: list[_Arrived] = []
+    refusals: list[Refusal] = []
+    for record in batch.records:
         kinesis = record.raw["kinesis"]
+        data, seconds = b64decode(kinesis["data"]), float(kinesis["approximateArrivalTimestamp"])
         try:
-            event = read(b64decode(kinesis["data"]))
-            window.add(
-                event._replace(address=change(event.address)) if change else event,
-                sequence_number=record.sequence_number,
-                arrival=float(kinesis["approximateArrivalTimestamp"]),
-            )
-        except (BadRecordError, ValueError) as error:
-            # The retries that follow single the record out, and Lambda puts it into the failure bucket.
-            count("BadRecords")
-            raise PermanentError(type(error).__name__) from None
-
-    return add
+            event = read(data)
+        except BadRecordError as error:
+            refusals.append(Refusal(record.sequence_number, 0, seconds, str(error), data))
+            continue
+        event = event._replace(address=change(event.address)) if change else event
+        events.append(_Arrived(event, record.sequence_number, seconds))
+    if batch.quarantine(settings.failures_bucket, refusals):
+        return events
+    first = int(refusals[0].sequence_number)
+    return [arrived for arrived in events if int(arrived.sequence_number) < first]
 
 
 def _store(window: Window, event: dict[str, Any], first: str, settings: WindowSettings) -> None:

@@ -21,13 +21,12 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.batches import BatchResponse, StreamBatch, StreamRecord
+from shared.batches import BatchResponse, Refusal, StreamBatch, StreamRecord
 from shared.metrics import count, publishes_metrics
 
-from . import kpl, quarantine, write_request
+from . import kpl, write_request
 from .errors import BadRecordError
 from .posts import Arrival, Post, post_of
-from .quarantine import Refusal
 from .sealing import opened
 from .settings import IngestSettings
 from .storage import invoke
@@ -53,10 +52,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # 
                 posts.append((record.sequence_number, found))
 
     batch.each(read)
-    _quarantine(refusals, settings, batch)
+    batch.quarantine(settings.failures_bucket, refusals)
     _invoke(posts, settings, batch)
     count("PostsIngested", len(posts))
-    count("RecordsQuarantined", len(refusals))
     # A partition takes 1,000 writes a second: the busiest user of a batch shows when one comes near.
     count("BusiestUserPosts", max(Counter(post["user_id"] for _, post in posts).values(), default=0))
     return batch.response()
@@ -71,7 +69,7 @@ def _parts(record: StreamRecord, settings: IngestSettings) -> Iterator[Post | Re
     try:
         plain = opened(data, stream, settings.key_arn, record.raw["awsRegion"])
     except BadRecordError as error:
-        yield Refusal(Arrival(number, 0, arrived), str(error), data)
+        yield Refusal(number, 0, arrived, str(error), data)
         return
     for part, each in enumerate(kpl.split(plain)):
         arrival = Arrival(number, part, arrived)
@@ -79,19 +77,7 @@ def _parts(record: StreamRecord, settings: IngestSettings) -> Iterator[Post | Re
             yield post_of(each, arrival, settings.post_days)
         except BadRecordError as error:
             # What came encrypted is kept encrypted.
-            yield Refusal(arrival, str(error), each if plain == data else data)
-
-
-def _quarantine(refusals: list[Refusal], settings: IngestSettings, batch: StreamBatch) -> None:
-    """Quarantine what is not a post."""
-    if not refusals:
-        return
-    for refusal in refusals:
-        logger.warning("no post", sequence_number=refusal.arrival.sequence_number, reason=refusal.reason)
-    try:
-        quarantine.write(settings.failures_bucket, refusals)
-    except (ClientError, BotoCoreError) as error:
-        batch.fail(refusals[0].arrival.sequence_number, f"quarantine: {type(error).__name__}")
+            yield Refusal(*arrival, str(error), each if plain == data else data)
 
 
 def _invoke(posts: list[tuple[str, Post]], settings: IngestSettings, batch: StreamBatch) -> None:

@@ -15,12 +15,16 @@ names the first::
 
     batch = StreamBatch(event, "aws:kinesis")
     batch.each(count)
+    batch.quarantine(bucket, refusals)  # records that will fail at every attempt: the shard goes on
     return batch.response()
 
 `except Exception` has its place here: at the boundary of a message or a record.
 """
 
+import base64
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from aws_lambda_powertools.logging import Logger
@@ -35,6 +39,7 @@ __all__ = [
     "Message",
     "PermanentError",
     "QueueBatch",
+    "Refusal",
     "StreamBatch",
     "StreamRecord",
 ]
@@ -58,7 +63,7 @@ class BatchResponse(TypedDict):
 
 
 class PermanentError(Exception):
-    """A message or record that will fail at every attempt; says why without quoting it."""
+    """A message that will fail at every attempt; says why without quoting it."""
 
 
 class Message(NamedTuple):
@@ -195,6 +200,24 @@ class StreamRecord(NamedTuple):
     raw: dict[str, Any]
 
 
+class Refusal(NamedTuple):
+    """A record that will fail at every attempt.
+
+    Attributes:
+        sequence_number: Its place in the shard.
+        part: Its place in an aggregated record; 0 if it is not.
+        seconds: When it came into the stream, since the epoch.
+        reason: Why it is refused; quotes no data.
+        data: Its bytes.
+    """
+
+    sequence_number: str
+    part: int
+    seconds: float
+    reason: str
+    data: bytes
+
+
 class StreamBatch:
     """A batch of records of one shard, in their order.
 
@@ -216,24 +239,53 @@ class StreamBatch:
             raise ForeignEventError(f"expected records of {source}") from error
         self._failed: list[str] = []
 
-    def each(self, handle: Callable[[StreamRecord], None], *, catch: type[Exception] = Exception) -> None:
+    def each(self, handle: Callable[[StreamRecord], None]) -> None:
         """Handle the records in order, up to the first that fails: Lambda repeats all that are behind it.
 
-        Args:
-            handle: Takes a record.
-            catch: What fails a record; any other error fails the invocation. A function that carries a state
-                on names `PermanentError`: what an unexpected failure left half done must not become state.
+        Not for a function that carries a state on: what an unexpected failure left half done would become
+        state.
         """
         for record in self.records:
             try:
                 handle(record)
-            except catch as error:
-                if isinstance(error, PermanentError):
-                    self.fail(record.sequence_number, str(error))
-                else:
-                    logger.exception("unexpected failure")
-                    self.fail(record.sequence_number, type(error).__name__)
+            except Exception as error:
+                logger.exception("unexpected failure")
+                self.fail(record.sequence_number, type(error).__name__)
                 return
+
+    def quarantine(self, bucket: str, refusals: list[Refusal]) -> bool:
+        """Keep records that will fail at every attempt, so that the shard goes on without them.
+
+        They become one object, a JSON document a line, named for the first: again the same one if the batch
+        comes again.
+
+        Args:
+            bucket: Where it is written, under `quarantine/YYYY/MM/DD/HH/` by the first one's arrival.
+            refusals: In the order of the shard.
+
+        Returns:
+            Whether they are kept; if not, Lambda goes on from the first of them.
+        """
+        if not refusals:
+            return True
+        first = refusals[0]
+        hour = datetime.fromtimestamp(first.seconds, UTC)
+        try:
+            client("s3").put_object(
+                Bucket=bucket,
+                Key=f"quarantine/{hour:%Y/%m/%d/%H}/{first.sequence_number:0>56}.{first.part:05d}.jsonl",
+                Body="".join(map(_line, refusals)).encode(),
+                ContentType="application/x-ndjson",
+            )
+        except (ClientError, BotoCoreError) as error:
+            self.fail(first.sequence_number, f"{first.reason}; quarantine: {type(error).__name__}")
+            return False
+        for refusal in refusals:
+            logger.warning(
+                "record quarantined", sequence_number=refusal.sequence_number, reason=refusal.reason
+            )
+        count("RecordsQuarantined", len(refusals))
+        return True
 
     def fail(self, sequence_number: str, reason: str) -> None:
         """Have Lambda go on from a record, unless an earlier one failed.
@@ -249,3 +301,17 @@ class StreamBatch:
         """The answer: the first record that is not done."""
         first = min(self._failed, key=int, default=None)
         return {"batchItemFailures": [{"itemIdentifier": first}] if first else []}
+
+
+def _line(refusal: Refusal) -> str:
+    return (
+        json.dumps(
+            {
+                "sequence_number": refusal.sequence_number,
+                "part": refusal.part,
+                "reason": refusal.reason,
+                "data": base64.b64encode(refusal.data).decode(),
+            }
+        )
+        + "\n"
+    )

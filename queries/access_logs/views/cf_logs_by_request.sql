@@ -22,7 +22,7 @@ FROM (
   SELECT
     log.*,
     substr(log.logtime, 1, 2) AS requesthour,
-    row_number() OVER (PARTITION BY log.logdate, log.filename, log.linenumber) AS copy
+    row_number() OVER (PARTITION BY log.logdate, log.filename, log.etag, log.linenumber) AS copy
   FROM cf_logs AS log
   INNER JOIN delivery_days
     ON log.logdate = delivery_days.logdate

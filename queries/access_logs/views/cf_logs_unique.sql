@@ -4,7 +4,7 @@ FROM (
   SELECT
     log.*,
     substr(log.logtime, 1, 2) AS requesthour,
-    row_number() OVER (PARTITION BY log.filename, log.linenumber) AS copy
+    row_number() OVER (PARTITION BY log.filename, log.etag, log.linenumber) AS copy
   FROM cf_logs AS log
 ) AS copies
 WHERE copy = 1

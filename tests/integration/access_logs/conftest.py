@@ -109,15 +109,20 @@ class Logs:
         body: bytes = self.s3.get_object(Bucket=self.rows_bucket, Key=key)["Body"].read()
         return body
 
-    def notify(self, *keys: str, queue: str = "AccessLogsQueueUrl", bucket: str = "") -> None:
-        """Send the notification of stored objects once more, all in one message."""
+    def etag(self, key: str, bucket: str = "") -> str:
+        """The ETag of an object of the log bucket, or of another, without quotes."""
+        name = bucket or self.suite["AccessLogsBucketName"]
+        return str(self.s3.head_object(Bucket=name, Key=key)["ETag"]).strip('"')
+
+    def notify(self, *keys: str, queue: str = "AccessLogsQueueUrl", bucket: str = "", etag: str = "") -> None:
+        """Send the notification of objects once more, all in one message; by default of those stored."""
         name = bucket or self.suite["AccessLogsBucketName"]
         records = [
             {
                 "eventName": "ObjectCreated:Put",
                 "s3": {
                     "bucket": {"name": name},
-                    "object": {"key": key, "eTag": self.s3.head_object(Bucket=name, Key=key)["ETag"]},
+                    "object": {"key": key, "eTag": etag or self.etag(key, name)},
                 },
             }
             for key in keys
@@ -126,7 +131,9 @@ class Logs:
 
     def dead(self, queue: str = "AccessLogsDeadLetterQueueUrl") -> list[dict[str, Any]]:
         """Take what is in a dead-letter queue."""
-        answer = self.sqs.receive_message(QueueUrl=self.suite[queue], MaxNumberOfMessages=10)
+        answer = self.sqs.receive_message(
+            QueueUrl=self.suite[queue], MaxNumberOfMessages=10, MessageAttributeNames=["reason"]
+        )
         messages: list[dict[str, Any]] = answer.get("Messages", [])
         for message in messages:
             self.sqs.delete_message(QueueUrl=self.suite[queue], ReceiptHandle=message["ReceiptHandle"])

@@ -6,7 +6,11 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from functools import partial
+from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
 from datagen.cloudfront_logs import FIELDS
@@ -30,16 +34,17 @@ def settled(logs: Logs, key: str, rows: int) -> None:
 
 def quarantined(logs: Logs, key: str) -> str:
     """What the quarantine says about a log."""
-    assert logs.objects("quarantine/") == [f"quarantine/{key}"]
-    problem: str = logs.s3.head_object(Bucket=logs.rows_bucket, Key=f"quarantine/{key}")["Metadata"][
-        "problem"
-    ]
-    return problem
+    [name] = logs.objects("quarantine/")
+    assert name == f"quarantine/{key}.{logs.etag(key)}"
+    said = logs.s3.head_object(Bucket=logs.rows_bucket, Key=name)["Metadata"]
+    assert said["reason"]
+    return str(said["problem"])
 
 
 def rejected(logs: Logs, key: str) -> list[dict[str, object]]:
     """The error rows of a log."""
-    return [json.loads(row) for row in logs.read(f"errors/rows/{key}.jsonl").splitlines()]
+    name = f"errors/rows/{key}.{logs.etag(key)}.jsonl"
+    return [json.loads(row) for row in logs.read(name).splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +89,7 @@ def test_a_truncated_file_keeps_its_complete_lines_and_goes_into_quarantine(logs
     key = logs.upload(part)
     settled(logs, key, complete)
     assert quarantined(logs, key) == "TruncatedLog"
-    assert logs.read(f"quarantine/{key}") == part
+    assert logs.read(f"quarantine/{key}.{logs.etag(key)}") == part
     assert logs.count("cf_logs", f"filename = '{key}'") == complete, "sent once: there is no retry loop"
     wait_until(lambda: logs.metric("ObjectsQuarantined") == before + 1, what="the alarm's metric")
 
@@ -160,15 +165,174 @@ def test_a_byte_that_is_no_utf8_is_replaced_and_its_row_kept(suite: Suite, logs:
     assert ask(suite, f"SELECT referrer FROM cf_logs_by_request {where(key)}") == [("caf�",)]
 
 
-def test_a_message_that_is_no_notification_ends_in_the_dead_letter_queue(suite: Suite, logs: Logs) -> None:
-    logs.sqs.send_message(QueueUrl=suite["AccessLogsQueueUrl"], MessageBody="[1]")
+@pytest.mark.parametrize("queue", ["", "Rows"])
+def test_a_message_that_is_no_notification_is_dead_lettered_with_the_reason(
+    suite: Suite, logs: Logs, queue: str
+) -> None:
+    logs.sqs.send_message(QueueUrl=suite[f"AccessLogs{queue}QueueUrl"], MessageBody="[1]")
     good = logs.upload(HEADER + line(1))
-    settled_message = wait_until(logs.dead, seconds=40, what="the dead letter")
-    assert [message["Body"] for message in settled_message] == ["[1]"]
+    dead = partial(logs.dead, f"AccessLogs{queue}DeadLetterQueueUrl")
+    [message] = wait_until(dead, seconds=40, what="the dead letter")
+    assert message["Body"] == "[1]"
+    assert reason(message) == "the message is not an S3 notification"
     settled(logs, good, 1)
+
+
+def reason(message: dict[str, Any]) -> str:
+    """Why a message was dead-lettered."""
+    return str(message["MessageAttributes"]["reason"]["StringValue"])
+
+
+def test_a_log_that_is_gone_is_dead_lettered_at_once_and_the_others_are_taken(logs: Logs) -> None:
+    good = logs.upload(HEADER + lines(3))
+    logs.notify(a_key("gone"), good, etag=logs.etag(good))
+    [message] = wait_until(logs.dead, seconds=40, what="the dead letter")
+    assert reason(message) == "the object was deleted before it was read"
+    settled(logs, good, 3)
 
 
 def test_a_log_whose_name_is_not_cloudfronts_has_no_distribution(suite: Suite, logs: Logs) -> None:
     key = logs.upload(HEADER + line(1), f"{a_key()}-renamed/access.log.gz")
     settled(logs, key, 1)
     assert ask(suite, f"SELECT distribution FROM cf_logs_by_request {where(key)}") == [("-",)]
+
+
+# ---------------------------------------------------------------------------- standard logging (v2)
+
+RECORDS = [dict(zip(FIELDS, row.split("\t"), strict=True)) for row in lines(10).splitlines()]
+
+
+def joined(delimiter: str, between: str, head: str = "#Fields: ") -> bytes:
+    rows = [head + between.join(FIELDS), *(delimiter.join(record.values()) for record in RECORDS)]
+    return gzip.compress(("\n".join(rows) + "\n").encode())
+
+
+def json_lines() -> bytes:
+    return gzip.compress("".join(json.dumps(record) + "\n" for record in RECORDS).encode())
+
+
+def parquet(path: Path) -> bytes:
+    """The records, with the names of columns that the Athena User Guide gives for such logs."""
+    source, target = path / "records.json", path / "records.parquet"
+    source.write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
+    columns = ", ".join(
+        f'"{name}"::varchar AS "{name.replace("(", "_").replace(")", "").replace("-", "_").lower()}"'
+        for name in FIELDS
+    )
+    duckdb.execute(
+        f"COPY (SELECT {columns} FROM read_ndjson('{source}', convert_strings_to_integers = false)) "
+        f"TO '{target}' (FORMAT parquet, COMPRESSION snappy)"
+    )
+    return target.read_bytes()
+
+
+HIVE = "AWSLogs/aws-account-id=123456789012/CloudFront/DistributionId=E1TESTLOGS/year=2026/"
+
+
+@pytest.mark.parametrize(
+    ("form", "prefix", "suffix"),
+    [
+        ("w3c, tabs", "AWSLogs/123456789012/CloudFront/", ".gz"),
+        ("w3c, spaces", "MyLogPrefix/myFolderA/2026/11/27/10/", ".gz"),
+        ("w3c, pipes", HIVE, ".gz"),
+        ("plain", HIVE, ".gz"),
+        ("json", HIVE, ".gz"),
+        ("json", HIVE, ".json.gz"),
+        ("parquet", HIVE, ".parquet"),
+        ("parquet", HIVE, ".gz"),
+    ],
+)
+def test_every_form_of_standard_logging_v2_is_read(
+    suite: Suite, logs: Logs, tmp_path: Path, form: str, prefix: str, suffix: str
+) -> None:
+    body = {
+        "w3c, tabs": joined("\t", " "),
+        "w3c, spaces": joined(" ", " "),
+        "w3c, pipes": joined("|", "|"),
+        "plain": joined("\t", "\t", head=""),
+        "json": json_lines(),
+        "parquet": parquet(tmp_path),
+    }[form]
+    key = logs.upload(body, f"{prefix}{a_key().rpartition('/')[2].removesuffix('.gz')}{suffix}")
+    settled(logs, key, 10)
+    columns = "sum(bytes), min(distribution), min(browserfamily), min(uri), max(requesthour), min(timetaken)"
+    assert ask(suite, f"SELECT {columns} FROM cf_logs_by_request {where(key)}") == [
+        ("55", "E1TESTLOGS", "curl", "/page-1", RECORDS[0]["time"][:2], "0.125")
+    ]
+    assert logs.objects("quarantine/") == logs.objects("errors/") == []
+
+
+NOTHING = "\t".join("-" for _ in FIELDS) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "problem"),
+    [
+        ("#Version: 1.0\n#Fields:\nanything at all\n", "", "UnknownFieldsError"),
+        ("#Version: 1.0\n#Fields: c-ip sc-bytes\n192.0.2.1\t5\n", "", "UnknownFieldsError"),
+        (HEADER + NOTHING * 3, "", "AllRejectedError"),
+        (HEADER + "short\n", "", "AllRejectedError"),
+        ('{"c-ip": "192.0.2.1"}\n', "", "AllRejectedError"),
+        (b"notes of somebody", "notes.txt", "CorruptLogError"),
+        (b"PAR1 and no more", "AWSLogs/log.parquet", "CorruptLogError"),
+        (b"not empty", "cf/", "CorruptLogError"),
+    ],
+)
+def test_an_object_of_which_nothing_is_read_is_quarantined(
+    logs: Logs, body: bytes | str, key: str, problem: str
+) -> None:
+    before = logs.metric("ObjectsQuarantined")
+    name = logs.upload(body, key)
+    wait_until(lambda: logs.metric("ObjectsQuarantined") == before + 1, what="the alarm's metric")
+    settled(logs, name, 0)
+    assert quarantined(logs, name) == problem
+
+
+def test_the_alarm_of_rejected_rows_goes_off(suite: Suite, logs: Logs) -> None:
+    logs.upload(HEADER + line(1) + "short\n")
+
+    def state() -> bool:
+        found = suite.client("cloudwatch").describe_alarms(AlarmNamePrefix="suite-local-AccessLogsRejected")
+        return [alarm["StateValue"] for alarm in found["MetricAlarms"]] == ["ALARM"]
+
+    wait_until(state, seconds=30, what="the alarm")
+
+
+# ---------------------------------------------------------------------------- overwritten objects
+
+
+def test_an_overwritten_object_has_the_rows_of_both_contents_whole(suite: Suite, logs: Logs) -> None:
+    """Never a mix: each content is a log of its own, by its ETag."""
+    key = logs.upload(HEADER + lines(10))
+    settled(logs, key, 10)
+    first = logs.etag(key)
+    logs.upload(HEADER + "".join(line(number) for number in range(100, 104)), key)
+    settled(logs, key, 14)
+    second = logs.etag(key)
+    for _ in range(2):
+        logs.notify(key)
+    logs.notify(key, etag=first)
+    logs.wait_idle()
+    for view in ("cf_logs_by_request", "cf_logs_unique"):
+        found = ask(
+            suite, f"SELECT etag, count(*), sum(bytes) FROM {view} {where(key)} GROUP BY 1 ORDER BY 2"
+        )
+        assert found == [(second, "4", "406"), (first, "10", "55")], "a redelivery changes nothing"
+
+
+def test_an_object_overwritten_before_it_was_read_is_its_new_content_alone(logs: Logs) -> None:
+    before = logs.metric("ObjectsReplaced")
+    key = logs.upload(HEADER + lines(3))
+    logs.notify(key, etag="0" * 32)
+    settled(logs, key, 3)
+    wait_until(lambda: logs.metric("ObjectsReplaced") == before + 1, what="the metric")
+    assert logs.objects("quarantine/") == []
+
+
+def test_both_bad_contents_of_an_overwritten_object_are_kept(logs: Logs) -> None:
+    names = []
+    for body in (b"one", b"another"):
+        key = logs.upload(body, "cf/overwritten.gz")
+        names.append(f"quarantine/{key}.{logs.etag(key)}")
+        wait_until(lambda: names[-1] in logs.objects("quarantine/"), seconds=30, what="the copy")
+    assert [logs.read(name) for name in names] == [b"one", b"another"]

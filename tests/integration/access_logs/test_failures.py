@@ -62,8 +62,21 @@ def test_a_crash_before_and_after_the_work_loses_nothing(
 def test_a_log_that_is_not_copied_into_quarantine_is_tried_again(logs: Logs, faults: Faults) -> None:
     faults.inject({"match": "s3.CopyObject", "times": 1, **REFUSED})
     key = logs.upload(b"plain text")
-    wait_until(lambda: logs.objects("quarantine/") == [f"quarantine/{key}"], seconds=30)
+    name = f"quarantine/{key}.{logs.etag(key)}"
+    wait_until(lambda: logs.objects("quarantine/") == [name], seconds=30)
     logs.wait_idle()
+
+
+def test_a_log_overwritten_while_it_is_read_is_not_quarantined_by_its_new_content(
+    logs: Logs, faults: Faults
+) -> None:
+    """S3 refuses the copy of another content; what has the key by then has a notification of its own."""
+    faults.inject({"match": "s3.CopyObject", "times": 1, "delay": 4})
+    key = logs.upload(b"plain text")
+    wait_until(lambda: faults.hits() == [1], seconds=30, every=0.05, what="the copy")
+    logs.upload(HEADER + lines(4), key)
+    logs.wait_rows(4)
+    assert logs.objects("quarantine/") == []
 
 
 @pytest.fixture

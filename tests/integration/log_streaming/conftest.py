@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable
@@ -77,10 +78,18 @@ class Live:
         return payload
 
     def failures(self) -> list[dict[str, Any]]:
-        """Return the documents of the failure bucket."""
+        """Return the documents that Lambda put into the failure bucket."""
+        return [json.loads(body) for body in self._objects("aws/lambda/")]
+
+    def quarantined(self) -> dict[bytes, dict[str, Any]]:
+        """Return the lines of the quarantine by the records' bytes."""
+        lines = [json.loads(line) for body in self._objects("quarantine/") for line in body.splitlines()]
+        return {base64.b64decode(line["data"]): line for line in lines}
+
+    def _objects(self, prefix: str) -> list[bytes]:
         s3, bucket = self.suite.client("s3"), self.suite["LogStreamFailuresBucketName"]
-        keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
-        return [json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys]
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        return [s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in found]
 
 
 @pytest.fixture(scope="session")

@@ -32,11 +32,11 @@ BY_THE_SERVICE = {
 
 @pytest.fixture
 def used(suite: Suite, live: Live, person: PersonAt) -> None:
-    """Every flow has been used, and a record has been discarded."""
+    """Every flow has been used, and a record has been quarantined."""
     now = int(time.time())
     live.put([live.line(now, "EACCESS000000"), b"poison", live.line(now, "EACCESS000000")], shard=0)
     live.wait_for("EACCESS000000", range(now, now + 1), 2)
-    wait_until(lambda: live.failures(), seconds=30)
+    wait_until(live.quarantined, seconds=30)
     person.get("live")
     person.get("top_viewers")
     person.get("containers")

@@ -96,25 +96,54 @@ def test_late_event_of_an_earlier_window_is_added_to_its_second(live: Live, dist
 
 
 @pytest.mark.parametrize("place", [0, 10, 19], ids=["first", "middle", "last"])
-def test_poison_record_ends_in_the_failure_bucket_and_nothing_else_is_lost(
+def test_an_unreadable_record_is_quarantined_at_once_and_nothing_else_is_lost(
     live: Live, distribution: str, place: int
 ) -> None:
+    """It is tried once: Lambda neither bisects nor discards anything."""
+    discarded = len(live.failures())
     now = int(time.time())
     lines = [live.line(now, distribution) for _ in range(20)]
-    poison = f"poison of {distribution}".encode()
-    lines[place] = poison
+    poison = lines[place] = f"poison of {distribution}".encode()
     live.put(lines, shard=1)
+    assert live.wait_for(distribution, around(now), 19) == {now: 19}
+    refused = live.quarantined()[poison]
+    assert refused["reason"] == "1 fields instead of 14"
+    assert int(refused["sequence_number"])
+    live.put([live.line(now, distribution)], shard=1)  # the shard goes on
+    assert live.wait_for(distribution, around(now), 20) == {now: 20}
+    assert len(live.failures()) == discarded
+
+
+def test_quarantine_that_cannot_be_written_delays_and_loses_nothing(
+    live: Live, faults: Faults, distribution: str
+) -> None:
+    faults.inject({"match": "s3.PutObject", "resource": "quarantine", "status": 400, "times": 1,
+                   "type": "ValidationException"})  # fmt: skip
+    now = int(time.time())
+    poison = f"poison of {distribution}".encode()
+    live.put([live.line(now, distribution), poison, live.line(now, distribution)], shard=0)
+    assert live.wait_for(distribution, around(now), 2) == {now: 2}
+    wait_until(lambda: poison in live.quarantined(), seconds=30, what="the record in quarantine")
+    assert faults.hits() == [1]
+
+
+def test_records_that_fail_at_every_try_end_in_the_failure_bucket(
+    live: Live, faults: Faults, distribution: str
+) -> None:
+    """Here the quarantine cannot be written at all."""
+    faults.inject({"match": "s3.PutObject", "resource": "quarantine", "status": 400,
+                   "type": "ValidationException"})  # fmt: skip
+    now = int(time.time())
+    poison = f"poison of {distribution}".encode()
+    live.put([live.line(now, distribution), poison, live.line(now, distribution)], shard=1)
 
     def discarded() -> list[dict[str, Any]]:
         documents = [document for document in live.failures() if "KinesisBatchInfo" in document]
         records = [record for document in documents for record in json.loads(document["payload"])["Records"]]
         return [record for record in records if base64.b64decode(record["kinesis"]["data"]) == poison]
 
-    assert len(wait_until(discarded, seconds=30, what="the record in the failure bucket")) == 1
-    live.put([live.line(now, distribution)], shard=1)  # the shard goes on
-    assert live.wait_for(distribution, around(now), 20) == {now: 20}
-    batches = [document["KinesisBatchInfo"] for document in live.failures() if "KinesisBatchInfo" in document]
-    assert {info["batchSize"] for info in batches} == {1}
+    assert len(wait_until(discarded, seconds=60, what="the record in the failure bucket")) == 1
+    assert live.wait_for(distribution, around(now), 2) == {now: 2}
 
 
 def recorded(name: str) -> dict[str, Any]:

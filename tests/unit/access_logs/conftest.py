@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from datagen.cloudfront_logs import REALTIME_FIELDS
 from shared import clients
@@ -15,15 +16,35 @@ from tests.support.memory_dynamodb import MemoryDynamoDb
 EVENTS = Path(__file__).parents[3] / "events" / "access_logs"
 
 
+class MemoryS3:
+    """Objects that were put, by key; `failing` while they cannot be."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, list[dict[str, Any]]] = {}
+        self.failing = False
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_: Any) -> None:  # noqa: N803
+        assert Bucket == "failures"
+        if self.failing:
+            raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
+        self.objects[Key] = [json.loads(line) for line in Body.splitlines()]
+
+
 @pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> MemoryDynamoDb:
+def s3() -> MemoryS3:
+    return MemoryS3()
+
+
+@pytest.fixture
+def dynamodb(monkeypatch: pytest.MonkeyPatch, s3: MemoryS3) -> MemoryDynamoDb:
     tables = MemoryDynamoDb()
     secrets = SimpleNamespace(get_secret_value=lambda **_: {"SecretString": "sixteen bytes and more"})
-    services = {"dynamodb": tables, "secretsmanager": secrets}
+    services = {"dynamodb": tables, "secretsmanager": secrets, "s3": s3}
     monkeypatch.setattr(clients, "_client", lambda service, _timeout: services[service])
     variables = {
         "PARTIALS_TABLE": "partials",
         "RESULTS_TABLE": "results",
+        "FAILURES_BUCKET": "failures",
         "FIELDS": ",".join(reversed(REALTIME_FIELDS)),  # CloudFront sends them in its own order
     }
     for name, value in variables.items():

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from access_logs.errors import NotANotificationError
+from access_logs.errors import GoneError, NotANotificationError
 from access_logs.notifications import StoredObject, created_objects, each_object
 from ops.paths import ROOT
 from shared import batches
@@ -82,16 +82,21 @@ class Context:
 
 
 class Queue:
-    """Remembers the visibilities that were changed."""
+    """Remembers the visibilities that were changed, and the messages that were sent."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
+        self.sent: list[tuple[str, str]] = []
         self.meta = self
         self.endpoint_url = "https://sqs.eu-west-1.amazonaws.com"
 
     def change_message_visibility(self, **call: Any) -> None:
         assert call["ReceiptHandle"] == "handle"
         self.calls.append((call["QueueUrl"], call["VisibilityTimeout"]))
+
+    def send_message(self, **call: Any) -> None:
+        assert call["QueueUrl"] == "dead letters"
+        self.sent.append((call["MessageBody"], call["MessageAttributes"]["reason"]["StringValue"]))
 
 
 @pytest.fixture
@@ -118,16 +123,19 @@ def messages(*bodies: str, tries: int = 1) -> dict[str, Any]:
 
 
 def handle(event: dict[str, Any], left: int = 60_000) -> tuple[BatchResponse, list[str]]:
-    """Handle a batch; an object named `bad` fails."""
+    """Handle a batch; an object named `bad` fails, and one named `gone` always will."""
     done: list[str] = []
 
     def take(stored: StoredObject, deadline: float) -> None:
         assert deadline > time.monotonic()
         if stored.key == "bad":
             raise RuntimeError("no")
+        if stored.key == "gone":
+            raise GoneError("it is gone")
         done.append(stored.key)
 
-    return each_object(event, Context(left), take, 30), done  # type: ignore[arg-type]
+    context: Any = Context(left)
+    return each_object(event, context, take, retry_seconds=30, dead_letter_queue_url="dead letters"), done
 
 
 def test_middle_message_fails_alone(queue: Queue) -> None:
@@ -141,6 +149,26 @@ def test_message_fails_with_all_of_its_objects(queue: Queue) -> None:
     answer, done = handle(messages(body("a", "bad", "b")))
     assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert done == ["a"]
+
+
+def test_what_always_fails_is_dead_lettered_at_once_with_its_reason(queue: Queue) -> None:
+    answer, done = handle(messages(body("a"), body("gone"), "[1]", body("b")))
+    assert answer == {"batchItemFailures": []}
+    assert done == ["a", "b"]
+    assert queue.calls == []
+    assert queue.sent == [
+        (body("gone"), "it is gone"),
+        ("[1]", "the message is not an S3 notification"),
+    ]
+
+
+def test_other_objects_of_a_dead_lettered_message_are_done(queue: Queue) -> None:
+    answer, done = handle(messages(body("a", "gone", "b")))
+    assert (answer, done) == ({"batchItemFailures": []}, ["a", "b"])
+    assert [reason for _, reason in queue.sent] == ["it is gone"]
+    answer, done = handle(messages(body("gone", "bad", "b")))
+    assert (answer, done) == ({"batchItemFailures": [{"itemIdentifier": "0"}]}, [])
+    assert len(queue.sent) == 1, "what may pass is tried again first"
 
 
 @pytest.mark.parametrize(("tries", "seconds"), [(1, 30), (2, 60), (5, 480), (6, 900), (40, 900)])

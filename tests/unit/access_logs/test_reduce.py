@@ -1,12 +1,16 @@
+import base64
+import zlib
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 
 from access_logs import partials, reduce
 from shared import live_traffic
 from shared.access_log import OTHERS, Event, Window
 from tests.support.memory_dynamodb import MemoryDynamoDb
+from tests.unit.access_logs.conftest import MemoryS3
 
 START = 1_795_464_000  # the recorded events' minutes are this one and the one before
 
@@ -82,3 +86,25 @@ def test_all_but_the_heaviest_bots_of_a_second_are_one_row(dynamodb: MemoryDynam
     assert [row[4] for row in rows[:10]] == [3] * 10
     assert rows[-1] == (START, OTHERS, OTHERS, OTHERS, 40, 400)
     assert sum(row[4] for row in rows) == number
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [b"", b"no deflate stream", zlib.compress(b"no JSON"), zlib.compress(b"[1]"), zlib.compress(b"{}1")],
+)
+def test_a_minute_of_malformed_counts_is_quarantined_and_the_others_are_done(
+    dynamodb: MemoryDynamoDb, recorded: Callable[..., Any], context: Any, s3: MemoryS3, counts: bytes
+) -> None:
+    store("shard1#w", START - 60, "198.51.100.2")
+    store("shard0#w", START, "192.0.2.1")
+    dynamodb.put_item(
+        TableName="partials",
+        Item={"minute": {"N": str(START)}, "part": {"S": "shard1#w"}, "counts": {"B": counts}},
+    )
+    event = recorded("reduce_partials")
+    assert reduce.handler(event, context) == {"batchItemFailures": []}
+    assert [minute.minute for minute in live_traffic.read("results", [START, START - 60])] == [START - 60]
+    [[refused]] = s3.objects.values()
+    assert refused["sequence_number"] == event["Records"][0]["dynamodb"]["SequenceNumber"]
+    assert refused["reason"].startswith("counts of the minute are malformed")
+    assert base64.b64decode(refused["data"]) == str(START).encode()

@@ -1,3 +1,4 @@
+import base64
 import json
 import random
 from collections import Counter
@@ -12,6 +13,7 @@ from access_logs import partials, window
 from datagen.cloudfront_logs import RealtimeRecord, realtime_records
 from shared.access_log import Event, Window
 from tests.support.memory_dynamodb import MemoryDynamoDb
+from tests.unit.access_logs.conftest import MemoryS3
 
 START = 1_795_464_000  # 2026-11-23T20:00:00Z, as in the recorded events
 BATCH = 50
@@ -81,26 +83,74 @@ def test_repeated_batch_counts_once(window_event: Build, context: SimpleNamespac
     assert counted(again).duplicates == 200
 
 
-@pytest.mark.parametrize("bad", [0, 3, 9])
-def test_a_record_that_cannot_be_read_is_reported_and_the_ones_before_it_count(
-    window_event: Build, context: SimpleNamespace, bad: int
+@pytest.mark.parametrize("bad", [(0,), (3,), (9,), (2, 3, 7), tuple(range(10))])
+def test_records_that_cannot_be_read_are_quarantined_at_once_and_all_others_count(
+    window_event: Build, context: SimpleNamespace, s3: MemoryS3, bad: tuple[int, ...]
 ) -> None:
     batch = [(number, START + 1.0, line(START)) for number in range(1, 11)]
-    batch[bad] = (bad + 1, START + 1.0, b"poison")
+    for place in bad:
+        batch[place] = (place + 1, START + 1.0, b"poison")
     answer = run(window_event(batch), context)
-    assert answer["batchItemFailures"] == [{"itemIdentifier": str(bad + 1)}]
-    assert counted(answer).events == bad
-    # Lambda bisects down to the record, discards it, and goes on with what is left.
-    rest = run(window_event(batch[bad + 1 :], answer["state"]), context)
+    assert answer["batchItemFailures"] == []
+    assert counted(answer).events == 10 - len(bad)
+    [(key, lines)] = s3.objects.items()
+    assert key == f"quarantine/2026/11/23/20/{bad[0] + 1:056d}.00000.jsonl"
+    assert [(each["sequence_number"], each["reason"]) for each in lines] == [
+        (str(place + 1), "1 fields instead of 14") for place in bad
+    ]
+    assert {base64.b64decode(each["data"]) for each in lines} == {b"poison"}
+    again = run(window_event(batch, answer["state"]), context)
+    assert counted(again).events == 10 - len(bad)
+    assert list(s3.objects) == [key], "the same object for the same batch"
+
+
+UNREADABLE = [
+    b"",
+    b"\n",
+    b"\xff\xfe",
+    b"\t" * 13,
+    line(START)[:-1] + b"\tmore\n",
+    line(START).replace(b"100", b"many"),
+    line(START).replace(b"1795464000", b"yesterday"),
+    b"\x1f\x8b" + line(START),
+]
+
+
+@pytest.mark.parametrize("data", UNREADABLE)
+def test_every_kind_of_unreadable_record_is_quarantined_unquoted(
+    window_event: Build, context: SimpleNamespace, s3: MemoryS3, data: bytes
+) -> None:
+    answer = run(window_event([(1, START + 1.0, data), (2, START + 1.0, line(START))]), context)
+    assert (answer["batchItemFailures"], counted(answer).events) == ([], 1)
+    [[refused]] = s3.objects.values()
+    assert base64.b64decode(refused["data"]) == data
+    assert "yesterday" not in refused["reason"]
+    assert "many" not in refused["reason"]
+
+
+def test_what_quarantine_did_not_take_comes_again_with_what_is_behind_it(
+    window_event: Build, context: SimpleNamespace, s3: MemoryS3
+) -> None:
+    batch = [(number, START + 1.0, line(START)) for number in range(1, 11)]
+    batch[3] = batch[6] = (0, START + 1.0, b"poison")
+    batch[3], batch[6] = (4, *batch[3][1:]), (7, *batch[6][1:])
+    s3.failing = True
+    answer = run(window_event(batch), context)
+    assert answer["batchItemFailures"] == [{"itemIdentifier": "4"}]
+    assert counted(answer).events == 3
+    s3.failing = False
+    rest = run(window_event(batch[3:], answer["state"]), context)
     assert rest["batchItemFailures"] == []
-    assert counted(rest).events == 9
-    assert counted(rest).duplicates == 0
+    assert (counted(rest).events, counted(rest).duplicates) == (8, 0)
+    assert [len(lines) for lines in s3.objects.values()] == [2]
 
 
-def test_recorded_poison_is_reported(recorded: Build, context: SimpleNamespace) -> None:
+def test_recorded_poison_is_quarantined(recorded: Build, context: SimpleNamespace, s3: MemoryS3) -> None:
     event = recorded("window_poison")
     number = event["Records"][2]["kinesis"]["sequenceNumber"]
-    assert run(event, context)["batchItemFailures"] == [{"itemIdentifier": number}]
+    assert run(event, context)["batchItemFailures"] == []
+    [[refused]] = s3.objects.values()
+    assert refused["sequence_number"] == number
 
 
 @pytest.mark.parametrize(("age", "counts"), [(0, True), (119, True), (120, True), (121, False)])

@@ -188,27 +188,12 @@ def test_shard_is_handled_up_to_the_first_failure() -> None:
     assert batch.response() == {"batchItemFailures": [{"itemIdentifier": "2"}]}
 
 
-def test_error_that_is_not_caught_fails_the_invocation() -> None:
+def test_reason_of_a_record_that_failed_is_its_errors_type(caplog: pytest.LogCaptureFixture) -> None:
     def handle(_: StreamRecord) -> None:
-        raise KeyError
+        raise ValueError("alice@example.org")
 
-    batch = StreamBatch(records(1), "aws:kinesis")
-    with pytest.raises(KeyError):
-        batch.each(handle, catch=PermanentError)
-    assert batch.response() == {"batchItemFailures": []}
-
-
-def test_reason_of_a_record_that_failed_is_its_type_unless_it_is_permanent(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    for error in (ValueError("alice@example.org"), PermanentError("no JSON")):
-
-        def handle(_: StreamRecord, error: Exception = error) -> None:
-            raise error
-
-        StreamBatch(records(1), "aws:kinesis").each(handle)
-    said = [vars(record)["reason"] for record in caplog.records if "reason" in vars(record)]
-    assert said == ["ValueError", "no JSON"]
+    StreamBatch(records(1), "aws:kinesis").each(handle)
+    assert [vars(record)["reason"] for record in caplog.records if "reason" in vars(record)] == ["ValueError"]
 
 
 @given(st.sets(st.integers(0, 10**56), min_size=1, max_size=20), st.integers())

@@ -1,4 +1,4 @@
-"""CloudFront access logs: from gzipped log files to enriched rows, and from live records to windows.
+"""CloudFront access logs: from log files to enriched rows, and from live records to windows.
 
 A file, to Firehose::
 
@@ -16,8 +16,10 @@ Live records, in a tumbling window::
 Errors::
 
     AccessLogError          all are permanent: the same input fails again
-    ├── CorruptLogError     no gzip, or damaged
-    ├── NoHeaderError       rows without a `#Fields` line
+    ├── CorruptLogError     neither gzip nor Parquet, or damaged
+    ├── NoHeaderError       rows of text without a header
+    ├── UnknownFieldsError  a header that does not say when requests were made
+    ├── AllRejectedError    rows, and none of them could be taken
     └── BadRecordError      a real-time record that cannot be read
 
 What is only a row's fault is no error, but counted and handed to a callback (`Rejected`); a file that ends
@@ -25,7 +27,14 @@ too early is `partial`. Nothing here knows AWS: calls, clocks, sleep and randomn
 """
 
 from ._columns import COLUMNS, FIELDS, Layout
-from ._errors import AccessLogError, BadRecordError, CorruptLogError, NoHeaderError
+from ._errors import (
+    AccessLogError,
+    AllRejectedError,
+    BadRecordError,
+    CorruptLogError,
+    NoHeaderError,
+    UnknownFieldsError,
+)
 from ._firehose import MAX_BATCH, MAX_BATCH_BYTES, MAX_RECORD, PutResult, pack, put_records
 from ._gunzip import Gunzip
 from ._log import MAX_ROW, AccessLog, Rejected
@@ -45,6 +54,7 @@ __all__ = [
     "REALTIME_FIELDS",
     "AccessLog",
     "AccessLogError",
+    "AllRejectedError",
     "BadRecordError",
     "BotTraffic",
     "CorruptLogError",
@@ -57,6 +67,7 @@ __all__ = [
     "PutResult",
     "Rejected",
     "Traffic",
+    "UnknownFieldsError",
     "UserAgent",
     "UserAgents",
     "Window",

@@ -35,6 +35,7 @@ class Gunzip:
 
     Args:
         file: Read from its position to its end, by `read(size)` alone, so that a response body will do.
+        start: What was read of the file before.
 
     Attributes:
         partial: Whether the file ended within a member; known once the iteration has ended.
@@ -43,13 +44,15 @@ class Gunzip:
         CorruptLogError: While iterating: the file is not gzip, or its stream or checksum is wrong.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, start: bytes = b"") -> None:
         self._file = file
+        self._start = start
         self.partial = False
 
     def __iter__(self) -> Iterator[bytes]:
         member: Any = None
-        while data := self._file.read(_READ):
+        while data := self._start or self._file.read(_READ):
+            self._start = b""
             while data:
                 if member is None:
                     data = data.lstrip(b"\0")

@@ -2,22 +2,27 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import unquote
 
 __all__ = ["hash_addresses", "truncate_addresses"]
 
 _MEMO = 20_000
+_MAX_ADDRESS = 64  # characters; whatever is longer is not remembered
+# An address as a proxy may write it into X-Forwarded-For (RFC 7239, section 6): in brackets, with a port,
+# with a zone (RFC 4007). Between IPv6 and a port have to be brackets.
+_WRITTEN = re.compile(r'"?(?:\[([^\]%]+)(?:%[^\]]*)?\](?::\d+)?|([^:]+):\d+|([^%"]+)(?:%[^"]*)?)"?')
 
 
 def truncate_addresses() -> Callable[[str], str]:
     """A function that keeps the network of an address: 24 bits of IPv4, 48 bits of IPv6."""
 
     def truncate(text: str) -> str:
-        try:
-            address = ip_address(text)
-        except ValueError:
+        address = _address(text)
+        if address is None:
             return "-"
         bits = 24 if address.version == 4 else 48
         return str(ip_network((address, bits), strict=False).network_address)
@@ -36,16 +41,35 @@ def hash_addresses(key: bytes) -> Callable[[str], str]:
     """
     if len(key) < 16:
         raise ValueError("the key must have 16 bytes or more")
-    return _for_lists(lambda text: hmac.digest(key, text.encode(), hashlib.sha256).hex()[:32])
+
+    def change(text: str) -> str:
+        address = _address(text)
+        return hmac.digest(key, (str(address) if address else text).encode(), hashlib.sha256).hex()[:32]
+
+    return _for_lists(change)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text is, in whatever form; IPv4 within IPv6 (`::ffff:192.0.2.1`) is IPv4."""
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        address = ip_address(match[1] or match[2] or match[3])
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 def _for_lists(change: Callable[[str], str]) -> Callable[[str], str]:
     """Apply a change to every address of a value: one, or a list as in X-Forwarded-For; `-` stays."""
 
-    @lru_cache(_MEMO)
+    remembered = lru_cache(_MEMO)(change)
+
     def apply(value: str) -> str:
         if value == "-":
             return value
-        return ",".join(change(part.strip()) for part in value.replace("%20", " ").split(","))
+        parts = [part.strip() for part in unquote(value).split(",")]
+        return ",".join(remembered(part) if len(part) <= _MAX_ADDRESS else change(part) for part in parts)
 
     return apply

@@ -7,15 +7,14 @@ import re
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from sys import getsizeof
 from typing import NamedTuple, cast
 from urllib.parse import unquote
 
 __all__ = ["UserAgent", "UserAgents", "decode_user_agent", "without_device"]
 
 MAX_USER_AGENT = 2_048  # characters that are looked at
-_MAX_MEMO_KEY = (
-    512  # raw user agents longer than that are not remembered, so that the memo's memory is bounded
-)
+_MEMO_BYTES = 16 << 20  # of each of the memo's two generations: 50,000 user agents of 150 characters
 _RE2_MEMORY = 32 << 20  # bytes for the automaton of all crawler patterns; it starts anew when they are full
 
 _CATEGORIES = (
@@ -63,34 +62,92 @@ def decode_user_agent(raw: str) -> str:
     return text[:MAX_USER_AGENT]
 
 
-class UserAgents(dict[str, UserAgent]):
+class KnownUserAgent:
+    """A user agent with the columns of a row that it makes.
+
+    Attributes:
+        agent: What it says.
+        before: The columns before those of the file.
+        after: The column after them.
+    """
+
+    __slots__ = ("after", "agent", "before")  # twice as fast as attributes of a tuple
+
+    def __init__(self, agent: UserAgent) -> None:
+        self.agent = agent
+        self.before = f"\t{agent.browser}\t{agent.system}\t{agent.is_bot}\t"
+        self.after = f"\t{agent.category}\t"
+
+
+class _Memo(dict[str, KnownUserAgent]):
+    """Remembers results up to a number of bytes, those in use longest.
+
+    It holds two generations. At its bound the younger becomes the older, whose results come back as they are
+    asked for, and what was the older is forgotten: a hit costs no more than one of a dict, and nothing that
+    is in use is looked up twice.
+
+    Args:
+        look_up: Finds what is not remembered. Equal results are kept once.
+        limit: Bytes of each generation: its keys, and what a dict takes for an entry.
+    """
+
+    _ENTRY = 104  # bytes of an entry in a dict that has just grown
+
+    def __init__(self, look_up: Callable[[str], UserAgent], limit: int) -> None:
+        super().__init__()
+        self._look_up = look_up
+        self._limit = limit
+        self._size = 0
+        self._older: dict[str, KnownUserAgent] = {}
+        self._results: dict[UserAgent, KnownUserAgent] = {}
+
+    def __missing__(self, raw: str) -> KnownUserAgent:
+        found = self._older.get(raw)
+        if found is None:
+            result = self._look_up(raw)
+            found = self._results.get(result) or self._results.setdefault(result, KnownUserAgent(result))
+        size = getsizeof(raw) + self._ENTRY
+        if self._size + size > self._limit:
+            self._older = dict(self)
+            self._results = {known.agent: known for known in self._older.values()}
+            super().clear()
+            self._size = 0
+        self._size += size
+        self[raw] = found
+        return found
+
+    def clear(self) -> None:
+        """Forget everything."""
+        super().clear()
+        self._older, self._results, self._size = {}, {}, 0
+
+
+class UserAgents:
     """Looks up raw user agents, and remembers them: `agents[raw]`.
 
     Families are those of ua-parser (its regex backend; its pure-Python one, at 1/50 of the speed, where that
     has no wheel). Bots are what `crawlers.json` names, several maintained lists in one (`make lists`), and
     ua-parser's device `Spider`; what names a device of Android's is not looked at. Meant to live as long as
-    the process: an instance takes about 250 ms to make, and at most 15 MB more with a full memo. Safe to
+    the process: an instance takes about 250 ms to make, and at most 32 MB more with a full memo. Safe to
     share between threads.
 
     Args:
-        limit: How many user agents are remembered; at that, the memo starts anew.
+        memo_bytes: Bytes of each of the memo's two generations.
+
+    Attributes:
+        known: The memo, by raw user agent; what is not in it is looked up.
     """
 
-    def __init__(self, limit: int = 10_000) -> None:
-        super().__init__()
-        self.limit = limit
+    def __init__(self, memo_bytes: int = _MEMO_BYTES) -> None:
+        self.known = _Memo(self._find, memo_bytes)
         self._parse = _parser()
         self._categories, self._match = _crawlers()
 
-    def __missing__(self, raw: str) -> UserAgent:
-        result = self._look_up(decode_user_agent(raw))
-        if len(raw) <= _MAX_MEMO_KEY:
-            if len(self) >= self.limit:
-                self.clear()
-            self[raw] = result
-        return result
+    def __getitem__(self, raw: str) -> UserAgent:
+        return self.known[raw].agent
 
-    def _look_up(self, text: str) -> UserAgent:
+    def _find(self, raw: str) -> UserAgent:
+        text = decode_user_agent(raw)
         browser, system, device = self._parse(text)
         categories = {self._categories[place] for place in self._match(without_device(text))}
         if device == "Spider":

@@ -91,7 +91,7 @@ class EventReader:
                 self._agents[agent].is_bot,
             )
         except ValueError as error:
-            raise BadRecordError(f"time or bytes: {error}") from error
+            raise BadRecordError("time or bytes are not numbers") from error
 
 
 class HeavyHitters:

@@ -17,15 +17,16 @@ from shared.access_log import (
     FIELDS,
     MAX_ROW,
     AccessLog,
+    AccessLogError,
+    AllRejectedError,
     CorruptLogError,
     Gunzip,
     Layout,
     NoHeaderError,
     Rejected,
+    UnknownFieldsError,
     UserAgents,
     _gunzip,
-    hash_addresses,
-    truncate_addresses,
 )
 from tests.unit.shared.access_log.logs import CHROME, GPTBOT, gz, header, read, row, table
 
@@ -36,8 +37,8 @@ def test_columns_are_those_of_the_original_then_ours_then_the_newer_fields() -> 
     assert names[24:31] == [
         *("browserfamily", "osfamily", "isbot", "filename", "distribution", "botcategory", "linenumber")
     ]
-    assert names[31:] == [name.replace("-", "_") for name in FIELDS[24:]]
-    assert len(names) == 40
+    assert names[31:] == [*(name.replace("-", "_") for name in FIELDS[24:]), "etag"]
+    assert len(names) == 41
     assert {name: kind for name, kind in COLUMNS.items() if kind != "string"} == {
         "logdate": "date",
         "bytes": "bigint",
@@ -63,7 +64,7 @@ def test_a_file_of_26_fields_has_no_values_for_the_newer_ones(agents: UserAgents
     names = FIELDS[:26]
     (values,) = table(read(gz(header(names), row(names)), agents)[1])
     assert values["fle_encrypted_fields"] == "<fle-encrypted-fields>"
-    assert {values[name] for name in list(COLUMNS)[33:]} == {"-"}
+    assert {values[name] for name in list(COLUMNS)[33:40]} == {"-"}
 
 
 def test_appended_fields_are_found_by_name_and_strange_ones_ignored(agents: UserAgents) -> None:
@@ -78,11 +79,12 @@ def test_any_order_of_fields_gives_the_same_row(agents: UserAgents, names: list[
 
 
 def test_a_given_order_serves_files_without_a_header(agents: UserAgents) -> None:
-    names = ("cs-user-agent", "c-ip", "cs-host", "cs-referer", "cs-cookie")
-    data = gz(f"{GPTBOT}\t192.0.2.1\texample.org\t-\tid=1\n".encode())
+    names = ("cs-user-agent", "c-ip", "cs-host", "cs-referer", "cs-cookie", "timestamp")
+    data = gz(f"{GPTBOT}\t192.0.2.1\texample.org\t-\tid=1\t1795464000.123\n".encode())
     (values,) = table(read(data, agents, layout=Layout(names))[1])
     assert (values["host"], values["cookie"], values["requestip"]) == ("example.org", "id=1", "192.0.2.1")
-    assert (values["logdate"], values["botcategory"], values["linenumber"]) == ("-", "ai", "1")
+    assert (values["botcategory"], values["linenumber"]) == ("ai", "1")
+    assert (values["logdate"], values["logtime"]) == ("2026-11-23", "20:00:00")
 
 
 def test_a_header_in_the_middle_changes_the_order(agents: UserAgents) -> None:
@@ -96,6 +98,51 @@ def test_a_header_in_the_middle_changes_the_order(agents: UserAgents) -> None:
 def test_rows_without_a_header_are_an_error(agents: UserAgents) -> None:
     with pytest.raises(NoHeaderError):
         read(gz(row()), agents)
+
+
+@pytest.mark.parametrize("names", [(), ("anything", "at", "all"), ("c-ip", "sc-bytes"), ("time", "c-ip")])
+def test_a_header_that_does_not_say_when_is_an_error(agents: UserAgents, names: tuple[str, ...]) -> None:
+    """With rows or without: rows would hold nothing, or be in no view."""
+    for rows in (b"", b"1\t2\t3\n"):
+        with pytest.raises(UnknownFieldsError, match="line 2"):
+            read(gz(header(names), rows), agents)
+
+
+NOTHING = "\t".join("-" for _ in FIELDS).encode() + b"\n"
+
+
+def test_rows_without_a_date_are_rejected_and_the_others_kept(agents: UserAgents) -> None:
+    bad: list[Rejected] = []
+    dated = row().replace(b"2026-11-22", b"2026/11/22")
+    log, _ = read(gz(header(), row(), NOTHING, row(), dated, b"x" + row(), row()), agents, bad.append)
+    assert (log.rows, log.rejected) == (3, 3)
+    assert [(one.line, one.reason) for one in bad] == [
+        (number, "no date of the request") for number in (4, 6, 7)
+    ]
+
+
+@pytest.mark.parametrize("order", [FIELDS, FIELDS[::-1]], ids=["our order", "another"])
+def test_rows_of_a_long_file_are_checked_like_those_of_a_short_one(
+    agents: UserAgents, order: tuple[str, ...]
+) -> None:
+    """Blocks without a header are read at once if their rows are in the library's order."""
+    bad: list[Rejected] = []
+    rows = [row(order, uri=f"/{number}") for number in range(900)]
+    rows[300], rows[600] = NOTHING, rows[600].replace(b"2026-11-22", b"2026-13")
+    log, written = read(gz(header(order), *rows), agents, bad.append, etag="e-1")
+    assert (log.rows, [one.line for one in bad]) == (898, [303, 603])
+    found = table(written)
+    assert [values["uri"] for values in found] == [f"/{n}" for n in range(900) if n not in (300, 600)]
+    assert [values["linenumber"] for values in found[-2:]] == ["901", "902"]
+    assert {(values["etag"], values["filename"], values["isbot"]) for values in found} == {
+        ("e-1", "logs/E1.gz", "False")
+    }
+
+
+@pytest.mark.parametrize("rows", [NOTHING * 3, b"a\tb\n", b"anything at all\n"])
+def test_a_file_of_which_every_row_is_rejected_is_an_error(agents: UserAgents, rows: bytes) -> None:
+    with pytest.raises(AllRejectedError):
+        read(gz(header(), rows), agents)
 
 
 @pytest.mark.parametrize("data", [b"", gz(), gz(header()), gz(b"#Version: 1.0\n")])
@@ -210,32 +257,8 @@ def test_a_decoded_user_agent_cannot_break_a_row(agents: UserAgents) -> None:
 
 
 def test_a_key_cannot_break_a_row(agents: UserAgents) -> None:
-    (values,) = table(read(gz(header(), row()), agents, filename="a\tb\nc.gz")[1])
-    assert values["filename"] == "a%09b%0Ac.gz"
-
-
-def test_addresses_can_be_truncated(agents: UserAgents) -> None:
-    (values,) = table(read(gz(header(), row()), agents, privacy=truncate_addresses())[1])
-    assert (values["requestip"], values["forwardedfor"]) == ("203.0.113.0", "198.51.100.0,2001:db8:1::")
-
-
-def test_addresses_can_be_hashed(agents: UserAgents) -> None:
-    data = gz(header(), row())
-    first, again, other = (
-        table(read(data, agents, privacy=hash_addresses(key * 16))[1])[0] for key in (b"a", b"a", b"b")
-    )
-    assert first == again
-    assert first["requestip"] != other["requestip"]
-    assert len(first["requestip"]) == 32
-    assert [len(part) for part in first["forwardedfor"].split(",")] == [32, 32]
-
-
-def test_privacy_leaves_no_address_and_no_rubbish() -> None:
-    truncate = truncate_addresses()
-    assert [truncate(text) for text in ("-", "unknown", "10.1.2.3,evil")] == ["-", "-", "10.1.2.0,-"]
-    assert hash_addresses(bytes(16))("-") == "-"
-    with pytest.raises(ValueError, match="16 bytes"):
-        hash_addresses(b"short")
+    (values,) = table(read(gz(header(), row()), agents, filename="a\tb\nc.gz", etag="e-1")[1])
+    assert (values["filename"], values["etag"]) == ("a%09b%0Ac.gz", "e-1")
 
 
 VALUE = st.text(st.characters(exclude_characters="\t\n\r", codec="utf-8"), min_size=1, max_size=8)
@@ -246,7 +269,7 @@ def test_fields_come_back_as_they_went_in(agents: UserAgents, rows: list[list[st
     lines = ["\t".join(["2026-11-22", *values[1:]]).encode() + b"\n" for values in rows]
     options: dict[str, Any] = {"privacy": lambda value: value} if private else {}
     log, written = read(gz(header(), *lines), agents, **options)
-    sources = [name for name in COLUMNS if name not in list(COLUMNS)[24:31]]
+    sources = [*list(COLUMNS)[:24], *list(COLUMNS)[31:40]]
     assert [[values[name] for name in sources] for values in table(written)] == [
         line.decode()[:-1].split("\t") for line in lines
     ]
@@ -259,7 +282,7 @@ def test_damage_is_an_error_or_leaves_whole_rows(agents: UserAgents, noise: byte
     damaged = data[: place % len(data)] + noise + data[place % len(data) + len(noise) :]
     try:
         log, rows = read(damaged, agents)
-    except (CorruptLogError, NoHeaderError):
+    except AccessLogError:
         return
     assert len(table(rows)) == log.rows
 
