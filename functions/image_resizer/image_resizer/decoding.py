@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image, ImageChops, features
 
-from shared.http import UnprocessableError
+from shared.http import HttpError, UnprocessableError
 
 from .containers import gif
-from .containers.common import Header, truncated
+from .containers.common import Header, corrupt, truncated
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -171,7 +171,15 @@ def check_end(header: Header) -> None:
     libjpeg makes up what is missing, and Pillow does not say so. Decoded with other data in that place the
     picture is the same only if nothing is missing.
     """
-    if header.twin and _checksum(header, header.stream) != _checksum(header, header.twin):
+    if not header.twin:
+        return
+    try:
+        same = _checksum(header, header.stream) == _checksum(header, header.twin)
+    except HttpError:
+        raise
+    except Exception as error:  # whatever Pillow's decoder makes of a broken file
+        raise corrupt() from error
+    if not same:
         raise truncated()
 
 

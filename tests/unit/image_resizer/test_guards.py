@@ -116,6 +116,13 @@ def test_a_mangled_image_raises_typed_errors_only(name: str, random: object) -> 
     assert header.width * header.height <= max(MAX_PIXELS.values())
 
 
+def test_a_jpeg_without_an_end_that_cannot_be_decoded_is_refused() -> None:
+    whole = jpeg()
+    broken = whole.replace(b"\xff\xdb\x00\x43\x00", b"\xff\xdb\x00\x43\x44", 1)  # a table of no such number
+    assert broken != whole
+    assert code(broken[:-2]) in ("corrupt", "truncated")
+
+
 def test_a_pixel_bomb_is_refused_by_its_header() -> None:
     assert code(png(30_000, 30_000, data=b"")) == "too_many_pixels"
     assert (
