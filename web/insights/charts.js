@@ -59,7 +59,7 @@ export function lines(title, points, names, show, width = 900) {
   return [chart, element("ul", { className: "legend" }, ...legend)];
 }
 
-/** Columns over time, one part upon the other: `points` are [slot, value, ...], the last still growing, `names` the parts' names, `width` pixels. */
+/** Columns over time, one part upon the other: `points` are [slot, value, ...], of the first and the last slot a part, `names` the parts' names, `width` pixels. */
 export function stacks(title, points, names, show, width) {
   const [height, left, bottom] = [220, 40, 22];
   const wide = Math.max(width, 260);
@@ -75,11 +75,11 @@ export function stacks(title, points, names, show, width) {
   }
   const every = Math.ceil(56 / step); // a label is as wide
   points.forEach(([slot, ...values], place) => {
-    const growing = place === points.length - 1;
+    const part = { 0: "from the beginning of the window", [points.length - 1]: "so far" }[place];
     let below = 0;
-    values.forEach((value, part) => {
+    values.forEach((value, number) => {
       if (!value) return;
-      chart.append(svg("rect", { class: `part part${part}${growing ? " growing" : ""}`, x: (left + place * step + 1).toFixed(1), y: y(below + value).toFixed(1), width: Math.max(1, step - 2).toFixed(1), height: (y(below) - y(below + value)).toFixed(1) }, svg("title", {}, `${slot}${growing ? ", so far" : ""}: ${names[part]} ${show(value)}`)));
+      chart.append(svg("rect", { class: `part part${number}${part ? " partial" : ""}`, x: (left + place * step + 1).toFixed(1), y: y(below + value).toFixed(1), width: Math.max(1, step - 2).toFixed(1), height: (y(below) - y(below + value)).toFixed(1) }, svg("title", {}, `${slot}${part ? `, ${part}` : ""}: ${names[number]} ${show(value)}`)));
       below += value;
     });
     if (place % every === 0) chart.append(svg("text", { x: left + (place + 0.5) * step, y: height - 6, "text-anchor": "middle" }, slot));

@@ -35,7 +35,7 @@ function columnsOf({ columns }, answer) {
   });
 }
 
-/** Every slot up to now, also those in which nothing was: [key, what a person reads]. The first begins before the window does. */
+/** Every slot up to now, also those in which nothing was: [key, what a person reads]. */
 function slots({ minutes, slot, characters, rest }, now) {
   const made = new Map();
   for (let moment = now - minutes * MINUTE_MS; moment <= now; moment += slot * MINUTE_MS) {

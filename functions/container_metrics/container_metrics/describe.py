@@ -6,7 +6,8 @@ from itertools import batched
 from typing import Any
 
 import jmespath
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as UnreachableError
 
 from .errors import UnavailableError
 from .places import Home, Place, label
@@ -63,7 +64,7 @@ def _read(source: Describe, targets: list[str], reading: Reading) -> None:
     try:
         client = reading.place.client(source.service)
         answer = getattr(client, source.operation)(**source.arguments(reading.place, targets))
-    except HTTPClientError as error:  # time-outs and broken connections
+    except (HTTPClientError, UnreachableError) as error:  # time-outs, no connections, broken ones
         raise UnavailableError(f"{reading.source}: {type(error).__name__}") from error
     except ClientError as error:
         code = error.response["Error"]["Code"]
@@ -71,6 +72,9 @@ def _read(source: Describe, targets: list[str], reading: Reading) -> None:
             raise UnavailableError(f"{reading.source}: {code}") from error
         reason = f"AssumeRole: {code}" if error.operation_name == "AssumeRole" else code
         reading.missing.update(dict.fromkeys(targets, MISSING if code in source.gone else reason))
+        return
+    except BotoCoreError as error:  # a region that is none, say: the same at every attempt
+        reading.missing.update(dict.fromkeys(targets, type(error).__name__))
         return
     reasons: dict[str, str] = {}
     if source.failures:

@@ -1,16 +1,19 @@
 """Regions and accounts in which targets are."""
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
 from shared.clients import client_elsewhere, client_without_retries
 from shared.events import ForeignEventError
 
-__all__ = ["HERE", "Home", "Place", "label"]
+__all__ = ["HERE", "NO_ROLE", "Home", "Place", "label"]
 
 # A sample is worth its slot alone: nobody waits for an answer for longer.
 READ_TIMEOUT_S = 2.0
-_PARTS = 6  # arn:partition:service:region:account:resource
+NO_ROLE = "NO_ROLE"
+"""Why a target of another account is missing: no role is given by which to read there."""
+_ARN = re.compile(r"arn:[^:]+:[^:]+:[a-z0-9-]+:[0-9]{12}:(?:.*[:/])?[^:/]+")
 
 
 def label(target: str) -> str:
@@ -75,6 +78,11 @@ class Home(NamedTuple):
         _, _, _, region, account, *_ = function_arn.split(":")
         return cls(region, account, {role.split(":")[4]: role for role in roles})
 
+    def unreadable(self, place: Place) -> str:
+        """Why a place cannot be read; empty if it can."""
+        elsewhere = place.account not in ("", self.account)
+        return NO_ROLE if elsewhere and not place.role_arn else ""
+
     def place_of(self, target: str) -> Place:
         """Where a target is: here, unless its ARN says otherwise.
 
@@ -83,10 +91,9 @@ class Home(NamedTuple):
         """
         if not target.startswith("arn:"):
             return HERE
-        parts = target.split(":")
-        if len(parts) < _PARTS:
+        if not _ARN.fullmatch(target):
             raise ForeignEventError("a target begins like an ARN, and is none")
-        region, account = parts[3:5]
+        region, account = target.split(":")[3:5]
         if (region, account) == (self.region, self.account):
             return HERE
         return Place(region, account, self.roles.get(account, ""))

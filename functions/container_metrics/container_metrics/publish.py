@@ -6,6 +6,7 @@ from itertools import batched
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as UnreachableError
 
 from shared.clients import client
 
@@ -99,7 +100,7 @@ def put(readings: Iterable[Reading], stack: str) -> int:
         for some in batched(every, _DATA_A_CALL, strict=False):
             try:
                 client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=some)
-            except HTTPClientError as error:
+            except (HTTPClientError, UnreachableError) as error:
                 raise UnavailableError(f"PutMetricData: {type(error).__name__}") from error
             except ClientError as error:
                 kind = UnavailableError if unavailable(error) else BadRequestError

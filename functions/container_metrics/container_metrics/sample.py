@@ -74,8 +74,8 @@ def _read(request: SlotRequest, home: Home, now: datetime) -> list[Reading]:
     readings = []
     for source, targets in request.targets.items():
         for place, some in by_place(targets, home).items():
-            if late:
-                missing = dict.fromkeys(map(label, some), LATE)
+            if reason := LATE if late else home.unreadable(place):
+                missing = dict.fromkeys(map(label, some), reason)
                 readings.append(Reading(request.slot, source, missing=missing, place=place))
                 continue
             try:

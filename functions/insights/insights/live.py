@@ -115,7 +115,7 @@ def _table(names: list[str], sums: _Sums, heaviest: int) -> dict[str, Any]:
     rows = [[*key, *values] for key, values in ranked[:ROWS]]
     if rest := ranked[ROWS:]:
         rows.append([OTHERS] * len(names) + [sum(values[place] for _, values in rest) for place in (0, 1)])
-    return {"columns": [*names, "requests", "sent"], "rows": rows, "left_out": len(rest)}
+    return {"columns": [*names, "requests", "sent"], "rows": rows}
 
 
 def _complete_until(newest: int, now: int, window: int) -> int:

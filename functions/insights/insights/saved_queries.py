@@ -91,24 +91,13 @@ def _calls(query: Mapping[str, str], now: datetime) -> list[str]:
     The same ones for a minute, so that a result can be used again.
     """
     now = now.replace(second=0)
-    return _delivered(now - WINDOWS[_chosen(query, "half_day")], now)
+    since, last = now - WINDOWS[_chosen(query, "half_day")], now + timedelta(hours=1)
+    return [f"{since - FIREHOSE_BUFFER:%Y/%m/%d/%H}", f"{last:%Y/%m/%d/%H}", f"{since:%Y-%m-%dT%H:%M:%SZ}"]
 
 
 def _calls_by_slot(query: Mapping[str, str], now: datetime) -> list[str]:
-    """The same, after what makes a slot, and since a slot began: the first one is whole."""
-    window = _chosen(query, "half_day")
-    since, characters = now - WINDOWS[window], SLOTS[window]
-    begins = {
-        "15": since.replace(minute=since.minute // 10 * 10),
-        "13": since.replace(minute=0),
-        "10": since.replace(hour=0, minute=0),
-    }
-    return [characters, *_delivered(begins[characters], now)]
-
-
-def _delivered(since: datetime, now: datetime) -> list[str]:
-    last = now + timedelta(hours=1)
-    return [f"{since - FIREHOSE_BUFFER:%Y/%m/%d/%H}", f"{last:%Y/%m/%d/%H}", f"{since:%Y-%m-%dT%H:%M:00Z}"]
+    """The same, after what makes a slot."""
+    return [SLOTS[_chosen(query, "half_day")], *_calls(query, now)]
 
 
 def _chosen(query: Mapping[str, str], default: str) -> str:

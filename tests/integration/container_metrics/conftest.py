@@ -66,9 +66,11 @@ class Containers:
         iam.put_role_policy(RoleName=self.role, PolicyName="assume", PolicyDocument=document)
         variables = before["Variables"] | {"READER_ROLES": reader}
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
-        yield
-        functions.update_function_configuration(FunctionName=name, Environment=before)
-        iam.delete_role_policy(RoleName=self.role, PolicyName="assume")
+        try:
+            yield
+        finally:
+            functions.update_function_configuration(FunctionName=name, Environment=before)
+            iam.delete_role_policy(RoleName=self.role, PolicyName="assume")
 
     def close(self) -> None:
         """Take the permission back, and stop what runs."""

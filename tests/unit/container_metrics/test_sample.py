@@ -8,7 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    InvalidRegionError,
+    ReadTimeoutError,
+)
 
 from container_metrics import places, sample, sources
 from container_metrics.errors import BadRequestError, UnavailableError
@@ -247,6 +253,30 @@ def test_a_role_that_may_not_be_assumed_costs_the_others_nothing(
     values = services.values()
     assert values["a", "ECS", "RunningTask"] == 3
     assert values["a/eu-west-1/444455556666", "ECS", "MissingSamples"] == 1
+
+
+def test_another_account_without_a_role_is_missing_and_nobody_is_asked(services: Services) -> None:
+    [missing] = ask("a", OTHER_ACCOUNT)["missing"]
+    assert (missing["targets"], missing["reason"]) == (["a"], "NO_ROLE")
+    assert services.asked == []
+    assert services.values()["a", "ECS", "RunningTask"] == 3
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (EndpointConnectionError(endpoint_url="https://ecs"), "ecs: EndpointConnectionError"),
+        (ConnectTimeoutError(endpoint_url="https://ecs"), "ecs: ConnectTimeoutError"),
+        (InvalidRegionError(region_name="eu_west"), "InvalidRegionError"),
+    ],
+)
+def test_a_region_that_is_none_costs_the_others_nothing(
+    services: Services, raised: Exception, reason: str
+) -> None:
+    services.failing["AssumeRole"] = raised  # of whoever makes a client elsewhere
+    [missing] = ask("a", ELSEWHERE)["missing"]
+    assert (missing["targets"], missing["reason"]) == (["a"], reason)
+    assert services.values()["a", "ECS", "RunningTask"] == 3
 
 
 def test_places_survive_the_way_through_the_state_machine(services: Services) -> None:

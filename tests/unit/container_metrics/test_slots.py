@@ -70,6 +70,18 @@ def test_successive_minutes_meet_even_if_a_schedule_is_no_whole_minute() -> None
         ({"ECSClusterName": ["a", None]}, "a name is empty, or no text"),
         ({"ECSClusterName": True}, "a name is empty, or no text"),
         ({"ECSClusterName": "arn:aws:ecs:eu-west-1"}, "begins like an ARN, and is none"),
+        ({"ECSClusterName": "arn:aws:ecs::111122223333:cluster/web"}, "and is none"),
+        ({"ECSClusterName": "arn:aws:ecs:eu-west-1::cluster/web"}, "and is none"),
+        ({"ECSClusterName": "arn:aws:ecs:eu-west-1:111122223333:cluster/"}, "and is none"),
+        ({"ECSClusterName": "arn:aws:sns:eu-west-1:111122223333:web"}, "another service"),
+        (
+            {
+                "sources": [
+                    {"source": "sqs", "targets": ["q", "arn:aws:ecs:eu-west-1:111122223333:cluster/a"]}
+                ]
+            },
+            "another service",
+        ),
         ({"sources": [{"source": "ecs", "targets": [None]}]}, "a name is empty, or no text"),
         ({"sources": [{"source": "ecs", "targets": "a"}]}, "no list of targets"),
         (CLUSTER | {"sources": [{"source": "ecs", "targets": []}]}, "no list of targets"),
@@ -83,6 +95,14 @@ def test_successive_minutes_meet_even_if_a_schedule_is_no_whole_minute() -> None
 def test_bad_input_is_refused_with_its_reason(wrong: dict[str, Any], cause: str) -> None:
     with pytest.raises(JException, match=cause):
         slots(wrong, at(0))
+
+
+def test_targets_may_be_arns_of_their_source() -> None:
+    cluster, queue = "arn:aws:ecs:eu-west-1:111122223333:cluster/a", "arn:aws:sqs:eu-west-1:111122223333:q"
+    given = {"ECSClusterName": ["a", cluster], "sources": [
+        {"source": "sqs", "targets": [queue, "q"]}, {"source": "ecs", "targets": [cluster]},
+    ]}  # fmt: skip
+    assert len(slots(given, at(0))) == 12
 
 
 def test_a_cluster_a_list_of_clusters_and_sources_all_become_sources() -> None:

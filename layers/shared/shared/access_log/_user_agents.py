@@ -23,9 +23,13 @@ _CATEGORIES = (
 )  # fmt: skip
 """Of what matches, the first counts."""
 # Between brackets browsers and apps of Android's name device and build: words of makers, not who asks.
+# Nothing in it is tried twice (`*+`): a viewer may send brackets without end.
 _DEVICE = re.compile(
-    r"((?:Android )?\((?:Linux;(?: U;)? Android [^();]*)?)([^()]*(?:\([^()]*\)[^()]*)*)\)", re.IGNORECASE
+    r"((?:Android )?\((?:Linux;(?: U;)? (?:Android|Adr) [^();]*+)?)"
+    r"([^()]*+(?:\([^()]*\)[^()]*+)*+)\)",
+    re.IGNORECASE,
 )
+_ANDROID = re.compile(r"ndroid|\bAdr [0-9]")
 _SPEAKS = re.compile(r"compatible;|https?:", re.IGNORECASE)  # of somebody after all
 _PRODUCT = re.compile(r"; *[A-Za-z][\w.-]*/[0-9][0-9.]*(?=;|$)")  # as some bots of Google's write themselves
 
@@ -185,11 +189,11 @@ def _parser() -> Callable[[str], tuple[str | None, str | None, str | None]]:
 
 def without_device(text: str) -> str:
     """A user agent without the devices and builds that browsers and apps of Android's name."""
-    return _DEVICE.sub(_cut, text) if "ndroid" in text else text
+    return _DEVICE.sub(_cut, text) if _ANDROID.search(text) else text
 
 
 def _cut(found: re.Match[str]) -> str:
-    if "ndroid" not in found[0] or _SPEAKS.search(found[0]):
+    if not _ANDROID.search(found[0]) or _SPEAKS.search(found[0]):
         return found[0]
     return f"{found[1]}{''.join(_PRODUCT.findall(found[2]))})"
 

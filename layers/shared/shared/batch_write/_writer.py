@@ -113,6 +113,7 @@ class _Entry(NamedTuple):
     identity: Identity
     wire: WriteRequestTypeDef
     wire_bytes: int
+    superseded: _Entry | None = None  # the request before it for the same key
 
 
 class BatchWriter:
@@ -172,18 +173,18 @@ class BatchWriter:
             except (TypeError, ValueError) as error:
                 run.refused[place] = Refused(request, _reason(error))
                 continue
-            latest.pop(entry.identity, None)  # its place in line goes, too
-            latest[entry.identity] = entry
-        collapsed = given - len(run.refused) - len(latest)
+            before = latest.pop(entry.identity, None)  # its place in line goes, too
+            latest[entry.identity] = entry._replace(superseded=before)
+        run.collapsed = given - len(run.refused) - len(latest)
         run.queue.extend(latest.values())
         with ThreadPoolExecutor(self._concurrency, "batch-write") as pool:
             self._drain(run, pool, deadline)
         left = run.left()
         outcome = Outcome(
-            written=given - collapsed - len(run.refused) - len(left),
+            written=given - run.collapsed - len(run.refused) - len(left),
             unwritten=[entry.given for entry in left],
             refused=[refused for _, refused in sorted(run.refused.items())],
-            collapsed=collapsed,
+            collapsed=run.collapsed,
             calls=run.calls,
         )
         if run.error is not None:
@@ -260,6 +261,7 @@ class _Run:
         self.pace = pace
         self.flying: dict[Future[list[_Entry]], list[_Entry]] = {}
         self.refused: dict[int, Refused] = {}
+        self.collapsed = 0
         self.calls = 0
         self.error: Exception | None = None
 
@@ -322,6 +324,9 @@ class _Run:
             return
         [entry] = batch
         self.refused[entry.place] = Refused(entry.given, _reason(error))
+        if entry.superseded is not None:  # by what was none
+            self.queue.appendleft(entry.superseded)
+            self.collapsed -= 1
 
 
 def _about_contents(error: Exception) -> bool:

@@ -137,6 +137,8 @@ def test_list_holds_every_pattern_of_its_sources_or_says_whose_browser_it_matche
         ("Mozilla/5.0 (compatible; Android 14; GPTBot/1)", "Mozilla/5.0 (compatible; Android 14; GPTBot/1)"),
         ("Mozilla/5.0 (X11; Linux x86_64) Gecko", "Mozilla/5.0 (X11; Linux x86_64) Gecko"),
         ("(((Android", "(((Android"),
+        ("UCWEB/2.0 (Linux; U; Adr 4.4.2; en-US; CUBOT X9) U2/1.0", "UCWEB/2.0 (Linux; U; Adr 4.4.2) U2/1.0"),
+        ("UCWEB/2.0 (MIDP-2.0; U; Adr 8.1; en; CUBOT_X9) U2/1.0.0", "UCWEB/2.0 () U2/1.0.0"),
     ],
 )  # fmt: skip
 def test_devices_are_not_looked_at(text: str, rest: str) -> None:
@@ -163,6 +165,22 @@ def test_what_no_list_names_is_known_by_its_name_or_address(
     agents: UserAgents, text: str, category: str
 ) -> None:
     assert agents[encode_user_agent(text)].category == category
+
+
+HOSTILE = (
+    "Mozilla/5.0 (Linux; Android {n}aaaa" + "a" * 2_000, "(Android {n}" + "(" * 2_000,
+    "Android {n}" + "(a" * 1_000, "(Android {n}" + "(a)" * 600,
+    "Android {n}" + "((a)" * 500, "Adr 1{n} (" + ";" * 2_000,
+)  # fmt: skip
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("form", HOSTILE, ids=[form[:16] for form in HOSTILE])
+def test_brackets_without_end_do_not_hold_a_log_up(agents: UserAgents, form: str) -> None:
+    """Tried again and again each would take 75 ms: with 2,000 of them a log would never be done."""
+    for number in range(2_000):
+        without_device(form.format(n=number))
+    assert agents[encode_user_agent(form.format(n=0))] is not None
 
 
 def test_pattern_that_matches_people_is_left_out_and_says_whom() -> None:

@@ -140,6 +140,27 @@ def test_call_refused_for_its_contents_is_halved_until_the_bad_are_alone(
     assert unprocessed or outcome.calls <= 300 / MAX_BATCH + 10 * len(bad)
 
 
+def test_request_that_a_refused_one_superseded_is_written(clock: Clock) -> None:
+    table = MemoryTable("pk")
+    take = table.batch_write_item
+
+    def indexed(**request: Any) -> dict[str, Any]:
+        for each in request["RequestItems"]["posts"]:
+            if "S" in each["PutRequest"]["Item"]["v"]:
+                raise error("ValidationException")  # an index's key of another type
+        return take(**request)
+
+    table.batch_write_item = indexed  # type: ignore[method-assign]
+    requests: list[Any] = [
+        {"pk": "a", "v": 1}, {"pk": "a", "v": 2}, {"pk": "a", "v": "x"}, {"pk": "a", "v": "y"},
+        {"pk": "b", "v": 3},
+    ]  # fmt: skip
+    outcome = writer(table, clock).write(requests, deadline=clock.now + 9)
+    assert values(table) == {"a": 2, "b": 3}
+    assert [refused.request for refused in outcome.refused] == requests[2:4]
+    assert (outcome.written, outcome.collapsed, outcome.unwritten) == (2, 1, [])
+
+
 def test_halves_are_not_sent_after_the_deadline(clock: Clock) -> None:
     table = MemoryTable("pk", key_type="S", clock=clock, latency=1)
     requests = [*items(20), {"pk": 7}]
