@@ -44,6 +44,7 @@ logger = Logger()
 
 # Rows of one object that are written to the error prefix; all are counted.
 MAX_REJECTED = 10_000
+MAX_REJECTED_CHARACTERS = 4_000_000  # of them together: each can be six bytes as JSON
 
 
 @publishes_metrics
@@ -53,14 +54,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
 
     def take(stored: StoredObject, deadline: float) -> None:
         seconds = context.get_remaining_time_in_millis() / 1000
-        with Ledger(settings.ledger_table).turn(stored, seconds) as fresh:
-            if not fresh:
-                count("ObjectsAlreadyDone")
-                return
-            try:
-                _preprocess(settings, stored, deadline)
-            except ReplacedError:
-                count("ObjectsReplaced")
+        try:
+            with Ledger(settings.ledger_table).turn(stored, seconds) as fresh:
+                if fresh:
+                    _preprocess(settings, stored, deadline)
+                else:
+                    count("ObjectsAlreadyDone")
+        except ReplacedError:  # not done: the same content may come back
+            count("ObjectsReplaced")
 
     return each_object(
         event,
@@ -74,8 +75,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:
 def _preprocess(settings: PreprocessSettings, stored: StoredObject, deadline: float) -> None:
     rejected: list[Rejected] = []
 
+    room = MAX_REJECTED_CHARACTERS
+
     def reject(row: Rejected) -> None:
-        if len(rejected) < MAX_REJECTED:
+        nonlocal room
+        room -= len(row.text)
+        if len(rejected) < MAX_REJECTED and room >= 0:
             rejected.append(row)
 
     with open_log(stored) as body:
@@ -101,9 +106,14 @@ def _preprocess(settings: PreprocessSettings, stored: StoredObject, deadline: fl
     problem, reason = ("TruncatedLog", "the file ends too early") if log.partial else ("", "")
     if rows.error:
         problem, reason = type(rows.error).__name__, str(rows.error)
+    count("ObjectsTaken")
+    count("RowsDelivered", log.rows)
+    count("RowsRejected", log.rejected)
+    count("RecordsDelivered", result.accepted)
     if problem:
         quarantine(settings.processed_bucket, stored, problem, reason)
         logger.warning("quarantined", log_file=stored.key, problem=problem, reason=reason, rows=log.rows)
+    count("ObjectsQuarantined", int(bool(problem)))
     logger.info(
         "preprocessed",
         log_file=stored.key,
@@ -111,11 +121,6 @@ def _preprocess(settings: PreprocessSettings, stored: StoredObject, deadline: fl
         rejected=log.rejected,
         records=result.accepted,
     )
-    count("ObjectsTaken")
-    count("ObjectsQuarantined", int(bool(problem)))
-    count("RowsDelivered", log.rows)
-    count("RowsRejected", log.rejected)
-    count("RecordsDelivered", result.accepted)
 
 
 class _Undamaged:

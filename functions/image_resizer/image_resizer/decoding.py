@@ -75,6 +75,8 @@ def _opened(header: Header, stream: BinaryIO) -> "ImageFile":
     module, name = _OPENERS[header.format]
     stream.seek(0)
     image: ImageFile = getattr(import_module(f"PIL.{module}"), name)(_Bounded(header, stream))
+    if header.format != "avif" and image.size != (header.width, header.height):
+        raise corrupt()  # an AVIF's is that of what it is cut to
     return image
 
 

@@ -34,8 +34,9 @@ _FRUGAL: dict[str, tuple[dict[str, Any], ...]] = {
     "avif": ({"quality": 35}, {"quality": 15}, {"quality": 2}),
     "gif": (),
 }
+_SLOWER = 3  # times as long as the way before it a further one may take
 _PALETTE = 256
-_SMALLER_PALETTES = (64, 16)
+_SMALLER_PALETTES, _FEWEST = (64, 32, 16), (8, 4)
 _DITHERED = 4  # colours, up to which a picture that is to have no others is dithered, at first
 _SNAPPED = bytes(8) + bytes(range(8, 248)) + b"\xff" * 8  # alphas
 _FRUGAL_ANIMATED: dict[str, dict[str, Any]] = {"webp": {"quality": 50}, "avif": {"quality": 30}, "gif": {}}
@@ -48,6 +49,7 @@ ANIMATED: dict[str, dict[str, Any]] = {
 # measured: encoders are up to 35 times faster where little moves.
 _RATE = {"jpeg": 40_000_000, "png": 10_000_000, "webp": 5_000_000, "avif": 3_000_000, "gif": 5_000_000}
 _MEASURED_S = 1.0  # from when on the time that an animation has taken tells what it will take
+_MOST_PLAYS = 65_535  # RFC 9649, section 2.7.1.1: 16 bits
 _SHORTEST_FRAME_MS = 20  # what browsers show; shorter ones they slow down to 100 ms
 
 type Checkpoint = Callable[[float], None]
@@ -68,51 +70,70 @@ def encode_s(image: Image.Image, form: str) -> float:
 
 
 def still(
-    image: Image.Image, form: str, *, palette: bool, sampled: Callable[[], Image.Image | None], most: float
+    image: Image.Image,
+    form: str,
+    *,
+    palette: bool,
+    sampled: Callable[[], Image.Image | None],
+    most: float,
+    checkpoint: Checkpoint,
 ) -> bytes:
-    """Encode one picture.
+    """Encode one picture in the best way that has no more bytes than wanted; if none has, in the fewest.
+
+    A way that costs a PNG its looks is taken if it has no more bytes, and only then.
 
     Args:
         image: The picture.
         form: The format.
         palette: Whether a PNG is to have one.
         sampled: Gives the picture in the original's own colours, if they are few: pixels of it, not averaged.
-        most: Bytes that are not to be exceeded, if there is a way.
+        most: Bytes that are not to be exceeded, if there is a way and the time.
+        checkpoint: Called before each further way with the seconds that it may take.
     """
-    best = b""
-    for data in _encodings(image, form, palette, sampled):
-        if not best or len(data) < len(best):
+    begun, best = time.monotonic(), b""
+    for data, looks_good in _encodings(image, form, palette, sampled):
+        if len(data) <= most:
+            return data
+        if looks_good and (not best or len(data) < len(best)):
             best = data
-        if len(best) <= most:
+        try:
+            checkpoint(_SLOWER * (time.monotonic() - begun))
+        except HttpError:  # there is no time
             break
+        begun = time.monotonic()
     return best
 
 
 def _encodings(
     image: Image.Image, form: str, palette: bool, sampled: Callable[[], Image.Image | None]
-) -> Iterator[bytes]:
-    """The picture, the first time as it should be, and then in fewer and fewer bytes."""
+) -> Iterator[tuple[bytes, bool]]:
+    """The picture as it should be, then in fewer and fewer bytes; each with whether it looks good."""
     if form == "gif":
         for count in (_PALETTE, *_SMALLER_PALETTES):
-            yield _saved(_gif_palette(image, count), form, {})
+            yield _saved(_gif_palette(image, count), form, {}), True
         return
     options = _OPTIONS[form]
     if form != "png" or not palette:
-        yield _saved(image, form, options)
+        yield _saved(image, form, options), True
         for frugal in _FRUGAL[form]:
-            yield _saved(image, form, options | frugal)
+            yield _saved(image, form, options | frugal), True
     if form == "png":
         options = options | _FRUGAL["png"][0]
-        for count in (_PALETTE, _SMALLER_PALETTES[0]):
-            yield _saved(_png_palette(image, count), form, options)
-        if own := sampled():
-            colours = len(own.getcolors(_PALETTE) or ())
-            if colours <= _DITHERED and own.mode in ("L", "RGB"):  # a scanned text, for example
-                dots = image.convert("RGB").quantize(palette=own.convert("RGB").quantize(colours))
-                yield _saved(dots, form, options)
-            yield _saved(own if own.mode == "L" else _png_palette(own, _PALETTE), form, options)
-        else:
-            yield _saved(_png_palette(image, _SMALLER_PALETTES[1]), form, options)
+        for count in (_PALETTE, *_SMALLER_PALETTES):
+            yield _saved(_png_palette(image, count), form, options), True
+        for own in _in_own_colours(image, sampled):
+            yield _saved(own, form, options), False
+        for count in _FEWEST:
+            yield _saved(_png_palette(image, count), form, options), True
+
+
+def _in_own_colours(image: Image.Image, sampled: Callable[[], Image.Image | None]) -> Iterator[Image.Image]:
+    """The picture in no colours but its original's, if they are few."""
+    if own := sampled():
+        colours = len(own.getcolors(_PALETTE) or ())
+        if colours <= _DITHERED and own.mode in ("L", "RGB"):  # a scanned text, for example
+            yield image.convert("RGB").quantize(palette=own.convert("RGB").quantize(colours))
+        yield own if own.mode == "L" else _png_palette(own, _PALETTE)
 
 
 def _saved(image: Image.Image, form: str, options: dict[str, Any]) -> bytes:
@@ -224,7 +245,7 @@ def animation(
         durations: list[int] = []  # is filled as the encoder goes on
         options = options | {"save_all": True, "duration": durations}
         if form == "webp":
-            options["loop"] = plays
+            options["loop"] = min(plays, _MOST_PLAYS)
         elif form == "gif":
             # A GIF counts repetitions, and without a count plays once.
             options |= {} if plays == 1 else {"loop": max(0, plays - 1)}

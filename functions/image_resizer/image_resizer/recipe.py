@@ -178,6 +178,7 @@ def _still(
         palette=header.palette,
         sampled=lambda: _sampled(image, header, geometry, form),
         most=_most(header, geometry, form),
+        checkpoint=checkpoint,
     )
     return Rendered(data, form, small.size)
 

@@ -123,6 +123,18 @@ def test_a_jpeg_without_an_end_that_cannot_be_decoded_is_refused() -> None:
     assert code(broken[:-2]) in ("corrupt", "truncated")
 
 
+@pytest.mark.parametrize("real", [(12_000, 12_000), (400, 400), (8, 8)])
+def test_a_webp_whose_canvas_is_not_its_picture_is_refused(real: tuple[int, int]) -> None:
+    """RFC 9649, section 2.7: the canvas is the picture's size. Pillow would decode what is there."""
+    width, height = real
+    bits = (width - 1) | (height - 1) << 14
+    picture = b"\x2f" + struct.pack("<I", bits) + bytes(20)
+    chunks = b"VP8X" + struct.pack("<IB3x3s3s", 10, 0x08, b"\x13\0\0", b"\x09\0\0")  # 20 x 10
+    chunks += b"VP8L" + struct.pack("<I", len(picture)) + picture + bytes(len(picture) & 1)
+    lying = b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
+    assert code(lying) in ("corrupt", "too_many_pixels")
+
+
 def test_a_pixel_bomb_is_refused_by_its_header() -> None:
     assert code(png(30_000, 30_000, data=b"")) == "too_many_pixels"
     assert (

@@ -659,3 +659,48 @@ def test_transforms_are_cached_and_their_number_is_bounded() -> None:
         rendered(jpeg(icc_profile=swapped_profile()), "100x")
     assert recipe._transform.cache_info().misses == 1
     assert recipe._transform.cache_info().maxsize == 8
+
+
+def test_a_jpegs_thumbnails_are_not_in_its_variants() -> None:
+    """Those of JFIF and of its extension may show what was cut off the picture since."""
+    output = io.BytesIO()
+    Image.effect_noise((200, 200), 30).save(output, "jpeg", quality=30)
+    data = output.getvalue()
+    secret = b"JFXX\0\x10" + b"what was cut off"
+    with_both = data[:20] + b"\xff\xe0" + struct.pack(">H", len(secret) + 2) + secret + data[20:]
+    for original in (with_both, with_both.replace(b"\0\0\xff\xe0", b"\1\1\xff\xe0", 1)):
+        made = rendered(original, "300x").data
+        assert b"cut off" not in made
+        assert decode(made).size == (200, 200)
+
+
+def test_a_dithered_png_keeps_its_looks_where_there_is_room() -> None:
+    dithered = Image.radial_gradient("L").resize((600, 600)).convert("1")
+    output = io.BytesIO()
+    dithered.save(output, "png", optimize=True)
+    made = rendered(output.getvalue(), "300x")
+    expected = dithered.convert("L").resize((300, 300), Image.Resampling.LANCZOS)
+    assert len(made.data) <= len(output.getvalue())
+    assert difference(decode(made.data), expected.convert("RGB")) < 8
+
+
+def test_encoding_again_for_fewer_bytes_ends_with_the_time() -> None:
+    output = io.BytesIO()
+    Image.effect_noise((600, 600), 60).save(output, "jpeg", quality=3)
+    asked: list[float] = []
+
+    def once(seconds: float) -> None:
+        asked.append(seconds)
+        if len(asked) > 2:
+            raise OutOfTimeError("out_of_time", "")
+
+    made = recipe.render(guards.inspect(output), Variant(500, None), once)
+    assert len(asked) == 3, "before decoding, before encoding, and before encoding again"
+    assert decode(made.data).size == (500, 500)
+
+
+def test_a_gif_that_plays_65536_times_is_a_webp() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    output = io.BytesIO()
+    frames[0].save(output, "gif", save_all=True, append_images=frames[1:], loop=65_535, duration=50)
+    assert decode(rendered(output.getvalue(), "25x,webp").data).info["loop"] == 65_535

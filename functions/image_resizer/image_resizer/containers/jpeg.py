@@ -28,6 +28,7 @@ MAX_SCANS = 100
 # Of all scans together; each walks over all coefficients. Encoders write up to a dozen scans.
 MAX_SCAN_PIXELS = 12 * MAX_PIXELS["progressive"]
 MAX_UNENDED_PIXELS = 12_500_000  # of a JPEG without its end, which is decoded twice to see what is missing
+_JFIF_BYTES = 14  # ITU-T T.871, section 10.1, without a thumbnail
 MAX_SEGMENTS = 2_000  # an ICC profile has at most 255
 
 _SCAN, _END = 0xDA, 0xD9
@@ -77,16 +78,25 @@ class _Segments:
             if self.frame:
                 raise corrupt()
             self.frame, self.coding = body, marker
-        elif marker == 0xE0 and body.startswith(b"JFIF"):
-            self._jfif = True
+        elif marker == 0xE0:
+            self._add_jfif(body)
         elif marker == 0xEE:
             if not body.startswith(b"Adobe") or len(body) < 12:
                 return  # none of Adobe's to libjpeg, and an error to Pillow
             self._adobe = body[11]
         elif marker == _SCAN:
             self._add_scan(body)
-        if not 0xE1 <= marker <= 0xED and marker not in (0xEF, 0xFE):
-            self.kept.append(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)
+        if not 0xE0 <= marker <= 0xED and marker not in (0xEF, 0xFE):
+            self._keep(marker, body)
+
+    def _add_jfif(self, body: bytes) -> None:
+        """Keep the first JFIF segment, without a thumbnail, which may show what was cut off since."""
+        if body.startswith(b"JFIF\0") and len(body) >= _JFIF_BYTES and not self._jfif:
+            self._jfif = True
+            self._keep(0xE0, body[: _JFIF_BYTES - 2] + b"\0\0")
+
+    def _keep(self, marker: int, body: bytes) -> None:
+        self.kept.append(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)
 
     def _add_scan(self, body: bytes) -> None:
         """Note which coefficients a scan brings to their last bit."""
@@ -229,13 +239,12 @@ def _walk_scans(file: BinaryIO, walk: _Walk, segments: _Segments, parts: list[Pa
             parts.append((start, file.tell() - start))
             return False
         parts.append((start, file.tell() - start))
-        start = file.tell()
         marker, body = walk.segment()
         if marker == _END:
             return True
         if marker not in _APPLICATION:
             segments.add(marker, body)
-            parts.append((start, file.tell() - start))
+            parts.append(segments.kept[-1])  # without what was skipped before it
         if segments.scans > MAX_SCANS or segments.scans * pixels > MAX_SCAN_PIXELS:
             raise UnprocessableError(
                 "too_many_scans", "The original has more progressive scans than any encoder writes."

@@ -46,8 +46,11 @@ class _Chunks:
     def add(self, kind: bytes, file: BinaryIO, length: int) -> None:
         """Add the chunk whose content is next in the file, and has so many bytes."""
         start, padded = file.tell(), length + (length & 1)
-        if kind in (b"VP8X", b"VP8 ", b"VP8L") and not self.size[0]:
-            self.size = _size(kind, read(file, min(length, 10)))
+        if kind in (b"VP8X", b"VP8 ", b"VP8L"):
+            size = _size(kind, read(file, min(length, 10)))
+            if self.size not in ((0, 0), size):  # what is claimed is not what there is
+                raise corrupt()
+            self.size = size
             check_pixels(*self.size, MAX_PIXELS["webp"])
         elif kind == b"ANMF":
             self._frames += 1

@@ -57,6 +57,8 @@ def _rows(path: str) -> Iterator[tuple[Layout, list[list[str]]]]:
             yield layout, []
             while rows := found.fetchmany(_BATCH):
                 yield layout, [[_text(value) for value in row] for row in rows]
+    except duckdb.OutOfMemoryException as error:
+        raise CorruptLogError("a row group that takes more than 256 MB of memory") from error
     except duckdb.Error as error:
         raise CorruptLogError(f"not a Parquet file, or damaged: {type(error).__name__}") from error
 

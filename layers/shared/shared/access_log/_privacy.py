@@ -50,7 +50,7 @@ def hash_addresses(key: bytes) -> Callable[[str], str]:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """The address that a text is, in whatever form; IPv4 within IPv6 (`::ffff:192.0.2.1`) is IPv4."""
+    """The address that a text is, in whatever form; IPv4 within IPv6 (mapped, 6to4) is IPv4."""
     match = _WRITTEN.fullmatch(text)
     if match is None:
         return None
@@ -58,7 +58,9 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         address = ip_address(match[1] or match[2] or match[3])
     except ValueError:
         return None
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+    if not isinstance(address, IPv6Address):
+        return address
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _for_lists(change: Callable[[str], str]) -> Callable[[str], str]:
