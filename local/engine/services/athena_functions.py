@@ -142,11 +142,35 @@ _MACROS = (
     # ---- numbers: decimals are divided to a decimal with the larger scale
     "CREATE MACRO trino_scale(x) AS "
     "coalesce(TRY_CAST(regexp_extract(typeof(x), ',(\\d+)\\)', 1) AS INTEGER), 0)",
+    # Of numbers in text, by long division: a whole quotient first, then a digit at a time, which is exact.
+    """CREATE MACRO trino_unscaled(t) AS abs(TRY_CAST(replace(t, '.', '') AS HUGEINT))""",
+    """CREATE MACRO trino_long_division(n, d, digits) AS list_reduce(
+      list_prepend({'q': n // d, 'r': n % d},
+        list_transform(range(digits), lambda i: {'q': 0::HUGEINT, 'r': 0::HUGEINT})),
+      lambda s, i: {'q': s.q * 10 + s.r * 10 // d, 'r': s.r * 10 % d})""",
+    """CREATE MACRO trino_rounded(q) AS CASE
+      WHEN q >= 100000000000000000000000000000000000000 THEN
+        error('NUMERIC_VALUE_OUT_OF_RANGE: Decimal overflow')
+      ELSE lpad(CAST(q AS VARCHAR), 38, '0') END""",
+    """CREATE MACRO trino_quotient(a, b, a_scale, b_scale) AS list_transform(list_transform(list_transform(
+      [{'n': trino_unscaled(a), 'd': trino_unscaled(b), 'scale': greatest(a_scale, b_scale)}],
+      lambda p: {'p': p, 'whole': trino_long_division(p.n, p.d, p.scale - a_scale + b_scale)}),
+      lambda w: {'digits': trino_rounded(
+        w.whole.q + CASE WHEN w.whole.r >= w.p.d - w.whole.r THEN 1 ELSE 0 END), 'after': w.p.scale}),
+      lambda t: CASE WHEN starts_with(a, '-') <> starts_with(b, '-') THEN '-' ELSE '' END
+        || left(t.digits, 38 - t.after) || '.' || right(t.digits, t.after))[1]""",
+    """CREATE MACRO trino_float_quotient(a, b) AS CASE WHEN b <> 0 THEN a / b
+      WHEN starts_with(CAST(b AS VARCHAR), '-') THEN a * '-infinity'::DOUBLE
+      ELSE a * 'infinity'::DOUBLE END""",
+    # Any that the quotient can need: of decimals, the one with the most digits.
+    """CREATE MACRO trino_longest(x) AS
+      list_aggregate([x], CASE WHEN starts_with(typeof(x), 'DECIMAL') THEN 'sum' ELSE 'max' END)""",
     """CREATE MACRO trino_divide(a, b) AS cast_to_type(CASE
-      WHEN starts_with(typeof(a - a + (b - b)), 'DECIMAL') THEN CAST(CAST(round(
-        CAST(a AS DOUBLE) / CAST(b AS DOUBLE), greatest(trino_scale(a), trino_scale(b))) AS DECIMAL(38, 12))
-        AS VARCHAR)
-      ELSE CAST(a / b AS VARCHAR) END, a - a + (b - b))""",
+      WHEN starts_with(typeof(a + b), 'DECIMAL') THEN
+        trino_quotient(CAST(a AS VARCHAR), CAST(b AS VARCHAR), trino_scale(a), trino_scale(b))
+      WHEN typeof(a + b) IN ('DOUBLE', 'FLOAT') THEN
+        CAST(trino_float_quotient(CAST(a AS DOUBLE), CAST(b AS DOUBLE)) AS VARCHAR)
+      ELSE CAST(a / b AS VARCHAR) END, trino_longest(a + b))""",
     # As Java writes a number with a fixed count of decimals: halves away from zero.
     "CREATE MACRO trino_decimals(x, n) AS "
     "printf('%.' || n || 'f', round(CAST(x AS DECIMAL(38, 12)), CAST(n AS INTEGER)))",
@@ -274,7 +298,9 @@ def _cast(node: exp.Expression) -> exp.Expression:
 def _divide(node: exp.Expression) -> exp.Expression:
     if any(isinstance(each, exp.Interval) for each in (node.this, node.expression)):
         return node
-    return call("trino_divide", node.this, node.expression)
+    untyped = exp.Cast(this=exp.Null(), to=exp.DataType.build("int"))
+    sides = (untyped if isinstance(each, exp.Null) else each for each in (node.this, node.expression))
+    return call("trino_divide", *sides)
 
 
 def _fetch(node: exp.Expression) -> exp.Expression:

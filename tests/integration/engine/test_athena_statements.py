@@ -13,6 +13,7 @@ import re
 from calendar import isleap
 from collections import Counter
 from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -466,6 +467,12 @@ EXPRESSIONS: dict[str, str | None] = {
     "7 / 2.00": "3.50",
     "-7 / 2": "-3",
     "1e0 / 4": "0.25",
+    "cast(1 AS double) / 0": "Infinity",
+    "-1e0 / 0": "-Infinity",
+    "0e0 / 0": "NaN",
+    "cast(0.05 AS real) / cast(0.1 AS real)": "0.5",
+    "1.0 / NULL": None,
+    "try(1.0 / 0)": None,
     "cast(json_extract('{\"a\": \"x\"}', '$.a') AS varchar)": "x",
     "cast(json_extract('{\"a\": null}', '$.a') AS varchar)": None,
     "try_cast(json_extract('{\"a\": [1]}', '$.a') AS varchar)": None,
@@ -499,6 +506,8 @@ REFUSED = {
     "SELECT now() AT TIME ZONE 'Mars/Base'": "INVALID_FUNCTION_ARGUMENT: 'Mars/Base' is not a valid time-zone ID",
     "SELECT 1 / 0": "DIVISION_BY_ZERO: Division by zero",
     "SELECT 1.0 / 0": "DIVISION_BY_ZERO: Division by zero",
+    "SELECT cast('12345678901234567890123456789012345678' AS decimal(38, 0)) / 0.1": "NUMERIC_VALUE_OUT_OF_RANGE: ",
+    "SELECT cast('123456789012345678901234567.5' AS decimal(38, 1)) / 0.000001": "NUMERIC_VALUE_OUT_OF_RANGE: ",
     "SELECT cast(json_parse('[1]') AS varchar)": "INVALID_CAST_ARGUMENT: Cannot cast to varchar. [1]",
     "SELECT array_sort(ARRAY[1, 2], (a, b) -> b - a)": "NOT_SUPPORTED: ",
     "SELECT uri FROM cloudfront_logs ORDER BY 1 FETCH FIRST 1 ROW WITH TIES": "NOT_SUPPORTED: ",
@@ -627,3 +636,25 @@ def test_date_diff_counts_complete_units(lake: Lake) -> None:
     expected = [tuple(str(count(a, b)) for count in UNITS.values()) for a in moments for b in moments]
     pairs = [(a, b) for a in moments for b in moments]
     assert [each for each in zip(pairs, found, expected, strict=True) if each[1] != each[2]] == []
+
+
+def _decimal(value: Decimal) -> str:
+    places = max(0, -int(value.as_tuple().exponent))
+    return f"CAST('{value:f}' AS DECIMAL(38, {places}))"
+
+
+def test_decimals_are_divided_exactly(lake: Lake) -> None:
+    """By Trino's page on decimals: the larger scale; halves are rounded away from zero, as in Python's decimal."""
+    dividends = "12345678901234567.89 99999999999999999.99 0.1234567890123456 -0.05 200 -7 123456789012345678901234567.5"
+    divisors = "1.0 1.00 -0.3 3 7.123456789 0.001 98765432109876543"
+    context = Context(prec=100, rounding=ROUND_HALF_UP)
+    pairs = [(Decimal(a), Decimal(b)) for a in dividends.split() for b in divisors.split()]
+    found = lake.rows("SELECT " + ", ".join(f"{_decimal(a)} / {_decimal(b)}" for a, b in pairs))
+    expected = [
+        context.quantize(
+            context.divide(a, b),
+            Decimal(1).scaleb(min(int(a.as_tuple().exponent), int(b.as_tuple().exponent))),
+        )
+        for a, b in pairs
+    ]
+    assert [f"{context.add(each, 0):f}" for each in expected] == list(found[0])
