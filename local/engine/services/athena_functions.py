@@ -35,8 +35,12 @@ _MACROS = (
     "CREATE MACRO url_extract_host(u) AS nullif(regexp_extract(u, '^[^:/]+://([^/:?#]*)', 1), '')",
     "CREATE MACRO url_extract_path(u) AS regexp_extract(u, '^(?:[^:/]+://[^/?#]*)?([^?#]*)', 1)",
     r"CREATE MACRO url_extract_query(u) AS nullif(regexp_extract(u, '\?([^#]*)', 1), '')",
+    # Forms write a space as +.
+    "CREATE MACRO trino_url_decode(s) AS url_decode(replace(s, '+', ' '))",
+    "CREATE MACRO trino_url_encode(s) AS "
+    "replace(replace(replace(url_encode(s), '%20', '+'), '%2A', '*'), '~', '%7E')",
     "CREATE MACRO url_extract_parameter(u, p) AS "
-    "nullif(url_decode(regexp_extract(u, '[?&]' || regexp_escape(p) || '=([^&#]*)', 1)), '')",
+    "nullif(trino_url_decode(regexp_extract(u, '[?&]' || regexp_escape(p) || '=([^&#]*)', 1)), '')",
     # ---- dates and times: DuckDB makes timestamps of dates, Trino dates
     "CREATE MACRO trino_date_trunc(u, x) AS cast_to_type(date_trunc(u, x), x)",
     "CREATE MACRO trino_plus(x, i) AS cast_to_type(x + i, x)",
@@ -93,7 +97,12 @@ _MACROS = (
     "list_filter(trino_distinct(a), lambda e: list_position(b, e) IS NOT NULL)",
     "CREATE MACRO trino_except(a, b) AS "
     "list_filter(trino_distinct(a), lambda e: list_position(b, e) IS NULL)",
-    "CREATE MACRO arrays_overlap(a, b) AS list_has_any(a, b)",
+    # What is not found may be what a NULL stands for.
+    "CREATE MACRO trino_unknown(x) AS CASE WHEN list_count(x) < len(x) THEN NULL ELSE false END",
+    "CREATE MACRO trino_contains(x, e) AS list_contains(x, e) OR trino_unknown(x)",
+    "CREATE MACRO arrays_overlap(a, b) AS list_has_any(a, b) OR trino_unknown(a) OR trino_unknown(b)",
+    "CREATE MACRO array_max(x) AS CASE WHEN list_count(x) = len(x) THEN list_max(x) END",
+    "CREATE MACRO array_min(x) AS CASE WHEN list_count(x) = len(x) THEN list_min(x) END",
     """CREATE MACRO trino_cardinality(x) AS CASE WHEN starts_with(typeof(x), 'MAP(')
       THEN len(json_keys(to_json(x))) ELSE json_array_length(to_json(x)) END""",
     "CREATE MACRO trino_position(x, e) AS CASE WHEN x IS NOT NULL AND e IS NOT NULL "
@@ -267,10 +276,10 @@ def _text(value: str) -> exp.Expression:
 
 
 def _regexp_extract(node: exp.Expression) -> exp.Expression:
-    """No match is NULL, not the empty string."""
-    matches = call("regexp_matches", node.this, node.expression)
+    """No match is NULL, and so is a group that takes no part in it."""
     group = filter(None, [node.args.get("group")])
-    return _case(matches, call("regexp_extract", node.this, node.expression, *group))
+    found = call("regexp_extract_all", node.this, node.expression, *group)
+    return call("list_extract", found, exp.Literal.number(1))
 
 
 def _regexp_replace(node: exp.Expression) -> exp.Expression:
@@ -292,6 +301,13 @@ def _cast(node: exp.Expression) -> exp.Expression:
     if not node.to.is_type(*exp.DataType.TEXT_TYPES) or isinstance(node.this, exp.Literal):
         return node
     node.set("this", call("trino_varchar", node.this))
+    return node
+
+
+def _type(node: exp.Expression) -> exp.Expression:
+    """A DECIMAL without more is one of 38 digits before the point."""
+    if node.is_type("decimal") and not node.expressions:
+        return exp.DataType.build("decimal(38, 0)")
     return node
 
 
@@ -423,6 +439,22 @@ def _plus(node: exp.Expression) -> exp.Expression:
     return call("trino_plus", moment, exp.Neg(this=span.copy()) if isinstance(node, exp.Sub) else span)
 
 
+# The fields of EXTRACT that DuckDB has by another name, or counts otherwise.
+_FIELDS = {
+    "dow": "isodow", "day_of_week": "isodow", "doy": "dayofyear", "day_of_year": "dayofyear",
+    "yow": "isoyear", "year_of_week": "isoyear", "day_of_month": "day",
+}  # fmt: skip
+_PLAIN_FIELDS = {"year", "quarter", "month", "week", "day", "hour", "minute", "second"}
+
+
+def _extract(node: exp.Expression) -> exp.Expression:
+    """Days of the week are ISO's, from 1 for Monday to 7."""
+    field = str(node.this.name).lower()
+    if field not in _FIELDS and field not in _PLAIN_FIELDS:
+        raise SqlError(f"SYNTAX_ERROR: Invalid EXTRACT field: {field}")
+    return call(_FIELDS[field], node.expression) if field in _FIELDS else node
+
+
 def _sequence_call(node: exp.Expression) -> exp.Expression:
     ends = [node.args["start"], node.args["end"]]
     step = node.args.get("step")
@@ -529,7 +561,9 @@ _REWRITES: dict[type[exp.Expression], _Rewrite] = {
     exp.JSONExtract: _json_extract,
     exp.Cast: _cast,
     exp.TryCast: _cast,
+    exp.DataType: _type,
     exp.Div: _divide,
+    exp.Extract: _extract,
     exp.Fetch: _fetch,
     exp.SplitPart: _split_part,
     exp.Split: _split,
@@ -545,6 +579,9 @@ _REWRITES: dict[type[exp.Expression], _Rewrite] = {
     exp.GenerateSeries: _sequence_call,
     exp.Bracket: _bracket,
     exp.ArraySlice: _slice,
+    exp.ArrayContains: _of_arrays("trino_contains"),
+    exp.ArrayMax: _of_arrays("array_max"),
+    exp.ArrayMin: _of_arrays("array_min"),
     exp.ArrayDistinct: lambda node: call("trino_distinct", node.this),
     exp.ArrayIntersect: _of_arrays("trino_intersect"),
     exp.ArrayExcept: _of_arrays("trino_except"),
@@ -565,6 +602,9 @@ _FUNCTIONS: dict[str, _Rewrite] = {
     "millisecond": lambda node: exp.Mod(
         this=call("millisecond", *node.expressions), expression=exp.Literal.number(1000)
     ),
+    "url_decode": lambda node: call("trino_url_decode", *node.expressions),
+    "url_encode": lambda node: call("trino_url_encode", *node.expressions),
+    "yow": lambda node: call("isoyear", *node.expressions),
     "every": lambda node: exp.LogicalAnd(this=node.expressions[0].copy()),
     "any_match": _match("trino_any"),
     "all_match": _match("trino_all"),
