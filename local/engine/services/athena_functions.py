@@ -148,6 +148,31 @@ _MACROS = (
       WHEN typeof(x) = 'TIMESTAMP WITH TIME ZONE' THEN
         strftime(TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMPTZ), '%Y-%m-%d %H:%M:%S.%g UTC')
       ELSE CAST(x AS VARCHAR) END""",
+    # Digits and the exponent of a double, from DuckDB's shortest text of it without a sign.
+    """CREATE MACRO trino_digits(t) AS
+      rtrim(ltrim(replace(split_part(t, 'e', 1), '.', ''), '0'), '0')""",
+    """CREATE MACRO trino_exponent(t) AS CASE
+      WHEN contains(t, 'e') THEN TRY_CAST(split_part(t, 'e', 2) AS INTEGER)
+      WHEN NOT starts_with(t, '0.') THEN strpos(t, '.') - 2
+      ELSE length(ltrim(split_part(t, '.', 2), '0')) - length(split_part(t, '.', 2)) - 1 END""",
+    """CREATE MACRO trino_scientific(t) AS CASE ltrim(t, '-')
+      WHEN 'nan' THEN 'NaN'
+      WHEN 'inf' THEN replace(t, 'inf', 'Infinity')
+      WHEN '0.0' THEN replace(t, '0.0', '0E0')
+      ELSE regexp_extract(t, '^-?') || left(trino_digits(ltrim(t, '-')), 1) || '.'
+        || coalesce(nullif(substr(trino_digits(ltrim(t, '-')), 2), ''), '0')
+        || 'E' || trino_exponent(ltrim(t, '-')) END""",
+    """CREATE MACRO trino_seven_digits(t) AS CASE WHEN ltrim(t, '-') IN ('nan', 'inf', '0.0') THEN t
+      ELSE printf('%.6e', TRY_CAST(t AS DOUBLE)) END""",
+    """CREATE MACRO trino_as_varchar(x) AS CASE typeof(x)
+      WHEN 'DOUBLE' THEN list_transform([CAST(x AS VARCHAR)], lambda t: trino_scientific(t))[1]
+      WHEN 'FLOAT' THEN
+        list_transform([trino_seven_digits(CAST(x AS VARCHAR))], lambda t: trino_scientific(t))[1]
+      ELSE trino_varchar(x) END""",
+    """CREATE MACRO trino_bounded(x, n) AS list_transform([trino_as_varchar(x)], lambda t: CASE
+      WHEN length(t) > n AND typeof(x) NOT IN ('VARCHAR', 'JSON') THEN
+        error('INVALID_CAST_ARGUMENT: Value ' || t || ' cannot be represented as varchar(' || n || ')')
+      ELSE left(t, n) END)[1]""",
     # ---- numbers: decimals are divided to a decimal with the larger scale
     "CREATE MACRO trino_scale(x) AS "
     "coalesce(TRY_CAST(regexp_extract(typeof(x), ',(\\d+)\\)', 1) AS INTEGER), 0)",
@@ -298,9 +323,14 @@ def _json_scalar(node: exp.Expression) -> exp.Expression:
 
 
 def _cast(node: exp.Expression) -> exp.Expression:
-    if not node.to.is_type(*exp.DataType.TEXT_TYPES) or isinstance(node.this, exp.Literal):
+    """Text of a number has to fit, text of a text is cut."""
+    literal = isinstance(node.this, exp.Literal) and node.this.is_string
+    if not node.to.is_type(*exp.DataType.TEXT_TYPES) or (literal and not node.to.expressions):
         return node
-    node.set("this", call("trino_varchar", node.this))
+    if node.to.expressions:
+        node.set("this", call("trino_bounded", node.this, node.to.expressions[0].this))
+    else:
+        node.set("this", call("trino_as_varchar", node.this))
     return node
 
 
@@ -447,9 +477,15 @@ _FIELDS = {
 _PLAIN_FIELDS = {"year", "quarter", "month", "week", "day", "hour", "minute", "second"}
 
 
+def _offset(_node: exp.Expression) -> exp.Expression:
+    raise SqlError("NOT_SUPPORTED: the local engine does not know the offset of a time zone")
+
+
 def _extract(node: exp.Expression) -> exp.Expression:
     """Days of the week are ISO's, from 1 for Monday to 7."""
     field = str(node.this.name).lower()
+    if field in ("timezone_hour", "timezone_minute"):
+        return _offset(node)
     if field not in _FIELDS and field not in _PLAIN_FIELDS:
         raise SqlError(f"SYNTAX_ERROR: Invalid EXTRACT field: {field}")
     return call(_FIELDS[field], node.expression) if field in _FIELDS else node
@@ -602,6 +638,8 @@ _FUNCTIONS: dict[str, _Rewrite] = {
     "millisecond": lambda node: exp.Mod(
         this=call("millisecond", *node.expressions), expression=exp.Literal.number(1000)
     ),
+    "timezone_hour": _offset,
+    "timezone_minute": _offset,
     "url_decode": lambda node: call("trino_url_decode", *node.expressions),
     "url_encode": lambda node: call("trino_url_encode", *node.expressions),
     "yow": lambda node: call("isoyear", *node.expressions),
