@@ -35,8 +35,12 @@ _MACROS = (
     "CREATE MACRO url_extract_host(u) AS nullif(regexp_extract(u, '^[^:/]+://([^/:?#]*)', 1), '')",
     "CREATE MACRO url_extract_path(u) AS regexp_extract(u, '^(?:[^:/]+://[^/?#]*)?([^?#]*)', 1)",
     r"CREATE MACRO url_extract_query(u) AS nullif(regexp_extract(u, '\?([^#]*)', 1), '')",
+    # Forms write a space as +.
+    "CREATE MACRO trino_url_decode(s) AS url_decode(replace(s, '+', ' '))",
+    "CREATE MACRO trino_url_encode(s) AS "
+    "replace(replace(replace(url_encode(s), '%20', '+'), '%2A', '*'), '~', '%7E')",
     "CREATE MACRO url_extract_parameter(u, p) AS "
-    "nullif(url_decode(regexp_extract(u, '[?&]' || regexp_escape(p) || '=([^&#]*)', 1)), '')",
+    "nullif(trino_url_decode(regexp_extract(u, '[?&]' || regexp_escape(p) || '=([^&#]*)', 1)), '')",
     # ---- dates and times: DuckDB makes timestamps of dates, Trino dates
     "CREATE MACRO trino_date_trunc(u, x) AS cast_to_type(date_trunc(u, x), x)",
     "CREATE MACRO trino_plus(x, i) AS cast_to_type(x + i, x)",
@@ -93,7 +97,12 @@ _MACROS = (
     "list_filter(trino_distinct(a), lambda e: list_position(b, e) IS NOT NULL)",
     "CREATE MACRO trino_except(a, b) AS "
     "list_filter(trino_distinct(a), lambda e: list_position(b, e) IS NULL)",
-    "CREATE MACRO arrays_overlap(a, b) AS list_has_any(a, b)",
+    # What is not found may be what a NULL stands for.
+    "CREATE MACRO trino_unknown(x) AS CASE WHEN list_count(x) < len(x) THEN NULL ELSE false END",
+    "CREATE MACRO trino_contains(x, e) AS list_contains(x, e) OR trino_unknown(x)",
+    "CREATE MACRO arrays_overlap(a, b) AS list_has_any(a, b) OR trino_unknown(a) OR trino_unknown(b)",
+    "CREATE MACRO array_max(x) AS CASE WHEN list_count(x) = len(x) THEN list_max(x) END",
+    "CREATE MACRO array_min(x) AS CASE WHEN list_count(x) = len(x) THEN list_min(x) END",
     """CREATE MACRO trino_cardinality(x) AS CASE WHEN starts_with(typeof(x), 'MAP(')
       THEN len(json_keys(to_json(x))) ELSE json_array_length(to_json(x)) END""",
     "CREATE MACRO trino_position(x, e) AS CASE WHEN x IS NOT NULL AND e IS NOT NULL "
@@ -139,14 +148,63 @@ _MACROS = (
       WHEN typeof(x) = 'TIMESTAMP WITH TIME ZONE' THEN
         strftime(TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMPTZ), '%Y-%m-%d %H:%M:%S.%g UTC')
       ELSE CAST(x AS VARCHAR) END""",
+    # Digits and the exponent of a double, from DuckDB's shortest text of it without a sign.
+    """CREATE MACRO trino_digits(t) AS
+      rtrim(ltrim(replace(split_part(t, 'e', 1), '.', ''), '0'), '0')""",
+    """CREATE MACRO trino_exponent(t) AS CASE
+      WHEN contains(t, 'e') THEN TRY_CAST(split_part(t, 'e', 2) AS INTEGER)
+      WHEN NOT starts_with(t, '0.') THEN strpos(t, '.') - 2
+      ELSE length(ltrim(split_part(t, '.', 2), '0')) - length(split_part(t, '.', 2)) - 1 END""",
+    """CREATE MACRO trino_scientific(t) AS CASE ltrim(t, '-')
+      WHEN 'nan' THEN 'NaN'
+      WHEN 'inf' THEN replace(t, 'inf', 'Infinity')
+      WHEN '0.0' THEN replace(t, '0.0', '0E0')
+      ELSE regexp_extract(t, '^-?') || left(trino_digits(ltrim(t, '-')), 1) || '.'
+        || coalesce(nullif(substr(trino_digits(ltrim(t, '-')), 2), ''), '0')
+        || 'E' || trino_exponent(ltrim(t, '-')) END""",
+    """CREATE MACRO trino_seven_digits(t) AS CASE WHEN ltrim(t, '-') IN ('nan', 'inf', '0.0') THEN t
+      ELSE printf('%.6e', TRY_CAST(t AS DOUBLE)) END""",
+    """CREATE MACRO trino_as_varchar(x) AS CASE typeof(x)
+      WHEN 'DOUBLE' THEN list_transform([CAST(x AS VARCHAR)], lambda t: trino_scientific(t))[1]
+      WHEN 'FLOAT' THEN
+        list_transform([trino_seven_digits(CAST(x AS VARCHAR))], lambda t: trino_scientific(t))[1]
+      ELSE trino_varchar(x) END""",
+    """CREATE MACRO trino_bounded(x, n) AS list_transform([trino_as_varchar(x)], lambda t: CASE
+      WHEN length(t) > n AND typeof(x) NOT IN ('VARCHAR', 'JSON') THEN
+        error('INVALID_CAST_ARGUMENT: Value ' || t || ' cannot be represented as varchar(' || n || ')')
+      ELSE left(t, n) END)[1]""",
     # ---- numbers: decimals are divided to a decimal with the larger scale
     "CREATE MACRO trino_scale(x) AS "
     "coalesce(TRY_CAST(regexp_extract(typeof(x), ',(\\d+)\\)', 1) AS INTEGER), 0)",
+    # Of numbers in text, by long division: a whole quotient first, then a digit at a time, which is exact.
+    """CREATE MACRO trino_unscaled(t) AS abs(TRY_CAST(replace(t, '.', '') AS HUGEINT))""",
+    """CREATE MACRO trino_long_division(n, d, digits) AS list_reduce(
+      list_prepend({'q': n // d, 'r': n % d},
+        list_transform(range(digits), lambda i: {'q': 0::HUGEINT, 'r': 0::HUGEINT})),
+      lambda s, i: {'q': s.q * 10 + s.r * 10 // d, 'r': s.r * 10 % d})""",
+    """CREATE MACRO trino_rounded(q) AS CASE
+      WHEN q >= 100000000000000000000000000000000000000 THEN
+        error('NUMERIC_VALUE_OUT_OF_RANGE: Decimal overflow')
+      ELSE lpad(CAST(q AS VARCHAR), 38, '0') END""",
+    """CREATE MACRO trino_quotient(a, b, a_scale, b_scale) AS list_transform(list_transform(list_transform(
+      [{'n': trino_unscaled(a), 'd': trino_unscaled(b), 'scale': greatest(a_scale, b_scale)}],
+      lambda p: {'p': p, 'whole': trino_long_division(p.n, p.d, p.scale - a_scale + b_scale)}),
+      lambda w: {'digits': trino_rounded(
+        w.whole.q + CASE WHEN w.whole.r >= w.p.d - w.whole.r THEN 1 ELSE 0 END), 'after': w.p.scale}),
+      lambda t: CASE WHEN starts_with(a, '-') <> starts_with(b, '-') THEN '-' ELSE '' END
+        || left(t.digits, 38 - t.after) || '.' || right(t.digits, t.after))[1]""",
+    """CREATE MACRO trino_float_quotient(a, b) AS CASE WHEN b <> 0 THEN a / b
+      WHEN starts_with(CAST(b AS VARCHAR), '-') THEN a * '-infinity'::DOUBLE
+      ELSE a * 'infinity'::DOUBLE END""",
+    # Any that the quotient can need: of decimals, the one with the most digits.
+    """CREATE MACRO trino_longest(x) AS
+      list_aggregate([x], CASE WHEN starts_with(typeof(x), 'DECIMAL') THEN 'sum' ELSE 'max' END)""",
     """CREATE MACRO trino_divide(a, b) AS cast_to_type(CASE
-      WHEN starts_with(typeof(a - a + (b - b)), 'DECIMAL') THEN CAST(CAST(round(
-        CAST(a AS DOUBLE) / CAST(b AS DOUBLE), greatest(trino_scale(a), trino_scale(b))) AS DECIMAL(38, 12))
-        AS VARCHAR)
-      ELSE CAST(a / b AS VARCHAR) END, a - a + (b - b))""",
+      WHEN starts_with(typeof(a + b), 'DECIMAL') THEN
+        trino_quotient(CAST(a AS VARCHAR), CAST(b AS VARCHAR), trino_scale(a), trino_scale(b))
+      WHEN typeof(a + b) IN ('DOUBLE', 'FLOAT') THEN
+        CAST(trino_float_quotient(CAST(a AS DOUBLE), CAST(b AS DOUBLE)) AS VARCHAR)
+      ELSE CAST(a / b AS VARCHAR) END, trino_longest(a + b))""",
     # As Java writes a number with a fixed count of decimals: halves away from zero.
     "CREATE MACRO trino_decimals(x, n) AS "
     "printf('%.' || n || 'f', round(CAST(x AS DECIMAL(38, 12)), CAST(n AS INTEGER)))",
@@ -243,10 +301,10 @@ def _text(value: str) -> exp.Expression:
 
 
 def _regexp_extract(node: exp.Expression) -> exp.Expression:
-    """No match is NULL, not the empty string."""
-    matches = call("regexp_matches", node.this, node.expression)
+    """No match is NULL, and so is a group that takes no part in it."""
     group = filter(None, [node.args.get("group")])
-    return _case(matches, call("regexp_extract", node.this, node.expression, *group))
+    found = call("regexp_extract_all", node.this, node.expression, *group)
+    return call("list_extract", found, exp.Literal.number(1))
 
 
 def _regexp_replace(node: exp.Expression) -> exp.Expression:
@@ -265,16 +323,30 @@ def _json_scalar(node: exp.Expression) -> exp.Expression:
 
 
 def _cast(node: exp.Expression) -> exp.Expression:
-    if not node.to.is_type(*exp.DataType.TEXT_TYPES) or isinstance(node.this, exp.Literal):
+    """Text of a number has to fit, text of a text is cut."""
+    literal = isinstance(node.this, exp.Literal) and node.this.is_string
+    if not node.to.is_type(*exp.DataType.TEXT_TYPES) or (literal and not node.to.expressions):
         return node
-    node.set("this", call("trino_varchar", node.this))
+    if node.to.expressions:
+        node.set("this", call("trino_bounded", node.this, node.to.expressions[0].this))
+    else:
+        node.set("this", call("trino_as_varchar", node.this))
+    return node
+
+
+def _type(node: exp.Expression) -> exp.Expression:
+    """A DECIMAL without more is one of 38 digits before the point."""
+    if node.is_type("decimal") and not node.expressions:
+        return exp.DataType.build("decimal(38, 0)")
     return node
 
 
 def _divide(node: exp.Expression) -> exp.Expression:
     if any(isinstance(each, exp.Interval) for each in (node.this, node.expression)):
         return node
-    return call("trino_divide", node.this, node.expression)
+    untyped = exp.Cast(this=exp.Null(), to=exp.DataType.build("int"))
+    sides = (untyped if isinstance(each, exp.Null) else each for each in (node.this, node.expression))
+    return call("trino_divide", *sides)
 
 
 def _fetch(node: exp.Expression) -> exp.Expression:
@@ -397,6 +469,28 @@ def _plus(node: exp.Expression) -> exp.Expression:
     return call("trino_plus", moment, exp.Neg(this=span.copy()) if isinstance(node, exp.Sub) else span)
 
 
+# The fields of EXTRACT that DuckDB has by another name, or counts otherwise.
+_FIELDS = {
+    "dow": "isodow", "day_of_week": "isodow", "doy": "dayofyear", "day_of_year": "dayofyear",
+    "yow": "isoyear", "year_of_week": "isoyear", "day_of_month": "day",
+}  # fmt: skip
+_PLAIN_FIELDS = {"year", "quarter", "month", "week", "day", "hour", "minute", "second"}
+
+
+def _offset(_node: exp.Expression) -> exp.Expression:
+    raise SqlError("NOT_SUPPORTED: the local engine does not know the offset of a time zone")
+
+
+def _extract(node: exp.Expression) -> exp.Expression:
+    """Days of the week are ISO's, from 1 for Monday to 7."""
+    field = str(node.this.name).lower()
+    if field in ("timezone_hour", "timezone_minute"):
+        return _offset(node)
+    if field not in _FIELDS and field not in _PLAIN_FIELDS:
+        raise SqlError(f"SYNTAX_ERROR: Invalid EXTRACT field: {field}")
+    return call(_FIELDS[field], node.expression) if field in _FIELDS else node
+
+
 def _sequence_call(node: exp.Expression) -> exp.Expression:
     ends = [node.args["start"], node.args["end"]]
     step = node.args.get("step")
@@ -503,7 +597,9 @@ _REWRITES: dict[type[exp.Expression], _Rewrite] = {
     exp.JSONExtract: _json_extract,
     exp.Cast: _cast,
     exp.TryCast: _cast,
+    exp.DataType: _type,
     exp.Div: _divide,
+    exp.Extract: _extract,
     exp.Fetch: _fetch,
     exp.SplitPart: _split_part,
     exp.Split: _split,
@@ -519,6 +615,9 @@ _REWRITES: dict[type[exp.Expression], _Rewrite] = {
     exp.GenerateSeries: _sequence_call,
     exp.Bracket: _bracket,
     exp.ArraySlice: _slice,
+    exp.ArrayContains: _of_arrays("trino_contains"),
+    exp.ArrayMax: _of_arrays("array_max"),
+    exp.ArrayMin: _of_arrays("array_min"),
     exp.ArrayDistinct: lambda node: call("trino_distinct", node.this),
     exp.ArrayIntersect: _of_arrays("trino_intersect"),
     exp.ArrayExcept: _of_arrays("trino_except"),
@@ -539,6 +638,11 @@ _FUNCTIONS: dict[str, _Rewrite] = {
     "millisecond": lambda node: exp.Mod(
         this=call("millisecond", *node.expressions), expression=exp.Literal.number(1000)
     ),
+    "timezone_hour": _offset,
+    "timezone_minute": _offset,
+    "url_decode": lambda node: call("trino_url_decode", *node.expressions),
+    "url_encode": lambda node: call("trino_url_encode", *node.expressions),
+    "yow": lambda node: call("isoyear", *node.expressions),
     "every": lambda node: exp.LogicalAnd(this=node.expressions[0].copy()),
     "any_match": _match("trino_any"),
     "all_match": _match("trino_all"),

@@ -17,6 +17,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.expressions.builders import apply_index_offset
 from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.parsers.athena import AthenaTrinoParser
 
 from local.engine.services import athena_functions, athena_zones
 from local.engine.services.athena_errors import SqlError
@@ -30,6 +31,21 @@ __all__ = [
     "text",
     "to_duckdb",
 ]
+
+
+def _decimal(_parser: Any, literal: exp.Expression, _type: exp.DataType) -> exp.Expression:
+    """Return a literal's value: it has the digits and the scale that are written."""
+    _whole, _point, after = literal.name.partition(".")
+    digits = sum(character.isdigit() for character in literal.name)
+    kind = exp.DataType.build(f"decimal({min(max(digits, 1), 38)}, {len(after)})")
+    return exp.Cast(this=literal, to=kind)
+
+
+# Else a literal looks like a cast to DECIMAL, which has no decimals.
+AthenaTrinoParser.TYPE_LITERAL_PARSERS = {
+    **AthenaTrinoParser.TYPE_LITERAL_PARSERS,
+    exp.DType.DECIMAL: _decimal,
+}
 
 
 def parse(sql: str) -> exp.Expression:

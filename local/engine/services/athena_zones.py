@@ -30,7 +30,7 @@ _WALL = (
     exp.DayOfYear, exp.DayOfMonth, exp.WeekOfYear, exp.Week, exp.YearOfWeek, exp.Quarter, exp.TimeToStr,
     exp.Date, exp.LastDay, exp.Cast, exp.TryCast, exp.TimestampTrunc, exp.DateTrunc,
 )  # fmt: skip
-_WALL_FUNCTIONS = {"format_datetime", "day_of_week", "day_of_year", "year_of_week", "dow", "doy"}
+_WALL_FUNCTIONS = {"format_datetime", "day_of_week", "day_of_year", "year_of_week", "dow", "doy", "yow"}
 _SET_BY_FUNCTION = {"at_timezone", "with_timezone"}
 
 
