@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import zlib
 from functools import partial
@@ -327,6 +328,18 @@ def test_an_object_overwritten_before_it_was_read_is_its_new_content_alone(logs:
     settled(logs, key, 3)
     wait_until(lambda: logs.metric("ObjectsReplaced") == before + 1, what="the metric")
     assert logs.objects("quarantine/") == []
+
+
+def test_content_that_comes_back_after_another_is_read(logs: Logs) -> None:
+    """Its first notification found the other one there: that is not the end of it."""
+    returning = gzip.compress((HEADER + lines(4)).encode(), mtime=0)
+    before = logs.metric("ObjectsReplaced")
+    key = logs.upload(HEADER + lines(3))
+    settled(logs, key, 3)
+    logs.notify(key, etag=hashlib.md5(returning, usedforsecurity=False).hexdigest())
+    wait_until(lambda: logs.metric("ObjectsReplaced") == before + 1, what="the metric")
+    logs.upload(returning, key)
+    settled(logs, key, 7)
 
 
 def test_both_bad_contents_of_an_overwritten_object_are_kept(logs: Logs) -> None:
