@@ -45,8 +45,7 @@ def read(name: str, targets: Sequence[str], slot: datetime, place: Place) -> Rea
         UnavailableError: The service cannot be used right now.
     """
     source, reading = SOURCES[name], Reading(slot, name, place=place)
-    unique = list({label(target): None for target in targets})
-    for some in batched(unique, source.at_most, strict=False):
+    for some in batched(dict.fromkeys(map(label, targets)), source.at_most, strict=False):
         _read(source, list(some), reading)
     return reading
 

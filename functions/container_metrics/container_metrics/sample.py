@@ -74,15 +74,15 @@ def _read(request: SlotRequest, home: Home, now: datetime) -> list[Reading]:
     readings = []
     for source, targets in request.targets.items():
         for place, some in by_place(targets, home).items():
-            if reason := LATE if late else home.unreadable(place):
-                missing = dict.fromkeys(map(label, some), reason)
-                readings.append(Reading(request.slot, source, missing=missing, place=place))
-                continue
-            try:
-                readings.append(read(source, some, request.slot, place))
-            except UnavailableError as error:
-                if request.may_wait(datetime.now(UTC)):
-                    raise
-                missing = dict.fromkeys(map(label, some), str(error))
-                readings.append(Reading(request.slot, source, missing=missing, place=place))
+            reason = LATE if late else home.unreadable(place)
+            if not reason:
+                try:
+                    readings.append(read(source, some, request.slot, place))
+                    continue
+                except UnavailableError as error:
+                    if request.may_wait(datetime.now(UTC)):
+                        raise
+                    reason = str(error)
+            missing = dict.fromkeys(map(label, some), reason)
+            readings.append(Reading(request.slot, source, missing=missing, place=place))
     return readings

@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from shared.settings import EnvSettings
+from shared.settings import EnvSettings, names
 
 __all__ = ["Settings"]
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
 
 
 @dataclass(frozen=True)
@@ -22,4 +18,4 @@ class Settings(EnvSettings):
     """
 
     stack_name: str
-    reader_roles: Annotated[tuple[str, ...], _listed] = ()
+    reader_roles: Annotated[tuple[str, ...], names] = ()

@@ -4,14 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from shared.settings import EnvSettings
+from shared.settings import EnvSettings, names
 
 __all__ = ["InsightsSettings"]
-
-
-def _names(text: str) -> Sequence[str]:
-    """Parse names between commas; nothing between two commas is an application that is switched off."""
-    return tuple(filter(None, text.split(",")))
 
 
 @dataclass(frozen=True)
@@ -27,5 +22,5 @@ class InsightsSettings(EnvSettings):
 
     results_table: str = ""
     log_window_seconds: int = 10
-    workgroups: Annotated[Sequence[str], _names] = ()
-    clusters: Annotated[Sequence[str], _names] = ()
+    workgroups: Annotated[Sequence[str], names] = ()
+    clusters: Annotated[Sequence[str], names] = ()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, Self, get_args
 
-__all__ = ["EnvSettings", "SettingsError", "base_url", "flag", "positive_int", "positive_number"]
+__all__ = ["EnvSettings", "SettingsError", "base_url", "flag", "names", "positive_int", "positive_number"]
 
 
 class SettingsError(Exception):
@@ -67,6 +67,11 @@ def base_url(text: str) -> str:
     if scheme not in ("http", "https") or not separator or not host or text.endswith("/"):
         raise ValueError("must be an http or https address without a slash at its end")
     return text
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names between commas; nothing between two commas is no name, but what is switched off."""
+    return tuple(filter(None, text.split(",")))
 
 
 def flag(text: str) -> bool:
