@@ -39,9 +39,10 @@ from shared.http import (
 from shared.metrics import count, publishes_metrics
 
 from .door_settings import DoorSettings
+from .ledger import status_records
 from .sns_certificates import loader
 from .sns_signature import NotVerifiedError, SnsMessage, verify
-from .status import checks, status_records
+from .status import checks
 
 __all__ = ["handler"]
 
@@ -70,7 +71,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: A
 def _serve(request: Request, facts: Facts) -> Answer:
     settings = DoorSettings.from_env()
     if (request.method, request.resource) == ("GET", "/hub/status"):
-        shown = checks(status_records(settings.ledger_table))
+        shown = checks(status_records(settings.ledger_table, client("dynamodb")))
         return json_answer(200, {"checks": shown}, {"Cache-Control": f"public, max-age={FRESH_S}"})
     if (request.method, request.resource) == ("POST", "/hub/sns"):
         return json_answer(200, {"result": _take(settings, request, facts)})

@@ -32,7 +32,7 @@ class Aws:
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
         self.confirmed: list[dict[str, Any]] = []
-        self.items: list[dict[str, Any]] = []
+        self.item: dict[str, Any] = {}
         self.error: Exception | None = None
 
     def _fail(self) -> None:
@@ -47,10 +47,10 @@ class Aws:
         self._fail()
         self.confirmed.append(request)
 
-    def get_paginator(self, operation: str) -> SimpleNamespace:
-        assert operation == "scan"
+    def get_item(self, **request: Any) -> dict[str, Any]:
         self._fail()
-        return SimpleNamespace(paginate=lambda **_: [{"Items": self.items}])
+        assert request == {"TableName": "ledger", "Key": {"pk": {"S": "status"}}}
+        return {"Item": self.item} if self.item else {}
 
 
 @pytest.fixture
@@ -198,24 +198,28 @@ def test_token_that_sns_refuses_is_not_sent_again(aws: Aws, code: str) -> None:
 
 
 def test_status_shows_no_ids_and_what_is_down_first(aws: Aws) -> None:
-    def item(name: str, state: str) -> dict[str, Any]:
+    def record(name: str, state: str) -> dict[str, Any]:
         values = {
-            "pk": f"status#{name}-id",
             "name": name,
             "state": state,
             "since": "2026-11-20T09:15:00Z",
-            "alarm_arn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:x",
-            "updated_at": "2026-11-20T09:16:00Z",
+            "changed": "x",
+            "published": "y",
         }
-        return {member: {"S": value} for member, value in values.items()}
+        return {"M": {member: {"S": value} for member, value in values.items()}}
 
-    aws.items = [item("api", "up"), item("shop", "down"), item("Checkout", "up")]
+    aws.item = {
+        "pk": {"S": "status"},
+        "id-1": record("api", "up"),
+        "id-2": record("shop", "down"),
+        "id-3": record("Checkout", "unknown"),
+    }
     answer = handler(recorded("status"), SimpleNamespace())  # type: ignore[arg-type]
     assert answer["headers"]["Cache-Control"] == "public, max-age=15"
     assert json.loads(answer["body"]) == {
         "checks": [
             {"name": "shop", "state": "down", "since": "2026-11-20T09:15:00Z"},
-            {"name": "Checkout", "state": "up", "since": "2026-11-20T09:15:00Z"},
+            {"name": "Checkout", "state": "unknown", "since": "2026-11-20T09:15:00Z"},
             {"name": "api", "state": "up", "since": "2026-11-20T09:15:00Z"},
         ]
     }
