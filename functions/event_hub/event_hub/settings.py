@@ -32,13 +32,13 @@ class Config(EnvSettings):
         profile_security_groups: For tasks with a network of their own.
         profile_alarms: Further alarms by name, composite ones too.
         cool_down_seconds: Between two profiling tasks for one alarm.
-        restore_buckets: Whose restored objects are copied.
+        restore_buckets: ARNs of the buckets whose restored objects are copied.
         vaults: ARNs of Glacier vaults.
         imagery_buckets: Buckets that Snowball imports into and CloudFront serves.
         imagery_access_control: Id of CloudFront's origin access control.
         storage_cap_gib: Up to where storage of databases grows.
         storage_at_once: Whether it grows outside the maintenance window, too.
-        producer_mapping: UUID of the event source mapping that feeds Redshift's delivery stream.
+        producer_function: Name of the function that feeds Redshift's delivery stream from a queue.
         encoder_queue: URL of the queue from which encoders take orders.
         damping_seconds: Shortest time between two messages about one connection.
         job_retries: Of a Glue job within a day.
@@ -71,7 +71,7 @@ class Config(EnvSettings):
     imagery_access_control: str = ""
     storage_cap_gib: Annotated[int, positive_int] = 1024
     storage_at_once: Annotated[bool, flag] = False
-    producer_mapping: str = ""
+    producer_function: str = ""
     damping_seconds: Annotated[int, positive_int] = 60
     job_retries: Annotated[int, positive_int] = 3
     job_delay_seconds: Annotated[int, positive_int] = 60

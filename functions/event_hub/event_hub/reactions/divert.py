@@ -2,7 +2,7 @@
 
 Firehose has no pause. What feeds its delivery stream is a function with a queue, so the queue holds the
 records as long as the function's event source mapping is disabled, up to 14 days, and enabling it replays
-them. Maintenance and resizing may overlap: the producer is diverted as long as any reason is open.
+them. A mapping that somebody else has disabled stays so. Maintenance and resizing may overlap: the producer is diverted as long as any reason is open.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ CHANGES_AN_HOUR = 20
 
 @dataclass(frozen=True)
 class SetReason(Action):
-    """Open or close a reason to divert, and have the producer's mapping follow.
+    """Open or close a reason to divert, and have the producer's mappings follow.
 
     Attributes:
         cluster: The cluster.
@@ -56,28 +56,38 @@ class SetReason(Action):
         return f"divert#{self.identity}"
 
     def carry_out(self, hub: Hub) -> Mapping[str, Any]:
-        """Keep the reason, and disable or enable the mapping."""
-        redshift, lambda_ = hub.client("redshift"), hub.client("lambda")
+        """Keep the reason, and disable or enable the mappings."""
+        redshift = hub.client("redshift")
         found = redshift.describe_clusters(ClusterIdentifier=self.cluster)["Clusters"][0]
         hub.permit(f"divert for {self.cluster}", tags=tags_of(found.get("Tags")))
         if not hub.limit("changes", most=CHANGES_AN_HOUR, seconds=3600):
             raise PermanentError(f"more than {CHANGES_AN_HOUR} changes within an hour")
         with hub.exclusive("divert"):
             hub.ledger.set_reason(f"{self.cluster}#{self.reason}", self.opened, self.happened)
-            wanted = not hub.ledger.open_reasons()
-            mapping = hub.config.producer_mapping
+            reasons = hub.ledger.open_reasons()
             try:
-                if lambda_.get_event_source_mapping(UUID=mapping)["State"] not in _states(wanted):
-                    lambda_.update_event_source_mapping(UUID=mapping, Enabled=wanted)
+                _follow(hub, held=bool(reasons))
             except ClientError as error:
                 if code_of(error) != "ResourceInUseException":
                     raise
                 raise PostponedError("the mapping is being changed", 5) from None
-        return {"diverted": not wanted}
+        return {"reasons": reasons}
 
 
-def _states(enabled: bool) -> set[str]:
-    return {"Enabled", "Enabling"} if enabled else {"Disabled", "Disabling"}
+def _follow(hub: Hub, *, held: bool) -> None:
+    """Disable the producer's mappings, or enable those that the hub has disabled, and no other."""
+    lambda_ = hub.client("lambda")
+    listed = lambda_.list_event_source_mappings(FunctionName=hub.config.producer_function)
+    for mapping in listed["EventSourceMappings"]:
+        uuid, state = mapping["UUID"], mapping["State"]
+        ours = hub.ledger.recall(f"held#{uuid}").get("held", False)
+        if held and state in ("Enabled", "Enabling", "Creating"):
+            hub.ledger.remember(f"held#{uuid}", {"held": True})
+            lambda_.update_event_source_mapping(UUID=uuid, Enabled=False)
+        elif not held and ours:
+            if state not in ("Enabled", "Enabling"):
+                lambda_.update_event_source_mapping(UUID=uuid, Enabled=True)
+            hub.ledger.remember(f"held#{uuid}", {"held": False})
 
 
 def plan(fact: Fact, _: Config) -> tuple[Action, ...]:

@@ -49,7 +49,7 @@ class CopyRestored(Action):
     def carry_out(self, hub: Hub) -> Mapping[str, Any]:
         """Copy parts for half a minute, and go on later; S3 copies them itself."""
         key = destination("restored", self.bucket, self.source)
-        named = [name for name in hub.config.restore_buckets if name == self.bucket]
+        named = [arn for arn in hub.config.restore_buckets if arn.rpartition(":")[2] == self.bucket]
         hub.permit(f"copy from {self.bucket}", among=named)
         if not hub.limit("copies", most=COPIES_AN_HOUR, seconds=3600):
             raise PermanentError(f"more than {COPIES_AN_HOUR} copies within an hour")
