@@ -27,6 +27,7 @@ _PATCHES: tuple[str, ...] = (
     "services.iam_policies",
     "services.eventbridge",
     "services.async_invocation",
+    "services.sns",
     "services.kms",
     "services.cloudwatch",
     "services.scheduler",
@@ -40,6 +41,7 @@ _MIDDLEWARE: tuple[str, ...] = (
     "iam_record",
     "services.s3_website",
     "services.rest_api",
+    "services.sns_signatures",
     "faults",
     "aws_events",
 )
