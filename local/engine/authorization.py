@@ -59,8 +59,8 @@ class Request:
         return found if isinstance(found, dict) else {}
 
     def parameter(self, name: str) -> str:
-        """Return a parameter of the query; empty if it is absent."""
-        found = self.parameters.get(name, "")
+        """Return a parameter of a query or of a JSON object; empty if it is absent."""
+        found = self.parameters.get(name) or self.document().get(name) or ""
         return str(found[0] if isinstance(found, list) else found)
 
     def arn(self, service: str, resource: str) -> str:

@@ -25,6 +25,7 @@ _PATCHES: tuple[str, ...] = (
     "services.event_sources",
     "services.cloudformation",
     "services.iam_policies",
+    "services.iam_resources",
     "services.eventbridge",
     "services.async_invocation",
     "services.sns",

@@ -263,9 +263,7 @@ def _make_math(alarm: dict[str, Any], queries: list[dict[str, Any]]) -> None:
 
 @permissions("cloudwatch:PutMetricData")
 def _putting_data(request: Request) -> list[Check]:
-    # A request is JSON, or a query.
-    namespace = request.parameter("Namespace") or str(request.document().get("Namespace", ""))
-    return [Check("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": namespace})]
+    return [Check("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": request.parameter("Namespace")})]
 
 
 @replaces(provisioners, "_cw_metric_alarm_record", digest="4565fcede1eb")

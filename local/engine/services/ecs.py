@@ -1,4 +1,4 @@
-"""Amazon ECS: tasks that are pending for a while, deleted clusters, and the permission to read a cluster."""
+"""Amazon ECS: tasks that are pending for a while, deleted clusters, the permissions that requests need."""
 
 from __future__ import annotations
 
@@ -106,6 +106,70 @@ def described_clusters(body: bytes, region: str, account: str) -> list[str]:
     clusters = json.loads(body or b"{}").get("clusters") or ["default"]
     prefix = f"arn:aws:ecs:{region}:{account}:cluster/"
     return [each if each.startswith("arn:") else prefix + each for each in clusters]
+
+
+def _cluster(request: Request) -> str:
+    """Return the ARN of the cluster that a request is about."""
+    name = service._resolve_cluster_name(request.document().get("cluster") or "default")
+    return request.arn("ecs", f"cluster/{name}")
+
+
+@permissions("ecs:RunTask", "ecs:StartTask")
+def _running_task(request: Request) -> list[Check]:
+    """Return the checks of RunTask: the task definition's revision, and each role that it passes to tasks.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+    """
+    document = request.document()
+    name = str(document.get("taskDefinition", ""))
+    definition = service._task_defs.get(service._resolve_td_key(name)) or {}
+    arn = definition.get("taskDefinitionArn") or request.arn("ecs", f"task-definition/{name}")
+    roles = definition | (document.get("overrides") or {})
+    action = "ecs:StartTask" if "containerInstances" in document else "ecs:RunTask"
+    return [Check(action, arn, {"ecs:cluster": _cluster(request)}), *_passed(roles)]
+
+
+@permissions("ecs:RegisterTaskDefinition")
+def _registering(request: Request) -> list[Check]:
+    document = request.document()
+    family = request.arn("ecs", f"task-definition/{document.get('family')}:*")
+    return [Check("ecs:RegisterTaskDefinition", family), *_passed(document)]
+
+
+def _passed(document: dict[str, Any]) -> list[Check]:
+    """Return the checks of the roles that tasks get: given by ARN, or by name."""
+    context = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    roles = {str(document.get(name) or "") for name in ("taskRoleArn", "executionRoleArn")} - {""}
+    prefix = f"arn:aws:iam::{get_account_id()}:role/"
+    return [
+        Check("iam:PassRole", role if role.startswith("arn:") else prefix + role, context)
+        for role in sorted(roles)
+    ]
+
+
+@permissions("ecs:StopTask")
+def _stopping(request: Request) -> list[Check]:
+    return _of_tasks(request, "ecs:StopTask", [str(request.document().get("task", ""))])
+
+
+@permissions("ecs:DescribeTasks")
+def _describing_tasks(request: Request) -> list[Check]:
+    return _of_tasks(request, "ecs:DescribeTasks", request.document().get("tasks") or [])
+
+
+def _of_tasks(request: Request, action: str, tasks: list[str]) -> list[Check]:
+    cluster = _cluster(request)
+    prefix = f"task/{cluster.rpartition('/')[2]}/"
+    context = {"ecs:cluster": cluster}
+    return [
+        Check(action, request.arn("ecs", each if each[:4] == "arn:" else prefix + each), context)
+        for each in tasks
+    ]
+
+
+@permissions("ecs:ListTasks")
+def _listing_tasks(request: Request) -> list[Check]:
+    return [Check("ecs:ListTasks", "*", {"ecs:cluster": _cluster(request)})]
 
 
 pin(service, "_mark_task_running", "42c41b2d19b9")
