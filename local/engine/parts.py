@@ -29,6 +29,7 @@ _PATCHES: tuple[str, ...] = (
     "services.eventbridge",
     "services.async_invocation",
     "services.sns",
+    "services.sns_filters",
     "services.kms",
     "services.cloudwatch",
     "services.scheduler",

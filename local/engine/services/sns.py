@@ -19,6 +19,7 @@ from ministack.core.arn import parse_arn
 from ministack.core.responses import new_uuid
 from ministack.services import lambda_svc, sqs
 from ministack.services import sns as service
+from ministack.services.cloudformation import provisioners
 
 from local.engine.delivery import iso_time, scope, to_queue
 from local.engine.patching import pin, replaces
@@ -313,6 +314,24 @@ def _post_with_retries(url: str, body: str, headers: Mapping[str, str], policy: 
 @replaces(service, "_send_subscription_confirmation", digest="dd409e626068")
 async def _confirm(_original: Callable[..., Any], topic_arn: str, subscription: _Subscription) -> None:
     """Confirmations of HTTP endpoints are signed, with an address that confirms, and retried"""
+    _ask_to_confirm(topic_arn, subscription)
+
+
+@replaces(provisioners, "_sns_sub_create", digest="1d35ffdfbb89")
+def _create(original: Callable[..., Any], logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+    """HTTP endpoints that CloudFormation subscribes are asked to confirm"""
+    arn, attributes = original(logical_id, properties, stack)
+    subscription = service._find_subscription(properties.get("TopicArn", ""), arn)
+    if subscription is not None and not subscription["confirmed"]:
+        subscription["token"] = new_uuid()
+        _ask_to_confirm(properties["TopicArn"], subscription)
+    return arn, attributes
+
+
+provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]["create"] = provisioners._sns_sub_create
+
+
+def _ask_to_confirm(topic_arn: str, subscription: _Subscription) -> None:
     topic = service._topic_by_arn_any_scope(topic_arn)
     token, message_id = subscription["token"], new_uuid()
     document = {
@@ -365,4 +384,3 @@ _in_scope_of(
 
 pin(service, "_deliver_to_sqs", "f85849838cca")
 pin(service, "_resolve_message_for_protocol", "ce24ef525ae4")
-pin(service, "_subscribe", "db260c543268")

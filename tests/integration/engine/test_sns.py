@@ -283,3 +283,15 @@ def test_messages_for_a_deleted_function_go_to_the_dead_letter_queue(cloud: Clou
 def test_confirmation_links_need_no_permission(cloud_with_iam: Cloud, endpoint: _Endpoint) -> None:
     topic, subscription = _subscribed(cloud_with_iam, endpoint, _ELSEWHERE)
     assert subscription.startswith(f"{topic}:")
+
+
+def test_an_endpoint_that_cloudformation_subscribes_is_asked_to_confirm(
+    cloud: Cloud, endpoint: _Endpoint
+) -> None:
+    topic = cloud.client("sns").create_topic(Name=cloud.name("topic"))["TopicArn"]
+    properties = {"TopicArn": topic, "Protocol": "http", "Endpoint": endpoint.url}
+    cloud.deploy({"Resources": {"Hook": {"Type": "AWS::SNS::Subscription", "Properties": properties}}})
+    [asked] = awaited(cloud, lambda: endpoint.bodies("SubscriptionConfirmation"))
+    _follow(asked["SubscribeURL"])
+    cloud.client("sns").publish(TopicArn=topic, Message="text")
+    assert awaited(cloud, lambda: endpoint.bodies("Notification"))[0]["Message"] == "text"
