@@ -30,6 +30,7 @@ _PATCHES: tuple[str, ...] = (
     "services.async_invocation",
     "services.sns",
     "services.sns_filters",
+    "services.sqs",
     "services.kms",
     "services.cloudwatch",
     "services.scheduler",
