@@ -9,19 +9,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ministack.services import eventbridge as service
-
 from local.engine.asgi import App, Receive, Scope, Send, read_body, respond
-from local.engine.patching import pin
+from local.engine.services.eventbridge import put
 
 __all__ = ["wrap"]
 
 _PATH = "/_engine/events"
 _NEEDED = {"source": str, "detail-type": str, "detail": dict}
-
-pin(service, "_archive_event", "e4ec52f03a32")
-pin(service, "_dispatch_event", "d1bfe064f602")
-pin(service, "_pattern_event_view", "a472224bb7b0")
 
 
 def _put(events: object) -> str:
@@ -43,9 +37,7 @@ def _put(events: object) -> str:
             "Resources": event.get("resources", []),
         }
         record |= {name.title(): event[name] for name in ("account", "region") if name in event}
-        view = service._pattern_event_view(record)
-        service._dispatch_event(record, view)
-        service._archive_event(record, view)
+        put(record)
     return ""
 
 
