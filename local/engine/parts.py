@@ -34,6 +34,7 @@ _PATCHES: tuple[str, ...] = (
     "services.ecs",
     "services.cognito",
     "services.secrets_manager",
+    "services.autoscaling",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
