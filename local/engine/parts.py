@@ -35,6 +35,7 @@ _PATCHES: tuple[str, ...] = (
     "services.cognito",
     "services.secrets_manager",
     "services.autoscaling",
+    "services.systems_manager",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
