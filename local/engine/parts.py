@@ -36,6 +36,8 @@ _PATCHES: tuple[str, ...] = (
     "services.secrets_manager",
     "services.autoscaling",
     "services.systems_manager",
+    "services.codebuild",
+    "services.cloudfront",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
