@@ -38,6 +38,9 @@ _PATCHES: tuple[str, ...] = (
     "services.systems_manager",
     "services.codebuild",
     "services.cloudfront",
+    "services.rds",
+    "services.efs",
+    "services.glue",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
@@ -46,6 +49,7 @@ _MIDDLEWARE: tuple[str, ...] = (
     "services.rest_api",
     "faults",
     "aws_events",
+    "states",
 )
 # Modules with `start() -> None`: their threads begin once every patch is in place.
 _THREADS: tuple[str, ...] = ("services.cloudwatch",)
