@@ -14,6 +14,7 @@ from ministack.core.arn import parse_arn
 from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, sqs
 from ministack.services.cloudformation import provisioners
 
+from local.engine.authorization import Check, Request, permissions
 from local.engine.delivery import scope
 from local.engine.patching import pin, replaces
 from local.engine.services.metric_math import MathError, Series, evaluate
@@ -220,6 +221,13 @@ def _make_math(alarm: dict[str, Any], queries: list[dict[str, Any]]) -> None:
     alarm["Metrics"] = queries
     for name in ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Dimensions", "Unit"):
         alarm.pop(name, None)
+
+
+@permissions("cloudwatch:PutMetricData")
+def _putting_data(request: Request) -> list[Check]:
+    # A request is JSON, or a query.
+    namespace = request.parameter("Namespace") or str(request.document().get("Namespace", ""))
+    return [Check("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": namespace})]
 
 
 @replaces(provisioners, "_cw_metric_alarm_record", digest="4565fcede1eb")

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core import iam_actions
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import ecs as service
 
+from local.engine.authorization import Check, Request, permissions
 from local.engine.delivery import scope
 from local.engine.idempotency import Mismatch, Replays
 from local.engine.patching import pin, replaces
@@ -133,18 +133,10 @@ for _action in (service._run_task, service._delete_cluster, service._describe_cl
     service._ACTION_MAP[_name] = _action
 
 
-@replaces(iam_actions, "request_tag_context", digest="d46adb816e02")
-def _context(
-    original: Callable[..., Any], name: str, action: str, body: bytes, parameters: dict[str, Any]
-) -> Any:
-    """IAM sees the clusters of DescribeClusters, and the namespace of PutMetricData"""
-    context = dict(original(name, action, body, parameters))
-    if action == "ecs:DescribeClusters":
-        # Each is a check of its own: see `iam_record`.
-        context["engine:resources"] = described_clusters(body, get_region(), get_account_id())
-    elif action == "cloudwatch:PutMetricData":
-        context["cloudwatch:namespace"] = _namespace(body, parameters)
-    return context
+@permissions("ecs:DescribeClusters")
+def _describing_clusters(request: Request) -> list[Check]:
+    clusters = described_clusters(request.body, request.region, request.account)
+    return [Check("ecs:DescribeClusters", arn) for arn in clusters]
 
 
 def described_clusters(body: bytes, region: str, account: str) -> list[str]:
@@ -152,14 +144,6 @@ def described_clusters(body: bytes, region: str, account: str) -> list[str]:
     clusters = json.loads(body or b"{}").get("clusters") or ["default"]
     prefix = f"arn:aws:ecs:{region}:{account}:cluster/"
     return [each if each.startswith("arn:") else prefix + each for each in clusters]
-
-
-def _namespace(body: bytes, parameters: dict[str, Any]) -> str:
-    """Return the namespace of a PutMetricData request: JSON, or a query."""
-    given = parameters.get("Namespace")
-    if given:
-        return str(given[0] if isinstance(given, list) else given)
-    return str(json.loads(body).get("Namespace", "")) if body[:1] == b"{" else ""
 
 
 pin(service, "_mark_task_running", "42c41b2d19b9")
