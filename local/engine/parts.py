@@ -41,6 +41,11 @@ _PATCHES: tuple[str, ...] = (
     "services.rds",
     "services.efs",
     "services.glue",
+    "services.elasticache",
+    "services.glacier",
+    "services.snowball",
+    "services.dms",
+    "services.redshift",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
