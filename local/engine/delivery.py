@@ -72,11 +72,11 @@ def to_queue(arn: str, body: str, attributes: Mapping[str, Any] | None = None) -
     return True
 
 
-def to_topic(arn: str, body: str, attributes: Mapping[str, Any] | None = None) -> bool:
+def to_topic(arn: str, body: str, attributes: Mapping[str, Any] | None = None, *, subject: str = "") -> bool:
     """Publish to an SNS topic; False when there is none of that name."""
     if arn not in sns._topics:
         return False
-    sns._fanout(arn, str(uuid.uuid4()), body, "", "", dict(attributes or {}))
+    sns._fanout(arn, str(uuid.uuid4()), body, subject, "", dict(attributes or {}))
     return True
 
 

@@ -15,6 +15,7 @@ from ministack.core import iam_evaluator
 from ministack.services import sts
 
 from local.engine.asgi import App, Receive, Scope, Send, respond
+from local.engine.authorization import checks_of, note_refusal, resource_context
 from local.engine.patching import replaces
 
 __all__ = ["wrap"]
@@ -39,15 +40,16 @@ def _enforce(
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
     if iam_action.startswith("sqs:"):
         iam_action = iam_action.removesuffix("Batch")
-    # Some requests are about several resources (see `ecs`): each has to be allowed.
-    for resource in context.pop("engine:resources", [resource_arn]):
-        denied = original(access_key_id, iam_action, service, region, resource, context)
+    for check in checks_of(iam_action, resource_arn, context):
+        keys = resource_context(check.action, check.resource) | context | dict(check.context)
+        denied = original(access_key_id, check.action, service, region, check.resource, keys)
         principal = (sts._sessions.get(access_key_id) or {}).get("Arn", "")
         if ":assumed-role/" in principal and not isinstance(denied, iam_evaluator.AuthError):
             role = principal.split(":assumed-role/")[1].split("/")[0]
             with _lock:
-                _decisions.add((role, iam_action, resource, denied is None))
+                _decisions.add((role, check.action, check.resource, denied is None))
         if denied:
+            note_refusal(check)
             return denied
     return None
 

@@ -25,8 +25,12 @@ _PATCHES: tuple[str, ...] = (
     "services.event_sources",
     "services.cloudformation",
     "services.iam_policies",
+    "services.iam_resources",
     "services.eventbridge",
     "services.async_invocation",
+    "services.sns",
+    "services.sns_filters",
+    "services.sqs",
     "services.kms",
     "services.cloudwatch",
     "services.scheduler",
@@ -34,14 +38,28 @@ _PATCHES: tuple[str, ...] = (
     "services.ecs",
     "services.cognito",
     "services.secrets_manager",
+    "services.autoscaling",
+    "services.systems_manager",
+    "services.codebuild",
+    "services.cloudfront",
+    "services.rds",
+    "services.efs",
+    "services.glue",
+    "services.elasticache",
+    "services.glacier",
+    "services.snowball",
+    "services.dms",
+    "services.redshift",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
     "iam_record",
     "services.s3_website",
     "services.rest_api",
+    "services.sns_signatures",
     "faults",
     "aws_events",
+    "states",
 )
 # Modules with `start() -> None`: their threads begin once every patch is in place.
 _THREADS: tuple[str, ...] = ("services.cloudwatch",)

@@ -14,8 +14,10 @@ from ministack.core.arn import parse_arn
 from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, sqs
 from ministack.services.cloudformation import provisioners
 
-from local.engine.delivery import scope
+from local.engine.authorization import Check, Request, permissions
+from local.engine.delivery import scope, to_topic
 from local.engine.patching import pin, replaces
+from local.engine.services import alarm_messages
 from local.engine.services.metric_math import MathError, Series, evaluate
 
 __all__ = ["start"]
@@ -94,29 +96,41 @@ def _evaluate(
 # -------------------------------------------------------------------------------------------------- alarms
 
 
-def _alarm_points(alarm: dict[str, Any], now: float) -> tuple[list[float | None], float]:
-    """Return the values of an alarm's last periods, oldest first (None: no data), and the period's length."""
+def _queries(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what an alarm evaluates, as metric math."""
+    if alarm.get("Metrics"):
+        queries: list[dict[str, Any]] = alarm["Metrics"]
+        return queries
+    stat = {
+        "Metric": {name: alarm.get(name) for name in ("Namespace", "MetricName", "Dimensions")},
+        "Period": alarm.get("Period") or 60,
+        "Stat": alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average",
+    }
+    return [{"Id": "m1", "MetricStat": stat}]
+
+
+def _period(queries: list[dict[str, Any]]) -> float:
+    """Return the length of an alarm's periods, in seconds."""
+    return max(float((query.get("MetricStat") or query).get("Period") or 0) for query in queries) or 60.0
+
+
+def _alarm_points(alarm: dict[str, Any], now: float) -> list[tuple[float, float | None]]:
+    """Return start and value of an alarm's last periods, oldest first (None: no data)."""
     count = int(alarm.get("EvaluationPeriods") or 1)
-    queries: list[dict[str, Any]] = alarm.get("Metrics") or []
-    if not queries:
-        stat = {
-            "Metric": {name: alarm.get(name) for name in ("Namespace", "MetricName", "Dimensions")},
-            "Period": alarm.get("Period") or 60,
-            "Stat": alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average",
-        }
-        queries = [{"Id": "metric", "MetricStat": stat}]
+    queries = _queries(alarm)
     returned = next((query["Id"] for query in queries if query.get("ReturnData", True)), queries[-1]["Id"])
-    period = max(float((query.get("MetricStat") or query).get("Period") or 0) for query in queries) or 60.0
+    period = _period(queries)
     # The last period ends now: whoever waits for an alarm here has not a minute to spare for its end.
     begin = now - count * period
     series = _evaluate(queries, begin, now, anchor=begin)[returned]
-    return [series.get(begin + index * period) for index in range(count)], period
+    starts = [begin + index * period for index in range(count)]
+    return [(start, series.get(start)) for start in starts]
 
 
 def _next_state(alarm: dict[str, Any], values: list[float | None]) -> str | None:
     """Return the state that the values lead to; None keeps the present one."""
     breaches = _BREACHES.get(alarm.get("ComparisonOperator", ""))
-    if breaches is None:  # anomaly detection
+    if breaches is None:
         return None
     missing = alarm.get("TreatMissingData") or "missing"
     if all(value is None for value in values):
@@ -139,80 +153,105 @@ def _evaluate_alarm(_original: Callable[..., Any], alarm: dict[str, Any]) -> Non
     """Alarms look at their own dimensions, periods, datapoints, missing data, and metric math"""
     if not alarm.get("Metrics") and not (alarm.get("Namespace") and alarm.get("MetricName")):
         return
+    if alarm.get("ThresholdMetricId"):  # anomaly detection: there is no band without training
+        return
     try:
-        values, _ = _alarm_points(alarm, time.time() + 0.001)
+        points = _alarm_points(alarm, time.time() + 0.001)
     except MathError:
         _logger.exception("alarm %s", alarm["AlarmName"])
         return
-    state, before = _next_state(alarm, values), alarm["StateValue"]
+    state, before = _next_state(alarm, [value for _, value in points]), alarm["StateValue"]
     if state is None or state == before:
         return
-    shown = [value for value in values if value is not None]
-    reason = f"Threshold Crossed: {len(shown)} datapoint(s) {shown} ({alarm.get('ComparisonOperator')} "
-    reason += f"{alarm.get('Threshold')})"
-    if state == "INSUFFICIENT_DATA":
-        reason = "Insufficient Data: no datapoints were received."
-    alarm["StateValue"], alarm["StateReason"] = state, reason
-    alarm["StateUpdatedTimestamp"] = int(time.time())
-    cloudwatch._record_history(alarm["AlarmName"], before, state, reason)
+    reason = alarm_messages.reason(alarm, before, state, points)
+    data = alarm_messages.reason_data(alarm, _period(_queries(alarm)), points)
+    alarm |= {"StateValue": state, "StateReason": reason, "StateReasonData": data}
+    cloudwatch._record_history(alarm["AlarmName"], before, state, reason, reason_data=json.loads(data))
     cloudwatch._dispatch_alarm_actions(alarm, before, state, reason)
     cloudwatch._evaluate_parent_alarms(alarm)
 
 
+_last_states: dict[str, dict[str, str]] = {}
+
+
+@replaces(cloudwatch, "_set_alarm_state", digest="0fa9fef3bd18")
+def _set_state(
+    original: Callable[..., Any], params: Any, cbor_data: dict[str, Any], is_cbor: bool, is_json: bool = False
+) -> Any:
+    """SetAlarmState replaces the reason's data, also by none"""
+    alarm = cloudwatch._alarms.get(cbor_data.get("AlarmName") or cloudwatch._p(params, "AlarmName"))
+    if alarm is not None:
+        alarm.pop("StateReasonData", None)
+    return original(params, cbor_data, is_cbor, is_json)
+
+
 @replaces(cloudwatch, "_dispatch_alarm_actions", digest="fcf47c0d1e6e")
-def _act(original: Callable[..., Any], alarm: dict[str, Any], before: str, state: str, reason: str) -> None:
-    """State changes reach EventBridge, and functions as actions"""
-    original(alarm, before, state, reason)
-    now = cloudwatch._ts_iso(time.time())
-    detail = {
-        "alarmName": alarm["AlarmName"],
-        "state": {"value": state, "reason": reason, "timestamp": now},
-        "previousState": {"value": before},
-        "configuration": {
-            "description": alarm.get("AlarmDescription") or "",
-            "metrics": alarm.get("Metrics") or [],
-        },
-    }
-    if alarm.get("MetricName"):
-        dimensions = cloudwatch._dims_from_list(alarm.get("Dimensions") or [])
-        metric = {"namespace": alarm["Namespace"], "name": alarm["MetricName"], "dimensions": dimensions}
-        stat = {"metric": metric, "period": alarm.get("Period"), "stat": alarm.get("Statistic")}
-        detail["configuration"]["metrics"] = [{"id": "m1", "metricStat": stat, "returnData": True}]
+def _act(_original: Callable[..., Any], alarm: dict[str, Any], before: str, state: str, _reason: str) -> None:
+    """State changes reach topics, EventBridge and functions in the words of AWS, all with one time"""
+    changed = alarm["StateUpdatedTimestamp"] = round(time.time(), 3)
+    arn = alarm["AlarmArn"]
+    configured = alarm_messages.timestamp(alarm["AlarmConfigurationUpdatedTimestamp"])
+    previous = _last_states.get(arn, {})
+    if previous.get("value") != before:  # an alarm of the same name was deleted
+        previous = {"value": before, "timestamp": configured}
+    queries = [] if "AlarmRule" in alarm else _queries(alarm)
+    detail = alarm_messages.event_detail(alarm, queries, previous, changed=changed)
+    _last_states[arn] = detail["state"]
     entry = {
         "Source": "aws.cloudwatch",
         "DetailType": "CloudWatch Alarm State Change",
-        "Resources": [alarm["AlarmArn"]],
+        "Resources": [arn],
         "Detail": json.dumps(detail),
     }
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
-    kinds = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
-    for action in alarm.get(kinds[state]) or [] if alarm.get("ActionsEnabled", True) else []:
-        if ":lambda:" in action:
-            function, config, _ = lambda_svc._get_func_record_for_ref(action)
-            if function is not None:
-                event = {
-                    "source": "aws.cloudwatch",
-                    "alarmArn": alarm["AlarmArn"],
-                    "accountId": parse_arn(alarm["AlarmArn"]).account_id,
-                    "time": now,
-                    "region": parse_arn(alarm["AlarmArn"]).region,
-                    "alarmData": detail,
-                }
-                record = lambda_svc._execution_record_for_config(function, config)
-                lambda_svc.invoke_async_with_retry(record, event)
+    actions = alarm.get(alarm_messages.ACTIONS[state]) if alarm.get("ActionsEnabled", True) else None
+    period = _period(queries) if queries else 0
+    for action in actions or []:
+        if ":sns:" in action:
+            message = alarm_messages.sns_message(alarm, before, changed=changed, period=period)
+            to_topic(action, json.dumps(message), subject=alarm_messages.subject(alarm, state))
+        elif ":lambda:" in action:
+            _invoke(action, alarm, detail)
+
+
+def _invoke(action: str, alarm: dict[str, Any], detail: dict[str, Any]) -> None:
+    function, config, _ = lambda_svc._get_func_record_for_ref(action)
+    if function is not None:
+        event = {
+            "source": "aws.cloudwatch",
+            "alarmArn": alarm["AlarmArn"],
+            "accountId": parse_arn(alarm["AlarmArn"]).account_id,
+            "time": detail["state"]["timestamp"],
+            "region": parse_arn(alarm["AlarmArn"]).region,
+            "alarmData": detail,
+        }
+        record = lambda_svc._execution_record_for_config(function, config)
+        lambda_svc.invoke_async_with_retry(record, event)
 
 
 @replaces(cloudwatch, "_put_metric_alarm", digest="953a67ff4bb1")
 def _put_alarm(
     original: Callable[..., Any], params: Any, cbor_data: dict[str, Any], is_cbor: bool, is_json: bool = False
 ) -> Any:
-    """PutMetricAlarm takes metric math"""
+    """PutMetricAlarm takes metric math and anomaly detection"""
     answer = original(params, cbor_data, is_cbor, is_json)
-    if answer[0] == 200 and (is_cbor or is_json) and cbor_data.get("Metrics"):
+    if answer[0] == 200 and (is_cbor or is_json):
         alarm = cloudwatch._alarms[cbor_data["AlarmName"]]
-        _make_math(alarm, cbor_data["Metrics"])
-        cloudwatch._evaluate_alarm(alarm)
+        _complete(alarm, cbor_data)
+        if cbor_data.get("Metrics"):
+            _make_math(alarm, cbor_data["Metrics"])
+            cloudwatch._evaluate_alarm(alarm)
     return answer
+
+
+def _complete(alarm: dict[str, Any], given: dict[str, Any]) -> None:
+    """Add what the emulator leaves out of an alarm."""
+    alarm["AlarmConfigurationUpdatedTimestamp"] = round(time.time(), 3)
+    for name in ("ThresholdMetricId", "EvaluateLowSampleCountPercentile"):
+        if given.get(name):
+            alarm[name] = given[name]
+    if given.get("ThresholdMetricId"):
+        alarm.pop("Threshold", None)
 
 
 def _make_math(alarm: dict[str, Any], queries: list[dict[str, Any]]) -> None:
@@ -222,14 +261,22 @@ def _make_math(alarm: dict[str, Any], queries: list[dict[str, Any]]) -> None:
         alarm.pop(name, None)
 
 
+@permissions("cloudwatch:PutMetricData")
+def _putting_data(request: Request) -> list[Check]:
+    return [Check("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": request.parameter("Namespace")})]
+
+
 @replaces(provisioners, "_cw_metric_alarm_record", digest="4565fcede1eb")
 def _alarm_record(original: Callable[..., Any], name: str, properties: dict[str, Any]) -> Any:
-    """CloudFormation takes alarms on metric math"""
+    """CloudFormation takes alarms on metric math and anomaly detection"""
     queries = properties.get("Metrics")
     if not queries:
-        return original(name, properties)
+        alarm = original(name, properties)
+        _complete(alarm, properties)
+        return alarm
     plain = {key: value for key, value in properties.items() if key != "Metrics"}
-    alarm = original(name, plain | {"Namespace": "-", "MetricName": "-"})
+    alarm = original(name, {"Threshold": 0} | plain | {"Namespace": "-", "MetricName": "-"})
+    _complete(alarm, properties)
     flags = ("ReturnData",)
     _make_math(
         alarm,

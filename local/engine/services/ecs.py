@@ -1,4 +1,8 @@
-"""Amazon ECS: tasks that are pending for a while, deleted clusters, and the permission to read a cluster."""
+"""Amazon ECS: tasks that are pending or fail, client tokens, deleted clusters, permissions.
+
+A cluster's tag ``engine:run-task-failure`` is a door for tests: with it RunTask starts nothing, and answers
+that tag's value (such as ``RESOURCE:MEMORY``) as the reason of its failures.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,21 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core import iam_actions
-from ministack.core.responses import error_response_json, get_account_id, get_region
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import ecs as service
 
+from local.engine.authorization import Check, Request, permissions
 from local.engine.delivery import scope
+from local.engine.idempotency import Mismatch, Replays
 from local.engine.patching import pin, replaces
 
 __all__ = ["described_clusters"]
 
 _MOST_CLUSTERS = 100
+_FAILURE = "engine:run-task-failure"
+# "The time to live (TTL) for the RunTask client token is 24 hours":
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html
+_runs = Replays(24 * 3600)
 
 
 def _start_up_seconds(definition: dict[str, Any]) -> float:
@@ -66,6 +75,35 @@ def _run_task(original: Callable[..., Any], request: dict[str, Any]) -> Any:
     return answer[0], answer[1], json.dumps(document).encode()
 
 
+@replaces(service, "_run_task", digest="6e96d8f5a5b8")
+def _run_task_once(original: Callable[..., Any], request: dict[str, Any]) -> Any:
+    """RunTask: a client token counts once in its cluster; tasks that cannot be placed are failures"""
+    request = dict(request)
+    token = request.pop("clientToken", None)
+    cluster = service._resolve_cluster_name(request.get("cluster", "default"))
+    reason = _failure_of(cluster)
+    if reason:
+        return json_response({"tasks": [], "failures": [{"reason": reason}] * request.get("count", 1)})
+    key = (get_account_id(), get_region(), cluster, token)
+    try:
+        answer = _runs.find(key, request) if token else None
+    except Mismatch as mismatch:
+        tasks = [task["taskArn"] for task in json.loads(mismatch.answer[2])["tasks"]]
+        message = "The provided clientToken is already in use with a different RunTask request."
+        return error_response_json("ConflictException", message, 400, {"resourceIds": tasks})
+    if answer is None:
+        answer = original(request)
+        if token and answer[0] == 200:
+            _runs.keep(key, request, answer)
+    return answer
+
+
+def _failure_of(cluster: str | None) -> str:
+    """Return the reason for which a cluster places no tasks; empty if it does."""
+    tags = service._tags.get((service._clusters.get(cluster) or {}).get("clusterArn"), [])
+    return next((str(tag["value"]) for tag in tags if tag["key"] == _FAILURE), "")
+
+
 @replaces(service, "_delete_cluster", digest="0ff8bca5ea39")
 def _delete_cluster(original: Callable[..., Any], request: dict[str, Any]) -> Any:
     """A deleted cluster can be described for a while: it is inactive"""
@@ -95,18 +133,10 @@ for _action in (service._run_task, service._delete_cluster, service._describe_cl
     service._ACTION_MAP[_name] = _action
 
 
-@replaces(iam_actions, "request_tag_context", digest="d46adb816e02")
-def _context(
-    original: Callable[..., Any], name: str, action: str, body: bytes, parameters: dict[str, Any]
-) -> Any:
-    """IAM sees the clusters of DescribeClusters, and the namespace of PutMetricData"""
-    context = dict(original(name, action, body, parameters))
-    if action == "ecs:DescribeClusters":
-        # Each is a check of its own: see `iam_record`.
-        context["engine:resources"] = described_clusters(body, get_region(), get_account_id())
-    elif action == "cloudwatch:PutMetricData":
-        context["cloudwatch:namespace"] = _namespace(body, parameters)
-    return context
+@permissions("ecs:DescribeClusters")
+def _describing_clusters(request: Request) -> list[Check]:
+    clusters = described_clusters(request.body, request.region, request.account)
+    return [Check("ecs:DescribeClusters", arn) for arn in clusters]
 
 
 def described_clusters(body: bytes, region: str, account: str) -> list[str]:
@@ -116,12 +146,68 @@ def described_clusters(body: bytes, region: str, account: str) -> list[str]:
     return [each if each.startswith("arn:") else prefix + each for each in clusters]
 
 
-def _namespace(body: bytes, parameters: dict[str, Any]) -> str:
-    """Return the namespace of a PutMetricData request: JSON, or a query."""
-    given = parameters.get("Namespace")
-    if given:
-        return str(given[0] if isinstance(given, list) else given)
-    return str(json.loads(body).get("Namespace", "")) if body[:1] == b"{" else ""
+def _cluster(request: Request) -> str:
+    """Return the ARN of the cluster that a request is about."""
+    name = service._resolve_cluster_name(request.document().get("cluster") or "default")
+    return request.arn("ecs", f"cluster/{name}")
+
+
+@permissions("ecs:RunTask", "ecs:StartTask")
+def _running_task(request: Request) -> list[Check]:
+    """Return the checks of RunTask: the task definition's revision, and each role that it passes to tasks.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+    """
+    document = request.document()
+    name = str(document.get("taskDefinition", ""))
+    definition = service._task_defs.get(service._resolve_td_key(name)) or {}
+    arn = definition.get("taskDefinitionArn") or request.arn("ecs", f"task-definition/{name}")
+    roles = definition | (document.get("overrides") or {})
+    action = "ecs:StartTask" if "containerInstances" in document else "ecs:RunTask"
+    return [Check(action, arn, {"ecs:cluster": _cluster(request)}), *_passed(roles)]
+
+
+@permissions("ecs:RegisterTaskDefinition")
+def _registering(request: Request) -> list[Check]:
+    document = request.document()
+    family = request.arn("ecs", f"task-definition/{document.get('family')}:*")
+    return [Check("ecs:RegisterTaskDefinition", family), *_passed(document)]
+
+
+def _passed(document: dict[str, Any]) -> list[Check]:
+    """Return the checks of the roles that tasks get: given by ARN, or by name."""
+    context = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    roles = {str(document.get(name) or "") for name in ("taskRoleArn", "executionRoleArn")} - {""}
+    prefix = f"arn:aws:iam::{get_account_id()}:role/"
+    return [
+        Check("iam:PassRole", role if role.startswith("arn:") else prefix + role, context)
+        for role in sorted(roles)
+    ]
+
+
+@permissions("ecs:StopTask")
+def _stopping(request: Request) -> list[Check]:
+    return _of_tasks(request, "ecs:StopTask", [str(request.document().get("task", ""))])
+
+
+@permissions("ecs:DescribeTasks")
+def _describing_tasks(request: Request) -> list[Check]:
+    return _of_tasks(request, "ecs:DescribeTasks", request.document().get("tasks") or [])
+
+
+def _of_tasks(request: Request, action: str, tasks: list[str]) -> list[Check]:
+    cluster = _cluster(request)
+    prefix = f"task/{cluster.rpartition('/')[2]}/"
+    context = {"ecs:cluster": cluster}
+    return [
+        Check(action, request.arn("ecs", each if each[:4] == "arn:" else prefix + each), context)
+        for each in tasks
+    ]
+
+
+@permissions("ecs:ListTasks")
+def _listing_tasks(request: Request) -> list[Check]:
+    return [Check("ecs:ListTasks", "*", {"ecs:cluster": _cluster(request)})]
 
 
 pin(service, "_mark_task_running", "42c41b2d19b9")

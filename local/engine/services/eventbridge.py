@@ -1,4 +1,4 @@
-"""Amazon EventBridge: targets that the emulator lacks, and dead-letter queues of targets."""
+"""Amazon EventBridge: checks of PutEvents, targets that the emulator lacks, dead-letter queues of targets."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
+from ministack.core import responses
 from ministack.core.arn import parse_arn
 from ministack.services import cloudwatch_logs, firehose, kinesis, lambda_svc, sns, sqs, stepfunctions
 from ministack.services import eventbridge as service
@@ -17,7 +19,105 @@ from ministack.services import eventbridge as service
 from local.engine.delivery import to_queue
 from local.engine.patching import pin, replaces
 
+__all__ = ["exists", "put"]
+
 _logger = logging.getLogger(__name__)
+
+
+# -------------------------------------------------------------------------------------------------- PutEvents
+
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html: "the total entry size must
+# be less than 1MB"; PutEventsRequestEntry: "Free-form string, with a maximum of 128 characters".
+_LARGEST_REQUEST, _LONGEST_DETAIL_TYPE, _MOST_ENTRIES = 1024 * 1024, 128, 10
+_REQUIRED = ("Source", "DetailType", "Detail")
+
+
+def _size(entry: dict[str, Any]) -> int:
+    """Return what counts of an entry, in bytes.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html#eb-putevent-size: 14 bytes for
+    the time, and the bytes of source, type, detail and resources in UTF-8.
+    """
+    texts = [entry.get(name) or "" for name in _REQUIRED] + (entry.get("Resources") or [])
+    return (14 if entry.get("Time") else 0) + sum(len(str(text).encode()) for text in texts)
+
+
+def _fault(entry: dict[str, Any]) -> tuple[str, str] | None:
+    """Return code and message of what is wrong with an entry, if anything is."""
+    for name in _REQUIRED:
+        if not entry.get(name):
+            return "InvalidArgument", f"Parameter {name} is not valid. Reason: {name} is a required argument."
+    if len(entry["DetailType"]) > _LONGEST_DETAIL_TYPE:
+        return "InvalidArgument", "Parameter DetailType is not valid. Reason: DetailType is too long."
+    if str(entry["Source"]).startswith("aws."):
+        return "NotAuthorizedForSourceException", "Not authorized for the source."
+    try:
+        is_object = isinstance(json.loads(entry["Detail"]), dict)
+    except ValueError:
+        is_object = False
+    return None if is_object else ("MalformedDetail", "Detail is malformed.")
+
+
+def _seconds(given: Any) -> int:
+    """Return an entry's time in seconds since 1970: a number, or a text of RFC 3339; now if there is none."""
+    if not given:
+        return int(time.time())
+    if isinstance(given, str) and not given.replace(".", "", 1).isdigit():
+        return int(datetime.fromisoformat(given).timestamp())
+    return int(float(given))
+
+
+@replaces(service, "_put_events", digest="ebcda0f38061")
+def _put_events(
+    _original: Callable[..., Any], request: dict[str, Any], allow_aws_source: bool = False
+) -> Any:
+    """PutEvents refuses entries that are malformed or too large, and keeps their time"""
+    entries = request.get("Entries") or []
+    if not 1 <= len(entries) <= _MOST_ENTRIES:
+        bound = "less than or equal to 10" if entries else "greater than or equal to 1"
+        return responses.error_response_json(
+            "ValidationException",
+            f"1 validation error detected: Value '{len(entries)}' at 'entries' failed to satisfy constraint: "
+            f"Member must have length {bound}",
+            400,
+        )
+    if sum(map(_size, entries)) >= _LARGEST_REQUEST:
+        return responses.error_response_json(
+            "ValidationException", "Total size of the entries in the request is over the limit.", 400
+        )
+    results = []
+    for entry in entries:
+        name, fault = service._event_bus_name_from_ref(entry.get("EventBusName", "default"))
+        fault = fault or (None if allow_aws_source else _fault(entry))
+        if fault:
+            results.append(dict(zip(("ErrorCode", "ErrorMessage"), fault, strict=True)))
+            continue
+        event = {
+            "EventId": str(uuid.uuid4()),
+            "Source": entry.get("Source", ""),
+            "DetailType": entry.get("DetailType", ""),
+            "Detail": entry.get("Detail", "{}"),
+            "EventBusName": name,
+            "Time": _seconds(entry.get("Time")),
+            "Resources": entry.get("Resources", []),
+            "Account": responses.get_account_id(),
+            "Region": responses.get_region(),
+        }
+        service._events_log_list().append(event)
+        put(event)
+        results.append({"EventId": event["EventId"]})
+    failed = sum("ErrorCode" in result for result in results)
+    return responses.json_response({"FailedEntryCount": failed, "Entries": results})
+
+
+def put(event: dict[str, Any]) -> None:
+    """Pass an event, as the emulator keeps it, to its bus's rules and archives."""
+    view = service._pattern_event_view(event)
+    service._dispatch_event(event, view)
+    service._archive_event(event, view)
+
+
+# ---------------------------------------------------------------------------------------------------- targets
 
 
 def _value_at(document: Any, path: str) -> Any:
@@ -131,6 +231,8 @@ def _invoke_target(
 
 
 pin(service, "_apply_input_transformer", "c975a360e47a")
+pin(service, "_archive_event", "e4ec52f03a32")
+pin(service, "_dispatch_event", "d1bfe064f602")
 pin(service, "_pattern_event_view", "a472224bb7b0")
 pin(firehose, "_put_record", "6a7ed0471aef")
 pin(kinesis, "_put_record", "010c2796f340")

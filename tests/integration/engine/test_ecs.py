@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from functools import partial
-from typing import Any
-
-from botocore.exceptions import ClientError
 
 from tests.integration.engine.patience import awaited
+from tests.integration.engine.roles import as_role, refusal
 from tests.support.cloud import Cloud
 
 APP = {"name": "app", "image": "app", "memory": 64}
-
-
-def _refusal(call: Callable[[], Any]) -> str:
-    """Return the code of the error with which a call is refused; empty if it is not."""
-    try:
-        call()
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    return ""
 
 
 def _counts(cloud: Cloud, cluster: str) -> tuple[int, int]:
@@ -59,6 +46,49 @@ def test_a_pending_task_that_is_stopped_never_runs(cloud: Cloud) -> None:
     awaited(cloud, lambda: _counts(cloud, cluster) == (1, 0))
 
 
+def test_a_client_token_runs_its_task_once_in_a_cluster(cloud: Cloud) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html"""
+    ecs, one, other = cloud.client("ecs"), cloud.name("cluster"), cloud.name("cluster")
+    definition = _definition(cloud, 0)
+    for cluster in (one, other):
+        ecs.create_cluster(clusterName=cluster)
+    run = partial(ecs.run_task, taskDefinition=definition, clientToken="alarm-1", startedBy="hub")
+    first = run(cluster=one)["tasks"][0]["taskArn"]
+    assert run(cluster=one)["tasks"][0]["taskArn"] == first
+    assert ecs.list_tasks(cluster=one)["taskArns"] == [first]
+    assert run(cluster=other)["tasks"][0]["taskArn"] != first
+    ecs.run_task(cluster=one, taskDefinition=definition, clientToken="alarm-2", startedBy="hub")
+    assert len(ecs.list_tasks(cluster=one)["taskArns"]) == 2
+
+
+def test_a_client_token_with_other_parameters_is_a_conflict(cloud: Cloud) -> None:
+    ecs, cluster = cloud.client("ecs"), cloud.name("cluster")
+    ecs.create_cluster(clusterName=cluster)
+    run = partial(ecs.run_task, cluster=cluster, taskDefinition=_definition(cloud, 0), clientToken="t")
+    first = run()["tasks"][0]["taskArn"]
+    answer: dict[str, Any] = {}
+    try:
+        answer = run(count=2)
+    except ClientError as error:
+        answer = dict(error.response)
+    assert answer.get("Error", {}).get("Code") == "ConflictException"
+    assert answer["resourceIds"] == [first]
+    assert ecs.list_tasks(cluster=cluster)["taskArns"] == [first]
+
+
+def test_a_cluster_without_room_answers_failures_and_starts_nothing(cloud: Cloud) -> None:
+    ecs, cluster = cloud.client("ecs"), cloud.name("cluster")
+    tag = {"key": "engine:run-task-failure", "value": "RESOURCE:MEMORY"}
+    arn = ecs.create_cluster(clusterName=cluster, tags=[tag])["cluster"]["clusterArn"]
+    run = partial(ecs.run_task, cluster=cluster, taskDefinition=_definition(cloud, 0), clientToken="t")
+    answer = run()
+    assert answer["tasks"] == []
+    assert [failure["reason"] for failure in answer["failures"]] == ["RESOURCE:MEMORY"]
+    assert ecs.list_tasks(cluster=cluster)["taskArns"] == []
+    ecs.untag_resource(resourceArn=arn, tagKeys=["engine:run-task-failure"])
+    assert len(run()["tasks"]) == 1  # the token was not used by what failed
+
+
 def test_a_deleted_cluster_is_inactive_and_can_be_made_again(cloud: Cloud) -> None:
     ecs, cluster = cloud.client("ecs"), cloud.name("cluster")
     ecs.create_cluster(clusterName=cluster)
@@ -66,7 +96,7 @@ def test_a_deleted_cluster_is_inactive_and_can_be_made_again(cloud: Cloud) -> No
     answer = ecs.describe_clusters(clusters=[cluster])
     assert [each["status"] for each in answer["clusters"]] == ["INACTIVE"]
     assert not any(arn.endswith(f"/{cluster}") for arn in ecs.list_clusters()["clusterArns"])
-    assert _refusal(lambda: ecs.delete_cluster(cluster=cluster)) == "ClusterNotFoundException"
+    assert refusal(lambda: ecs.delete_cluster(cluster=cluster)) == "ClusterNotFoundException"
     assert ecs.create_cluster(clusterName=cluster)["cluster"]["status"] == "ACTIVE"
 
 
@@ -74,31 +104,7 @@ def test_more_than_a_hundred_clusters_are_refused(cloud: Cloud) -> None:
     ecs = cloud.client("ecs")
     assert len(ecs.describe_clusters(clusters=[f"c{number}" for number in range(100)])["failures"]) == 100
     names = [f"c{number}" for number in range(101)]
-    assert _refusal(lambda: ecs.describe_clusters(clusters=names)) == "InvalidParameterException"
-
-
-def _as_role(cloud: Cloud, statement: dict[str, Any], service: str) -> Any:
-    """Return a client with the credentials of a role that one statement allows something."""
-    role = cloud.name("role")
-    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{cloud.account}:root"}}
-    iam = cloud.client("iam")
-    arn = iam.create_role(
-        RoleName=role,
-        AssumeRolePolicyDocument=json.dumps(
-            {"Version": "2012-10-17", "Statement": [trust | {"Action": "sts:AssumeRole"}]}
-        ),
-    )["Role"]["Arn"]
-    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | statement]}
-    iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=json.dumps(document))
-    given = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
-    import boto3
-
-    make: Any = boto3.client
-    return make(
-        service, endpoint_url=cloud.endpoint, region_name=cloud.region,
-        aws_access_key_id=given["AccessKeyId"], aws_secret_access_key=given["SecretAccessKey"],
-        aws_session_token=given["SessionToken"],
-    )  # fmt: skip
+    assert refusal(lambda: ecs.describe_clusters(clusters=names)) == "InvalidParameterException"
 
 
 def test_a_role_describes_the_clusters_that_it_may_and_no_others(cloud_with_iam: Cloud) -> None:
@@ -108,10 +114,10 @@ def test_a_role_describes_the_clusters_that_it_may_and_no_others(cloud_with_iam:
         "Resource": ["arn:*:ecs:*:*:cluster/one", "arn:*:ecs:*:*:cluster/two"],
         "Condition": {"StringEquals": {"aws:RequestedRegion": cloud.region}},
     }
-    ecs = _as_role(cloud, statement, "ecs")
+    ecs = as_role(cloud, [statement], "ecs")
     assert len(ecs.describe_clusters(clusters=["one", "two"])["failures"]) == 2
     for names in (["three"], ["one", "three"], ["one1"]):
-        assert _refusal(partial(ecs.describe_clusters, clusters=names)) == "AccessDeniedException"
+        assert refusal(partial(ecs.describe_clusters, clusters=names)) == "AccessDeniedException"
 
 
 def test_a_role_publishes_to_its_namespace_and_no_other(cloud_with_iam: Cloud) -> None:
@@ -120,9 +126,9 @@ def test_a_role_publishes_to_its_namespace_and_no_other(cloud_with_iam: Cloud) -
         "Action": "cloudwatch:PutMetricData", "Resource": "*",
         "Condition": {"StringEquals": {"cloudwatch:namespace": ["ECS"]}},
     }  # fmt: skip
-    metrics = _as_role(cloud, statement, "cloudwatch")
+    metrics = as_role(cloud, [statement], "cloudwatch")
     datum = {"MetricName": "m", "Value": 1.0}
     metrics.put_metric_data(Namespace="ECS", MetricData=[datum])
     metrics.put_metric_data(Namespace="ECS", MetricData=[datum] * 200)  # compressed by the client
-    other = _refusal(lambda: metrics.put_metric_data(Namespace="Other", MetricData=[datum]))
+    other = refusal(lambda: metrics.put_metric_data(Namespace="Other", MetricData=[datum]))
     assert other.startswith("AccessDenied")

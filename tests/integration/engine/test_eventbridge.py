@@ -1,12 +1,78 @@
-"""EventBridge: targets that the bare emulator lacks, and dead-letter queues."""
+"""EventBridge: checks of PutEvents, targets that the bare emulator lacks, and dead-letter queues."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from tests.integration.engine.patience import awaited
+from tests.integration.engine.roles import refusal
 from tests.support.cloud import Cloud
+
+_ENTRY = {"Source": "shop", "DetailType": "order", "Detail": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"Source": None}, "InvalidArgument"),
+        ({"DetailType": None}, "InvalidArgument"),
+        ({"DetailType": "t" * 129}, "InvalidArgument"),
+        ({"Detail": None}, "InvalidArgument"),
+        ({"Detail": "{"}, "MalformedDetail"),
+        ({"Detail": "[]"}, "MalformedDetail"),
+        ({"Detail": '"text"'}, "MalformedDetail"),
+    ],
+)
+def test_an_entry_that_is_wrong_fails_and_no_other(
+    cloud: Cloud, wrong: dict[str, str | None], code: str
+) -> None:
+    entry = {name: value for name, value in (_ENTRY | wrong).items() if value is not None}
+    url, arn = cloud.queue()
+    source = _route(cloud, Arn=arn)
+    answer = cloud.client("events").put_events(
+        Entries=[_ENTRY | {"Source": source}, entry | ({"Source": source} if "Source" in entry else {})]
+    )
+    assert answer["FailedEntryCount"] == 1
+    assert [each.get("ErrorCode") for each in answer["Entries"]] == [None, code]
+    assert "EventId" not in answer["Entries"][1]
+    assert len(awaited(cloud, lambda: cloud.messages(url))) == 1
+
+
+@pytest.mark.ours_only
+def test_sources_of_aws_are_reserved(cloud: Cloud) -> None:
+    [answer] = cloud.client("events").put_events(Entries=[_ENTRY | {"Source": "aws.ec2"}])["Entries"]
+    assert answer["ErrorCode"] == "NotAuthorizedForSourceException"
+
+
+def test_a_request_of_a_megabyte_is_refused(cloud: Cloud) -> None:
+    def put(size: int) -> str:
+        overhead = len("shop" + "order" + '{"a":""}') + len("arn:ü".encode()) + 14
+        detail = json.dumps({"a": "x" * (size - overhead)}, separators=(",", ":"))
+        entry = _ENTRY | {"Detail": detail, "Resources": ["arn:ü"], "Time": datetime.now(UTC)}
+        return refusal(lambda: cloud.client("events").put_events(Entries=[entry]))
+
+    assert put(1024 * 1024 - 1) == ""
+    assert put(1024 * 1024) == "ValidationException"
+
+
+@pytest.mark.ours_only
+def test_a_request_has_at_most_ten_entries(cloud: Cloud) -> None:
+    call = cloud.client("events").put_events
+    assert refusal(lambda: call(Entries=[_ENTRY] * 10)) == ""
+    assert refusal(lambda: call(Entries=[_ENTRY] * 11)) == "ValidationException"
+
+
+def test_an_events_time_is_kept(cloud: Cloud) -> None:
+    url, arn = cloud.queue()
+    source = _route(cloud, Arn=arn)
+    entry = _ENTRY | {"Source": source, "Time": datetime(2026, 11, 20, 9, 15, 41, 902000, tzinfo=UTC)}
+    cloud.client("events").put_events(Entries=[entry])
+    [event] = awaited(cloud, lambda: cloud.messages(url))
+    assert json.loads(event)["time"] == "2026-11-20T09:15:41Z"
 
 
 def _route(cloud: Cloud, **target: Any) -> str:
