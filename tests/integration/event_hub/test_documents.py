@@ -183,5 +183,5 @@ def test_object_of_somebody_else_stays(suite: Suite, folder: str) -> None:
     place = {"Bucket": suite["HubOutputBucketName"], "Key": f"pdf/{key}.pdf"}
     suite.client("s3").put_object(**place, Body=b"mine")
     upload(suite, key, b"x")
-    assert dead_letter(suite, key) == "output_not_ours"
+    assert dead_letter(suite, key) == "output_not_made_here"
     assert suite.client("s3").get_object(**place)["Body"].read() == b"mine"
