@@ -6,7 +6,10 @@ Messages are compared with recorded ones, member by member.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
+
+import pytest
 
 from tests.integration.engine.answers import events_of, only, refusal, subscribed
 from tests.integration.engine.patience import awaited
@@ -58,6 +61,10 @@ class Fleet:
             "AutoScalingGroups"
         ]
         return [each["LifecycleState"] for each in group["Instances"]]
+
+    def identifiers(self) -> list[str]:
+        rows = self.client.describe_auto_scaling_instances()["AutoScalingInstances"]
+        return [row["InstanceId"] for row in rows if row["AutoScalingGroupName"] == self.name]
 
     def told(self) -> list[dict[str, Any]]:
         """Messages since the last time; without those that say that a target is one."""
@@ -170,6 +177,40 @@ def test_the_default_result_counts_when_the_heartbeat_is_over(cloud: Cloud) -> N
     awaited(cloud, lambda: fleet.states() == ["InService"])
 
 
+def test_a_heartbeat_begins_the_time_anew(cloud: Cloud) -> None:
+    fleet = Fleet(cloud)
+    fleet.hook("LAUNCHING", HeartbeatTimeout=30, DefaultResult="CONTINUE")
+    fleet.scale(1)
+    time.sleep(1.5)  # half of it: the engines of these tests take a tenth of AWS's time
+    identifier = fleet.identifiers()[0]
+    begun = time.monotonic()
+    fleet.client.record_lifecycle_action_heartbeat(
+        AutoScalingGroupName=fleet.name, LifecycleHookName="launching", InstanceId=identifier
+    )
+    awaited(cloud, lambda: fleet.states() == ["InService"])
+    assert time.monotonic() - begun > 2.9
+
+
+@pytest.mark.parametrize(("result", "left"), [("CONTINUE", ["Terminating:Wait"]), ("ABANDON", [])])
+def test_every_hook_holds_unless_one_abandons(cloud: Cloud, result: str, left: list[str]) -> None:
+    """https://docs.aws.amazon.com/autoscaling/ec2/userguide/completing-lifecycle-hooks.html
+
+    "ABANDON stops any remaining actions, such as other lifecycle hooks".
+    """
+    fleet = Fleet(cloud)
+    for name in ("one", "two"):
+        fleet.client.put_lifecycle_hook(
+            AutoScalingGroupName=fleet.name, LifecycleHookName=name,
+            LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING",
+        )  # fmt: skip
+    fleet.scale(1)
+    identifier = fleet.identifiers()[0]
+    fleet.scale(0)
+    assert fleet.states() == ["Terminating:Wait"]
+    fleet.complete("one", result, InstanceId=identifier)
+    assert fleet.states() == left
+
+
 def test_an_abandoned_launch_is_replaced(cloud: Cloud) -> None:
     fleet = Fleet(cloud)
     fleet.hook("LAUNCHING", NotificationTargetARN=fleet.topic)
@@ -219,16 +260,12 @@ def test_a_terminated_instance_is_replaced_unless_the_group_shrinks(cloud: Cloud
     fleet.scale(2)
     terminate = fleet.client.terminate_instance_in_auto_scaling_group
 
-    def identifiers() -> list[str]:
-        rows = fleet.client.describe_auto_scaling_instances()["AutoScalingInstances"]
-        return [row["InstanceId"] for row in rows if row["AutoScalingGroupName"] == fleet.name]
-
-    first, second = identifiers()
+    first, second = fleet.identifiers()
     terminate(InstanceId=first, ShouldDecrementDesiredCapacity=False)
-    assert len(identifiers()) == 2
-    assert first not in identifiers()
+    assert len(fleet.identifiers()) == 2
+    assert first not in fleet.identifiers()
     terminate(InstanceId=second, ShouldDecrementDesiredCapacity=True)
-    assert len(identifiers()) == 1
+    assert len(fleet.identifiers()) == 1
 
 
 def test_a_group_with_instances_needs_force_to_be_deleted(cloud: Cloud) -> None:

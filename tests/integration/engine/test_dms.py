@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.engine.answers import events_of, only, refusal, role_of
+from tests.integration.engine.answers import events_of, only, refusal
 from tests.integration.engine.doors import set_state
 from tests.integration.engine.patience import awaited
+from tests.integration.engine.roles import as_role
 from tests.support.cloud import Cloud
 
 pytestmark = pytest.mark.ours_only  # the emulator does not have the service
@@ -113,9 +114,8 @@ def test_a_role_starts_the_tasks_with_its_tag_alone(cloud_with_iam: Cloud) -> No
     cloud = cloud_with_iam
     condition = {"StringEquals": {"aws:ResourceTag/hub": "yes"}}
     statement = {"Action": "dms:StartReplicationTask", "Resource": "*", "Condition": condition}
-    start = partial(
-        role_of(cloud, "dms", statement).start_replication_task, StartReplicationTaskType="start-replication"
-    )
+    role = as_role(cloud, [statement], "dms")
+    start = partial(role.start_replication_task, StartReplicationTaskType="start-replication")
     _, mine = _task(cloud, Tags=[{"Key": "hub", "Value": "yes"}])
     _, other = _task(cloud)
     assert refusal(start, ReplicationTaskArn=other).startswith("AccessDenied")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.engine.answers import only, refusal, role_of
+from tests.integration.engine.answers import only, refusal
 from tests.integration.engine.doors import set_state
+from tests.integration.engine.roles import as_role
 from tests.support.cloud import Cloud
 
 pytestmark = pytest.mark.ours_only  # the emulator does not have the service
@@ -81,13 +82,13 @@ def test_a_role_resizes_its_cluster_and_no_other(cloud_with_iam: Cloud) -> None:
     mine, other = _cluster(cloud, hub="yes"), _cluster(cloud)
     arn = f"arn:aws:redshift:{cloud.region}:{cloud.account}:cluster"
     statement = {"Action": "redshift:ResizeCluster", "Resource": f"{arn}:{mine}"}
-    resize = partial(role_of(cloud, "redshift", statement).resize_cluster, NumberOfNodes=4)
+    resize = partial(as_role(cloud, [statement], "redshift").resize_cluster, NumberOfNodes=4)
     assert refusal(resize, ClusterIdentifier=other).startswith("AccessDenied")
     assert refusal(resize, ClusterIdentifier=mine) == ""
     condition = {"StringEquals": {"aws:ResourceTag/hub": "yes"}}
     tagged = {"Action": "redshift:ModifyCluster", "Resource": "*", "Condition": condition}
     modify = partial(
-        role_of(cloud, "redshift", tagged).modify_cluster, PreferredMaintenanceWindow="mon:01:00-mon:01:30"
+        as_role(cloud, [tagged], "redshift").modify_cluster, PreferredMaintenanceWindow="mon:01:00-mon:01:30"
     )
     assert refusal(modify, ClusterIdentifier=other).startswith("AccessDenied")
     assert refusal(modify, ClusterIdentifier=mine) == ""
