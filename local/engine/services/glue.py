@@ -26,6 +26,7 @@ __all__: list[str] = []
 type Request = dict[str, Any]
 type Run = dict[str, Any]
 
+_lock = threading.Lock()  # a run's thread and requests meet at its state
 _OUTCOME = "--engine-outcome"
 # Severity and message of the event by state:
 # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-glue.html
@@ -120,7 +121,10 @@ def _run(job: dict[str, Any], given: dict[str, str], request: Request, retried: 
 
 def _execute(job: dict[str, Any], run: Run) -> None:
     """Take a run to its end, unless it is stopped before."""
-    run["JobRunState"] = "RUNNING"
+    with _lock:
+        if run["JobRunState"] != "STARTING":
+            return
+        run["JobRunState"] = "RUNNING"
     outcomes = run["Arguments"].get(_OUTCOME, "").split(",")
     outcome = outcomes[min(run["Attempt"], len(outcomes) - 1)]
     script = None
@@ -130,25 +134,24 @@ def _execute(job: dict[str, Any], run: Run) -> None:
     if script:
         arguments = service._script_args(job, job["Name"], run["Id"], run["given"])
         service._execute_subprocess(ended, job, arguments, script)
-    if ended["JobRunState"] != "RUNNING" and run["JobRunState"] == "RUNNING":
-        _end(run, **ended)
-
-
-def _end(run: Run, **ended: Any) -> None:
-    now = int(time.time())
-    run |= {"CompletedOn": now, "LastModifiedOn": now, "ExecutionTime": now - run["StartedOn"]} | ended
+    with _lock:
+        if ended["JobRunState"] == "RUNNING" or run["JobRunState"] != "RUNNING":
+            return
+        now = int(time.time())
+        run |= {"CompletedOn": now, "LastModifiedOn": now, "ExecutionTime": now - run["StartedOn"]} | ended
     _tell(run)
 
 
 @replaces(service, "_batch_stop_job_run", digest="330013f2a1a5")
 def _batch_stop_job_run(original: Callable[..., Any], request: Request) -> Any:
     """The end of a run that is stopped is an event"""
-    running = [
-        run
-        for run in service._job_runs.get(request["JobName"], [])
-        if run["Id"] in request["JobRunIds"] and run["JobRunState"] in ("STARTING", "RUNNING")
-    ]
-    answer = original(request)
+    with _lock:
+        running = [
+            run
+            for run in service._job_runs.get(request["JobName"], [])
+            if run["Id"] in request["JobRunIds"] and run["JobRunState"] in ("STARTING", "RUNNING")
+        ]
+        answer = original(request)
     for run in running:
         _tell(run)
     return answer

@@ -15,6 +15,8 @@ from typing import Any
 
 from ministack.services import rds as service
 
+from local.engine.aws_events import emit
+from local.engine.delivery import iso_time
 from local.engine.patching import pin, replaces
 from local.engine.states import settable
 from local.engine.timing import later
@@ -103,7 +105,25 @@ def _optimize(instance: Instance) -> None:
 def _set_state(identifier: str, state: str, _request: Mapping[str, Any]) -> None:
     if state not in _STATES:
         raise ValueError(f"the state must be one of {', '.join(_STATES)}")
-    service._instances[identifier]["DBInstanceStatus"] = state
+    instance = service._instances[identifier]
+    instance["DBInstanceStatus"] = state
+    if state == "storage-full":
+        _tell(instance, "RDS-EVENT-0007", "low storage", "The allocated storage has been exhausted")
+
+
+def _tell(instance: Instance, event: str, category: str, message: str) -> None:
+    """Send an event of https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html."""
+    arn = instance["DBInstanceArn"]
+    detail = {
+        "EventCategories": [category],
+        "SourceType": "DB_INSTANCE",
+        "SourceArn": arn,
+        "Date": iso_time(),
+        "Message": message,
+        "SourceIdentifier": instance["DBInstanceIdentifier"],
+        "EventID": event,
+    }
+    emit("aws.rds", "RDS DB Instance Event", detail, [arn])
 
 
 service._ACTION_MAP["ModifyDBInstance"] = service._modify_db_instance

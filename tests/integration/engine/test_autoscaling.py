@@ -169,6 +169,18 @@ def test_no_active_action_is_refused_with_awss_words(cloud: Cloud) -> None:
     assert refusal(fleet.complete, hook="launching", InstanceId=identifier) == gone
 
 
+def test_an_instance_that_ends_while_it_is_held_has_no_action_left(cloud: Cloud) -> None:
+    fleet = Fleet(cloud)
+    fleet.hook("LAUNCHING")
+    fleet.scale(1)
+    identifier = fleet.identifiers()[0]
+    fleet.scale(0)
+    assert fleet.states() == []
+    late = refusal(fleet.complete, hook="launching", InstanceId=identifier)
+    assert late == f"ValidationError: No active Lifecycle Action found with instance ID {identifier}"
+    assert fleet.states() == []
+
+
 def test_the_default_result_counts_when_the_heartbeat_is_over(cloud: Cloud) -> None:
     fleet = Fleet(cloud)
     fleet.hook("LAUNCHING", HeartbeatTimeout=30, DefaultResult="CONTINUE")
@@ -193,10 +205,7 @@ def test_a_heartbeat_begins_the_time_anew(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize(("result", "left"), [("CONTINUE", ["Terminating:Wait"]), ("ABANDON", [])])
 def test_every_hook_holds_unless_one_abandons(cloud: Cloud, result: str, left: list[str]) -> None:
-    """https://docs.aws.amazon.com/autoscaling/ec2/userguide/completing-lifecycle-hooks.html
-
-    "ABANDON stops any remaining actions, such as other lifecycle hooks".
-    """
+    """ABANDON stops what remains to be done, other hooks too: the guide's "Complete a lifecycle action"."""
     fleet = Fleet(cloud)
     for name in ("one", "two"):
         fleet.client.put_lifecycle_hook(

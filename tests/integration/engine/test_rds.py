@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.engine.answers import refusal
+from tests.integration.engine.answers import events_of, only, refusal
 from tests.integration.engine.doors import set_state
 from tests.support.cloud import Cloud
 
@@ -102,6 +102,20 @@ def test_a_full_instance_grows_and_a_busy_one_does_not(cloud: Cloud) -> None:
     assert set_state(cloud, "rds", name, "storage-full") == ""
     assert _found(cloud, name)["DBInstanceStatus"] == "storage-full"
     assert refusal(modify) == ""
+
+
+def test_a_full_storage_is_an_event_with_awss_members(cloud: Cloud) -> None:
+    """https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-cloud-watch-events.html"""
+    name = _database(cloud)
+    events = events_of(cloud, "aws.rds", {"SourceIdentifier": [name]})
+    assert set_state(cloud, "rds", name, "storage-full") == ""
+    event = only(events())
+    arn = _found(cloud, name)["DBInstanceArn"]
+    assert (event["detail-type"], event["resources"]) == ("RDS DB Instance Event", [arn])
+    assert event["detail"].keys() == {
+        "EventCategories", "SourceType", "SourceArn", "Date", "Message", "SourceIdentifier", "EventID",
+    }  # fmt: skip
+    assert event["detail"]["EventID"] == "RDS-EVENT-0007"
 
 
 @pytest.mark.ours_only
