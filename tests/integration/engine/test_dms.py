@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.integration.engine.answers import events_of, only, refusal
+from tests.integration.engine.answers import events_of, only, refusal, subscribed
 from tests.integration.engine.doors import set_state
 from tests.integration.engine.patience import awaited
 from tests.integration.engine.roles import as_role
@@ -120,3 +121,28 @@ def test_a_role_starts_the_tasks_with_its_tag_alone(cloud_with_iam: Cloud) -> No
     _, other = _task(cloud)
     assert refusal(start, ReplicationTaskArn=other).startswith("AccessDenied")
     assert refusal(start, ReplicationTaskArn=mine) == ""
+
+
+MESSAGE = {
+    "Event Source", "Event Time", "Identifier Link", "SourceId", "Event ID", "Event Message",
+    "Notification time",
+}  # fmt: skip
+
+
+def test_a_subscribed_topic_hears_of_failures_alone(cloud: Cloud) -> None:
+    topic, url = subscribed(cloud)
+    name, _ = _task(cloud)
+    subscribe = partial(
+        cloud.client("dms").create_event_subscription, SubscriptionName=cloud.name("hub"),
+        SourceType="replication-task", SourceIds=[name], EventCategories=["failure"],
+    )  # fmt: skip
+    assert refusal(subscribe, SnsTopicArn=topic + "-absent").startswith("SNSInvalidTopicFault")
+    assert refusal(subscribe, SnsTopicArn=topic) == ""
+    for state in ("stopped", "failed"):
+        assert set_state(cloud, "dms", name, state, message="Last Error") == ""
+    envelope = json.loads(only(cloud.messages(url)))
+    message = json.loads(envelope["Message"])
+    assert envelope["Subject"] == "DMS Notification Message"
+    assert message.keys() == MESSAGE
+    assert message["SourceId"] == name
+    assert message["Event ID"].endswith("#DMS-EVENT-0078 ")

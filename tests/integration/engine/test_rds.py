@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.integration.engine.answers import events_of, only, refusal
+from tests.integration.engine.answers import events_of, only, refusal, subscribed
 from tests.integration.engine.doors import set_state
 from tests.support.cloud import Cloud
 
@@ -124,3 +125,28 @@ def test_the_door_names_what_it_does_not_know(cloud: Cloud) -> None:
     assert "there is no 'absent'" in set_state(cloud, "rds", "absent", "available")
     assert "storage-full" in set_state(cloud, "rds", name, "sleepy")
     assert "rds" in set_state(cloud, "nothing", name, "available")
+
+
+MESSAGE = {
+    "Event Source", "Event Time", "Identifier Link", "Source ID", "Source ARN", "Event ID", "Event Message",
+}  # fmt: skip
+
+
+def test_a_subscribed_topic_hears_of_a_full_storage(cloud: Cloud) -> None:
+    topic, url = subscribed(cloud)
+    name, other = _database(cloud), _database(cloud)
+    subscribe = partial(
+        cloud.client("rds").create_event_subscription, SubscriptionName=cloud.name("hub"),
+        SourceType="db-instance", SourceIds=[name], EventCategories=["low storage"],
+    )  # fmt: skip
+    assert refusal(subscribe, SnsTopicArn=topic + "-absent").startswith("SNSTopicArnNotFound")
+    assert refusal(subscribe, SnsTopicArn=topic) == ""
+    assert refusal(subscribe, SnsTopicArn=topic).startswith("SubscriptionAlreadyExist")
+    for each in (other, name):
+        assert set_state(cloud, "rds", each, "storage-full") == ""
+    envelope = json.loads(only(cloud.messages(url)))
+    message = json.loads(envelope["Message"])
+    assert envelope["Subject"] == "RDS Notification Message"
+    assert message.keys() == MESSAGE
+    assert message["Source ID"] == name
+    assert message["Event ID"].endswith("#RDS-EVENT-0007")
