@@ -171,14 +171,20 @@ def test_no_active_action_is_refused_with_awss_words(cloud: Cloud) -> None:
 
 def test_an_instance_that_ends_while_it_is_held_has_no_action_left(cloud: Cloud) -> None:
     fleet = Fleet(cloud)
-    fleet.hook("LAUNCHING")
+    fleet.hook("LAUNCHING", HeartbeatTimeout=30, DefaultResult="CONTINUE")
+    kinds = ["autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_TERMINATE"]
+    fleet.client.put_notification_configuration(
+        AutoScalingGroupName=fleet.name, TopicARN=fleet.topic, NotificationTypes=kinds
+    )
     fleet.scale(1)
     identifier = fleet.identifiers()[0]
     fleet.scale(0)
     assert fleet.states() == []
+    assert json.loads(only(fleet.told())["Message"])["Event"] == kinds[1]
     late = refusal(fleet.complete, hook="launching", InstanceId=identifier)
     assert late == f"ValidationError: No active Lifecycle Action found with instance ID {identifier}"
-    assert fleet.states() == []
+    time.sleep(3.5)  # the heartbeat's time, of which nothing may come
+    assert fleet.told() == []
 
 
 def test_the_default_result_counts_when_the_heartbeat_is_over(cloud: Cloud) -> None:
