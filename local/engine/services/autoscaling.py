@@ -39,6 +39,11 @@ _SERVICE = {"Service": "AWS Auto Scaling"}
 _lock = threading.Lock()
 _TYPE = "AWS::AutoScaling::AutoScalingGroup"
 _TEST = "autoscaling:TEST_NOTIFICATION"
+# https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Filter.html
+_TAG_FILTERS = {
+    "auto-scaling-group": "ResourceId", "key": "Key", "value": "Value",
+    "propagate-at-launch": "PropagateAtLaunch",
+}  # fmt: skip
 _REPLACED_AFTER = 30  # seconds until a group replaces an instance whose launch was abandoned
 # "The maximum is 172800 seconds (48 hours) or 100 times HeartbeatTimeout, whichever is smaller":
 # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html
@@ -392,6 +397,24 @@ def _terminate_instance(parameters: Parameters) -> Any:
     )
 
 
+@replaces(service, "_describe_tags", digest="bd62e4fb1981")
+def _describe_tags(_original: Callable[..., Any], parameters: Parameters) -> Any:
+    """DescribeTags heeds its filters"""
+    wanted: dict[str, list[str]] = {}
+    while name := service._p(parameters, f"Filters.member.{len(wanted) + 1}.Name"):
+        prefix = f"Filters.member.{len(wanted) + 1}.Values"
+        wanted[name] = service._parse_member_list(parameters, prefix)
+    if unknown := wanted.keys() - _TAG_FILTERS.keys():
+        return service._error("ValidationError", f"Invalid filter: {', '.join(unknown)}")
+    found = [
+        tag
+        for tags in service._tags.values()
+        for tag in tags
+        if all(service._member_xml(tag[_TAG_FILTERS[name]]) in wanted[name] for name in wanted)
+    ]
+    return _answer("DescribeTags", {"Tags": found})
+
+
 def _put_notification_configuration(parameters: Parameters) -> Any:
     """Answer PutNotificationConfiguration."""
     name, topic = (service._p(parameters, key) for key in ("AutoScalingGroupName", "TopicARN"))
@@ -453,6 +476,7 @@ service._ACTION_MAP |= {
     "CompleteLifecycleAction": service._complete_lifecycle_action,
     "RecordLifecycleActionHeartbeat": service._record_lifecycle_heartbeat,
     "DeleteAutoScalingGroup": service._delete_asg,
+    "DescribeTags": service._describe_tags,
     "TerminateInstanceInAutoScalingGroup": _terminate_instance,
     "PutNotificationConfiguration": _put_notification_configuration,
     "DescribeNotificationConfigurations": _describe_notification_configurations,

@@ -54,11 +54,21 @@ def _tell(run: Run) -> None:
 
 @replaces(service, "_create_job", digest="a6e2c6ef3e8e")
 def _create_job(original: Callable[..., Any], request: Request) -> Any:
-    """A job has its number of concurrent runs, one if none is given"""
+    """A job has its number of concurrent runs, one if none is given, and its tags"""
     answer = original(request)
     if answer[0] == 200:
+        service._tags[service._arn("job", request["Name"])] = dict(request.get("Tags") or {})
         _limit(service._jobs[request["Name"]], request)
     return answer
+
+
+@replaces(service, "_get_tags", digest="06a9aef981f1")
+def _get_tags(original: Callable[..., Any], request: Request) -> Any:
+    """Tags of a job that does not exist are refused"""
+    arn = request.get("ResourceArn", "")
+    if ":job/" in arn and arn.rpartition("/")[2] not in service._jobs:
+        return error_response_json("EntityNotFoundException", f"Entity not found: {arn}", 400)
+    return original(request)
 
 
 @replaces(service, "_update_job", digest="e31cf7aa93c7")

@@ -270,6 +270,17 @@ def test_an_instance_is_one_of_ec2_with_the_groups_tags(cloud: Cloud) -> None:
     assert found["Instances"][0]["ImageId"] == "ami-12345678"
 
 
+def test_tags_are_those_of_the_group_that_is_asked_for(cloud: Cloud) -> None:
+    fleet, _other = Fleet(cloud), Fleet(cloud)
+    group = {"Name": "auto-scaling-group", "Values": [fleet.name]}
+    tag = only(fleet.client.describe_tags(Filters=[group])["Tags"])
+    assert (tag["ResourceId"], tag["Key"], tag["Value"]) == (fleet.name, "hub", "yes")
+    for other in ({"Name": "key", "Values": ["other"]}, {"Name": "propagate-at-launch", "Values": ["false"]}):
+        assert fleet.client.describe_tags(Filters=[group, other])["Tags"] == []
+    wrong = {"Name": "tag", "Values": ["hub"]}
+    assert refusal(fleet.client.describe_tags, Filters=[wrong]).startswith("ValidationError")
+
+
 def test_a_terminated_instance_is_replaced_unless_the_group_shrinks(cloud: Cloud) -> None:
     fleet = Fleet(cloud)
     fleet.scale(2)
