@@ -7,15 +7,51 @@ speak. The body is a JSON list of whole events, with the id, time, account and r
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ministack.core.responses import get_account_id, get_region
+
 from local.engine.asgi import App, Receive, Scope, Send, read_body, respond
+from local.engine.delivery import iso_time
 from local.engine.services.eventbridge import put
 
-__all__ = ["wrap"]
+__all__ = ["emit", "wrap"]
 
 _PATH = "/_engine/events"
 _NEEDED = {"source": str, "detail-type": str, "detail": dict}
+
+
+def _dispatch(event: Mapping[str, Any]) -> None:
+    """Put a whole event on the default bus."""
+    record: dict[str, Any] = {
+        "EventId": event.get("id", ""),
+        "Source": event["source"],
+        "DetailType": event["detail-type"],
+        "Detail": json.dumps(event["detail"]),
+        "EventBusName": "default",
+        "Time": event.get("time", ""),
+        "Resources": event.get("resources", []),
+    }
+    record |= {name.title(): event[name] for name in ("account", "region") if name in event}
+    put(record)
+
+
+def emit(source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str] = ()) -> None:
+    """Put one event of a service of the engine on the default bus of the present account and region."""
+    _dispatch(
+        {
+            "id": str(uuid.uuid4()),
+            "source": source,
+            "detail-type": detail_type,
+            "account": get_account_id(),
+            "time": iso_time(milliseconds=False),
+            "region": get_region(),
+            "resources": list(resources),
+            "detail": dict(detail),
+        }
+    )
 
 
 def _put(events: object) -> str:
@@ -27,17 +63,7 @@ def _put(events: object) -> str:
             if not isinstance(event.get(name), kind):
                 return f"an event's {name} is missing or wrong"
     for event in events:
-        record: dict[str, Any] = {
-            "EventId": event.get("id", ""),
-            "Source": event["source"],
-            "DetailType": event["detail-type"],
-            "Detail": json.dumps(event["detail"]),
-            "EventBusName": "default",
-            "Time": event.get("time", ""),
-            "Resources": event.get("resources", []),
-        }
-        record |= {name.title(): event[name] for name in ("account", "region") if name in event}
-        put(record)
+        _dispatch(event)
     return ""
 
 

@@ -38,6 +38,18 @@ _PATCHES: tuple[str, ...] = (
     "services.ecs",
     "services.cognito",
     "services.secrets_manager",
+    "services.autoscaling",
+    "services.systems_manager",
+    "services.codebuild",
+    "services.cloudfront",
+    "services.rds",
+    "services.efs",
+    "services.glue",
+    "services.elasticache",
+    "services.glacier",
+    "services.snowball",
+    "services.dms",
+    "services.redshift",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
@@ -47,6 +59,7 @@ _MIDDLEWARE: tuple[str, ...] = (
     "services.sns_signatures",
     "faults",
     "aws_events",
+    "states",
 )
 # Modules with `start() -> None`: their threads begin once every patch is in place.
 _THREADS: tuple[str, ...] = ("services.cloudwatch",)

@@ -57,7 +57,7 @@ def _without_what_is_off(original: Any, template: Properties, parameters: Proper
     return resolved
 
 
-def _after(type_name: str, restores: str) -> Callable[[Callable[[str, Properties], None]], None]:
+def after(type_name: str, restores: str) -> Callable[[Callable[[str, Properties], None]], None]:
     """Have a function run with physical id and properties after each creation and update of a type."""
 
     def install(apply: Callable[[str, Properties], None]) -> None:
@@ -160,7 +160,7 @@ def _encryption_xml(configuration: Properties) -> bytes:
     return tostring(root)
 
 
-@_after("AWS::S3::Bucket", "Lifecycle rules, default encryption and tags")
+@after("AWS::S3::Bucket", "Lifecycle rules, default encryption and tags")
 def _bucket(name: str, properties: Properties) -> None:
     rules = [
         _lifecycle_rule(rule) for rule in (properties.get("LifecycleConfiguration") or {}).get("Rules") or []
@@ -184,7 +184,7 @@ def _bucket(name: str, properties: Properties) -> None:
 # ------------------------------------------------------------------------------------------ DynamoDB, Lambda
 
 
-@_after("AWS::DynamoDB::Table", "Time to live and point-in-time recovery")
+@after("AWS::DynamoDB::Table", "Time to live and point-in-time recovery")
 def _table(name: str, properties: Properties) -> None:
     wanted = properties.get("TimeToLiveSpecification")
     if wanted:
@@ -202,7 +202,7 @@ def _table(name: str, properties: Properties) -> None:
         )
 
 
-@_after("AWS::Lambda::Function", "Dead-letter queue and reserved concurrency")
+@after("AWS::Lambda::Function", "Dead-letter queue and reserved concurrency")
 def _function(name: str, properties: Properties) -> None:
     function = lambda_svc._functions[name]
     if properties.get("DeadLetterConfig"):
@@ -213,7 +213,7 @@ def _function(name: str, properties: Properties) -> None:
     function["concurrency"] = None if reserved is None else int(reserved)
 
 
-@_after("AWS::Lambda::EventSourceMapping", "Tumbling window, starting time and defaults of streams")
+@after("AWS::Lambda::EventSourceMapping", "Tumbling window, starting time and defaults of streams")
 def _mapping(physical_id: str, properties: Properties) -> None:
     mapping = lambda_svc._esms[physical_id]
     if ":sqs:" in mapping["EventSourceArn"]:

@@ -1,4 +1,8 @@
-"""Amazon ECS: tasks that are pending for a while, deleted clusters, the permissions that requests need."""
+"""Amazon ECS: tasks that are pending or fail, client tokens, deleted clusters, permissions.
+
+A cluster's tag ``engine:run-task-failure`` is a door for tests: with it RunTask starts nothing, and answers
+that tag's value (such as ``RESOURCE:MEMORY``) as the reason of its failures.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,21 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import error_response_json, get_account_id, get_region
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import ecs as service
 
 from local.engine.authorization import Check, Request, permissions
 from local.engine.delivery import scope
+from local.engine.idempotency import Mismatch, Replays
 from local.engine.patching import pin, replaces
 
 __all__ = ["described_clusters"]
 
 _MOST_CLUSTERS = 100
+_FAILURE = "engine:run-task-failure"
+# "The time to live (TTL) for the RunTask client token is 24 hours":
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html
+_runs = Replays(24 * 3600)
 
 
 def _start_up_seconds(definition: dict[str, Any]) -> float:
@@ -64,6 +73,35 @@ def _run_task(original: Callable[..., Any], request: dict[str, Any]) -> Any:
         timer.daemon = True
         timer.start()
     return answer[0], answer[1], json.dumps(document).encode()
+
+
+@replaces(service, "_run_task", digest="6e96d8f5a5b8")
+def _run_task_once(original: Callable[..., Any], request: dict[str, Any]) -> Any:
+    """RunTask: a client token counts once in its cluster; tasks that cannot be placed are failures"""
+    request = dict(request)
+    token = request.pop("clientToken", None)
+    cluster = service._resolve_cluster_name(request.get("cluster", "default"))
+    reason = _failure_of(cluster)
+    if reason:
+        return json_response({"tasks": [], "failures": [{"reason": reason}] * request.get("count", 1)})
+    key = (get_account_id(), get_region(), cluster, token)
+    try:
+        answer = _runs.find(key, request) if token else None
+    except Mismatch as mismatch:
+        tasks = [task["taskArn"] for task in json.loads(mismatch.answer[2])["tasks"]]
+        message = "The provided clientToken is already in use with a different RunTask request."
+        return error_response_json("ConflictException", message, 400, {"resourceIds": tasks})
+    if answer is None:
+        answer = original(request)
+        if token and answer[0] == 200:
+            _runs.keep(key, request, answer)
+    return answer
+
+
+def _failure_of(cluster: str | None) -> str:
+    """Return the reason for which a cluster places no tasks; empty if it does."""
+    tags = service._tags.get((service._clusters.get(cluster) or {}).get("clusterArn"), [])
+    return next((str(tag["value"]) for tag in tags if tag["key"] == _FAILURE), "")
 
 
 @replaces(service, "_delete_cluster", digest="0ff8bca5ea39")

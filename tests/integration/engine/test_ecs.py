@@ -46,6 +46,49 @@ def test_a_pending_task_that_is_stopped_never_runs(cloud: Cloud) -> None:
     awaited(cloud, lambda: _counts(cloud, cluster) == (1, 0))
 
 
+def test_a_client_token_runs_its_task_once_in_a_cluster(cloud: Cloud) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html"""
+    ecs, one, other = cloud.client("ecs"), cloud.name("cluster"), cloud.name("cluster")
+    definition = _definition(cloud, 0)
+    for cluster in (one, other):
+        ecs.create_cluster(clusterName=cluster)
+    run = partial(ecs.run_task, taskDefinition=definition, clientToken="alarm-1", startedBy="hub")
+    first = run(cluster=one)["tasks"][0]["taskArn"]
+    assert run(cluster=one)["tasks"][0]["taskArn"] == first
+    assert ecs.list_tasks(cluster=one)["taskArns"] == [first]
+    assert run(cluster=other)["tasks"][0]["taskArn"] != first
+    ecs.run_task(cluster=one, taskDefinition=definition, clientToken="alarm-2", startedBy="hub")
+    assert len(ecs.list_tasks(cluster=one)["taskArns"]) == 2
+
+
+def test_a_client_token_with_other_parameters_is_a_conflict(cloud: Cloud) -> None:
+    ecs, cluster = cloud.client("ecs"), cloud.name("cluster")
+    ecs.create_cluster(clusterName=cluster)
+    run = partial(ecs.run_task, cluster=cluster, taskDefinition=_definition(cloud, 0), clientToken="t")
+    first = run()["tasks"][0]["taskArn"]
+    answer: dict[str, Any] = {}
+    try:
+        answer = run(count=2)
+    except ClientError as error:
+        answer = dict(error.response)
+    assert answer.get("Error", {}).get("Code") == "ConflictException"
+    assert answer["resourceIds"] == [first]
+    assert ecs.list_tasks(cluster=cluster)["taskArns"] == [first]
+
+
+def test_a_cluster_without_room_answers_failures_and_starts_nothing(cloud: Cloud) -> None:
+    ecs, cluster = cloud.client("ecs"), cloud.name("cluster")
+    tag = {"key": "engine:run-task-failure", "value": "RESOURCE:MEMORY"}
+    arn = ecs.create_cluster(clusterName=cluster, tags=[tag])["cluster"]["clusterArn"]
+    run = partial(ecs.run_task, cluster=cluster, taskDefinition=_definition(cloud, 0), clientToken="t")
+    answer = run()
+    assert answer["tasks"] == []
+    assert [failure["reason"] for failure in answer["failures"]] == ["RESOURCE:MEMORY"]
+    assert ecs.list_tasks(cluster=cluster)["taskArns"] == []
+    ecs.untag_resource(resourceArn=arn, tagKeys=["engine:run-task-failure"])
+    assert len(run()["tasks"]) == 1  # the token was not used by what failed
+
+
 def test_a_deleted_cluster_is_inactive_and_can_be_made_again(cloud: Cloud) -> None:
     ecs, cluster = cloud.client("ecs"), cloud.name("cluster")
     ecs.create_cluster(clusterName=cluster)

@@ -14,7 +14,7 @@ from ._iam import Policy, Statement, as_list, formats, keys_of, policies, resour
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html: those in use
 GLOBAL_KEYS = {
     "aws:PrincipalArn", "aws:RequestedRegion", "aws:ResourceAccount", "aws:SecureTransport",
-    "aws:SourceAccount", "aws:SourceArn", "aws:SourceIp",
+    "aws:SourceAccount", "aws:SourceArn", "aws:SourceIp", "aws:SourceOwner",
 }  # fmt: skip
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 OPERATORS = {
@@ -48,6 +48,10 @@ SENT_BY = {
     "es.amazonaws.com": _SOURCE,
     # https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html shows neither
     "firehose.amazonaws.com": {"sts:ExternalId"},
+    # https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
+    "sns.amazonaws.com": _SOURCE,
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.GrantingPermissions.html
+    "events.rds.amazonaws.com": _SOURCE,
     "lambda.amazonaws.com": set[str](),
     "apigateway.amazonaws.com": set[str](),
 }
@@ -62,6 +66,11 @@ PUBLIC: dict[str, tuple[set[str], set[str], str]] = {
         {"es:ESHttpGet", "es:ESHttpHead", "es:ESHttpPost"},
         {"aws:SourceIp"},
         "people of listed addresses read without signing",
+    ),
+    "HubTopicPolicy": (
+        {"sns:Publish"},
+        {"aws:SourceOwner"},
+        "this account, in whose name ElastiCache and others publish",
     ),
 }
 
@@ -170,6 +179,17 @@ WIDE = {
         "ReadClusters",
     ): "a list of names becomes ARNs without pseudo parameters",
     ("ContainerMetricsFunctionRole", "ReadQueues"): "a list of names becomes ARNs without pseudo parameters",
+    ("HubReactFunctionRole", "ActAsReactions"): "roles under a path of the stack, which trust this one",
+    ("HubFleetRole", "RunShellScript"): "a document of AWS's own, of no account",
+    ("HubThroughputRole", "ReadFileSystems"): "an alarm names it; reading alone",
+    ("HubGrowRole", "ReadDatabases"): "an event names it; reading alone",
+    ("HubNodesRole", "ReadNodes"): "an event names it; reading alone",
+    ("HubDivertRole", "ReadClusters"): "an event names it; reading alone",
+    ("HubDivertRole", "HoldProducer"): "mappings have ids; a condition names their function",
+    ("HubMigrateRole", "ReadTaskTags"): "an event names it; reading alone",
+    ("HubStatusRole", "ReadAlarmTags"): "Route 53's alarms are in us-east-1; reading alone",
+    ("HubConnectionRole", "ReadAlarmTags"): "a message names it; reading alone",
+    ("HubRetryRunRole", "ReadJobTags"): "an event names it; reading alone",
 }
 # Resources of AWS or of the account that a policy may name, by the form of their ARN behind the account.
 OF_THE_ACCOUNT = ("catalog", "database/default")
@@ -179,17 +199,18 @@ OF_THE_ACCOUNT = ("catalog", "database/default")
 def arns_are_of_this_stack(stack: Stack) -> Iterator[Verdict]:
     """An ARN in a policy has this partition, region and account, and names something of this stack.
 
-    What somebody names by its ARN in a parameter may be anywhere. A wildcard stands behind the whole name of
-    a resource, never in it: `queue*` and `*` are others' queues too.
+    What somebody names by its ARN in a parameter may be anywhere, and what has a tag may be of any name. A
+    wildcard stands behind the whole name of a resource, never in it: `queue*` and `*` are others' queues too.
     """
     given = {arn for value in stack.parameters.values() for arn in str(value).split(",") if "*" not in arn}
     for statement in statements(stack, "identity", "resource"):
         for resource in statement.resources:
             excused = (statement.policy.owner.name, statement.body.get("Sid")) in WIDE or resource in given
-            yield Verdict(statement.where, "" if excused or resource == "*" else _foreign(stack, resource))
+            tagged = any(key.startswith("aws:ResourceTag/") for _, key, _ in statement.conditions)
+            yield Verdict(statement.where, "" if excused or resource == "*" else _foreign(stack, resource, tagged))
 
 
-def _foreign(stack: Stack, resource: str) -> str:
+def _foreign(stack: Stack, resource: str, tagged: bool) -> str:
     _, partition, service, region, account, rest = (resource.split(":", 5) + [""] * 6)[:6]
     place = stack.place
     regional = service not in ("s3", "iam", "cloudfront")
@@ -207,6 +228,8 @@ def _foreign(stack: Stack, resource: str) -> str:
     names |= {f"identity/{each.identifier}" for each in stack.of("AWS::SES::EmailIdentity")}
     names |= {f"parameter/{place.stack}/", *OF_THE_ACCOUNT}
     names |= {f"{stack.parameters.get('LogFlinkCodeBucket', '')}/"} - {"/"}
+    if tagged:
+        return ""
     if star:
         whole = any(head.startswith(f"{name.rstrip('/:')}{end}") for name in names for end in "/:" if name)
         return "" if whole else f"names {resource}: put the wildcard behind the whole name of a resource"

@@ -21,6 +21,10 @@ UNGUARDED = {
         "/oauth2/": "the protocol's own checks: client, code, PKCE, refresh and access tokens",
         "/v1/health": "says that it is there, and nothing else",
     },
+    "HubApi": {
+        "/hub/sns": "SNS's signature, by a listed topic",
+        "/hub/status": "what the public page shows; throttled",
+    },
 }
 
 

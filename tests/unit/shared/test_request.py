@@ -30,6 +30,13 @@ def test_body_has_at_most_16_kib_however_it_is_written(letter: str) -> None:
             request(body)
 
 
+def test_function_may_read_more_of_a_body() -> None:
+    event = EVENT | {"body": "x" * 100_000}
+    assert len(Request.of(event, max_bytes=100_000).body) == 100_000
+    with pytest.raises(TooLargeError):
+        Request.of(event, max_bytes=99_999)
+
+
 def test_query_parameter_that_occurs_twice_is_told() -> None:
     values = {"a": ["1"], "b": ["1", "2"], "c": ["1", "1", "1"]}
     asked = request(

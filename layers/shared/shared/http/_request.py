@@ -44,18 +44,22 @@ class Request:
     source_ip: str
 
     @classmethod
-    def of(cls, event: Mapping[str, Any]) -> "Request":
+    def of(cls, event: Mapping[str, Any], *, max_bytes: int = MAX_BODY_BYTES) -> "Request":
         """The request of a proxy event.
+
+        Args:
+            event: API Gateway's.
+            max_bytes: As many bytes of a body are read.
 
         Raises:
             TooLargeError: The body has more bytes than are read.
         """
         text = event.get("body") or ""
-        if len(text) > MAX_BODY_BYTES * (4 / 3 if event.get("isBase64Encoded") else 1) + 4:
-            raise TooLargeError("body_too_large", f"A body has at most {MAX_BODY_BYTES} bytes.")
+        if len(text) > max_bytes * (4 / 3 if event.get("isBase64Encoded") else 1) + 4:
+            raise TooLargeError("body_too_large", f"A body has at most {max_bytes} bytes.")
         body = b64decode(text) if event.get("isBase64Encoded") else text.encode()
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLargeError("body_too_large", f"A body has at most {MAX_BODY_BYTES} bytes.")
+        if len(body) > max_bytes:
+            raise TooLargeError("body_too_large", f"A body has at most {max_bytes} bytes.")
         values = event.get("multiValueQueryStringParameters") or {}
         identity = (event.get("requestContext") or {}).get("identity") or {}
         return cls(

@@ -1,0 +1,35 @@
+"""What came out: pages, and whether there is anything on them."""
+
+import re
+from io import BytesIO
+
+from pypdf import PageObject, PdfReader
+
+from .errors import RefusedError
+
+__all__ = ["MAX_PAGES", "pages_of"]
+
+MAX_PAGES = 2_000
+# Operators that paint: pictures, shadings, strokes and fills (ISO 32000-1, annex A). An empty page of
+# LibreOffice's clips, and paints nothing.
+_PAINTS = re.compile(rb"(?<![\w*])(?:Do|BI|sh|S|s|f\*?|F|B\*?|b\*?)(?![\w*])")
+
+
+def pages_of(pdf: bytes) -> int:
+    """The number of pages of a PDF that shows something.
+
+    Raises:
+        RefusedError: It has too many, or there is nothing on them: what LibreOffice makes of a file without
+            content, and of one whose content it did not understand.
+    """
+    pages = PdfReader(BytesIO(pdf)).pages
+    if len(pages) > MAX_PAGES:
+        raise RefusedError("too_many_pages")
+    if not any(_shows_something(page) for page in pages):
+        raise RefusedError("blank")
+    return len(pages)
+
+
+def _shows_something(page: PageObject) -> bool:
+    contents = page.get_contents()
+    return contents is not None and bool(page.extract_text().strip() or _PAINTS.search(contents.get_data()))

@@ -1,0 +1,39 @@
+"""AWS CodeBuild: builds that start once for a token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core.responses import error_response_json, get_account_id, get_region
+from ministack.services import codebuild as service
+
+from local.engine.idempotency import Mismatch, Replays
+from local.engine.patching import replaces
+
+__all__: list[str] = []
+
+# "The token is included in the StartBuild request and is valid for 5 minutes. If you repeat the StartBuild
+# request with the same token, but change a parameter, CodeBuild returns a parameter mismatch error":
+# https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
+_builds = Replays(300)
+
+
+@replaces(service, "_start_build", digest="661025bbce1e")
+def _start_build(original: Callable[..., Any], request: dict[str, Any]) -> Any:
+    """StartBuild: a token starts one build within five minutes"""
+    request = dict(request)
+    token = request.pop("idempotencyToken", None)
+    if not token:
+        return original(request)
+    key = (get_account_id(), get_region(), token)
+    try:
+        answer = _builds.find(key, request)
+    except Mismatch:
+        message = "The parameters are not those of the build that was started with this idempotency token."
+        return error_response_json("InvalidInputException", message, 400)
+    if answer is None:
+        answer = original(request)
+        if answer[0] == 200:
+            _builds.keep(key, request, answer)
+    return answer

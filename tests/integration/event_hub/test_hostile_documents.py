@@ -1,0 +1,329 @@
+"""Documents that want the encoder to fetch, to read, to run, or to take all there is.
+
+No engine: LibreOffice itself, and a server that counts who comes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+from pypdf import PdfReader
+
+from datagen.office import docx, docx_with_relationship, odt, paragraphs, picture, rtf
+from event_hub.documents import libreoffice
+from event_hub.documents.encoding import encoded
+from event_hub.documents.errors import RefusedError
+
+SECRET = "TOPSECRET"
+
+
+class Counting(ThreadingHTTPServer):
+    """Remembers every request; `base` is its address."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[str] = []
+        self.base = f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Counting
+
+    def do_GET(self) -> None:
+        self.server.asked.append(f"{self.command} {self.path}")
+        self.send_error(404)
+
+    do_HEAD = do_OPTIONS = do_PROPFIND = do_POST = do_GET  # noqa: N815  # names of the base class
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Counting]:
+    with Counting() as made:
+        thread = threading.Thread(target=made.serve_forever)
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _libreoffice() -> None:
+    if libreoffice.program() is None:
+        pytest.skip("no LibreOffice: 'apt install libreoffice-writer-nogui' gets it")
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files are made, with secrets beside it."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    (tmp_path / "secret.txt").write_text(SECRET)
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "secret.png")
+    return folder
+
+
+def _frame(markup: str) -> str:
+    return (
+        '<text:p><draw:frame svg:width="2cm" svg:height="2cm" text:anchor-type="as-char">'
+        f"{markup}</draw:frame></text:p>"
+    )
+
+
+def _link(name: str, address: str) -> str:
+    return f'<{name} xlink:href="{address}" xlink:type="simple" xlink:show="embed" xlink:actuate="onLoad"/>'
+
+
+def _section(address: str) -> str:
+    return (
+        f'<text:section text:name="{address[-12:]}"><text:section-source xlink:href="{address}" '
+        'xlink:type="simple"/><text:p>old</text:p></text:section>'
+    )
+
+
+def _field(instruction: str) -> str:
+    def character(kind: str) -> str:
+        return f'<w:r><w:fldChar w:fldCharType="{kind}"/></w:r>'
+
+    return (
+        f'<w:p>{character("begin")}<w:r><w:instrText xml:space="preserve"> {instruction} </w:instrText></w:r>'
+        f"{character('separate')}<w:r><w:t>old</w:t></w:r>{character('end')}</w:p>"
+    )
+
+
+def _everything_linked(base: str) -> bytes:
+    """An OpenDocument text with each kind of link that loads by itself."""
+    source = _link("svg:font-face-uri", f"{base}/z.ttf")
+    fonts = (
+        '<office:font-face-decls><style:font-face style:name="Z" svg:font-family="Z">'
+        f"<svg:font-face-src>{source}</svg:font-face-src></style:font-face></office:font-face-decls>"
+    )
+    body = "<text:p>text</text:p>" + "".join(
+        _frame(_link(f"draw:{kind}", f"{base}/{kind}"))
+        for kind in ("image", "object", "floating-frame", "plugin")
+    )
+    return odt(body + _section(f"{base}/section.html"), before_body=fonts)
+
+
+def _scripts(_base: str) -> bytes:
+    listener = (
+        '<office:scripts><office:event-listeners><script:event-listener script:language="ooo:script" '
+        'script:event-name="dom:load" xlink:type="simple" xlink:href="vnd.sun.star.script:Standard.Module1'
+        '.Main?language=Basic&amp;location=document"/></office:event-listeners></office:scripts>'
+    )
+    return odt("<text:p>text</text:p>", before_body=listener)
+
+
+FETCHING: dict[str, tuple[str, Callable[[str], bytes]]] = {
+    "picture": (
+        "a.docx",
+        lambda base: docx_with_relationship("image", f"{base}/x.png", paragraphs("text") + picture("rId9")),
+    ),
+    "foreign text": (
+        "a.docx",
+        lambda base: docx_with_relationship(
+            "aFChunk", f"{base}/x.html", paragraphs("text") + '<w:altChunk r:id="rId9"/>'
+        ),
+    ),
+    "template": (
+        "a.docx",
+        lambda base: docx_with_relationship("attachedTemplate", f"{base}/x.dotm", paragraphs("text")),
+    ),
+    "fields": (
+        "a.docx",
+        lambda base: docx(
+            paragraphs("text")
+            + _field(f'INCLUDEPICTURE "{base}/x.png" \\* MERGEFORMAT')
+            + _field(f'INCLUDETEXT "{base}/x.txt"')
+            + _field(f'LINK Word.Document.8 "{base}/x.doc" "" \\a')
+            + _field("DDEAUTO c:\\\\windows\\\\system32\\\\cmd.exe")
+        ),
+    ),
+    "OpenDocument": ("a.odt", _everything_linked),
+    "script": ("a.odt", _scripts),
+    "rich text": (
+        "a.rtf",
+        lambda base: rtf(
+            "text {\\*\\template " + base + "/x.dot}"
+            '{\\field{\\*\\fldinst INCLUDEPICTURE "' + base + '/x.png" \\\\d}{\\fldrslt y}}'
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FETCHING)
+def test_document_that_links_to_the_network_is_encoded_without_it(
+    server: Counting, scratch: Path, name: str
+) -> None:
+    key, make = FETCHING[name]
+    made = PdfReader(BytesIO(encoded(make(server.base), key)))
+    assert "text" in made.pages[0].extract_text()
+    assert server.asked == []
+    assert list(scratch.iterdir()) == []
+    assert not (scratch.parent / "home").exists()
+
+
+@pytest.mark.parametrize("name", ["picture", "OpenDocument"])
+def test_without_the_profile_libreoffice_would_fetch(
+    server: Counting, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The test above would see it."""
+    trusting = libreoffice._PROFILE.replace("<value>true</value>", "<value>false</value>", 1)
+    monkeypatch.setattr(libreoffice, "_PROFILE", trusting)
+    key, make = FETCHING[name]
+    encoded(make(server.base), key)
+    assert server.asked
+
+
+@pytest.mark.parametrize("key", ["a.docx", "a.doc", "a.odt", "a.rtf", "a.txt"])
+def test_html_under_any_name_is_refused_and_nothing_fetched(server: Counting, key: str) -> None:
+    with pytest.raises(RefusedError, match="html"):
+        encoded(f'<html><body><img src="{server.base}/x.png"></body></html>'.encode(), key)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("kind", ["odt", "docx"])
+def test_files_of_the_machine_do_not_get_into_the_pdf(scratch: Path, kind: str) -> None:
+    image, text = ((scratch.parent / f"secret.{end}").as_uri() for end in ("png", "txt"))
+    environment = "file:///proc/self/environ"
+    if kind == "odt":
+        links = _frame(_link("draw:image", image)) + _section(text) + _section(environment)
+        document = odt("<text:p>text</text:p>" + links)
+    else:
+        body = paragraphs("text") + picture("rId9") + _field(f'INCLUDETEXT "{text}"')
+        document = docx_with_relationship("image", image, body)
+    [page] = PdfReader(BytesIO(encoded(document, f"a.{kind}"))).pages
+    assert "text" in page.extract_text()
+    assert SECRET not in page.extract_text()
+    assert len(page.images) == 0
+
+
+def test_entities_of_a_document_are_not_resolved(server: Counting, scratch: Path) -> None:
+    secret = (scratch.parent / "secret.txt").as_uri()
+    doctype = f'<!DOCTYPE w [<!ENTITY e SYSTEM "{secret}"><!ENTITY % q SYSTEM "{server.base}/x.dtd"> %q;]>'
+    with pytest.raises(RefusedError, match="broken"):
+        encoded(docx("<w:p><w:r><w:t>text &e;</w:t></w:r></w:p>", doctype=doctype), "a.docx")
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (docx(paragraphs("text"))[:-200], "broken"),
+        (docx("<w:p><w:r>"), "broken"),
+        (docx(paragraphs()), "blank"),
+        (docx(paragraphs("", " ")), "blank"),
+        (b"", "empty"),
+        (docx(paragraphs("text"), macros=True), "macros"),
+        (docx(f"<w:p><w:r><w:t>{'A' * 200_000_000}</w:t></w:r></w:p>"), "archive_bomb"),
+    ],
+    ids=["truncated", "unclosed", "blank", "blanks", "nothing", "macros", "bomb"],
+)
+def test_hostile_document_is_answered_at_once(document: bytes, reason: str, scratch: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(RefusedError, match=reason):
+        encoded(document, "a.docx")
+    assert time.monotonic() - started < 30
+    assert list(scratch.iterdir()) == []
+
+
+def _sockets() -> set[Path]:
+    return set(Path("/tmp").glob("OSL_PIPE_*"))  # noqa: S108  # LibreOffice's own place
+
+
+def test_document_that_takes_too_much_memory_ends(monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
+    monkeypatch.setattr(libreoffice, "MAX_MEMORY_BYTES", 1_000 * 2**20)
+    document = docx(paragraphs(*(f"{number}" for number in range(700_000))))
+    # LibreOffice aborts, or says that it cannot read the file.
+    with pytest.raises(RefusedError, match=r"encoder_exceeded_a_limit|broken"):
+        encoded(document, "a.docx")
+    assert list(scratch.iterdir()) == []
+
+
+def test_time_out_ends_every_process(monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
+    soffice = libreoffice.program()
+    assert soffice
+    before = _sockets()
+    document = docx(paragraphs(*(f"{number}" for number in range(200_000))))
+    with pytest.raises(RefusedError, match="encoder_timed_out"):
+        libreoffice.encode(soffice, document, "docx", timeout=2)
+    left = [each.pid for each in psutil.process_iter() if str(scratch) in " ".join(_command(each))]
+    assert left == []
+    assert list(scratch.iterdir()) == []
+    assert _sockets() <= before
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def test_encoder_knows_nothing_of_the_function(tmp_path: Path) -> None:
+    """A program in LibreOffice's place writes down what it gets."""
+    spy = tmp_path / "spy"
+    spy.write_text("#!/bin/sh\nmkdir pdf\n{ env; ulimit -v; ulimit -c; } > pdf/document.pdf\n")
+    spy.chmod(0o755)
+    seen = libreoffice.encode(str(spy), b"x", "txt").decode()
+    assert SECRET not in seen
+    assert "AWS_" not in seen
+    assert "LAMBDA" not in seen
+    assert seen.splitlines()[-2:] == [str(libreoffice.MAX_MEMORY_BYTES // 1024), "0"]
+
+
+@pytest.mark.parametrize("form", ["docx", "doc", "odt", "rtf", "txt"])
+def test_usual_document_becomes_a_pdf_with_its_text(form: str, tmp_path: Path) -> None:
+    lines = [f"Zeile {number}: Zoë" for number in range(100)]
+    source: dict[str, Callable[[], bytes]] = {
+        "docx": lambda: docx(paragraphs(*lines)),
+        "doc": lambda: _as_doc(docx(paragraphs(*lines)), tmp_path),
+        "odt": lambda: odt("".join(f"<text:p>{line}</text:p>" for line in lines)),
+        "rtf": lambda: rtf("\\par ".join(line.replace("ë", "\\'eb") for line in lines)),
+        "txt": lambda: "\n".join(lines).encode("cp1252"),
+    }
+    made = PdfReader(BytesIO(encoded(source[form](), f"a.{form}")))
+    assert len(made.pages) in (2, 3)
+    assert " ".join(page.extract_text() for page in made.pages).split() == " ".join(lines).split()
+
+
+def _as_doc(document: bytes, folder: Path) -> bytes:
+    """A document in the format of Word 97, which LibreOffice writes."""
+    (folder / "a.docx").write_bytes(document)
+    soffice = shutil.which("soffice")
+    assert soffice
+    profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
+    command = [soffice, profile, "--headless", "--convert-to", "doc:MS Word 97", "--outdir", str(folder)]
+    subprocess.run([*command, str(folder / "a.docx")], check=True, capture_output=True, timeout=60)
+    return (folder / "a.doc").read_bytes()
+
+
+def test_two_at_once_do_not_disturb_each_other() -> None:
+    documents = {name: docx(paragraphs(name * 3)) for name in ("one", "two", "three")}
+    found: dict[str, str] = {}
+
+    def encode(name: str) -> None:
+        found[name] = PdfReader(BytesIO(encoded(documents[name], "a.docx"))).pages[0].extract_text().strip()
+
+    threads = [threading.Thread(target=encode, args=(name,)) for name in documents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {name: name * 3 for name in documents}
