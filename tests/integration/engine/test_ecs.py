@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
+
+from botocore.exceptions import ClientError
 
 from tests.integration.engine.patience import awaited
 from tests.integration.engine.roles import as_role, refusal
