@@ -277,15 +277,20 @@ def _alarm_record(original: Callable[..., Any], name: str, properties: dict[str,
     plain = {key: value for key, value in properties.items() if key != "Metrics"}
     alarm = original(name, {"Threshold": 0} | plain | {"Namespace": "-", "MetricName": "-"})
     _complete(alarm, properties)
-    flags = ("ReturnData",)
-    _make_math(
-        alarm,
-        [
-            query | {key: str(query[key]).lower() == "true" for key in flags if key in query}
-            for query in queries
-        ],
-    )
+    _make_math(alarm, [_typed(query) for query in queries])
     return alarm
+
+
+def _typed(query: dict[str, Any]) -> dict[str, Any]:
+    """Return a query of a template, whose numbers and flags may be texts, with the types of the API."""
+    query = dict(query)
+    if "ReturnData" in query:
+        query["ReturnData"] = str(query["ReturnData"]).lower() == "true"
+    if "Period" in query:
+        query["Period"] = int(query["Period"])
+    if "MetricStat" in query:
+        query["MetricStat"] = query["MetricStat"] | {"Period": int(query["MetricStat"]["Period"])}
+    return query
 
 
 @replaces(cloudwatch, "_get_metric_data", digest="bf6a8e1132a2")
