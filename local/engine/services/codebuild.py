@@ -9,6 +9,7 @@ from typing import Any
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import codebuild as service
 
+from local.engine.authorization import Check, Request, permissions
 from local.engine.idempotency import Mismatch, Replays
 from local.engine.patching import replaces
 
@@ -53,3 +54,11 @@ def _started(original: Callable[..., Any], request: dict[str, Any]) -> Any:
     build["environment"] = build["environment"] | {"environmentVariables": list(given.values())}
     document["build"]["environment"] = build["environment"]
     return json_response(document)
+
+
+@permissions("codebuild:BatchGetProjects")
+def _getting_projects(request: Request) -> list[Check]:
+    names = request.document().get("names") or ["*"]
+    return [
+        Check("codebuild:BatchGetProjects", request.arn("codebuild", f"project/{each}")) for each in names
+    ]
