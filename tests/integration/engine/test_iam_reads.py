@@ -5,14 +5,19 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference_pol
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.integration.engine.answers import refusal
-from tests.integration.engine.roles import as_role
+from tests.integration.engine.roles import as_role, role
 from tests.support.cloud import Cloud
+
+LAMBDA = {"Principal": {"Service": "lambda.amazonaws.com"}}
 
 type Made = Callable[[Cloud], str]
 type Call = Callable[[Any, str], Any]
@@ -83,3 +88,34 @@ def test_a_role_reads_what_it_may_and_nothing_else(cloud_with_iam: Cloud, action
     client = as_role(cloud_with_iam, [{"Action": action, "Resource": mine}], service)
     assert refusal(lambda: call(client, mine)) == ""
     assert refusal(lambda: call(client, other)).startswith("AccessDenied")
+
+
+def _mapping(cloud: Cloud) -> dict[str, Any]:
+    archive, name = io.BytesIO(), cloud.name("function")
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("app.py", "def handler(event, context): ...")
+    client = cloud.client("lambda")
+    client.create_function(
+        FunctionName=name, Runtime="python3.13", Handler="app.handler", Code={"ZipFile": archive.getvalue()},
+        Role=role(cloud, [{"Action": "sqs:*", "Resource": "*"}], trust=LAMBDA),
+    )  # fmt: skip
+    return dict(client.create_event_source_mapping(FunctionName=name, EventSourceArn=cloud.queue()[1]))
+
+
+def test_a_role_changes_the_mappings_of_its_function_alone(cloud_with_iam: Cloud) -> None:
+    """Conditions on `lambda:FunctionArn`; the mapping's id is not known before."""
+    cloud = cloud_with_iam
+    mine, other = _mapping(cloud), _mapping(cloud)
+    statement = {
+        "Action": ["lambda:UpdateEventSourceMapping", "lambda:DeleteEventSourceMapping"],
+        "Resource": f"arn:aws:lambda:{cloud.region}:{cloud.account}:event-source-mapping:*",
+        "Condition": {"ArnEquals": {"lambda:FunctionArn": mine["FunctionArn"]}},
+    }
+    client = as_role(cloud, [statement], "lambda")
+    for call in (
+        partial(client.update_event_source_mapping, Enabled=False),
+        client.delete_event_source_mapping,
+    ):
+        assert refusal(call, UUID=other["UUID"]).startswith("AccessDenied")
+        assert refusal(call, UUID=mine["UUID"]) == ""
+    assert refusal(client.get_event_source_mapping, UUID=other["UUID"]).startswith("AccessDenied")
