@@ -156,15 +156,15 @@ def _context(original: Callable[..., Any], service: str, action: str, body: byte
 def _denied(
     original: Callable[..., Any], service: str, action: str, principal: str, request_id: str, **named: Any
 ) -> Any:
-    """A refusal names the permission that is missing"""
+    """A refusal names the permission that is missing, and on which resource"""
     check = _refused.get()
     if check is not None and not named.get("error_code"):
         _refused.set(None)
-        if check.action != action:
-            action, named["resource_arn"] = check.action, check.resource
+        if action in _permissions:
             named["message"] = iam_actions.identity_denial_message(
-                action, principal, check.resource, bool(named.get("explicit_deny"))
+                check.action, principal, check.resource, bool(named.get("explicit_deny"))
             )
+        action, named["resource_arn"] = check.action, check.resource
     return original(service, action, principal, request_id, **named)
 
 

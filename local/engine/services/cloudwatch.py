@@ -266,6 +266,12 @@ def _putting_data(request: Request) -> list[Check]:
     return [Check("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": request.parameter("Namespace")})]
 
 
+@permissions("cloudwatch:ListTagsForResource")
+def _listing_tags(request: Request) -> list[Check]:
+    arn = request.document().get("ResourceARN") or request.parameter("ResourceARN")
+    return [Check("cloudwatch:ListTagsForResource", arn or "*")]
+
+
 @replaces(provisioners, "_cw_metric_alarm_record", digest="4565fcede1eb")
 def _alarm_record(original: Callable[..., Any], name: str, properties: dict[str, Any]) -> Any:
     """CloudFormation takes alarms on metric math and anomaly detection"""
@@ -277,15 +283,20 @@ def _alarm_record(original: Callable[..., Any], name: str, properties: dict[str,
     plain = {key: value for key, value in properties.items() if key != "Metrics"}
     alarm = original(name, {"Threshold": 0} | plain | {"Namespace": "-", "MetricName": "-"})
     _complete(alarm, properties)
-    flags = ("ReturnData",)
-    _make_math(
-        alarm,
-        [
-            query | {key: str(query[key]).lower() == "true" for key in flags if key in query}
-            for query in queries
-        ],
-    )
+    _make_math(alarm, [_typed(query) for query in queries])
     return alarm
+
+
+def _typed(query: dict[str, Any]) -> dict[str, Any]:
+    """Return a query of a template, whose numbers and flags may be texts, with the types of the API."""
+    query = dict(query)
+    if "ReturnData" in query:
+        query["ReturnData"] = str(query["ReturnData"]).lower() == "true"
+    if "Period" in query:
+        query["Period"] = int(query["Period"])
+    if "MetricStat" in query:
+        query["MetricStat"] = query["MetricStat"] | {"Period": int(query["MetricStat"]["Period"])}
+    return query
 
 
 @replaces(cloudwatch, "_get_metric_data", digest="bf6a8e1132a2")

@@ -5,6 +5,7 @@ A service that has a module of its own says both there: see :mod:`local.engine.a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from ministack.core import iam_evaluator
 from ministack.services import autoscaling, codebuild, ec2, glue, iam, rds, tagging
 
 from local.engine.authorization import Check, Request, permissions, tags
-from local.engine.patching import pin, replaces
+from local.engine.patching import PATCHES, Patch, pin, replaces
 
 type _Tags = Mapping[str, str]
 type _Collector = Callable[[], Iterable[tuple[str, list[dict[str, str]]]]]
@@ -138,6 +139,33 @@ def _condition_key(original: Callable[..., Any], key: str, context: Any) -> Any:
     return role["Arn"] if role else found
 
 
+def _trust_policy(arn: str) -> tuple[dict[str, Any], str] | None:
+    """Return the trust policy of a role as a policy of a resource, and the role's account."""
+    account, name = arn.split(":")[4], arn.rpartition("/")[2]
+    role = iam._roles.get_scoped(account, None, name)
+    if role is None:
+        return None
+    document = role["AssumeRolePolicyDocument"]
+    policy = json.loads(document) if isinstance(document, str) else document
+    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    return policy | {"Statement": [{"Resource": "*"} | each for each in statements]}, account
+
+
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html: "To allow a user to assume a role
+# in the same account, you can do either of the following": a policy of the user, or "Add the user as a
+# principal directly in the role's trust policy." The emulator finds a resource's policy by the names of a
+# module and a function.
+iam.trust_policy_for_arn = _trust_policy
+iam_evaluator._RESOURCE_POLICY_LOOKUPS["sts"] = ("iam", "trust_policy_for_arn")
+PATCHES.append(
+    Patch(
+        "ministack.core.iam_evaluator._RESOURCE_POLICY_LOOKUPS",
+        "A role's trust policy that names a role of the account is enough to assume it",
+    )
+)
+
+pin(iam_evaluator, "_resource_policy", "dec265f9a903")
+pin(iam_evaluator, "combine_resource_policy", "3972f81213f8")
 pin(tagging, "_collect_ecs", "793905e4ce12")
 pin(tagging, "_collect_elasticache", "ca2812d6c4aa")
 pin(tagging, "_collect_efs", "890d26355f7d")

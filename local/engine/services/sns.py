@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import contextvars
 import json
 import logging
@@ -44,7 +45,7 @@ _RETRIES: dict[str, Any] = {
     "backoffFunction": "linear",
 }
 # https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.prepare.html: an endpoint has 15 seconds.
-_TIMEOUT_SECONDS = 15.0
+_TIMEOUT_SECONDS, _LEAST_TIMEOUT_SECONDS = 15.0, 1.0
 _TOO_MANY_REQUESTS = 429
 
 
@@ -282,8 +283,10 @@ def _post(url: str, body: str, headers: Mapping[str, str]) -> None:
         sent["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
         url = urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     request = urllib.request.Request(url, body.encode(), sent)  # noqa: S310 - SNS takes http and https
+    # However short a test's waiting times are, an endpoint has the time to answer.
+    timeout = max(_TIMEOUT_SECONDS * SETTINGS.time_scale, _LEAST_TIMEOUT_SECONDS)
     try:
-        _opener.open(request, timeout=_TIMEOUT_SECONDS * max(SETTINGS.time_scale, 0.1)).close()
+        _opener.open(request, timeout=timeout).close()
     except urllib.error.HTTPError as error:
         permanent = error.code < 500 and error.code != _TOO_MANY_REQUESTS
         raise DeliveryError(f"{url} answers {error.code}", permanent=permanent) from error
@@ -332,21 +335,29 @@ provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]["create"] = provisione
 
 
 def _ask_to_confirm(topic_arn: str, subscription: _Subscription) -> None:
+    text = (
+        f"You have chosen to subscribe to the topic {topic_arn}.\n"
+        "To confirm the subscription, visit the SubscribeURL included in this message."
+    )
+    _send_link("SubscriptionConfirmation", topic_arn, subscription, text)
+
+
+def _send_link(kind: str, topic_arn: str, subscription: _Subscription, text: str) -> None:
+    """Post a message with a link that confirms a subscription, by its token."""
     topic = service._topic_by_arn_any_scope(topic_arn)
     token, message_id = subscription["token"], new_uuid()
     document = {
-        "Type": "SubscriptionConfirmation",
+        "Type": kind,
         "MessageId": message_id,
         "Token": token,
         "TopicArn": topic_arn,
-        "Message": f"You have chosen to subscribe to the topic {topic_arn}.\nTo confirm the subscription, "
-        "visit the SubscribeURL included in this message.",
+        "Message": text,
         "SubscribeURL": f"{BASE_URL}/?Action=ConfirmSubscription&TopicArn={topic_arn}&Token={token}",
         "Timestamp": iso_time(),
     }
     body = json.dumps(signed(document, topic["attributes"].get("SignatureVersion") or "1"))
     headers = {
-        "x-amz-sns-message-type": "SubscriptionConfirmation",
+        "x-amz-sns-message-type": kind,
         "x-amz-sns-message-id": message_id,
         "x-amz-sns-topic-arn": topic_arn,
     }
@@ -355,32 +366,55 @@ def _ask_to_confirm(topic_arn: str, subscription: _Subscription) -> None:
         try:
             _post_with_retries(subscription["endpoint"], body, headers, {})
         except DeliveryError as error:
-            _logger.warning("no confirmation of %s: %s", subscription["arn"], error)
+            _logger.warning("%s of %s: %s", kind, subscription["arn"], error)
 
     threading.Thread(target=run, daemon=True, name="sns").start()
 
 
-def _in_scope_of(name: str, handler: str, digest: str, restores: str) -> None:
-    """Have an action that comes unsigned, by a link, mean the region of an ARN among its parameters."""
-
-    def act(original: Callable[[Any], _Answer], params: dict[str, Any]) -> _Answer:
-        arn = service._p(params, name)
-        if arn.count(":") < 5:
-            return original(params)
-        spec = parse_arn(arn)
-        with scope(spec.account_id, spec.region):
-            return original(params)
-
-    act.__doc__ = restores
-    replaces(service, handler, digest=digest)(act)
+# Subscriptions that were ended, by the token that restores them.
+_ended: dict[str, _Subscription] = {}
 
 
-_in_scope_of(
-    "TopicArn", "_confirm_subscription", "9cbdb0a3a4dc", "The link of a confirmation works for each region"
-)
-_in_scope_of(
-    "SubscriptionArn", "_unsubscribe", "07cdcd2f8e21", "The link to unsubscribe works for each region"
-)
+def _scope_of(arn: str) -> contextlib.AbstractContextManager[None]:
+    """Return the scope of a resource: links have no credentials that would name a region."""
+    if arn.count(":") < 5:
+        return contextlib.nullcontext()
+    spec = parse_arn(arn)
+    return scope(spec.account_id, spec.region)
+
+
+@replaces(service, "_confirm_subscription", digest="9cbdb0a3a4dc")
+def _confirmed(original: Callable[[Any], _Answer], params: dict[str, Any]) -> _Answer:
+    """Links that confirm a subscription work in each region, and restore one that was ended"""
+    topic_arn, token = service._p(params, "TopicArn"), service._p(params, "Token")
+    with _scope_of(topic_arn):
+        topic = service._topics.get(topic_arn)
+        subscription = _ended.pop(token, None)
+        if subscription is not None and topic is not None and subscription["topic_arn"] == topic_arn:
+            topic["subscriptions"].append(subscription)
+            service._sub_arn_to_topic[subscription["arn"]] = topic_arn
+        return original(params)
+
+
+@replaces(service, "_unsubscribe", digest="07cdcd2f8e21")
+def _unsubscribe(original: Callable[[Any], _Answer], params: dict[str, Any]) -> _Answer:
+    """Links that end a subscription work in each region; HTTP endpoints get an UnsubscribeConfirmation"""
+    # https://docs.aws.amazon.com/sns/latest/dg/http-unsubscribe-confirmation-json.html
+    arn = service._p(params, "SubscriptionArn")
+    with _scope_of(arn):
+        topic_arn = service._sub_arn_to_topic.get(arn) or ""
+        subscription = service._find_subscription(topic_arn, arn)
+        answer = original(params)
+        if subscription is not None and subscription["protocol"] in ("http", "https"):
+            subscription |= {"token": new_uuid(), "confirmed": False}
+            _ended[subscription["token"]] = subscription
+            text = (
+                f"You have chosen to deactivate subscription {arn}.\nTo cancel this operation and restore "
+                "the subscription, visit the SubscribeURL included in this message."
+            )
+            _send_link("UnsubscribeConfirmation", topic_arn, subscription, text)
+        return answer
+
 
 pin(service, "_deliver_to_sqs", "f85849838cca")
 pin(service, "_resolve_message_for_protocol", "ce24ef525ae4")

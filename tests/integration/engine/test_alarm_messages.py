@@ -195,6 +195,78 @@ def test_an_event_is_the_recorded_one_with_the_messages_time(cloud: Cloud) -> No
     assert event["detail"]["previousState"].keys() >= {"value", "timestamp"}
 
 
+def test_an_event_of_metric_math_has_its_queries(cloud: Cloud) -> None:
+    # Shape: "Alarm events and EventBridge" of the CloudWatch user guide, tab "Metric Math Alarm".
+    recorded = _recorded("alarm_metric_math")
+    inbox = _Inbox(cloud, recorded["AlarmName"])
+    _put(cloud, recorded, inbox.topic)
+    _set(cloud, recorded["AlarmName"], "OK", "ALARM")
+    [expression, metric, _] = inbox.event("ALARM")["detail"]["configuration"]["metrics"]
+    assert expression == {
+        "id": "e1", "expression": "100*m1/m2", "label": "error rate", "returnData": True,
+    }  # fmt: skip
+    assert metric == {
+        "id": "m1",
+        "metricStat": {
+            "metric": {
+                "dimensions": {"LoadBalancerName": "shop-classic"},
+                "name": "HTTPCode_Backend_5XX",
+                "namespace": "AWS/ELB",
+            },
+            "period": 60,
+            "stat": "Sum",
+        },
+        "returnData": False,
+    }
+
+
+def test_an_event_of_a_composite_alarm_has_its_rule(cloud: Cloud) -> None:
+    # Shape: as above, tab "Composite Alarm".
+    child, name = cloud.name("child"), cloud.name("composite")
+    inbox = _Inbox(cloud, name)
+    _put(cloud, _recorded("alarm_efs_percent_io_limit") | {"AlarmName": child}, inbox.topic)
+    _set(cloud, child, "OK")
+    cloud.client("cloudwatch", _REGION).put_composite_alarm(
+        AlarmName=name, AlarmRule=f"ALARM({child})", AlarmDescription="of one"
+    )
+    _set(cloud, child, "ALARM")
+    detail = inbox.event("ALARM")["detail"]
+    assert detail["configuration"] == {"alarmRule": f"ALARM({child})", "description": "of one"}
+    [triggering] = json.loads(detail["state"]["reasonData"])["triggeringAlarms"]
+    assert triggering["arn"].endswith(f":alarm:{child}")
+    assert triggering["state"]["value"] == "ALARM"
+    assert detail["previousState"].keys() >= {"value", "reason", "timestamp"}
+
+
+def _as_texts(query: dict[str, Any]) -> dict[str, Any]:
+    """Return a query as templates often have it: flags and numbers are texts."""
+    query = query | {"ReturnData": str(query["ReturnData"]).lower()}
+    if "MetricStat" in query:
+        query["MetricStat"] = query["MetricStat"] | {"Period": str(query["MetricStat"]["Period"])}
+    return query
+
+
+def test_an_alarm_of_a_template_has_the_same_message(cloud: Cloud) -> None:
+    recorded = _recorded("alarm_metric_math")
+    trigger = recorded["Trigger"]
+    url, arn = cloud.queue()
+    topic = cloud.client("sns").create_topic(Name=cloud.name("topic"))["TopicArn"]
+    cloud.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    properties = {
+        "AlarmName": recorded["AlarmName"],
+        "AlarmActions": [topic],
+        "Metrics": [_as_texts(_names(query)) for query in trigger["Metrics"]],
+        **{name: str(trigger[name]) for name in ("EvaluationPeriods", "DatapointsToAlarm", "Threshold")},
+        **{name: trigger[name] for name in ("ComparisonOperator", "TreatMissingData")},
+    }
+    cloud.deploy({"Resources": {"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}}})
+    cloud.client("cloudwatch").set_alarm_state(
+        AlarmName=recorded["AlarmName"], StateValue="ALARM", StateReason="a test"
+    )
+    [envelope] = awaited(cloud, lambda: cloud.messages(url))
+    assert json.loads(json.loads(envelope)["Message"])["Trigger"] == trigger
+
+
 def test_a_reason_of_an_evaluation_is_worded_as_recorded(cloud: Cloud) -> None:
     recorded = _recorded("alarm_efs_percent_io_limit")
     name = cloud.name("alarm")

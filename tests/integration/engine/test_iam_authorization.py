@@ -181,6 +181,13 @@ def test_a_command_needs_its_document_and_each_instance(cloud_with_iam: Cloud, k
     assert not _allowed_to_send(client, _command(cloud, other))
     assert not _allowed_to_send(client, _command(cloud, mine, other))
     assert not _allowed_to_send(client, _command(cloud, mine, DocumentName="AWS-RunPowerShellScript"))
+    try:
+        client.send_command(**_command(cloud, other))
+    except ClientError as error:
+        refused = str(error.response["Error"]["Message"])
+    [instance] = other["InstanceIds"]
+    assert f"perform: ssm:SendCommand on resource: arn:aws:ec2:{cloud.region}:" in refused
+    assert f":instance/{instance} because no identity-based policy allows" in refused
     by_tag = {"InstanceIds": [], "Targets": [{"Key": "tag:hub", "Values": ["no"]}]}
     assert not _allowed_to_send(client, _command(cloud, **by_tag))
     for statement in (document, instances):
@@ -295,6 +302,20 @@ def test_a_role_assumes_another_if_both_sides_allow_it(cloud_with_iam: Cloud) ->
         assert refusal(partial(assume, **arguments)) == "AccessDenied"
 
 
+def test_a_trust_policy_that_names_a_role_is_enough(cloud_with_iam: Cloud) -> None:
+    cloud = cloud_with_iam
+    sts = as_role(cloud, [], "sts")
+    own = sts.get_caller_identity()["Arn"].split("/")[1]
+    named = {"Principal": {"AWS": f"arn:aws:iam::{cloud.account}:role/{own}"}}
+    condition = {"Condition": {"StringEquals": {"sts:ExternalId": "hub-1"}}}
+    assume = partial(sts.assume_role, RoleSessionName="session")
+    target = role(cloud, [], trust=named | condition)
+    assert refusal(partial(assume, RoleArn=target, ExternalId="hub-1")) == ""
+    assert refusal(partial(assume, RoleArn=target, ExternalId="hub-2")) == "AccessDenied"
+    whole_account = {"Principal": {"AWS": f"arn:aws:iam::{cloud.account}:root"}}
+    assert refusal(partial(assume, RoleArn=role(cloud, [], trust=whole_account))) == "AccessDenied"
+
+
 @pytest.mark.ours_only
 def test_a_trust_policy_binds_whoever_may_assume_everything(cloud_with_iam: Cloud) -> None:
     cloud = cloud_with_iam
@@ -315,7 +336,6 @@ def test_a_trust_policy_binds_whoever_may_assume_everything(cloud_with_iam: Clou
     foreign = {"Principal": {"AWS": somebody}}
     for trust, tags, allowed in (
         (trusting, _MINE, True),
-        (trusting, _OTHER, False),
         (foreign, _MINE, False),
         ({"Principal": {"Service": "lambda.amazonaws.com"}}, _MINE, False),
     ):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import threading
@@ -69,11 +70,12 @@ def _follow(link: str) -> bytes:
 
 
 class _Endpoint:
-    """An HTTP server: what it got, and the status that it answers with."""
+    """An HTTP server: what it got, the statuses that it answers with, and after how many seconds."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[float, dict[str, str], dict[str, Any]]] = []
         self.statuses: list[int] = []
+        self.pauses: list[float] = []
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -82,8 +84,10 @@ class _Endpoint:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 status = endpoint.statuses.pop(0) if endpoint.statuses else 200
                 endpoint.requests.append((time.monotonic(), headers, json.loads(body)))
-                self.send_response(status)
-                self.end_headers()
+                time.sleep(endpoint.pauses.pop(0) if endpoint.pauses else 0)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    self.send_response(status)
+                    self.end_headers()
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
@@ -202,13 +206,41 @@ def test_an_http_endpoint_gets_signed_messages(
     assert headers["user-agent"] == "Amazon Simple Notification Service Agent"
 
 
-def test_the_link_to_unsubscribe_ends_a_subscription(cloud: Cloud, endpoint: _Endpoint) -> None:
-    topic, _ = _subscribed(cloud, endpoint, _ELSEWHERE)
+def test_a_link_ends_a_subscription_and_another_restores_it(cloud: Cloud, endpoint: _Endpoint) -> None:
+    topic, subscription = _subscribed(cloud, endpoint, _ELSEWHERE)
     sns = cloud.client("sns", _ELSEWHERE)
     sns.publish(TopicArn=topic, Message="text")
     [message] = awaited(cloud, lambda: endpoint.bodies("Notification"))
     _follow(message["UnsubscribeURL"])
     assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
+    [ended] = awaited(cloud, lambda: endpoint.bodies("UnsubscribeConfirmation"))
+    assert ended.keys() == _recorded("sns_signed_confirmation").keys()
+    assert _verified(ended, _certificate(cloud, ended["SigningCertURL"]))
+    sns.publish(TopicArn=topic, Message="not sent")
+    _follow(ended["SubscribeURL"])
+    [restored] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert restored["SubscriptionArn"] == subscription
+    sns.publish(TopicArn=topic, Message="sent")
+    awaited(cloud, lambda: len(endpoint.bodies("Notification")) == 2)
+    assert endpoint.bodies("Notification")[1]["Message"] == "sent"
+
+
+def test_raw_messages_say_so_in_a_header(cloud: Cloud, endpoint: _Endpoint) -> None:
+    policy = {"requestPolicy": {"headerContentType": "application/json"}}
+    topic, _ = _subscribed(cloud, endpoint, RawMessageDelivery="true", DeliveryPolicy=json.dumps(policy))
+    cloud.client("sns").publish(TopicArn=topic, Message='{"raw": true}')
+    awaited(cloud, lambda: len(endpoint.requests) == 2)
+    _, headers, body = endpoint.requests[1]
+    assert body == {"raw": True}
+    assert headers.get("x-amz-sns-rawdelivery") == "true"
+    assert headers["content-type"] == "application/json"
+
+
+def test_an_endpoint_that_does_not_answer_gets_another_try(cloud: Cloud, endpoint: _Endpoint) -> None:
+    topic, _ = _subscribed(cloud, endpoint, DeliveryPolicy=json.dumps({"healthyRetryPolicy": _POLICY}))
+    endpoint.pauses = [3.0]  # an endpoint of the tests has 15 seconds x 0.1
+    cloud.client("sns").publish(TopicArn=topic, Message="text")
+    awaited(cloud, lambda: len(endpoint.bodies("Notification")) == 2, bare=4)
 
 
 _POLICY = {"numRetries": 3, "minDelayTarget": 1, "maxDelayTarget": 5}
