@@ -252,7 +252,9 @@ def test_newer_pdf_that_comes_meanwhile_stays(aws: Memory, monkeypatch: pytest.M
         ("0055AED6DCD90281E4", "0055AED6DCD90281E5", False),
         ("00B", "00A9", True),  # padded on the right
         ("00A", "00A1", False),
+        ("00A", "00A0", True),
         ("00a1", "00A1", True),
+        ("00A1", "00a1", True),
     ],
 )
 def test_sequencers_are_padded_on_the_right(one: str, other: str, is_newer: bool) -> None:
