@@ -20,6 +20,7 @@ from local.engine.authorization import Check, Request, permissions, tags
 from local.engine.aws_events import emit
 from local.engine.event_subscriptions import Event, Subscriptions, event_time
 from local.engine.new_services import Refusal, json_protocol, serve, tag_list
+from local.engine.publishing import DMS
 from local.engine.states import settable
 from local.engine.timing import later
 
@@ -47,7 +48,7 @@ _EVENTS = {
     "stopped": ("DMS-EVENT-0079", "REPLICATION_TASK_STOPPED", "StateChange", "Replication task has stopped."),
 }
 
-_subscriptions = Subscriptions("ResourceAlreadyExistsFault", ("SNSInvalidTopicFault", 400))
+_subscriptions = Subscriptions(DMS, "ResourceAlreadyExistsFault", ("SNSInvalidTopicFault", 400))
 _tasks: Any = AccountRegionScopedDict()  # ARN: task
 _tags: dict[str, dict[str, str]] = {}
 
@@ -141,7 +142,9 @@ def _end(task: Task, state: str, message: str) -> None:
         "Notification time": event_time(),
     }  # fmt: skip
     kind = "failure" if state == "failed" else "state change"
-    _subscriptions.publish(Event("replication-task", name, kind, "DMS Notification Message", sent))
+    _subscriptions.publish(
+        Event("replication-task", name, task["ReplicationTaskArn"], kind, "DMS Notification Message", sent)
+    )
 
 
 def _subscribe(request: dict[str, Any]) -> dict[str, Any]:
