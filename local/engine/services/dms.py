@@ -1,6 +1,6 @@
 """AWS Database Migration Service: replication tasks that start, stop, fail and resume, without data.
 
-`/_engine/states` (service ``dms``, resource the task's identifier) sets a task's state; ``failed`` and
+`/_engine/states` (service ``dms``, resource the task's identifier or ARN) sets a task's state; ``failed`` and
 ``stopped`` send its event to EventBridge and to the topics of event subscriptions, with the ``message`` that
 is given.
 https://docs.aws.amazon.com/dms/latest/APIReference/API_StartReplicationTask.html
@@ -170,7 +170,14 @@ def _list_tags(request: dict[str, Any]) -> dict[str, Any]:
 
 @settable("dms")
 def _set_state(identifier: str, state: str, request: Mapping[str, Any]) -> None:
-    [task] = [each for each in _tasks.values() if each["ReplicationTaskIdentifier"] == identifier] or [None]
+    task = next(
+        (
+            each
+            for each in _tasks.values()
+            if identifier in (each["ReplicationTaskIdentifier"], each["ReplicationTaskArn"])
+        ),
+        None,
+    )
     if task is None:
         raise LookupError(identifier)
     if state in _EVENTS:
