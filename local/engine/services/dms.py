@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import string
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
@@ -188,24 +188,17 @@ def _set_state(identifier: str, state: str, request: Mapping[str, Any]) -> None:
         raise ValueError(f"a task cannot be {state!r}")
 
 
-@permissions("dms:StartReplicationTask")
-def _start_needs(request: Request) -> list[Check]:
-    return [Check("dms:StartReplicationTask", request.document().get("ReplicationTaskArn", "*"))]
+def _check(action: str, member: str) -> Callable[[Request], list[Check]]:
+    return lambda request: [Check(action, request.document().get(member) or "*")]
 
 
-@permissions("dms:StopReplicationTask")
-def _stop_needs(request: Request) -> list[Check]:
-    return [Check("dms:StopReplicationTask", request.document().get("ReplicationTaskArn", "*"))]
-
-
-@permissions("dms:AddTagsToResource")
-def _add_tags_needs(request: Request) -> list[Check]:
-    return [Check("dms:AddTagsToResource", request.document().get("ResourceArn", "*"))]
-
-
-@permissions("dms:ListTagsForResource")
-def _list_tags_needs(request: Request) -> list[Check]:
-    return [Check("dms:ListTagsForResource", request.document().get("ResourceArn", "*"))]
+for _action, _member in {
+    "dms:StartReplicationTask": "ReplicationTaskArn",
+    "dms:StopReplicationTask": "ReplicationTaskArn",
+    "dms:AddTagsToResource": "ResourceArn",
+    "dms:ListTagsForResource": "ResourceArn",
+}.items():
+    permissions(_action)(_check(_action, _member))
 
 
 @tags("dms")
