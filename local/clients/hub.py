@@ -358,7 +358,12 @@ class Owner:
             "eventName": "ObjectRestore:Completed",
             "s3": {
                 "bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"},
-                "object": {"key": quote_plus(key), "size": len(data), "eTag": etag, "sequencer": "0065A1B2C3D4E5F607"},
+                "object": {
+                    "key": quote_plus(key),
+                    "size": len(data),
+                    "eTag": etag,
+                    "sequencer": "0065A1B2C3D4E5F607",
+                },
             },
             "glacierEventData": {
                 "restoreEventData": {
@@ -488,10 +493,17 @@ class Owner:
 
     def dead_letters(self) -> dict[str, str]:
         """Reasons of what the hub has set aside, by a digest of the message; they stay."""
+        return self._reasons("HubDeadLetterQueueUrl")
+
+    def refused_documents(self) -> dict[str, str]:
+        """Reasons of documents that were refused, by a digest of the message; they stay."""
+        return self._reasons("HubDocumentsDeadLetterQueueUrl")
+
+    def _reasons(self, queue: str) -> dict[str, str]:
         sqs, found = self.suite.client("sqs"), {}
         for _ in range(10):
             answer = sqs.receive_message(
-                QueueUrl=self.suite["HubDeadLetterQueueUrl"],
+                QueueUrl=self.suite[queue],
                 MaxNumberOfMessages=10,
                 VisibilityTimeout=0,
                 MessageAttributeNames=["reason"],

@@ -13,9 +13,9 @@ from functools import partial
 import pytest
 
 from local.clients.hub import Owner
+from local.clients.producer import Clicks
 from local.clients.subscriber import Subscriber
 from local.suite import Suite
-from tests.integration.event_hub.producer import Clicks
 from tests.support.waiting import wait_until
 
 QUIET_S = 1.5

@@ -39,7 +39,7 @@ EXPECTED: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("CompleteLifecycleAction", GROUP | {"token": TOKEN, "hook": "hub-terminating"}),
     ],
     "autoscaling_test": [],
-    "autoscaling_notification_launch": [("SendCommand", GROUP | {"purpose": "warm", "hook": "", "token": ""})],
+    "autoscaling_notification_launch": [("SendCommand", GROUP | {"purpose": "warm", "hook": ""})],
     "autoscaling_notification_terminate_error": [],
     "beanstalk_created_text": [("StartBuild", BUILD | {"token": "3b1f6a0e-6c52-4f6e-9a8d-5e4d3c2b1a09"})],
     "beanstalk_health_text": [],

@@ -1,3 +1,5 @@
+"""The producer of a warehouse's clickstream, as its owner has it."""
+
 from __future__ import annotations
 
 import contextlib
@@ -6,6 +8,8 @@ import json
 import zipfile
 
 from local.suite import Suite
+
+__all__ = ["Clicks"]
 
 
 class Clicks:
