@@ -230,8 +230,7 @@ _OPERATIONS = {
     "DescribeTags": _describe_tags,
     "CreateEventSubscription": _subscribe,
 }
-# DescribeClusters has no resource ("list_amazonredshift" of the service authorization reference), and
-# subscriptions are made for `*` here.
+# Subscriptions are made for `*` here, and DescribeClusters is about its cluster, or about all.
 for _action in _OPERATIONS.keys() - {"DescribeClusters", "CreateEventSubscription"}:
     permissions(f"redshift:{_action}")(_check(f"redshift:{_action}"))
 
