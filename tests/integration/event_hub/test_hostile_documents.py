@@ -347,9 +347,9 @@ def test_time_out_ends_every_process(monkeypatch: pytest.MonkeyPatch, scratch: P
         return sockets[-1]
 
     monkeypatch.setattr(libreoffice, "_socket", socket)
-    document = docx(paragraphs(*(f"{number}" for number in range(200_000))))
+    document = docx(paragraphs(*(f"{number}" for number in range(400_000))))
     with pytest.raises(RefusedError, match="encoder_timed_out"):
-        libreoffice.encode(soffice, document, "docx", timeout=2)
+        libreoffice.encode(soffice, document, "docx", timeout=5)
     left = [each.pid for each in psutil.process_iter() if str(scratch) in " ".join(_command(each))]
     assert left == []
     assert list(scratch.iterdir()) == []
