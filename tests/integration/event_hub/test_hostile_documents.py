@@ -326,10 +326,6 @@ def test_hostile_document_is_answered_at_once(document: bytes, reason: str, scra
     assert list(scratch.iterdir()) == []
 
 
-def _sockets() -> set[Path]:
-    return set(Path("/tmp").glob("OSL_PIPE_*"))  # noqa: S108  # LibreOffice's own place
-
-
 def test_document_that_takes_too_much_memory_ends(monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
     monkeypatch.setattr(libreoffice, "MAX_MEMORY_BYTES", 1_000 * 2**20)
     document = docx(paragraphs(*(f"{number}" for number in range(700_000))))
@@ -342,14 +338,22 @@ def test_document_that_takes_too_much_memory_ends(monkeypatch: pytest.MonkeyPatc
 def test_time_out_ends_every_process(monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
     soffice = libreoffice.program()
     assert soffice
-    before = _sockets()
-    document = docx(paragraphs(*(f"{number}" for number in range(200_000))))
+    sockets: list[Path] = []
+    named = libreoffice._socket
+
+    def socket(profile: str) -> Path:
+        sockets.append(named(profile))
+        assert sockets[-1].is_socket()  # it is called by this name
+        return sockets[-1]
+
+    monkeypatch.setattr(libreoffice, "_socket", socket)
+    document = docx(paragraphs(*(f"{number}" for number in range(400_000))))
     with pytest.raises(RefusedError, match="encoder_timed_out"):
-        libreoffice.encode(soffice, document, "docx", timeout=2)
+        libreoffice.encode(soffice, document, "docx", timeout=5)
     left = [each.pid for each in psutil.process_iter() if str(scratch) in " ".join(_command(each))]
     assert left == []
     assert list(scratch.iterdir()) == []
-    assert _sockets() <= before
+    assert [path for path in sockets if not path.exists()] == sockets != []
 
 
 def _command(process: psutil.Process) -> list[str]:
