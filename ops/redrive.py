@@ -124,7 +124,7 @@ def main() -> int:
     outputs = outputs_of(arguments.stack, client)
     queues = {dead: source for dead, source in QUEUES.items() if dead in outputs}
     if not queues and "SocialDeadLetterQueueUrl" not in outputs:
-        raise CommandError(f"{arguments.stack} has neither the social stream nor the event hub")
+        raise CommandError(f"{arguments.stack} has neither output SocialDeadLetterQueueUrl nor HubDeadLetterQueueUrl")
     for dead, source in queues.items():
         count = sent_back(client, outputs[dead], outputs[source], most=waiting(client, outputs[dead]))
         print(f"{count} messages were sent from {_name(outputs[dead])} to {_name(outputs[source])}.")
