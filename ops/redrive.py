@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ops.stacks import Client, CommandError, Outputs, clients, outputs_of, reported
+from ops.stacks import Client, Outputs, clients, outputs_of, reported
 
 __all__ = ["Redriven", "redrive", "sent_back"]
 
@@ -123,12 +123,11 @@ def main() -> int:
     client = clients(arguments.region)
     outputs = outputs_of(arguments.stack, client)
     queues = {dead: source for dead, source in QUEUES.items() if dead in outputs}
-    if not queues and "SocialDeadLetterQueueUrl" not in outputs:
-        raise CommandError(f"{arguments.stack} has neither output SocialDeadLetterQueueUrl nor HubDeadLetterQueueUrl")
     for dead, source in queues.items():
         count = sent_back(client, outputs[dead], outputs[source], most=waiting(client, outputs[dead]))
         print(f"{count} messages were sent from {_name(outputs[dead])} to {_name(outputs[source])}.")
-    return _posts_again(client, outputs) if "SocialDeadLetterQueueUrl" in outputs else 0
+    alone = queues and "SocialDeadLetterQueueUrl" not in outputs
+    return 0 if alone else _posts_again(client, outputs)
 
 
 def _name(url: str) -> str:

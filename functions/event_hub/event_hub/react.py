@@ -9,7 +9,7 @@ On failure: a message that nobody understands, or whose action will never be don
     on; after ten receives SQS moves it there.
 Idempotent: an action is claimed in the ledger by the identity of its fact; client tokens go with it where AWS
     has them.
-Recorded events: events/event_hub/react/
+Recorded event: events/event_hub/react_launch.json
 """
 
 import json
