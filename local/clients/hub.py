@@ -249,22 +249,17 @@ class Owner:
         found = self.suite.client("efs").describe_file_systems(FileSystemId=file_system)["FileSystems"]
         return str(found[0]["ThroughputMode"])
 
-    def database(self, gib: int = 100, **settings: Any) -> str:
+    def database(self, gib: int = 100, name: str = "") -> str:
         """A database instance; its identifier."""
-        name = self.name("db")
+        name = name or self.name("db")
         self.suite.client("rds").create_db_instance(
             DBInstanceIdentifier=name,
-            **(
-                {
-                    "Engine": "postgres",
-                    "DBInstanceClass": "db.t3.micro",
-                    "AllocatedStorage": gib,
-                    "MasterUsername": "owner",
-                    "MasterUserPassword": uuid.uuid4().hex,
-                    "Tags": self.tags(),
-                }
-                | settings
-            ),
+            Engine="postgres",
+            DBInstanceClass="db.t3.micro",
+            AllocatedStorage=gib,
+            MasterUsername="owner",
+            MasterUserPassword=uuid.uuid4().hex,
+            Tags=self.tags(),
         )
         return name
 
