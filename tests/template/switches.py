@@ -63,6 +63,26 @@ _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
             "ContainerMetricsPut": "minute",
         },
     },
+    "EventHub": {
+        "every reaction": {
+            "HubBuildProject": "ci",
+            "HubProfileTask": "profile:7",
+            "HubProfileCluster": "shop",
+            "HubProfileRoles": "arn:aws:iam::123456789012:role/task,arn:aws:iam::123456789012:role/execution",
+            "HubProfileSubnets": "subnet-1,subnet-2",
+            "HubProfileSecurityGroups": "sg-1",
+            "HubProfileAlarms": "shop-composite",
+            "HubProducerFunction": "clicks",
+            "HubRestoreBuckets": "arn:aws:s3:::archive-a,arn:aws:s3:::archive-b",
+            "HubVaults": "arn:aws:glacier:eu-west-1:123456789012:vaults/a",
+            "HubImageryBuckets": "imagery-a,imagery-b",
+            "HubTopics": "arn:aws:sns:us-east-1:123456789012:health,arn:aws:sns:eu-west-1:123456789012:eb",
+        },
+        "task without roles, dry run": {"HubProfileTask": "profile:7", "HubDryRun": "true"},
+        "documents by image": {
+            "HubDocumentsImageUri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/documents:1"
+        },
+    },
 }
 _ALL_OPTIONS = {
     name: value

@@ -40,10 +40,8 @@ def functions_are_within_lambdas_limits(stack: Stack) -> Iterator[Verdict]:
             yield Verdict(function.name, f"has {size} bytes of environment; 4,096 are the most")
         if len(properties.get("Layers", [])) > 5:
             yield Verdict(function.name, "has more than five layers")
-        if properties.get("Runtime") != "python3.13" or properties.get("Architectures") not in (
-            ["arm64"],
-            ["x86_64"],
-        ):
+        built = properties.get("PackageType") == "Image" or properties.get("Runtime") == "python3.13"
+        if not built or properties.get("Architectures") not in (["arm64"], ["x86_64"]):
             yield Verdict(function.name, "has a runtime or an architecture that the layers are not built for")
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
         if reserved := [name for name in variables if name.startswith("AWS_") and name != "AWS_ENDPOINT_URL"]:

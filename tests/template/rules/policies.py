@@ -180,6 +180,7 @@ WIDE = {
     ): "a list of names becomes ARNs without pseudo parameters",
     ("ContainerMetricsFunctionRole", "ReadQueues"): "a list of names becomes ARNs without pseudo parameters",
     ("HubReactFunctionRole", "ActAsReactions"): "roles under a path of the stack, which trust this one",
+    ("HubBuildRole", "ReadProject"): "a parameter names the project",
     ("HubFleetRole", "RunShellScript"): "a document of AWS's own, of no account",
     ("HubThroughputRole", "ReadFileSystems"): "an alarm names it; reading alone",
     ("HubGrowRole", "ReadDatabases"): "an event names it; reading alone",
@@ -202,10 +203,11 @@ def arns_are_of_this_stack(stack: Stack) -> Iterator[Verdict]:
     What somebody names by its ARN in a parameter may be anywhere, and what has a tag may be of any name. A
     wildcard stands behind the whole name of a resource, never in it: `queue*` and `*` are others' queues too.
     """
-    given = {arn for value in stack.parameters.values() for arn in str(value).split(",") if "*" not in arn}
+    given = given_arns(stack)
     for statement in statements(stack, "identity", "resource"):
         for resource in statement.resources:
-            excused = (statement.policy.owner.name, statement.body.get("Sid")) in WIDE or resource in given
+            excused = (statement.policy.owner.name, statement.body.get("Sid")) in WIDE
+            excused = excused or resource.removesuffix("/*") in given
             tagged = any(key.startswith("aws:ResourceTag/") for _, key, _ in statement.conditions)
             problem = "" if excused or resource == "*" else _foreign(stack, resource, tagged)
             yield Verdict(statement.where, problem)
@@ -331,15 +333,23 @@ def services_act_for_this_account_alone(stack: Stack) -> Iterator[Verdict]:
 
 
 def _holds(stack: Stack, operator: str, key: str, values: list[object]) -> bool:
-    """Whether a condition lets in this account, or resources of this stack, and nothing else."""
+    """Whether a condition lets in this account, what a parameter names, or resources of this stack alone."""
     if operator.removesuffix("IfExists") not in ("StringEquals", "ArnEquals", "ArnLike"):
         return False
     if key == "aws:SourceAccount":
         return values == [stack.place.account]
     distribution = f"arn:{stack.place.partition}:cloudfront::{stack.place.account}:distribution/"
+    given = given_arns(stack)
     return key == "aws:SourceArn" and all(
-        "*" not in str(value) and (stack.at(value) or str(value).startswith(distribution)) for value in values
+        "*" not in str(value) and (stack.at(value) or value in given or str(value).startswith(distribution))
+        for value in values
     )
+
+
+def given_arns(stack: Stack) -> set[str]:
+    """ARNs that somebody names in a parameter."""
+    found = {arn for value in stack.parameters.values() for arn in str(value).split(",")}
+    return {arn for arn in found if arn.startswith("arn:") and "*" not in arn}
 
 
 # Resources with a policy that is not looked at here.
