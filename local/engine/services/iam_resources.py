@@ -105,6 +105,19 @@ def _targets(request: Request) -> list[str]:
     ]
 
 
+@permissions(
+    "autoscaling:CompleteLifecycleAction",
+    "autoscaling:RecordLifecycleActionHeartbeat",
+    "autoscaling:UpdateAutoScalingGroup",
+)
+def _of_group(request: Request) -> list[Check]:
+    name = request.parameter("AutoScalingGroupName")
+    group = autoscaling._asgs.get(name) or {}
+    unknown = request.arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{name}")
+    action = f"autoscaling:{request.parameter('Action')}"
+    return [Check(action, group.get("AutoScalingGroupARN") or unknown)]
+
+
 @permissions("codebuild:StartBuild")
 def _starting_build(request: Request) -> list[Check]:
     document = request.document()

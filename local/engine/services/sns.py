@@ -222,8 +222,12 @@ class _Notification:
     def _dead_letter(self) -> None:
         policy = json.loads(self.subscription["attributes"].get("RedrivePolicy") or "{}")
         if queue := policy.get("deadLetterTargetArn"):
+            topic = self.topic["arn"]
+            account = parse_arn(topic).account_id
             attributes = self.attributes if self.raw else None
-            if not to_queue(queue, self.body, attributes):
+            if not sqs.queue_policy_allows(queue, "sns.amazonaws.com", topic, account):
+                _logger.warning("%s may not send to %s, or it does not exist", topic, queue)
+            elif not to_queue(queue, self.body, attributes):
                 _logger.warning("dead-letter queue %s does not exist; its message is lost", queue)
 
 
@@ -417,4 +421,5 @@ def _unsubscribe(original: Callable[[Any], _Answer], params: dict[str, Any]) -> 
 
 
 pin(service, "_deliver_to_sqs", "f85849838cca")
+pin(sqs, "queue_policy_allows", "5de01aa09a4c")
 pin(service, "_resolve_message_for_protocol", "ce24ef525ae4")
