@@ -23,7 +23,7 @@ SOURCES := $(subst $() ,:,layers/shared $(wildcard functions/*))
 
 # What people give, as one word of the shell: $(call quoted,STACK). Neither make nor the shell expands it.
 quoted = '$(subst ','\'',$(value $(1)))'
-unexport STACK EMAIL FILE ENV
+unexport STACK EMAIL FILE ENV IMAGE
 # An option that a variable turns on, and 0 or `no` does not: $(call option,REMOVE,--remove)
 option = $(if $(filter-out 0 no false off,$(value $(1))),$(2))
 # Run a command on the stack that STACK names, or on the local suite: $(call on_stack,ops.redrive)
@@ -54,7 +54,7 @@ setup: $(TOOLS) $(ENGINE) $(FUNCTIONS) ## Create the virtual environments (the o
 LOCKED := uv tools engine functions bench mpl
 .PHONY: lock
 lock: $(VENV)/uv/.installed ## Update the hash-locked requirements (UPGRADE=--upgrade takes newer releases)
-	@for list in $(LOCKED:%=requirements/%) $(basename $(wildcard layers/*/*.in)); do \
+	@for list in $(LOCKED:%=requirements/%) $(basename $(wildcard layers/*/*.in)) ops/documents_image/requirements; do \
 	  $(UV) pip compile --quiet --system-certs --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 	@$(UV) pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
@@ -96,6 +96,14 @@ operator: setup ## Give somebody access to the operators' pages of a stack on AW
 	@$(if $(value STACK),,$(error say which stack: make operator STACK=suite-prod EMAIL=ada@example.org))
 	@$(if $(value EMAIL),,$(error say who: make operator STACK=suite-prod EMAIL=ada@example.org))
 	@$(PY) -m ops.operators $(call option,REMOVE,--remove) -- $(call quoted,STACK) $(call quoted,EMAIL)
+
+# ---- event hub
+# Lambda takes no list of images, which is what provenance would make of it.
+.PHONY: documents-image
+documents-image: ## Build and push the image that encodes documents (IMAGE=123456789012.dkr.ecr.us-east-1.amazonaws.com/documents:1 WHEELS=arm64)
+	@$(if $(value IMAGE),,$(error say where it goes: make documents-image IMAGE=ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG))
+	@docker buildx build --platform linux/$(subst x86_64,amd64,$(or $(WHEELS),arm64)) --provenance=false --push \
+	  --file ops/documents_image/Dockerfile --tag $(call quoted,IMAGE) .
 
 # ---- EC2 monitor
 .PHONY: dashboards

@@ -20,7 +20,7 @@ from ministack.core.responses import error_response_json
 
 from local.engine.patching import PATCHES, Patch, pin
 
-__all__ = ["Answer", "Refusal", "json_protocol", "members", "query_protocol", "serve", "tag_list"]
+__all__ = ["Answer", "Refusal", "json_protocol", "members", "query_protocol", "serve", "tag_list", "to_xml"]
 
 type Answer = tuple[int, dict[str, str], bytes]
 type Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Answer]]
@@ -91,14 +91,6 @@ def query_protocol(
         item_names: What the items of a list are called, by the list's name; ``member`` without.
     """
 
-    def xml(value: Any, name: str = "") -> str:
-        if isinstance(value, dict):
-            return "".join(f"<{key}>{xml(each, key)}</{key}>" for key, each in value.items())
-        if isinstance(value, list):
-            item = item_names.get(name, "member")
-            return "".join(f"<{item}>{xml(each)}</{item}>" for each in value)
-        return str(value).lower() if isinstance(value, bool) else escape(str(value))
-
     async def handle(
         _method: str, _path: str, _headers: dict[str, str], body: bytes, _query: dict[str, Any]
     ) -> Answer:
@@ -113,10 +105,20 @@ def query_protocol(
         else:
             root, status = f"{name}Response", 200
             content = {f"{name}Result": answer, "ResponseMetadata": request_id}
-        document = f'<{root} xmlns="{namespace}">{xml(content)}</{root}>'
+        document = f'<{root} xmlns="{namespace}">{to_xml(content, item_names)}</{root}>'
         return status, {"Content-Type": "text/xml"}, document.encode()
 
     return handle
+
+
+def to_xml(value: Any, item_names: Mapping[str, str], name: str = "") -> str:
+    """Return members and lists as XML; see :func:`query_protocol` for the names of items."""
+    if isinstance(value, dict):
+        return "".join(f"<{key}>{to_xml(each, item_names, key)}</{key}>" for key, each in value.items())
+    if isinstance(value, list):
+        item = item_names.get(name, "member")
+        return "".join(f"<{item}>{to_xml(each, item_names)}</{item}>" for each in value)
+    return str(value).lower() if isinstance(value, bool) else escape(str(value))
 
 
 def _operation(operations: Mapping[str, Operation], name: str) -> Operation:

@@ -15,6 +15,10 @@ const APPLICATIONS = [
     output: "AuthApiUrl", title: "Single sign-on", page: "auth/",
     text: "One account for every company: an application that signs people in by OpenID Connect.",
   },
+  {
+    output: "HubApiUrl", title: "Status", page: "status/",
+    text: "Which services are up, which are down, and since when: health checks, as anybody may see them.",
+  },
 ];
 
 handOn(); // a sign-in ends at the root, and goes on where it began

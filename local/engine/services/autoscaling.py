@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-sns-notif
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,8 +35,15 @@ type Action = dict[str, Any]
 type Parameters = dict[str, Any]
 
 _SERVICE = {"Service": "AWS Auto Scaling"}
+# Timers and requests meet at a group's instances; nothing is published under the lock.
+_lock = threading.Lock()
 _TYPE = "AWS::AutoScaling::AutoScalingGroup"
 _TEST = "autoscaling:TEST_NOTIFICATION"
+# https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Filter.html
+_TAG_FILTERS = {
+    "auto-scaling-group": "ResourceId", "key": "Key", "value": "Value",
+    "propagate-at-launch": "PropagateAtLaunch",
+}  # fmt: skip
 _REPLACED_AFTER = 30  # seconds until a group replaces an instance whose launch was abandoned
 # "The maximum is 172800 seconds (48 hours) or 100 times HeartbeatTimeout, whichever is smaller":
 # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LifecycleHook.html
@@ -158,8 +166,8 @@ def _instance_arn(identifier: str) -> str:
     return f"arn:aws:ec2:{service.get_region()}:{get_account_id()}:instance/{identifier}"
 
 
-def _launch(group: Group) -> None:
-    """Add an instance of EC2 to a group."""
+def _launched(group: Group) -> Instance:
+    """Add an instance of EC2 to a group, and return it."""
     configuration = service._launch_configs.get(group["LaunchConfigurationName"]) or {}
     image, kind = configuration.get("ImageId", "ami-00000000"), configuration.get("InstanceType", "t3.micro")
     [machine] = ec2._launch_instances_internal(image, kind, ec2._DEFAULT_SUBNET_ID, 1)
@@ -178,7 +186,7 @@ def _launch(group: Group) -> None:
         "LaunchConfigurationName": group["LaunchConfigurationName"],
     }
     group["Instances"].append(instance)
-    _begin(group, instance, _LAUNCH)
+    return instance
 
 
 def _begin(group: Group, instance: Instance, transition: _Transition) -> None:
@@ -192,11 +200,11 @@ def _begin(group: Group, instance: Instance, transition: _Transition) -> None:
         if hook["AutoScalingGroupName"] == group["AutoScalingGroupName"]
         and hook["LifecycleTransition"] == transition.hook
     }  # fmt: skip
+    instance["Actions"] = actions  # in place of those of an earlier transition
     if not actions:
         _finish(group, instance, transition)
         return
     instance["LifecycleState"] = f"{transition.state}:Wait"
-    instance["Actions"] = actions
     for action in list(actions.values()):
         _await(group, instance, action)
         _tell_hook(group, instance, action)
@@ -219,13 +227,15 @@ def _await(group: Group, instance: Instance, action: Action) -> None:
 
 def _complete(group: Group, instance: Instance, action: Action, result: str) -> None:
     """End an action once; the instance goes on when no other hook holds it, or when one abandons."""
-    actions = instance["Actions"]
-    if actions.pop(action["Hook"]["LifecycleHookName"], None) is not action:
-        return
-    if result == "ABANDON":
-        actions.clear()
-    if actions:
-        return
+    with _lock:
+        actions = instance["Actions"]
+        if actions.get(action["Hook"]["LifecycleHookName"]) is not action:
+            return
+        del actions[action["Hook"]["LifecycleHookName"]]
+        if result == "ABANDON":
+            actions.clear()
+        if actions:
+            return
     if action["Transition"] is _LAUNCH and result == "ABANDON":
         _tell_group(group, instance, _LAUNCH, failed=True)
         _begin(group, instance, _TERMINATE)
@@ -246,14 +256,23 @@ def _finish(group: Group, instance: Instance, transition: _Transition) -> None:
 @replaces(service, "_reconcile_instances", digest="2272358babf7")
 def _reconcile_instances(_original: Callable[..., Any], group: Group) -> None:
     """Instances are EC2's; lifecycle hooks hold them, publish to their targets and to EventBridge"""
-    if service._asgs.get(group["AutoScalingGroupName"]) is not group:
-        return  # deleted meanwhile
-    wanted = group["DesiredCapacity"]
-    staying = [each for each in group["Instances"] if not each["LifecycleState"].startswith("Terminating")]
-    for instance in staying[wanted:]:
+    with _lock:
+        if service._asgs.get(group["AutoScalingGroupName"]) is not group:
+            return  # deleted meanwhile
+        wanted = group["DesiredCapacity"]
+        staying = [each for each in group["Instances"] if not _is_terminating(each)]
+        surplus = staying[wanted:]
+        for instance in surplus:
+            instance["LifecycleState"] = _TERMINATE.state
+        launched = [_launched(group) for _ in range(wanted - len(staying))]
+    for instance in surplus:
         _begin(group, instance, _TERMINATE)
-    for _ in range(wanted - len(staying)):
-        _launch(group)
+    for instance in launched:
+        _begin(group, instance, _LAUNCH)
+
+
+def _is_terminating(instance: Instance) -> bool:
+    return str(instance["LifecycleState"]).startswith(_TERMINATE.state)
 
 
 def _unknown(name: str) -> Any:
@@ -360,6 +379,9 @@ def _terminate_instance(parameters: Parameters) -> Any:
     for group in service._asgs.values():
         for instance in group["Instances"]:
             if instance["InstanceId"] == identifier:
+                if _is_terminating(instance):
+                    message = f"Instance {identifier} is terminating already."
+                    return service._error("ScalingActivityInProgress", message)
                 if service._p(parameters, "ShouldDecrementDesiredCapacity") == "true":
                     group["DesiredCapacity"] -= 1
                 _begin(group, instance, _TERMINATE)
@@ -373,6 +395,24 @@ def _terminate_instance(parameters: Parameters) -> Any:
     return service._error(
         "ValidationError", f"Instance Id not found - No managed instance found {identifier}"
     )
+
+
+@replaces(service, "_describe_tags", digest="bd62e4fb1981")
+def _describe_tags(_original: Callable[..., Any], parameters: Parameters) -> Any:
+    """DescribeTags heeds its filters"""
+    wanted: dict[str, list[str]] = {}
+    while name := service._p(parameters, f"Filters.member.{len(wanted) + 1}.Name"):
+        prefix = f"Filters.member.{len(wanted) + 1}.Values"
+        wanted[name] = service._parse_member_list(parameters, prefix)
+    if unknown := wanted.keys() - _TAG_FILTERS.keys():
+        return service._error("ValidationError", f"Invalid filter: {', '.join(unknown)}")
+    found = [
+        tag
+        for tags in service._tags.values()
+        for tag in tags
+        if all(service._member_xml(tag[_TAG_FILTERS[name]]) in wanted[name] for name in wanted)
+    ]
+    return _answer("DescribeTags", {"Tags": found})
 
 
 def _put_notification_configuration(parameters: Parameters) -> Any:
@@ -436,6 +476,7 @@ service._ACTION_MAP |= {
     "CompleteLifecycleAction": service._complete_lifecycle_action,
     "RecordLifecycleActionHeartbeat": service._record_lifecycle_heartbeat,
     "DeleteAutoScalingGroup": service._delete_asg,
+    "DescribeTags": service._describe_tags,
     "TerminateInstanceInAutoScalingGroup": _terminate_instance,
     "PutNotificationConfiguration": _put_notification_configuration,
     "DescribeNotificationConfigurations": _describe_notification_configurations,

@@ -270,6 +270,12 @@ def _putting_data(request: Request) -> list[Check]:
     return [Check("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": request.parameter("Namespace")})]
 
 
+@permissions("cloudwatch:ListTagsForResource")
+def _listing_tags(request: Request) -> list[Check]:
+    arn = request.document().get("ResourceARN") or request.parameter("ResourceARN")
+    return [Check("cloudwatch:ListTagsForResource", arn or "*")]
+
+
 @replaces(provisioners, "_cw_metric_alarm_record", digest="4565fcede1eb")
 def _alarm_record(original: Callable[..., Any], name: str, properties: dict[str, Any]) -> Any:
     """CloudFormation takes alarms on metric math and anomaly detection"""

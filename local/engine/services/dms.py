@@ -1,7 +1,8 @@
 """AWS Database Migration Service: replication tasks that start, stop, fail and resume, without data.
 
 `/_engine/states` (service ``dms``, resource the task's identifier) sets a task's state; ``failed`` and
-``stopped`` send its event to EventBridge, with the ``message`` that is given.
+``stopped`` send its event to EventBridge and to the topics of event subscriptions, with the ``message`` that
+is given.
 https://docs.aws.amazon.com/dms/latest/APIReference/API_StartReplicationTask.html
 """
 
@@ -17,6 +18,7 @@ from ministack.core.responses import AccountRegionScopedDict, get_account_id, ge
 
 from local.engine.authorization import Check, Request, permissions, tags
 from local.engine.aws_events import emit
+from local.engine.event_subscriptions import Event, Subscriptions, event_time
 from local.engine.new_services import Refusal, json_protocol, serve, tag_list
 from local.engine.states import settable
 from local.engine.timing import later
@@ -45,6 +47,7 @@ _EVENTS = {
     "stopped": ("DMS-EVENT-0079", "REPLICATION_TASK_STOPPED", "StateChange", "Replication task has stopped."),
 }
 
+_subscriptions = Subscriptions("ResourceAlreadyExistsFault", ("SNSInvalidTopicFault", 400))
 _tasks: Any = AccountRegionScopedDict()  # ARN: task
 _tags: dict[str, dict[str, str]] = {}
 
@@ -130,6 +133,23 @@ def _end(task: Task, state: str, message: str) -> None:
         "resourceLink": f"{console}?region={get_region()}#taskDetails/{name}",
     }  # fmt: skip
     emit("aws.dms", "DMS Replication Task State Change", detail, [task["ReplicationTaskArn"]])
+    guide = "http://docs.aws.amazon.com/dms/latest/userguide/CHAP_Events.html"
+    sent = {
+        "Event Source": "replication-task", "Event Time": event_time(),
+        "Identifier Link": f"{detail['resourceLink']} ", "SourceId": name,
+        "Event ID": f"{guide}#{identifier} ", "Event Message": detail["detailMessage"],
+        "Notification time": event_time(),
+    }  # fmt: skip
+    kind = "failure" if state == "failed" else "state change"
+    _subscriptions.publish(Event("replication-task", name, kind, "DMS Notification Message", sent))
+
+
+def _subscribe(request: dict[str, Any]) -> dict[str, Any]:
+    row = _subscriptions.create(
+        request["SubscriptionName"], request["SnsTopicArn"], request.get("SourceType", ""),
+        request.get("SourceIds") or [], request.get("EventCategories") or [],
+    )  # fmt: skip
+    return {"EventSubscription": row}
 
 
 def _add_tags(request: dict[str, Any]) -> dict[str, Any]:
@@ -193,8 +213,9 @@ serve(
             "StopReplicationTask": _stop,
             "AddTagsToResource": _add_tags,
             "ListTagsForResource": _list_tags,
+            "CreateEventSubscription": _subscribe,
         }
     ),
-    "Replication tasks: started, resumed, reloaded and stopped where their state allows it",
+    "Replication tasks: started, resumed, reloaded and stopped where their state allows it; events",
     target="AmazonDMSv20160101",
 )

@@ -77,10 +77,12 @@ def _run_task(original: Callable[..., Any], request: dict[str, Any]) -> Any:
 
 @replaces(service, "_run_task", digest="6e96d8f5a5b8")
 def _run_task_once(original: Callable[..., Any], request: dict[str, Any]) -> Any:
-    """RunTask: a client token counts once in its cluster; tasks that cannot be placed are failures"""
+    """RunTask: client tokens count once in a cluster, which has to exist; failures where there is no room"""
     request = dict(request)
     token = request.pop("clientToken", None)
     cluster = service._resolve_cluster_name(request.get("cluster", "default"))
+    if cluster not in service._clusters:
+        return error_response_json("ClusterNotFoundException", "Cluster not found.", 400)
     reason = _failure_of(cluster)
     if reason:
         return json_response({"tasks": [], "failures": [{"reason": reason}] * request.get("count", 1)})

@@ -13,6 +13,7 @@ from typing import Any
 
 from ministack.services import efs as service
 
+from local.engine.authorization import Check, Request, permissions
 from local.engine.delivery import iso_time
 from local.engine.patching import replaces
 from local.engine.settings import SETTINGS
@@ -90,6 +91,13 @@ def _update_file_system(original: Callable[..., Any], identifier: str, body: Bod
     if (mode, throughput) != before:
         _changed_at[identifier] = time.time()
     return answer
+
+
+@permissions("elasticfilesystem:DescribeFileSystems")
+def _describing(request: Request) -> list[Check]:
+    system = request.parameter("FileSystemId") or "*"
+    resource = request.arn("elasticfilesystem", f"file-system/{system}")
+    return [Check("elasticfilesystem:DescribeFileSystems", resource)]
 
 
 @settable("elasticfilesystem")

@@ -15,6 +15,7 @@ from typing import Any
 
 from ministack.services import elasticache as service
 
+from local.engine.authorization import Check, Request, permissions
 from local.engine.delivery import to_topic
 from local.engine.new_services import members
 from local.engine.patching import pin, replaces
@@ -146,6 +147,11 @@ def _modify_cache_cluster(original: Callable[..., Any], parameters: Parameters) 
         else:
             cluster["PendingNodes"] = int(number)
     return service._xml_cluster_response("ModifyCacheClusterResponse", "ModifyCacheClusterResult", cluster)
+
+
+@permissions("elasticache:ListTagsForResource")
+def _listing_tags(request: Request) -> list[Check]:
+    return [Check("elasticache:ListTagsForResource", request.parameter("ResourceName") or "*")]
 
 
 @settable("elasticache")

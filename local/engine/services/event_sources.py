@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ministack.core import iam_actions
 from ministack.core.arn import parse_arn
 from ministack.services import cloudwatch, dynamodb, kinesis, lambda_svc, sqs
 
+from local.engine.authorization import Check, Request, permissions
 from local.engine.delivery import deliver, iso_time, scope
 from local.engine.patching import pin, replaces
 from local.engine.settings import SETTINGS
@@ -670,6 +672,31 @@ def _update(original: Callable[..., Any], mapping_id: str, data: dict[str, Any])
         mapping["TumblingWindowInSeconds"] = data["TumblingWindowInSeconds"]
         return lambda_svc.json_response(lambda_svc._esm_response(mapping))
     return answer
+
+
+# Actions on one mapping by method: the emulator asks for no permission to change or delete it.
+_ACTIONS = {
+    "GET": "lambda:GetEventSourceMapping",
+    "PUT": "lambda:UpdateEventSourceMapping",
+    "DELETE": "lambda:DeleteEventSourceMapping",
+}
+
+
+@replaces(iam_actions, "_lambda_action", digest="19fa24ebca40")
+def _lambda_action(original: Callable[..., Any], method: str, path: str) -> Any:
+    """Mappings are read, changed and deleted with permission alone; IAM sees their functions"""
+    if path.rstrip("/").rpartition("/")[0].endswith("/event-source-mappings") and method in _ACTIONS:
+        return _ACTIONS[method].partition(":")[2]
+    return original(method, path)
+
+
+@permissions(*_ACTIONS.values())
+def _on_mapping(request: Request) -> list[Check]:
+    # "lambda:FunctionArn" of https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+    identifier = request.path.rstrip("/").rpartition("/")[2]
+    function = (lambda_svc._esms.get(identifier) or {}).get("FunctionArn", "")
+    resource = request.arn("lambda", f"event-source-mapping:{identifier}")
+    return [Check(_ACTIONS[request.method], resource, {"lambda:functionarn": function})]
 
 
 @replaces(lambda_svc, "_esm_response", digest="342077ea51fb")

@@ -18,14 +18,15 @@ from typing import Any
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import glue as service
 
+from local.engine.authorization import Check, Request, permissions
 from local.engine.aws_events import emit
 from local.engine.patching import pin, replaces
 
 __all__: list[str] = []
 
-type Request = dict[str, Any]
 type Run = dict[str, Any]
 
+_lock = threading.Lock()  # a run's thread and requests meet at its state
 _OUTCOME = "--engine-outcome"
 # Severity and message of the event by state:
 # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-glue.html
@@ -52,16 +53,31 @@ def _tell(run: Run) -> None:
 
 
 @replaces(service, "_create_job", digest="a6e2c6ef3e8e")
-def _create_job(original: Callable[..., Any], request: Request) -> Any:
-    """A job has its number of concurrent runs, one if none is given"""
+def _create_job(original: Callable[..., Any], request: dict[str, Any]) -> Any:
+    """A job has its number of concurrent runs, one if none is given, and its tags"""
     answer = original(request)
     if answer[0] == 200:
+        service._tags[service._arn("job", request["Name"])] = dict(request.get("Tags") or {})
         _limit(service._jobs[request["Name"]], request)
     return answer
 
 
+@replaces(service, "_get_tags", digest="06a9aef981f1")
+def _get_tags(original: Callable[..., Any], request: dict[str, Any]) -> Any:
+    """Tags of a job that does not exist are refused"""
+    arn = request.get("ResourceArn", "")
+    if ":job/" in arn and arn.rpartition("/")[2] not in service._jobs:
+        return error_response_json("EntityNotFoundException", f"Entity not found: {arn}", 400)
+    return original(request)
+
+
+@permissions("glue:GetTags")
+def _getting_tags(request: Request) -> list[Check]:
+    return [Check("glue:GetTags", request.document().get("ResourceArn") or "*")]
+
+
 @replaces(service, "_update_job", digest="e31cf7aa93c7")
-def _update_job(original: Callable[..., Any], request: Request) -> Any:
+def _update_job(original: Callable[..., Any], request: dict[str, Any]) -> Any:
     """A job's number of concurrent runs can be updated"""
     answer = original(request)
     if answer[0] == 200 and "ExecutionProperty" in request["JobUpdate"]:
@@ -69,14 +85,14 @@ def _update_job(original: Callable[..., Any], request: Request) -> Any:
     return answer
 
 
-def _limit(job: dict[str, Any], request: Request) -> None:
+def _limit(job: dict[str, Any], request: dict[str, Any]) -> None:
     # "The default is 1": https://docs.aws.amazon.com/glue/latest/webapi/API_ExecutionProperty.html
     given = (request.get("ExecutionProperty") or {}).get("MaxConcurrentRuns", 1)
     job["ExecutionProperty"] = {"MaxConcurrentRuns": int(given)}
 
 
 @replaces(service, "_start_job_run", digest="41059030ccc1")
-def _start_job_run(_original: Callable[..., Any], request: Request) -> Any:
+def _start_job_run(_original: Callable[..., Any], request: dict[str, Any]) -> Any:
     """Runs fail, time out, are retried by their id and limited in number; their ends are events"""
     name = request.get("JobName", "")
     job, runs = service._jobs.get(name), service._job_runs.setdefault(name, [])
@@ -98,7 +114,7 @@ def _start_job_run(_original: Callable[..., Any], request: Request) -> Any:
     return json_response({"JobRunId": run["Id"]})
 
 
-def _run(job: dict[str, Any], given: dict[str, str], request: Request, retried: Run | None) -> Run:
+def _run(job: dict[str, Any], given: dict[str, str], request: dict[str, Any], retried: Run | None) -> Run:
     now = int(time.time())
     run = {
         "Id": f"jr_{secrets.token_hex(32)}",
@@ -120,7 +136,10 @@ def _run(job: dict[str, Any], given: dict[str, str], request: Request, retried: 
 
 def _execute(job: dict[str, Any], run: Run) -> None:
     """Take a run to its end, unless it is stopped before."""
-    run["JobRunState"] = "RUNNING"
+    with _lock:
+        if run["JobRunState"] != "STARTING":
+            return
+        run["JobRunState"] = "RUNNING"
     outcomes = run["Arguments"].get(_OUTCOME, "").split(",")
     outcome = outcomes[min(run["Attempt"], len(outcomes) - 1)]
     script = None
@@ -130,25 +149,24 @@ def _execute(job: dict[str, Any], run: Run) -> None:
     if script:
         arguments = service._script_args(job, job["Name"], run["Id"], run["given"])
         service._execute_subprocess(ended, job, arguments, script)
-    if ended["JobRunState"] != "RUNNING" and run["JobRunState"] == "RUNNING":
-        _end(run, **ended)
-
-
-def _end(run: Run, **ended: Any) -> None:
-    now = int(time.time())
-    run |= {"CompletedOn": now, "LastModifiedOn": now, "ExecutionTime": now - run["StartedOn"]} | ended
+    with _lock:
+        if ended["JobRunState"] == "RUNNING" or run["JobRunState"] != "RUNNING":
+            return
+        now = int(time.time())
+        run |= {"CompletedOn": now, "LastModifiedOn": now, "ExecutionTime": now - run["StartedOn"]} | ended
     _tell(run)
 
 
 @replaces(service, "_batch_stop_job_run", digest="330013f2a1a5")
-def _batch_stop_job_run(original: Callable[..., Any], request: Request) -> Any:
+def _batch_stop_job_run(original: Callable[..., Any], request: dict[str, Any]) -> Any:
     """The end of a run that is stopped is an event"""
-    running = [
-        run
-        for run in service._job_runs.get(request["JobName"], [])
-        if run["Id"] in request["JobRunIds"] and run["JobRunState"] in ("STARTING", "RUNNING")
-    ]
-    answer = original(request)
+    with _lock:
+        running = [
+            run
+            for run in service._job_runs.get(request["JobName"], [])
+            if run["Id"] in request["JobRunIds"] and run["JobRunState"] in ("STARTING", "RUNNING")
+        ]
+        answer = original(request)
     for run in running:
         _tell(run)
     return answer

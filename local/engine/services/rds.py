@@ -1,4 +1,4 @@
-"""Amazon RDS: what ModifyDBInstance does with storage.
+"""Amazon RDS: what ModifyDBInstance does with storage, and the event of a full one.
 
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.ModifyingExisting.ScalingUp.html: "you
 must increase it by at least 10 percent. If you try to increase the value by less than 10 percent, you get an
@@ -13,8 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ministack.core.responses import get_region
 from ministack.services import rds as service
 
+from local.engine.aws_events import emit
+from local.engine.delivery import iso_time
+from local.engine.event_subscriptions import Event, Subscriptions, event_time
+from local.engine.new_services import Refusal, to_xml
 from local.engine.patching import pin, replaces
 from local.engine.states import settable
 from local.engine.timing import later
@@ -24,6 +29,7 @@ __all__: list[str] = []
 type Instance = dict[str, Any]
 type Parameters = dict[str, Any]
 
+_subscriptions = Subscriptions("SubscriptionAlreadyExist", ("SNSTopicArnNotFound", 404))
 _OPTIMIZING = "storage-optimization"
 _OPTIMIZED_AFTER = 6 * 3600
 # ModifyDBInstance takes changes in these. The others are those that a test may want, of
@@ -103,9 +109,56 @@ def _optimize(instance: Instance) -> None:
 def _set_state(identifier: str, state: str, _request: Mapping[str, Any]) -> None:
     if state not in _STATES:
         raise ValueError(f"the state must be one of {', '.join(_STATES)}")
-    service._instances[identifier]["DBInstanceStatus"] = state
+    instance = service._instances[identifier]
+    instance["DBInstanceStatus"] = state
+    if state == "storage-full":
+        _tell(instance, "RDS-EVENT-0007", "low storage", "The allocated storage has been exhausted")
 
 
-service._ACTION_MAP["ModifyDBInstance"] = service._modify_db_instance
+def _tell(instance: Instance, event: str, category: str, message: str) -> None:
+    """Send an event of https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html."""
+    arn = instance["DBInstanceArn"]
+    detail = {
+        "EventCategories": [category],
+        "SourceType": "DB_INSTANCE",
+        "SourceArn": arn,
+        "Date": iso_time(),
+        "Message": message,
+        "SourceIdentifier": instance["DBInstanceIdentifier"],
+        "EventID": event,
+    }
+    emit("aws.rds", "RDS DB Instance Event", detail, [arn])
+    name, console = instance["DBInstanceIdentifier"], "https://console.aws.amazon.com/rds/home"
+    sent = {
+        "Event Source": "db-instance",
+        "Event Time": event_time(),
+        "Identifier Link": f"{console}?region={get_region()}#dbinstance:id={name}",
+        "Source ID": name,
+        "Source ARN": arn,
+        "Event ID": f"http://docs.amazonwebservices.com/AmazonRDS/latest/UserGuide/USER_Events.html#{event}",
+        "Event Message": message,
+    }
+    _subscriptions.publish(Event("db-instance", name, category, "RDS Notification Message", sent))
+
+
+def _create_event_subscription(parameters: Parameters) -> Any:
+    """Answer CreateEventSubscription."""
+    try:
+        row = _subscriptions.create(
+            service._p(parameters, "SubscriptionName"), service._p(parameters, "SnsTopicArn"),
+            service._p(parameters, "SourceType"), service._parse_member_list(parameters, "SourceIds"),
+            service._parse_member_list(parameters, "EventCategories"),
+        )  # fmt: skip
+    except Refusal as refusal:
+        return service._error(refusal.code, refusal.message, refusal.status)
+    names = {"SourceIdsList": "SourceId", "EventCategoriesList": "EventCategory"}
+    answer = to_xml({"CreateEventSubscriptionResult": {"EventSubscription": row}}, names)
+    return service._xml(200, "CreateEventSubscriptionResponse", answer)
+
+
+service._ACTION_MAP |= {
+    "ModifyDBInstance": service._modify_db_instance,
+    "CreateEventSubscription": _create_event_subscription,
+}
 
 pin(service, "_single_instance_response", "0a7625aa98bd")

@@ -1,6 +1,7 @@
 """Amazon Redshift: descriptions of clusters, which resize; there is no data plane.
 
 `/_engine/states` (service ``redshift``, resource the cluster's identifier) sets a cluster's status.
+Maintenance, resizes and their ends are events, for the topics of event subscriptions.
 https://docs.aws.amazon.com/redshift/latest/APIReference/API_Operations.html
 """
 
@@ -13,6 +14,7 @@ from ministack.core.responses import AccountRegionScopedDict, get_account_id, ge
 
 from local.engine.authorization import Check, Request, permissions, tags
 from local.engine.delivery import iso_time
+from local.engine.event_subscriptions import Event, Subscriptions, event_time
 from local.engine.new_services import Refusal, members, query_protocol, serve, tag_list
 from local.engine.states import settable
 from local.engine.timing import later
@@ -33,6 +35,7 @@ _STATUSES = (
 )  # fmt: skip
 _AT_ONCE = ("PreferredMaintenanceWindow", "AutomatedSnapshotRetentionPeriod", "MaintenanceTrackName")
 
+_subscriptions = Subscriptions("SubscriptionAlreadyExist", ("SNSTopicArnNotFound", 404))
 _clusters: Any = AccountRegionScopedDict()  # identifier: cluster, with its tags as a mapping
 
 
@@ -104,12 +107,18 @@ def _resize(parameters: Parameters) -> dict[str, Any]:
     wanted["NumberOfNodes"] = int(parameters.get("NumberOfNodes") or cluster["NumberOfNodes"])
     cluster |= {"ClusterStatus": "resizing", "PendingModifiedValues": wanted}
 
-    def end() -> None:
-        if cluster["ClusterStatus"] == "resizing":
-            cluster.update({"ClusterStatus": "available", "PendingModifiedValues": {}} | wanted)
-
-    later(_RESIZED_AFTER, end)
+    _tell(cluster, 2006, "Resize Started", "resize started at {}. Cluster is in read-only mode.")
+    later(_RESIZED_AFTER, lambda: _end_resize(cluster))
     return {"Cluster": _shown(cluster)}
+
+
+def _end_resize(cluster: Cluster) -> None:
+    if cluster["ClusterStatus"] != "resizing":
+        return
+    cluster |= cluster["PendingModifiedValues"]
+    cluster |= {"ClusterStatus": "available", "PendingModifiedValues": {}}
+    words = "resize completed at {}. Cluster is available for both reads and writes."
+    _tell(cluster, 3002, "Resize Completed", words, category="Monitoring")
 
 
 def _modify(parameters: Parameters) -> dict[str, Any]:
@@ -118,6 +127,38 @@ def _modify(parameters: Parameters) -> dict[str, Any]:
     if "NodeType" in parameters or "NumberOfNodes" in parameters:
         return _resize(parameters)
     return {"Cluster": _shown(cluster)}
+
+
+def _tell(cluster: Cluster, event: int, subject: str, words: str, *, category: str = "Management") -> None:
+    """Publish an event of https://docs.aws.amazon.com/redshift/latest/mgmt/working-with-event-notifications.html.
+
+    Args:
+        cluster: Whose.
+        event: Number of the event.
+        subject: Of the message, after severity.
+        words: What happened, with the time's place.
+        category: Of the event.
+    """
+    name, now = cluster["ClusterIdentifier"], event_time()
+    guide = "http://docs.aws.amazon.com/redshift/latest/mgmt/working-with-event-notifications.html"
+    console = "https://console.aws.amazon.com/redshift/home"
+    message = {
+        "Event Source": "cluster", "Resource": name, "Event Time": now,
+        "Identifier Link": f"{console}?region={get_region()}#cluster-details:cluster={name} ",
+        "Severity": "INFO", "Category": [category],
+        "About this Event": f"{guide}#REDSHIFT-EVENT-{event} ",
+        "Event Message": f"Cluster '{name}' {words.format(now[:16] + ' UTC')}",
+    }  # fmt: skip
+    head = f"[Amazon Redshift INFO] - {subject}"
+    _subscriptions.publish(Event("cluster", name, category.lower(), head, message))
+
+
+def _subscribe(parameters: Parameters) -> dict[str, Any]:
+    row = _subscriptions.create(
+        parameters["SubscriptionName"], parameters["SnsTopicArn"], parameters.get("SourceType", ""),
+        members(parameters, "SourceIds.SourceId"), members(parameters, "EventCategories.EventCategory"),
+    )  # fmt: skip
+    return {"EventSubscription": row}
 
 
 def _of_arn(arn: str) -> Cluster:
@@ -156,7 +197,14 @@ def _describe_tags(parameters: Parameters) -> dict[str, Any]:
 def _set_state(identifier: str, state: str, _request: Mapping[str, Any]) -> None:
     if state not in _STATUSES:
         raise ValueError(f"the state must be one of {', '.join(_STATUSES)}")
-    _clusters[identifier]["ClusterStatus"] = state
+    cluster = _clusters[identifier]
+    if state == "available":
+        _end_resize(cluster)
+    before, cluster["ClusterStatus"] = cluster["ClusterStatus"], state
+    if state == "maintenance":
+        _tell(cluster, 2003, "Maintenance Started", "maintenance started at {}.")
+    elif before == "maintenance" and state == "available":
+        _tell(cluster, 2004, "Maintenance Completed", "maintenance completed at {}.")
 
 
 def _check(action: str) -> Callable[[Request], list[Check]]:
@@ -176,9 +224,11 @@ _OPERATIONS = {
     "CreateTags": _create_tags,
     "DeleteTags": _delete_tags,
     "DescribeTags": _describe_tags,
+    "CreateEventSubscription": _subscribe,
 }
-# DescribeClusters has no resource: "list_amazonredshift" of the service authorization reference.
-for _action in _OPERATIONS.keys() - {"DescribeClusters"}:
+# DescribeClusters has no resource ("list_amazonredshift" of the service authorization reference), and
+# subscriptions are made for `*` here.
+for _action in _OPERATIONS.keys() - {"DescribeClusters", "CreateEventSubscription"}:
     permissions(f"redshift:{_action}")(_check(f"redshift:{_action}"))
 
 
@@ -191,8 +241,16 @@ def _tags(arn: str) -> Mapping[str, str]:
 serve(
     "redshift",
     query_protocol(
-        _OPERATIONS, _NAMESPACE, {"Clusters": "Cluster", "Tags": "Tag", "TaggedResources": "TaggedResource"}
+        _OPERATIONS,
+        _NAMESPACE,
+        {
+            "Clusters": "Cluster",
+            "Tags": "Tag",
+            "TaggedResources": "TaggedResource",
+            "SourceIdsList": "SourceId",
+            "EventCategoriesList": "EventCategory",
+        },
     ),
-    "Clusters with tags, which are resizing for a while",
+    "Clusters with tags, which are resizing for a while, and their events",
     namespace=_NAMESPACE,
 )

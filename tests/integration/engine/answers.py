@@ -6,12 +6,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
 from tests.support.cloud import Cloud
 
-__all__ = ["events_of", "only", "refusal", "role_of", "subscribed"]
+__all__ = ["events_of", "only", "refusal", "subscribed"]
 
 
 def only[T](found: Sequence[T]) -> T:
@@ -45,26 +44,3 @@ def events_of(cloud: Cloud, source: str, detail: dict[str, Any]) -> Callable[[],
     cloud.client("events").put_rule(Name=rule, EventPattern=json.dumps(pattern))
     cloud.client("events").put_targets(Rule=rule, Targets=[{"Id": "t", "Arn": arn}])
     return lambda: [json.loads(body) for body in cloud.messages(url)]
-
-
-def role_of(cloud: Cloud, service: str, statement: dict[str, Any]) -> Any:
-    """Return a client with the credentials of a new role that one statement allows something."""
-    iam, name = cloud.client("iam"), cloud.name("role")
-    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{cloud.account}:root"}}
-    arn = iam.create_role(
-        RoleName=name, AssumeRolePolicyDocument=_policy(trust | {"Action": "sts:AssumeRole"})
-    )["Role"]["Arn"]
-    iam.put_role_policy(
-        RoleName=name, PolicyName="p", PolicyDocument=_policy({"Effect": "Allow"} | statement)
-    )
-    given = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
-    make: Any = boto3.client
-    return make(
-        service, endpoint_url=cloud.endpoint, region_name=cloud.region,
-        aws_access_key_id=given["AccessKeyId"], aws_secret_access_key=given["SecretAccessKey"],
-        aws_session_token=given["SessionToken"],
-    )  # fmt: skip
-
-
-def _policy(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -6,7 +6,10 @@ Messages are compared with recorded ones, member by member.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
+
+import pytest
 
 from tests.integration.engine.answers import events_of, only, refusal, subscribed
 from tests.integration.engine.patience import awaited
@@ -58,6 +61,10 @@ class Fleet:
             "AutoScalingGroups"
         ]
         return [each["LifecycleState"] for each in group["Instances"]]
+
+    def identifiers(self) -> list[str]:
+        rows = self.client.describe_auto_scaling_instances()["AutoScalingInstances"]
+        return [row["InstanceId"] for row in rows if row["AutoScalingGroupName"] == self.name]
 
     def told(self) -> list[dict[str, Any]]:
         """Messages since the last time; without those that say that a target is one."""
@@ -162,12 +169,61 @@ def test_no_active_action_is_refused_with_awss_words(cloud: Cloud) -> None:
     assert refusal(fleet.complete, hook="launching", InstanceId=identifier) == gone
 
 
+def test_an_instance_that_ends_while_it_is_held_has_no_action_left(cloud: Cloud) -> None:
+    fleet = Fleet(cloud)
+    fleet.hook("LAUNCHING", HeartbeatTimeout=30, DefaultResult="CONTINUE")
+    kinds = ["autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_TERMINATE"]
+    fleet.client.put_notification_configuration(
+        AutoScalingGroupName=fleet.name, TopicARN=fleet.topic, NotificationTypes=kinds
+    )
+    fleet.scale(1)
+    identifier = fleet.identifiers()[0]
+    fleet.scale(0)
+    assert fleet.states() == []
+    assert json.loads(only(fleet.told())["Message"])["Event"] == kinds[1]
+    late = refusal(fleet.complete, hook="launching", InstanceId=identifier)
+    assert late == f"ValidationError: No active Lifecycle Action found with instance ID {identifier}"
+    time.sleep(3.5)  # the heartbeat's time, of which nothing may come
+    assert fleet.told() == []
+
+
 def test_the_default_result_counts_when_the_heartbeat_is_over(cloud: Cloud) -> None:
     fleet = Fleet(cloud)
     fleet.hook("LAUNCHING", HeartbeatTimeout=30, DefaultResult="CONTINUE")
     fleet.scale(1)
     assert fleet.states() == ["Pending:Wait"]
     awaited(cloud, lambda: fleet.states() == ["InService"])
+
+
+def test_a_heartbeat_begins_the_time_anew(cloud: Cloud) -> None:
+    fleet = Fleet(cloud)
+    fleet.hook("LAUNCHING", HeartbeatTimeout=30, DefaultResult="CONTINUE")
+    fleet.scale(1)
+    time.sleep(1.5)  # half of it: the engines of these tests take a tenth of AWS's time
+    identifier = fleet.identifiers()[0]
+    begun = time.monotonic()
+    fleet.client.record_lifecycle_action_heartbeat(
+        AutoScalingGroupName=fleet.name, LifecycleHookName="launching", InstanceId=identifier
+    )
+    awaited(cloud, lambda: fleet.states() == ["InService"])
+    assert time.monotonic() - begun > 2.9
+
+
+@pytest.mark.parametrize(("result", "left"), [("CONTINUE", ["Terminating:Wait"]), ("ABANDON", [])])
+def test_every_hook_holds_unless_one_abandons(cloud: Cloud, result: str, left: list[str]) -> None:
+    """ABANDON stops what remains to be done, other hooks too: the guide's "Complete a lifecycle action"."""
+    fleet = Fleet(cloud)
+    for name in ("one", "two"):
+        fleet.client.put_lifecycle_hook(
+            AutoScalingGroupName=fleet.name, LifecycleHookName=name,
+            LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING",
+        )  # fmt: skip
+    fleet.scale(1)
+    identifier = fleet.identifiers()[0]
+    fleet.scale(0)
+    assert fleet.states() == ["Terminating:Wait"]
+    fleet.complete("one", result, InstanceId=identifier)
+    assert fleet.states() == left
 
 
 def test_an_abandoned_launch_is_replaced(cloud: Cloud) -> None:
@@ -214,21 +270,28 @@ def test_an_instance_is_one_of_ec2_with_the_groups_tags(cloud: Cloud) -> None:
     assert found["Instances"][0]["ImageId"] == "ami-12345678"
 
 
+def test_tags_are_those_of_the_group_that_is_asked_for(cloud: Cloud) -> None:
+    fleet, _other = Fleet(cloud), Fleet(cloud)
+    group = {"Name": "auto-scaling-group", "Values": [fleet.name]}
+    tag = only(fleet.client.describe_tags(Filters=[group])["Tags"])
+    assert (tag["ResourceId"], tag["Key"], tag["Value"]) == (fleet.name, "hub", "yes")
+    for other in ({"Name": "key", "Values": ["other"]}, {"Name": "propagate-at-launch", "Values": ["false"]}):
+        assert fleet.client.describe_tags(Filters=[group, other])["Tags"] == []
+    wrong = {"Name": "tag", "Values": ["hub"]}
+    assert refusal(fleet.client.describe_tags, Filters=[wrong]).startswith("ValidationError")
+
+
 def test_a_terminated_instance_is_replaced_unless_the_group_shrinks(cloud: Cloud) -> None:
     fleet = Fleet(cloud)
     fleet.scale(2)
     terminate = fleet.client.terminate_instance_in_auto_scaling_group
 
-    def identifiers() -> list[str]:
-        rows = fleet.client.describe_auto_scaling_instances()["AutoScalingInstances"]
-        return [row["InstanceId"] for row in rows if row["AutoScalingGroupName"] == fleet.name]
-
-    first, second = identifiers()
+    first, second = fleet.identifiers()
     terminate(InstanceId=first, ShouldDecrementDesiredCapacity=False)
-    assert len(identifiers()) == 2
-    assert first not in identifiers()
+    assert len(fleet.identifiers()) == 2
+    assert first not in fleet.identifiers()
     terminate(InstanceId=second, ShouldDecrementDesiredCapacity=True)
-    assert len(identifiers()) == 1
+    assert len(fleet.identifiers()) == 1
 
 
 def test_a_group_with_instances_needs_force_to_be_deleted(cloud: Cloud) -> None:

@@ -37,3 +37,13 @@ def test_a_token_with_other_parameters_is_refused(cloud: Cloud) -> None:
     start(sourceVersion="a")
     assert refusal(start, sourceVersion="b").startswith("InvalidInputException")
     assert len(codebuild.list_builds_for_project(projectName=name)["ids"]) == 1
+
+
+def test_a_build_has_the_variables_that_it_is_given(cloud: Cloud) -> None:
+    codebuild, name = cloud.client("codebuild"), _project(cloud)
+    given = {"name": "ENVIRONMENT_NAME", "value": "shop", "type": "PLAINTEXT"}
+    start = partial(codebuild.start_build, projectName=name, environmentVariablesOverride=[given])
+    build = start(idempotencyToken=cloud.name("token"))["build"]
+    assert build["environment"].get("environmentVariables") == [given]
+    found = codebuild.batch_get_builds(ids=[build["id"], start()["build"]["id"]])["builds"]
+    assert [each["environment"]["environmentVariables"] for each in found] == [[given], [given]]

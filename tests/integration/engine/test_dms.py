@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.integration.engine.answers import events_of, only, refusal, role_of
+from tests.integration.engine.answers import events_of, only, refusal, subscribed
 from tests.integration.engine.doors import set_state
 from tests.integration.engine.patience import awaited
+from tests.integration.engine.roles import as_role
 from tests.support.cloud import Cloud
 
 pytestmark = pytest.mark.ours_only  # the emulator does not have the service
@@ -113,10 +115,34 @@ def test_a_role_starts_the_tasks_with_its_tag_alone(cloud_with_iam: Cloud) -> No
     cloud = cloud_with_iam
     condition = {"StringEquals": {"aws:ResourceTag/hub": "yes"}}
     statement = {"Action": "dms:StartReplicationTask", "Resource": "*", "Condition": condition}
-    start = partial(
-        role_of(cloud, "dms", statement).start_replication_task, StartReplicationTaskType="start-replication"
-    )
+    role = as_role(cloud, [statement], "dms")
+    start = partial(role.start_replication_task, StartReplicationTaskType="start-replication")
     _, mine = _task(cloud, Tags=[{"Key": "hub", "Value": "yes"}])
     _, other = _task(cloud)
     assert refusal(start, ReplicationTaskArn=other).startswith("AccessDenied")
     assert refusal(start, ReplicationTaskArn=mine) == ""
+
+
+MESSAGE = {
+    "Event Source", "Event Time", "Identifier Link", "SourceId", "Event ID", "Event Message",
+    "Notification time",
+}  # fmt: skip
+
+
+def test_a_subscribed_topic_hears_of_failures_alone(cloud: Cloud) -> None:
+    topic, url = subscribed(cloud)
+    name, _ = _task(cloud)
+    subscribe = partial(
+        cloud.client("dms").create_event_subscription, SubscriptionName=cloud.name("hub"),
+        SourceType="replication-task", SourceIds=[name], EventCategories=["failure"],
+    )  # fmt: skip
+    assert refusal(subscribe, SnsTopicArn=topic + "-absent").startswith("SNSInvalidTopicFault")
+    assert refusal(subscribe, SnsTopicArn=topic) == ""
+    for state in ("stopped", "failed"):
+        assert set_state(cloud, "dms", name, state, message="Last Error") == ""
+    envelope = json.loads(only(cloud.messages(url)))
+    message = json.loads(envelope["Message"])
+    assert envelope["Subject"] == "DMS Notification Message"
+    assert message.keys() == MESSAGE
+    assert message["SourceId"] == name
+    assert message["Event ID"].endswith("#DMS-EVENT-0078 ")

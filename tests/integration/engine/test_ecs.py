@@ -79,6 +79,14 @@ def test_a_client_token_with_other_parameters_is_a_conflict(cloud: Cloud) -> Non
     assert ecs.list_tasks(cluster=cluster)["taskArns"] == [first]
 
 
+def test_no_cluster_is_made_by_running_a_task(cloud: Cloud) -> None:
+    ecs, cluster = cloud.client("ecs"), cloud.name("cluster")
+    definition = _definition(cloud, 0)
+    run = partial(ecs.run_task, cluster=cluster, taskDefinition=definition)
+    assert refusal(run) == "ClusterNotFoundException"
+    assert not any(arn.endswith(f"/{cluster}") for arn in ecs.list_clusters()["clusterArns"])
+
+
 def test_a_cluster_without_room_answers_failures_and_starts_nothing(cloud: Cloud) -> None:
     ecs, cluster = cloud.client("ecs"), cloud.name("cluster")
     tag = {"key": "engine:run-task-failure", "value": "RESOURCE:MEMORY"}

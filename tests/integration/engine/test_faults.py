@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from tests.support.cloud import Cloud
@@ -254,3 +255,21 @@ def test_a_wrong_rule_is_refused_and_changes_nothing(cloud: Cloud, rules: Any, p
     assert status == 400
     assert problem in answer["message"]
     assert [rule["match"] for rule in ask(cloud)[1]] == ["sqs.*"]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("dms", "DescribeReplicationTasks", {}),
+        ("glacier", "CreateVault", {"vaultName": "v"}),
+        ("redshift", "DescribeClusters", {}),
+    ],
+)
+def test_services_of_the_engines_own_are_throttled_too(
+    cloud: Cloud, service: str, operation: str, arguments: dict[str, str]
+) -> None:
+    rule = {"match": f"{service}.{operation}", "status": 400, "type": "ThrottlingException", "times": 1}
+    inject(cloud, rule)
+    call = getattr(cloud.client(service), xform_name(operation))
+    assert error_of(call, **arguments) == (400, "ThrottlingException")
+    assert call(**arguments)["ResponseMetadata"]["HTTPStatusCode"] < 300

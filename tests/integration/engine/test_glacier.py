@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from botocore.utils import calculate_tree_hash
 
-from tests.integration.engine.answers import only, refusal, role_of, subscribed
+from tests.integration.engine.answers import only, refusal, subscribed
 from tests.integration.engine.doors import set_state
 from tests.integration.engine.patience import awaited
+from tests.integration.engine.roles import as_role
 from tests.support.cloud import Cloud
 
 pytestmark = pytest.mark.ours_only  # the emulator does not have the service
@@ -167,7 +168,7 @@ def test_a_role_reads_the_jobs_of_its_vault_and_no_others(cloud_with_iam: Cloud)
     cloud.client("glacier").add_tags_to_vault(vaultName=other.name, Tags={"hub": "yes"})
     assert cloud.client("glacier").list_tags_for_vault(vaultName=other.name)["Tags"] == {"hub": "yes"}
     arn = f"arn:aws:glacier:{cloud.region}:{cloud.account}:vaults"
-    client = role_of(cloud, "glacier", {"Action": "glacier:GetJobOutput", "Resource": f"{arn}/{mine.name}"})
+    client = as_role(cloud, [{"Action": "glacier:GetJobOutput", "Resource": f"{arn}/{mine.name}"}], "glacier")
     jobs = {vault.name: vault.done() for vault in (mine, other)}
     answer = client.get_job_output(vaultName=mine.name, jobId=jobs[mine.name])
     assert answer["body"].read() == b"mine"
@@ -177,7 +178,7 @@ def test_a_role_reads_the_jobs_of_its_vault_and_no_others(cloud_with_iam: Cloud)
     tagged = {"Action": "glacier:GetJobOutput", "Resource": "*"} | {
         "Condition": {"StringEquals": {"aws:ResourceTag/hub": "yes"}}
     }
-    client = role_of(cloud, "glacier", tagged)
+    client = as_role(cloud, [tagged], "glacier")
     assert refusal(client.get_job_output, vaultName=other.name, jobId=jobs[other.name]) == ""
     assert refusal(client.get_job_output, vaultName=mine.name, jobId=jobs[mine.name]).startswith(
         "AccessDenied"

@@ -108,3 +108,11 @@ def test_a_python_shell_jobs_script_decides(cloud: Cloud) -> None:
     detail = only(awaited(cloud, events))["detail"]
     assert detail["state"] == "FAILED"
     assert "no rows" in detail["message"]
+
+
+def test_a_jobs_tags_are_found_and_those_of_no_job_refused(cloud: Cloud) -> None:
+    """API_GetTags: EntityNotFoundException."""
+    glue, name = cloud.client("glue"), _job(cloud, Tags={"hub": "yes"})
+    arn = f"arn:aws:glue:{cloud.region}:{cloud.account}:job/{name}"
+    assert glue.get_tags(ResourceArn=arn)["Tags"] == {"hub": "yes"}
+    assert refusal(glue.get_tags, ResourceArn=arn + "-x").startswith("EntityNotFoundException")

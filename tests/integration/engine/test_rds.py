@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.integration.engine.answers import refusal
+from tests.integration.engine.answers import events_of, only, refusal, subscribed
 from tests.integration.engine.doors import set_state
 from tests.support.cloud import Cloud
 
@@ -104,9 +105,48 @@ def test_a_full_instance_grows_and_a_busy_one_does_not(cloud: Cloud) -> None:
     assert refusal(modify) == ""
 
 
+def test_a_full_storage_is_an_event_with_awss_members(cloud: Cloud) -> None:
+    """https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-cloud-watch-events.html"""
+    name = _database(cloud)
+    events = events_of(cloud, "aws.rds", {"SourceIdentifier": [name]})
+    assert set_state(cloud, "rds", name, "storage-full") == ""
+    event = only(events())
+    arn = _found(cloud, name)["DBInstanceArn"]
+    assert (event["detail-type"], event["resources"]) == ("RDS DB Instance Event", [arn])
+    assert event["detail"].keys() == {
+        "EventCategories", "SourceType", "SourceArn", "Date", "Message", "SourceIdentifier", "EventID",
+    }  # fmt: skip
+    assert event["detail"]["EventID"] == "RDS-EVENT-0007"
+
+
 @pytest.mark.ours_only
 def test_the_door_names_what_it_does_not_know(cloud: Cloud) -> None:
     name = _database(cloud)
     assert "there is no 'absent'" in set_state(cloud, "rds", "absent", "available")
     assert "storage-full" in set_state(cloud, "rds", name, "sleepy")
     assert "rds" in set_state(cloud, "nothing", name, "available")
+
+
+MESSAGE = {
+    "Event Source", "Event Time", "Identifier Link", "Source ID", "Source ARN", "Event ID", "Event Message",
+}  # fmt: skip
+
+
+def test_a_subscribed_topic_hears_of_a_full_storage(cloud: Cloud) -> None:
+    topic, url = subscribed(cloud)
+    name, other = _database(cloud), _database(cloud)
+    subscribe = partial(
+        cloud.client("rds").create_event_subscription, SubscriptionName=cloud.name("hub"),
+        SourceType="db-instance", SourceIds=[name], EventCategories=["low storage"],
+    )  # fmt: skip
+    assert refusal(subscribe, SnsTopicArn=topic + "-absent").startswith("SNSTopicArnNotFound")
+    assert refusal(subscribe, SnsTopicArn=topic) == ""
+    assert refusal(subscribe, SnsTopicArn=topic).startswith("SubscriptionAlreadyExist")
+    for each in (other, name):
+        assert set_state(cloud, "rds", each, "storage-full") == ""
+    envelope = json.loads(only(cloud.messages(url)))
+    message = json.loads(envelope["Message"])
+    assert envelope["Subject"] == "RDS Notification Message"
+    assert message.keys() == MESSAGE
+    assert message["Source ID"] == name
+    assert message["Event ID"].endswith("#RDS-EVENT-0007")

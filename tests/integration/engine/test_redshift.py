@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.integration.engine.answers import only, refusal, role_of
+from tests.integration.engine.answers import only, refusal, subscribed
 from tests.integration.engine.doors import set_state
+from tests.integration.engine.roles import as_role
 from tests.support.cloud import Cloud
 
 pytestmark = pytest.mark.ours_only  # the emulator does not have the service
@@ -81,13 +83,40 @@ def test_a_role_resizes_its_cluster_and_no_other(cloud_with_iam: Cloud) -> None:
     mine, other = _cluster(cloud, hub="yes"), _cluster(cloud)
     arn = f"arn:aws:redshift:{cloud.region}:{cloud.account}:cluster"
     statement = {"Action": "redshift:ResizeCluster", "Resource": f"{arn}:{mine}"}
-    resize = partial(role_of(cloud, "redshift", statement).resize_cluster, NumberOfNodes=4)
+    resize = partial(as_role(cloud, [statement], "redshift").resize_cluster, NumberOfNodes=4)
     assert refusal(resize, ClusterIdentifier=other).startswith("AccessDenied")
     assert refusal(resize, ClusterIdentifier=mine) == ""
     condition = {"StringEquals": {"aws:ResourceTag/hub": "yes"}}
     tagged = {"Action": "redshift:ModifyCluster", "Resource": "*", "Condition": condition}
     modify = partial(
-        role_of(cloud, "redshift", tagged).modify_cluster, PreferredMaintenanceWindow="mon:01:00-mon:01:30"
+        as_role(cloud, [tagged], "redshift").modify_cluster, PreferredMaintenanceWindow="mon:01:00-mon:01:30"
     )
     assert refusal(modify, ClusterIdentifier=other).startswith("AccessDenied")
     assert refusal(modify, ClusterIdentifier=mine) == ""
+
+
+MESSAGE = {
+    "Event Source", "Resource", "Event Time", "Identifier Link", "Severity", "Category", "About this Event",
+    "Event Message",
+}  # fmt: skip
+
+
+def test_a_subscribed_topic_hears_of_maintenance_and_resizes(cloud: Cloud) -> None:
+    topic, url = subscribed(cloud)
+    redshift, name, other = cloud.client("redshift"), _cluster(cloud), _cluster(cloud)
+    answer = redshift.create_event_subscription(
+        SubscriptionName=cloud.name("hub"), SnsTopicArn=topic, SourceType="cluster", SourceIds=[name]
+    )
+    assert answer["EventSubscription"]["SourceIdsList"] == [name]
+    for each in (other, name):
+        assert set_state(cloud, "redshift", each, "maintenance") == ""
+        assert set_state(cloud, "redshift", each, "available") == ""
+    redshift.resize_cluster(ClusterIdentifier=name, NumberOfNodes=4)
+    assert set_state(cloud, "redshift", name, "available") == ""
+    assert _found(cloud, name)["NumberOfNodes"] == 4
+    envelopes = [json.loads(body) for body in cloud.messages(url)]
+    messages = [json.loads(envelope["Message"]) for envelope in envelopes]
+    assert all(message.keys() == MESSAGE and message["Resource"] == name for message in messages)
+    events = [message["About this Event"].rpartition("-")[2].strip() for message in messages]
+    assert events == ["2003", "2004", "2006", "3002"]
+    assert envelopes[0]["Subject"] == "[Amazon Redshift INFO] - Maintenance Started"

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.engine.answers import only, refusal, role_of, subscribed
+from tests.integration.engine.answers import only, refusal, subscribed
 from tests.integration.engine.doors import set_state
+from tests.integration.engine.roles import as_role
 from tests.support.cloud import Cloud
 
 pytestmark = pytest.mark.ours_only  # the emulator does not have the service
@@ -57,7 +58,7 @@ def test_states_that_are_asked_for_are_published(cloud: Cloud) -> None:
 def test_a_role_needs_the_permission_to_describe_jobs(cloud_with_iam: Cloud) -> None:
     cloud = cloud_with_iam
     job = _job(cloud)
-    allowed = role_of(cloud, "snowball", {"Action": "snowball:DescribeJob", "Resource": "*"})
+    allowed = as_role(cloud, [{"Action": "snowball:DescribeJob", "Resource": "*"}], "snowball")
     assert allowed.describe_job(JobId=job)["JobMetadata"]["JobState"] == "New"
-    other = role_of(cloud, "snowball", {"Action": "snowball:CreateJob", "Resource": "*"})
+    other = as_role(cloud, [{"Action": "snowball:CreateJob", "Resource": "*"}], "snowball")
     assert refusal(other.describe_job, JobId=job).startswith("AccessDenied")
