@@ -324,6 +324,25 @@ async def _confirm(_original: Callable[..., Any], topic_arn: str, subscription: 
     _ask_to_confirm(topic_arn, subscription)
 
 
+@replaces(service, "_subscribe", digest="db260c543268")
+def _subscribe(original: Callable[[Any], _Answer], params: dict[str, Any]) -> _Answer:
+    """Subscribing an endpoint again that has not confirmed yet asks it again"""
+    topic = service._topics.get(service._p(params, "TopicArn")) or {"subscriptions": []}
+    wanted = service._p(params, "Protocol"), service._p(params, "Endpoint")
+    pending = [
+        each
+        for each in topic["subscriptions"]
+        if (each["protocol"], each["endpoint"]) == wanted and not each["confirmed"]
+    ]
+    answer = original(params)
+    if not pending or answer[0] != 200:
+        return answer
+    _ask_to_confirm(topic["arn"], pending[0])
+    result = "<SubscribeResult><SubscriptionArn>pending confirmation</SubscriptionArn></SubscribeResult>"
+    shown: _Answer = service._xml(200, "SubscribeResponse", result)
+    return shown
+
+
 @replaces(provisioners, "_sns_sub_create", digest="1d35ffdfbb89")
 def _create(original: Callable[..., Any], logical_id: str, properties: dict[str, Any], stack: str) -> Any:
     """HTTP endpoints that CloudFormation subscribes are asked to confirm"""

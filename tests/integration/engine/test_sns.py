@@ -208,6 +208,19 @@ def test_an_http_endpoint_gets_signed_messages(
     assert headers["user-agent"] == "Amazon Simple Notification Service Agent"
 
 
+def test_an_endpoint_that_subscribes_again_is_asked_again(cloud: Cloud, endpoint: _Endpoint) -> None:
+    sns = cloud.client("sns")
+    topic = sns.create_topic(Name=cloud.name("topic"))["TopicArn"]
+    for number in (1, 2):
+        answer = sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=endpoint.url)
+        assert answer["SubscriptionArn"] == "pending confirmation"
+        awaited(cloud, lambda: len(endpoint.bodies("SubscriptionConfirmation")) == number)  # noqa: B023
+    _follow(endpoint.bodies("SubscriptionConfirmation")[1]["SubscribeURL"])
+    [subscription] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    answer = sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=endpoint.url)
+    assert answer["SubscriptionArn"] == subscription["SubscriptionArn"]
+
+
 def test_a_link_ends_a_subscription_and_another_restores_it(cloud: Cloud, endpoint: _Endpoint) -> None:
     topic, subscription = _subscribed(cloud, endpoint, _ELSEWHERE)
     sns = cloud.client("sns", _ELSEWHERE)
