@@ -15,7 +15,7 @@ from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_
 from ministack.services.cloudformation import provisioners
 
 from local.engine.authorization import Check, Request, permissions
-from local.engine.delivery import scope, to_topic
+from local.engine.delivery import may_invoke, scope, to_topic
 from local.engine.patching import pin, replaces
 from local.engine.services import alarm_messages
 from local.engine.services.metric_math import MathError, Series, evaluate
@@ -220,7 +220,8 @@ def _act(_original: Callable[..., Any], alarm: dict[str, Any], before: str, stat
 
 def _invoke(action: str, alarm: dict[str, Any], detail: dict[str, Any]) -> None:
     function, config, _ = lambda_svc._get_func_record_for_ref(action)
-    if function is not None:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
+    if may_invoke(action, "lambda.alarms.cloudwatch.amazonaws.com", alarm["AlarmArn"]) and function:
         event = {
             "source": "aws.cloudwatch",
             "alarmArn": alarm["AlarmArn"],

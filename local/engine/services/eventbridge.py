@@ -16,7 +16,7 @@ from ministack.core.arn import parse_arn
 from ministack.services import cloudwatch_logs, firehose, kinesis, lambda_svc, sns, sqs, stepfunctions
 from ministack.services import eventbridge as service
 
-from local.engine.delivery import to_queue, to_topic
+from local.engine.delivery import may_invoke, to_queue, to_topic
 from local.engine.patching import pin, replaces
 
 __all__ = ["exists", "put"]
@@ -194,7 +194,7 @@ def exists(arn: str) -> bool:
 
 
 def _may_send(arn: str, rule_arn: str) -> bool:
-    """Tell whether a queue's or a topic's policy lets EventBridge send what a rule matches.
+    """Tell whether the policy of a queue, topic or function lets EventBridge send what a rule matches.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html: a queue's policy may
     name the rule in a condition, a topic's policy may have no condition.
@@ -204,6 +204,8 @@ def _may_send(arn: str, rule_arn: str) -> bool:
         return bool(sqs.queue_policy_allows(arn, "events.amazonaws.com", rule_arn, spec.account_id))
     if spec.service == "sns":
         return bool(sns.topic_policy_allows(arn, "events.amazonaws.com", "", ""))
+    if spec.service == "lambda":
+        return may_invoke(arn, "events.amazonaws.com", rule_arn)
     return True
 
 

@@ -22,7 +22,7 @@ from ministack.services import lambda_svc, sqs
 from ministack.services import sns as service
 from ministack.services.cloudformation import provisioners
 
-from local.engine.delivery import iso_time, scope, to_queue
+from local.engine.delivery import iso_time, may_invoke, scope, to_queue
 from local.engine.patching import pin, replaces
 from local.engine.services.sns_signatures import BASE_URL, signed
 from local.engine.settings import SETTINGS
@@ -201,6 +201,8 @@ class _Notification:
         arn = self.subscription["endpoint"]
         if lambda_svc._get_func_record_for_ref(arn)[0] is None:
             raise DeliveryError(f"there is no function {arn}", permanent=True)
+        if not may_invoke(arn, "sns.amazonaws.com", self.topic["arn"]):
+            raise DeliveryError(f"the policy of {arn} does not allow it", permanent=True)
         service._deliver_to_lambda(
             arn, self.body, self.topic["arn"], self.subscription["arn"], self.message_id, self.body, {}
         )

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from tests.integration.engine.patience import awaited
+from tests.integration.engine.roles import role
 from tests.support.cloud import Cloud
 
 
@@ -124,6 +125,77 @@ def test_a_topics_dead_letter_queue_has_to_let_it(cloud_with_iam: Cloud) -> None
     sns.publish(TopicArn=topic, Message="text")
     assert len(awaited(cloud, lambda: cloud.messages(dead_url))) == 1
     assert cloud.messages(closed_url) == []
+
+
+def _function(cloud: Cloud, url: str, arn: str) -> tuple[str, str]:
+    """Create a function that sends its events to a queue; name and ARN."""
+    allowed = {"Action": "sqs:SendMessage", "Resource": arn}
+    principal = {"Principal": {"Service": "lambda.amazonaws.com"}}
+    source = """
+        import boto3, json, os
+        def handler(event, context):
+            boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(event))
+    """
+    name = cloud.function(
+        source,
+        Role=role(cloud, [allowed], trust=principal),
+        Environment={"Variables": {"QUEUE": url}},
+    )
+    return name, f"arn:aws:lambda:{cloud.region}:{cloud.account}:function:{name}"
+
+
+def _permit(cloud: Cloud, function: str, service: str, source: str) -> None:
+    cloud.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId=cloud.name("s"),
+        Action="lambda:InvokeFunction",
+        Principal=service,
+        SourceArn=source,
+    )
+
+
+def test_functions_are_invoked_by_whom_their_policy_names(cloud_with_iam: Cloud) -> None:
+    cloud = cloud_with_iam
+    url, queue = cloud.queue()
+    (name, function), (other_name, other) = (_function(cloud, url, queue) for _ in range(2))
+    sns, rule, alarm = cloud.client("sns"), cloud.name("rule"), cloud.name("alarm")
+    topic = sns.create_topic(Name=cloud.name("topic"))["TopicArn"]
+    prefix = f"{cloud.region}:{cloud.account}"
+    sources = {
+        "sns.amazonaws.com": topic,
+        "events.amazonaws.com": f"arn:aws:events:{prefix}:rule/{rule}",
+        "lambda.alarms.cloudwatch.amazonaws.com": f"arn:aws:cloudwatch:{prefix}:alarm:{alarm}",
+    }
+    for service, source in sources.items():
+        _permit(cloud, name, service, source)
+        _permit(cloud, other_name, service, f"{source}-other")
+    dead_url, dead = _queue(cloud, "sns.amazonaws.com", topic)
+    redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead})}
+    for each in (other, function):
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=each, Attributes=redrive)
+    _rule(cloud, {"Arn": other}, {"Arn": function}, name=rule)
+    cloud.client("cloudwatch").put_metric_alarm(
+        AlarmName=alarm, Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold", AlarmActions=[other, function],
+    )  # fmt: skip
+    sns.publish(TopicArn=topic, Message="text")
+    _send(cloud, rule)
+    cloud.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
+    events: list[dict[str, Any]] = []
+
+    def all_are_there() -> bool:
+        events.extend(json.loads(body) for body in cloud.messages(url))
+        return len(events) >= len(sources)
+
+    awaited(cloud, all_are_there, bare=5)
+    assert len(awaited(cloud, lambda: cloud.messages(dead_url))) == 1
+    found = sorted(
+        [
+            event["Records"][0]["EventSource"] if "Records" in event else event["source"]
+            for event in events + [json.loads(body) for body in cloud.messages(url)]
+        ]
+    )
+    assert found == sorted(["aws:sns", rule, "aws.cloudwatch"])
 
 
 def test_messages_of_eventbridge_have_no_subject(cloud: Cloud) -> None:
