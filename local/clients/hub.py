@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote_plus
 
 from local.engine_process import REGION
 from local.suite import Suite
@@ -146,6 +147,7 @@ class Owner:
             EvaluationPeriods=1,
             Threshold=1.0,
             ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="ignore",  # nothing is measured: it stays as it is set
             AlarmActions=[topic],
             OKActions=[topic],
             InsufficientDataActions=[topic],
@@ -356,7 +358,12 @@ class Owner:
             "eventName": "ObjectRestore:Completed",
             "s3": {
                 "bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"},
-                "object": {"key": key, "size": len(data), "eTag": etag, "sequencer": "0065A1B2C3D4E5F607"},
+                "object": {
+                    "key": quote_plus(key),
+                    "size": len(data),
+                    "eTag": etag,
+                    "sequencer": "0065A1B2C3D4E5F607",
+                },
             },
             "glacierEventData": {
                 "restoreEventData": {
@@ -429,12 +436,20 @@ class Owner:
         dms.start_replication_task(ReplicationTaskArn=created, StartReplicationTaskType="start-replication")
         return str(created)
 
+    def fail_task(self, arn: str, message: str) -> None:
+        """Have a task fail."""
+        self.state("dms", self._task(arn)["ReplicationTaskIdentifier"], "failed", message=message)
+
     def task_status(self, arn: str) -> str:
         """A task's status."""
+        return str(self._task(arn)["Status"])
+
+    def _task(self, arn: str) -> dict[str, Any]:
         answer = self.suite.client("dms").describe_replication_tasks(
             Filters=[{"Name": "replication-task-arn", "Values": [arn]}]
         )
-        return str(answer["ReplicationTasks"][0]["Status"])
+        task: dict[str, Any] = answer["ReplicationTasks"][0]
+        return task
 
     def orders(self, arn: str) -> list[dict[str, Any]]:
         """The orders for a task, as an encoder takes them from its queue; they are taken."""
@@ -478,10 +493,17 @@ class Owner:
 
     def dead_letters(self) -> dict[str, str]:
         """Reasons of what the hub has set aside, by a digest of the message; they stay."""
+        return self._reasons("HubDeadLetterQueueUrl")
+
+    def refused_documents(self) -> dict[str, str]:
+        """Reasons of documents that were refused, by a digest of the message; they stay."""
+        return self._reasons("HubDocumentsDeadLetterQueueUrl")
+
+    def _reasons(self, queue: str) -> dict[str, str]:
         sqs, found = self.suite.client("sqs"), {}
         for _ in range(10):
             answer = sqs.receive_message(
-                QueueUrl=self.suite["HubDeadLetterQueueUrl"],
+                QueueUrl=self.suite[queue],
                 MaxNumberOfMessages=10,
                 VisibilityTimeout=0,
                 MessageAttributeNames=["reason"],

@@ -191,7 +191,13 @@ class Hub:
         claim = self.ledger.claim(f"told#{key}", self.clock())
         if not isinstance(claim, Claim):
             return
-        self.own("sns").publish(TopicArn=self.config.operations_topic, Subject=_line(subject), Message=text)
+        try:
+            self.own("sns").publish(
+                TopicArn=self.config.operations_topic, Subject=_line(subject), Message=text
+            )
+        except Exception as error:
+            self.ledger.failed(claim, type(error).__name__, self.clock())
+            raise
         self.ledger.done(claim, {}, self.clock())
 
 

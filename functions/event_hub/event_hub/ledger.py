@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
+from shared.batches import RetryableError
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -34,7 +36,7 @@ KEPT_S = 30 * 86_400
 MAX_TRIES = 8
 
 
-class BusyError(Exception):
+class BusyError(RetryableError):
     """Somebody else is at it: come back."""
 
 

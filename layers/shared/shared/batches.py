@@ -40,6 +40,7 @@ __all__ = [
     "PermanentError",
     "QueueBatch",
     "Refusal",
+    "RetryableError",
     "StreamBatch",
     "StreamRecord",
 ]
@@ -64,6 +65,10 @@ class BatchResponse(TypedDict):
 
 class PermanentError(Exception):
     """A message that will fail at every attempt; says why without quoting it."""
+
+
+class RetryableError(Exception):
+    """A message that is to come back, as nothing unforeseen; says why without quoting it."""
 
 
 class Message(NamedTuple):
@@ -114,6 +119,8 @@ class QueueBatch:
                 handle(message)
             except PermanentError as error:
                 self.quarantine(message, str(error))
+            except RetryableError as error:
+                self.fail(message, str(error))
             except Exception as error:
                 logger.exception("unexpected failure")
                 self.fail(message, type(error).__name__)

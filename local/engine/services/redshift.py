@@ -254,3 +254,9 @@ serve(
     "Clusters with tags, which are resizing for a while, and their events",
     namespace=_NAMESPACE,
 )
+
+
+@permissions("redshift:DescribeClusters")
+def _reads_a_cluster(request: Request) -> list[Check]:
+    cluster = request.parameter("ClusterIdentifier") or "*"
+    return [Check("redshift:DescribeClusters", request.arn("redshift", f"cluster:{cluster}"))]

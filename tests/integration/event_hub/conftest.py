@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from local.clients.hub import Owner
+from local.clients.producer import Clicks
 from local.suite import Suite
-from tests.integration.event_hub.producer import Clicks
 
 
 @pytest.fixture

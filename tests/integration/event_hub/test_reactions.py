@@ -13,9 +13,9 @@ from functools import partial
 import pytest
 
 from local.clients.hub import Owner
+from local.clients.producer import Clicks
 from local.clients.subscriber import Subscriber
 from local.suite import Suite
-from tests.integration.event_hub.producer import Clicks
 from tests.support.waiting import wait_until
 
 QUIET_S = 1.5
@@ -232,7 +232,7 @@ def test_late_start_of_a_maintenance_that_is_over_diverts_nothing(owner: Owner, 
 def test_failed_task_is_resumed_when_its_source_is_encoded(owner: Owner) -> None:
     task = owner.task()
     message = "Failed to convert from character set windows-1252 to utf8mb4. Error Level RECOVERABLE."
-    owner.state("dms", task, "failed", message=message)
+    owner.fail_task(task, message)
     found = wait_for(lambda: owner.orders(task), "an order")
     assert owner.task_status(task) == "failed"
     owner.encoded(found[0])
@@ -245,7 +245,7 @@ def test_task_that_failed_for_good_stays_so(owner: Owner, suite: Suite) -> None:
     subscriber = Subscriber(suite.client, operations_topic(suite))
     try:
         task = owner.task()
-        owner.state("dms", task, "failed", message="Endpoint initialization failed. Error Level FATAL.")
+        owner.fail_task(task, "Endpoint initialization failed. Error Level FATAL.")
         until(lambda: subscriber.about("Endpoint initialization failed"), "word of it")
     finally:
         subscriber.end()

@@ -207,7 +207,8 @@ def arns_are_of_this_stack(stack: Stack) -> Iterator[Verdict]:
         for resource in statement.resources:
             excused = (statement.policy.owner.name, statement.body.get("Sid")) in WIDE or resource in given
             tagged = any(key.startswith("aws:ResourceTag/") for _, key, _ in statement.conditions)
-            yield Verdict(statement.where, "" if excused or resource == "*" else _foreign(stack, resource, tagged))
+            problem = "" if excused or resource == "*" else _foreign(stack, resource, tagged)
+            yield Verdict(statement.where, problem)
 
 
 def _foreign(stack: Stack, resource: str, tagged: bool) -> str:

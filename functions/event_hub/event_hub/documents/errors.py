@@ -9,7 +9,7 @@ PermanentError    of `shared.batches`: the message goes to the dead-letter queue
 
 from typing import Literal
 
-from shared.batches import PermanentError
+from shared.batches import PermanentError, RetryableError
 
 __all__ = ["ChangingError", "OutOfTimeError", "Reason", "RefusedError", "ReplacedError"]
 
@@ -38,11 +38,11 @@ type Reason = Literal[
 ]
 
 
-class OutOfTimeError(Exception):
+class OutOfTimeError(RetryableError):
     """The function's time-out is too near to begin."""
 
 
-class ChangingError(Exception):
+class ChangingError(RetryableError):
     """Another PDF came before this one, several times."""
 
 

@@ -64,7 +64,7 @@ def _from_event(event: dict[str, Any]) -> Fact:
 
 
 def _from_object(body: dict[str, Any], incoming: Incoming) -> list[Fact]:
-    if isinstance(body.get("Records"), list):
+    if isinstance(body.get("Records"), list) and body["Records"]:
         return list(storage.from_records(body["Records"]))
     fact = cloudwatch.from_message(body, incoming.published)
     for claim in _MESSAGES:

@@ -10,7 +10,7 @@ from ..envelopes import MalformedError
 __all__ = ["folded", "identifier", "matching", "members_of_text", "moment", "optional", "required"]
 
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
-_MEMBER = re.compile(r"^[ \t]*([A-Za-z][A-Za-z0-9 _-]{0,60}?)[ \t]*:(?:[ \t]+(.*?))?[ \t]*$", re.M)
+_MEMBER = re.compile(r"\s*([A-Za-z][A-Za-z0-9 _-]{0,60})\s*:(?:\s(.*))?", re.S)
 _ZONE_WITHOUT_COLON = re.compile(r"([+-]\d\d)(\d\d)$")
 _TEXTUAL = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d) (?:UTC|GMT) (\d{4})")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -66,8 +66,10 @@ def folded(body: Mapping[str, Any]) -> dict[str, Any]:
 def members_of_text(text: str) -> dict[str, str]:
     """The lines `Name: value` of a text; of a name that comes twice the first counts."""
     found: dict[str, str] = {}
-    for name, value in _MEMBER.findall(text[:65_536]):
-        found.setdefault(name, value)
+    for line in text[:65_536].splitlines():
+        member = _MEMBER.fullmatch(line)
+        if member:
+            found.setdefault(member[1].strip(), (member[2] or "").strip())
     return found
 
 

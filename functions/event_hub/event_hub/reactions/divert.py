@@ -2,7 +2,8 @@
 
 Firehose has no pause. What feeds its delivery stream is a function with a queue, so the queue holds the
 records as long as the function's event source mapping is disabled, up to 14 days, and enabling it replays
-them. A mapping that somebody else has disabled stays so. Maintenance and resizing may overlap: the producer is diverted as long as any reason is open.
+them. A mapping that somebody else has disabled stays so. Maintenance and resizing may overlap: the producer
+is diverted as long as any reason is open.
 """
 
 from collections.abc import Mapping

@@ -158,7 +158,7 @@ class CompleteLifecycleAction(Action):
 def heartbeat(hub: Hub, group: str, hook: str, token: str, instance: str) -> None:
     """Prolong a wait by the hook's time-out; one that is over needs no more."""
     try:
-        hub.client("autoscaling").record_lifecycle_actionheartbeat(
+        hub.client("autoscaling").record_lifecycle_action_heartbeat(
             AutoScalingGroupName=group,
             LifecycleHookName=hook,
             LifecycleActionToken=token,

@@ -1,10 +1,15 @@
+"""The producer of a warehouse's clickstream, as its owner has it."""
+
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import zipfile
 
 from local.suite import Suite
+
+__all__ = ["Clicks"]
 
 
 class Clicks:
@@ -15,14 +20,26 @@ class Clicks:
         sqs = suite.client("sqs")
         url = sqs.create_queue(QueueName="suite-local-clicks")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        code = io.BytesIO()
+        code, iam = io.BytesIO(), suite.client("iam")
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "lambda.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
+            ],
+        }
+        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_role(RoleName="suite-local-clicks", AssumeRolePolicyDocument=json.dumps(trust))
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("clicks.py", "def handler(event, context):\n    return None\n")
         with contextlib.suppress(self._lambda.exceptions.ResourceConflictException):
             self._lambda.create_function(
                 FunctionName="suite-local-clicks",
                 Runtime="python3.13",
-                Role="arn:aws:iam::000000000000:role/clicks",
+                Role="arn:aws:iam::000000000000:role/suite-local-clicks",
                 Handler="clicks.handler",
                 Code={"ZipFile": code.getvalue()},
             )
