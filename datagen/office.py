@@ -115,7 +115,12 @@ def docx_with_relationship(kind: str, target: str, body: str) -> bytes:
 
 
 def odt(
-    body: str, *, before_body: str = "", parts: Mapping[str, str | bytes] | None = None, entry: str = ""
+    body: str,
+    *,
+    before_body: str = "",
+    parts: Mapping[str, str | bytes] | None = None,
+    entry: str = "",
+    entries: str = "",
 ) -> bytes:
     """A document of OpenDocument.
 
@@ -124,6 +129,7 @@ def odt(
         before_body: Markup before `office:body`: fonts, styles, scripts.
         parts: Further parts.
         entry: Markup inside of the manifest's entry for the content.
+        entries: Markup of further entries.
     """
     content = (
         f'{_HEAD}<office:document-content {_OD} office:version="1.2">{before_body}'
@@ -133,7 +139,7 @@ def odt(
         f'{_HEAD}<manifest:manifest xmlns:manifest="{_OASIS}:manifest:1.0">'
         f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{_ODT}"/><manifest:file-entry '
         f'manifest:full-path="content.xml" manifest:media-type="text/xml">{entry}</manifest:file-entry>'
-        "</manifest:manifest>"
+        f"{entries}</manifest:manifest>"
     )
     return archive(
         {"mimetype": _ODT, "content.xml": content, "META-INF/manifest.xml": manifest, **(parts or {})}

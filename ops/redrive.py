@@ -1,7 +1,9 @@
-"""``make redrive``: hand the posts of the dead-letter queue to the write function again.
+"""``make redrive``: hand what is in dead-letter queues to its function again.
 
 Works on a stack by name, with the caller's credentials; without ``STACK`` `local.run` has it work on the
-local suite that is up. What is redriven is written under a condition: it never replaces a newer post.
+local suite that is up. Posts of the social stream are written under a condition: they never replace newer
+ones. Messages of the event hub and its documents go back to the queue that they came from, where what is done
+already is not done again.
 """
 
 from __future__ import annotations
@@ -14,9 +16,16 @@ from typing import Any, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ops.stacks import Client, clients, outputs_of, reported
+from ops.stacks import Client, CommandError, Outputs, clients, outputs_of, reported
 
-__all__ = ["Redriven", "redrive"]
+__all__ = ["Redriven", "redrive", "sent_back"]
+
+# Dead-letter queues whose messages go back as they are, and where to: outputs of the stack.
+QUEUES = {
+    "HubDeadLetterQueueUrl": "HubEventsQueueUrl",
+    "HubLaterDeadLetterQueueUrl": "HubLaterQueueUrl",
+    "HubDocumentsDeadLetterQueueUrl": "HubDocumentsQueueUrl",
+}
 
 
 class Redriven(NamedTuple):
@@ -81,6 +90,29 @@ def _posts(body: str) -> list[Any] | None:
     return posts if isinstance(posts, list) else None
 
 
+def sent_back(client: Client, queue: str, source: str, *, most: int) -> int:
+    """Send the messages of a dead-letter queue to another, and delete each one then; how many.
+
+    Args:
+        client: Gives the boto3 client of a service.
+        queue: URL of the dead-letter queue.
+        source: URL of the queue that they came from.
+        most: Messages to take at most: those that fail again come back, and this must end.
+    """
+    sqs, count = client("sqs"), 0
+    while count < most:
+        received = sqs.receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=min(10, most - count), WaitTimeSeconds=1
+        )
+        for message in received.get("Messages", []):
+            sqs.send_message(QueueUrl=source, MessageBody=message["Body"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            count += 1
+        if not received.get("Messages"):
+            break
+    return count
+
+
 @reported
 def main() -> int:
     """Redrive; 1 if messages stay."""
@@ -90,6 +122,20 @@ def main() -> int:
     arguments = parser.parse_args()
     client = clients(arguments.region)
     outputs = outputs_of(arguments.stack, client)
+    queues = {dead: source for dead, source in QUEUES.items() if dead in outputs}
+    if not queues and "SocialDeadLetterQueueUrl" not in outputs:
+        raise CommandError(f"{arguments.stack} has neither output SocialDeadLetterQueueUrl nor HubDeadLetterQueueUrl")
+    for dead, source in queues.items():
+        count = sent_back(client, outputs[dead], outputs[source], most=waiting(client, outputs[dead]))
+        print(f"{count} messages were sent from {_name(outputs[dead])} to {_name(outputs[source])}.")
+    return _posts_again(client, outputs) if "SocialDeadLetterQueueUrl" in outputs else 0
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def _posts_again(client: Client, outputs: Outputs) -> int:
     queue, function = outputs["SocialDeadLetterQueueUrl"], outputs["SocialWriteFunctionName"]
     count = waiting(client, queue)
     with Progress(TextColumn("messages"), BarColumn(), MofNCompleteColumn()) as progress:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-__all__ = ["App", "Receive", "Scope", "Send", "read_body", "request_headers", "respond"]
+__all__ = ["App", "Receive", "Scope", "Send", "read_body", "request_headers", "respond", "with_door"]
 
 type Scope = dict[str, Any]
 type Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -46,3 +47,30 @@ async def respond(
         }
     )
     await send({"type": "http.response.body", "body": b"" if head else body, "more_body": False})
+
+
+def with_door(app: App, path: str, take: Callable[[Any], str]) -> App:
+    """Have POST of JSON to a path taken before the emulator sees it.
+
+    Args:
+        app: What serves all other requests.
+        path: Of the door.
+        take: Gets the decoded body; returns what is wrong with it, which is answered with 400.
+    """
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != path:
+            await app(scope, receive, send)
+            return
+        if scope["method"] != "POST":
+            status, answer = 405, "only POST"
+        else:
+            try:
+                answer = take(json.loads(await read_body(receive)))
+            except ValueError:
+                answer = "the body is not JSON"
+            status = 400 if answer else 200
+        body = json.dumps({"message": answer} if answer else {}).encode()
+        await respond(send, status, {"content-type": "application/json"}, body)
+
+    return application

@@ -13,7 +13,7 @@ from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
 
-from local.engine.asgi import App, Receive, Scope, Send, read_body, respond
+from local.engine.asgi import App, with_door
 from local.engine.delivery import iso_time
 from local.engine.services.eventbridge import put
 
@@ -69,20 +69,4 @@ def _put(events: object) -> str:
 
 def wrap(app: App) -> App:
     """Answer ``/_engine/events`` before the emulator."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != _PATH:
-            await app(scope, receive, send)
-            return
-        if scope["method"] != "POST":
-            status, answer = 405, "only POST"
-        else:
-            try:
-                answer = _put(json.loads(await read_body(receive)))
-            except ValueError:
-                answer = "the body is not JSON"
-            status = 400 if answer else 200
-        body = json.dumps({"message": answer} if answer else {}).encode()
-        await respond(send, status, {"content-type": "application/json"}, body)
-
-    return application
+    return with_door(app, _PATH, _put)

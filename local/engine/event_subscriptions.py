@@ -11,8 +11,9 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict, get_account_id
 from ministack.services import sns
 
-from local.engine.delivery import iso_time, to_topic
+from local.engine.delivery import iso_time
 from local.engine.new_services import Refusal
+from local.engine.publishing import Publisher, publish
 
 __all__ = ["Event", "Subscriptions", "event_time"]
 
@@ -24,6 +25,7 @@ class Event:
     Attributes:
         source_type: Such as ``cluster``.
         source: Identifier.
+        arn: Of the source.
         category: In the words of subscriptions, such as ``low storage``.
         subject: Of the SNS message.
         message: Its members.
@@ -31,6 +33,7 @@ class Event:
 
     source_type: str
     source: str
+    arn: str
     category: str
     subject: str
     message: Mapping[str, Any]
@@ -40,12 +43,13 @@ class Subscriptions:
     """The subscriptions of one service.
 
     Args:
+        publisher: The service.
         exists: Code of the refusal of a name that is in use.
         no_topic: Code and status of the refusal of a topic that is not there.
     """
 
-    def __init__(self, exists: str, no_topic: tuple[str, int]) -> None:
-        self._exists, self._no_topic = exists, no_topic
+    def __init__(self, publisher: Publisher, exists: str, no_topic: tuple[str, int]) -> None:
+        self._publisher, self._exists, self._no_topic = publisher, exists, no_topic
         self._found: Any = AccountRegionScopedDict()
 
     def create(
@@ -77,7 +81,8 @@ class Subscriptions:
                 and event.source in (each["SourceIdsList"] or [event.source])
                 and event.category in (each["EventCategoriesList"] or [event.category])
             ):
-                to_topic(each["SnsTopicArn"], json.dumps(dict(event.message)), subject=event.subject)
+                body = json.dumps(dict(event.message))
+                publish(self._publisher, each["SnsTopicArn"], event.arn, body, subject=event.subject)
 
 
 def event_time() -> str:

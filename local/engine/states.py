@@ -7,14 +7,13 @@ no such resource or state. Services register what they take with :func:`settable
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
 
-from local.engine.asgi import App, Receive, Scope, Send, read_body, respond
-from local.engine.delivery import scope as account_scope
+from local.engine.asgi import App, with_door
+from local.engine.delivery import scope
 
 __all__ = ["settable", "wrap"]
 
@@ -44,7 +43,7 @@ def _set(request: Any) -> str:
     if not isinstance(request, dict) or request.get("service") not in _setters:
         return f"the service must be one of {', '.join(sorted(_setters))}"
     resource, state = str(request.get("resource", "")), str(request.get("state", ""))
-    with account_scope(get_account_id(), str(request.get("region") or get_region())):
+    with scope(get_account_id(), str(request.get("region") or get_region())):
         try:
             _setters[request["service"]](resource, state, request)
         except LookupError:
@@ -56,20 +55,4 @@ def _set(request: Any) -> str:
 
 def wrap(app: App) -> App:
     """Answer ``/_engine/states`` before the emulator."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != _PATH:
-            await app(scope, receive, send)
-            return
-        if scope["method"] != "POST":
-            status, answer = 405, "only POST"
-        else:
-            try:
-                answer = _set(json.loads(await read_body(receive)))
-            except ValueError:
-                answer = "the body is not JSON"
-            status = 400 if answer else 200
-        body = json.dumps({"message": answer} if answer else {}).encode()
-        await respond(send, status, {"content-type": "application/json"}, body)
-
-    return application
+    return with_door(app, _PATH, _set)

@@ -148,5 +148,5 @@ def test_a_statement_is_named_by_an_imperative() -> None:
     sids = set(_sids(source()["Resources"]))
     assert len(sids) > 50
     verbs = {_HUMP.split(sid)[0] for sid in sids}
-    third = sorted(verb for verb in verbs if verb.endswith("s"))
+    third = sorted(verb for verb in verbs if verb.endswith("s") and not verb.endswith("ss"))
     assert not third, f"write Read, not Reads: {', '.join(third)}"

@@ -21,8 +21,9 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.batches import BatchResponse, Message, PermanentError, QueueBatch
+from shared.batches import BatchResponse, PermanentError, QueueBatch
 from shared.clients import client, client_elsewhere
+from shared.events import records_of
 from shared.metrics import count, publishes_metrics
 
 from .envelopes import MalformedError, unwrapped
@@ -46,15 +47,14 @@ def handler(event: dict[str, Any], _: LambdaContext) -> BatchResponse:
     """React to a batch of messages."""
     settings, config = ReactSettings.from_env(), Config.from_env()
     executor = _executor(settings, config)
+    # A mapping brings messages of one queue.
+    own = [record["eventSourceARN"] == settings.later_queue_arn for record in records_of(event, "aws:sqs")]
+    if any(own):
+        url = settings.later_dead_letter_queue_url
+        batch = QueueBatch(event, retry_seconds=RETRY_S, dead_letter_queue_url=url)
+        return batch.each(lambda message: executor.resume(_own(message.body)))
     batch = QueueBatch(event, retry_seconds=RETRY_S, dead_letter_queue_url=settings.dead_letter_queue_url)
-
-    def take(message: Message) -> None:
-        if message.queue_arn == settings.later_queue_arn:
-            executor.resume(_own(message.body))
-        else:
-            react(message.body, message.id, executor, config)
-
-    return batch.each(take)
+    return batch.each(lambda message: react(message.body, message.id, executor, config))
 
 
 def react(body: str, message_id: str, executor: Executor, config: Config) -> None:

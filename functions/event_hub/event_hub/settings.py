@@ -106,7 +106,8 @@ class ReactSettings(EnvSettings):
         ledger_table: Name of the ledger.
         later_queue_url: The queue of what is later.
         later_queue_arn: Its ARN, by which its messages are told from publishers'.
-        dead_letter_queue_url: Where messages go that will fail at every attempt.
+        dead_letter_queue_url: Where publishers' messages go that will fail at every attempt,
+        later_dead_letter_queue_url: and where the hub's own do.
         roles: ARNs of the reactions' roles; a reaction without one is switched off.
     """
 
@@ -114,4 +115,5 @@ class ReactSettings(EnvSettings):
     later_queue_url: str
     later_queue_arn: str
     dead_letter_queue_url: str
+    later_dead_letter_queue_url: str
     roles: Annotated[tuple[tuple[str, str], ...], roles]

@@ -1,6 +1,6 @@
 """AWS Database Migration Service: replication tasks that start, stop, fail and resume, without data.
 
-`/_engine/states` (service ``dms``, resource the task's identifier) sets a task's state; ``failed`` and
+`/_engine/states` (service ``dms``, resource the task's identifier or ARN) sets a task's state; ``failed`` and
 ``stopped`` send its event to EventBridge and to the topics of event subscriptions, with the ``message`` that
 is given.
 https://docs.aws.amazon.com/dms/latest/APIReference/API_StartReplicationTask.html
@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import string
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
@@ -20,6 +20,7 @@ from local.engine.authorization import Check, Request, permissions, tags
 from local.engine.aws_events import emit
 from local.engine.event_subscriptions import Event, Subscriptions, event_time
 from local.engine.new_services import Refusal, json_protocol, serve, tag_list
+from local.engine.publishing import DMS
 from local.engine.states import settable
 from local.engine.timing import later
 
@@ -47,7 +48,7 @@ _EVENTS = {
     "stopped": ("DMS-EVENT-0079", "REPLICATION_TASK_STOPPED", "StateChange", "Replication task has stopped."),
 }
 
-_subscriptions = Subscriptions("ResourceAlreadyExistsFault", ("SNSInvalidTopicFault", 400))
+_subscriptions = Subscriptions(DMS, "ResourceAlreadyExistsFault", ("SNSInvalidTopicFault", 400))
 _tasks: Any = AccountRegionScopedDict()  # ARN: task
 _tags: dict[str, dict[str, str]] = {}
 
@@ -141,7 +142,9 @@ def _end(task: Task, state: str, message: str) -> None:
         "Notification time": event_time(),
     }  # fmt: skip
     kind = "failure" if state == "failed" else "state change"
-    _subscriptions.publish(Event("replication-task", name, kind, "DMS Notification Message", sent))
+    _subscriptions.publish(
+        Event("replication-task", name, task["ReplicationTaskArn"], kind, "DMS Notification Message", sent)
+    )
 
 
 def _subscribe(request: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +170,14 @@ def _list_tags(request: dict[str, Any]) -> dict[str, Any]:
 
 @settable("dms")
 def _set_state(identifier: str, state: str, request: Mapping[str, Any]) -> None:
-    [task] = [each for each in _tasks.values() if each["ReplicationTaskIdentifier"] == identifier] or [None]
+    task = next(
+        (
+            each
+            for each in _tasks.values()
+            if identifier in (each["ReplicationTaskIdentifier"], each["ReplicationTaskArn"])
+        ),
+        None,
+    )
     if task is None:
         raise LookupError(identifier)
     if state in _EVENTS:
@@ -178,24 +188,17 @@ def _set_state(identifier: str, state: str, request: Mapping[str, Any]) -> None:
         raise ValueError(f"a task cannot be {state!r}")
 
 
-@permissions("dms:StartReplicationTask")
-def _start_needs(request: Request) -> list[Check]:
-    return [Check("dms:StartReplicationTask", request.document().get("ReplicationTaskArn", "*"))]
+def _check(action: str, member: str) -> Callable[[Request], list[Check]]:
+    return lambda request: [Check(action, request.document().get(member) or "*")]
 
 
-@permissions("dms:StopReplicationTask")
-def _stop_needs(request: Request) -> list[Check]:
-    return [Check("dms:StopReplicationTask", request.document().get("ReplicationTaskArn", "*"))]
-
-
-@permissions("dms:AddTagsToResource")
-def _add_tags_needs(request: Request) -> list[Check]:
-    return [Check("dms:AddTagsToResource", request.document().get("ResourceArn", "*"))]
-
-
-@permissions("dms:ListTagsForResource")
-def _list_tags_needs(request: Request) -> list[Check]:
-    return [Check("dms:ListTagsForResource", request.document().get("ResourceArn", "*"))]
+for _action, _member in {
+    "dms:StartReplicationTask": "ReplicationTaskArn",
+    "dms:StopReplicationTask": "ReplicationTaskArn",
+    "dms:AddTagsToResource": "ResourceArn",
+    "dms:ListTagsForResource": "ResourceArn",
+}.items():
+    permissions(_action)(_check(_action, _member))
 
 
 @tags("dms")

@@ -16,9 +16,9 @@ from typing import Any
 from ministack.services import elasticache as service
 
 from local.engine.authorization import Check, Request, permissions
-from local.engine.delivery import to_topic
 from local.engine.new_services import members
 from local.engine.patching import pin, replaces
+from local.engine.publishing import ELASTICACHE, publish
 from local.engine.states import settable
 
 __all__: list[str] = []
@@ -37,7 +37,8 @@ def _publish(cluster: Cluster, event: str) -> None:
     topic = cluster.get("NotificationTopicArn")
     if topic and cluster.get("NotificationTopicStatus", "active") == "active":
         message = json.dumps({f"ElastiCache:{event}": cluster["CacheClusterId"]})
-        to_topic(topic, message, subject="ElastiCache notification")
+        arn = cluster["CacheClusterArn"]
+        publish(ELASTICACHE, topic, arn, message, subject="ElastiCache notification")
 
 
 def _node(cluster: Cluster, identifier: str) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_account_id, get_region
 
 from local.engine.authorization import Check, Request, permissions, tags
-from local.engine.delivery import iso_time, to_topic
+from local.engine.delivery import iso_time
 from local.engine.new_services import Answer, Refusal, serve
+from local.engine.publishing import GLACIER, publish
 from local.engine.states import settable
 from local.engine.timing import later
 
@@ -195,7 +196,8 @@ def _complete(vault: Vault, job: Job, status: str, message: str) -> None:
     if _EVENTS[job["Action"]] in notifications["Events"]:
         topics.add(notifications["SNSTopic"])
     for topic in filter(None, topics):
-        to_topic(topic, json.dumps(_described(job) | {"SNSTopic": topic}, sort_keys=True))
+        message = json.dumps(_described(job) | {"SNSTopic": topic}, sort_keys=True)
+        publish(GLACIER, topic, vault["arn"], message)
 
 
 def _described(job: Job) -> Job:

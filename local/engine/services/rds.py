@@ -21,6 +21,7 @@ from local.engine.delivery import iso_time
 from local.engine.event_subscriptions import Event, Subscriptions, event_time
 from local.engine.new_services import Refusal, to_xml
 from local.engine.patching import pin, replaces
+from local.engine.publishing import RDS
 from local.engine.states import settable
 from local.engine.timing import later
 
@@ -29,7 +30,7 @@ __all__: list[str] = []
 type Instance = dict[str, Any]
 type Parameters = dict[str, Any]
 
-_subscriptions = Subscriptions("SubscriptionAlreadyExist", ("SNSTopicArnNotFound", 404))
+_subscriptions = Subscriptions(RDS, "SubscriptionAlreadyExist", ("SNSTopicArnNotFound", 404))
 _OPTIMIZING = "storage-optimization"
 _OPTIMIZED_AFTER = 6 * 3600
 # ModifyDBInstance takes changes in these. The others are those that a test may want, of
@@ -138,7 +139,7 @@ def _tell(instance: Instance, event: str, category: str, message: str) -> None:
         "Event ID": f"http://docs.amazonwebservices.com/AmazonRDS/latest/UserGuide/USER_Events.html#{event}",
         "Event Message": message,
     }
-    _subscriptions.publish(Event("db-instance", name, category, "RDS Notification Message", sent))
+    _subscriptions.publish(Event("db-instance", name, arn, category, "RDS Notification Message", sent))
 
 
 def _create_event_subscription(parameters: Parameters) -> Any:

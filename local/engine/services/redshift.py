@@ -16,6 +16,7 @@ from local.engine.authorization import Check, Request, permissions, tags
 from local.engine.delivery import iso_time
 from local.engine.event_subscriptions import Event, Subscriptions, event_time
 from local.engine.new_services import Refusal, members, query_protocol, serve, tag_list
+from local.engine.publishing import REDSHIFT
 from local.engine.states import settable
 from local.engine.timing import later
 
@@ -35,7 +36,7 @@ _STATUSES = (
 )  # fmt: skip
 _AT_ONCE = ("PreferredMaintenanceWindow", "AutomatedSnapshotRetentionPeriod", "MaintenanceTrackName")
 
-_subscriptions = Subscriptions("SubscriptionAlreadyExist", ("SNSTopicArnNotFound", 404))
+_subscriptions = Subscriptions(REDSHIFT, "SubscriptionAlreadyExist", ("SNSTopicArnNotFound", 404))
 _clusters: Any = AccountRegionScopedDict()  # identifier: cluster, with its tags as a mapping
 
 
@@ -44,6 +45,10 @@ def _cluster(identifier: str) -> Cluster:
     if cluster is None:
         raise Refusal("ClusterNotFound", f"Cluster {identifier} not found.", 404)
     return cluster
+
+
+def _arn(identifier: str) -> str:
+    return f"arn:aws:redshift:{get_region()}:{get_account_id()}:cluster:{identifier}"
 
 
 def _shown(cluster: Cluster) -> Cluster:
@@ -150,7 +155,7 @@ def _tell(cluster: Cluster, event: int, subject: str, words: str, *, category: s
         "Event Message": f"Cluster '{name}' {words.format(now[:16] + ' UTC')}",
     }  # fmt: skip
     head = f"[Amazon Redshift INFO] - {subject}"
-    _subscriptions.publish(Event("cluster", name, category.lower(), head, message))
+    _subscriptions.publish(Event("cluster", name, _arn(name), category.lower(), head, message))
 
 
 def _subscribe(parameters: Parameters) -> dict[str, Any]:
@@ -183,10 +188,9 @@ def _delete_tags(parameters: Parameters) -> dict[str, Any]:
 def _describe_tags(parameters: Parameters) -> dict[str, Any]:
     arn = parameters.get("ResourceName")
     found = [_of_arn(arn)] if arn else list(_clusters.values())
-    prefix = f"arn:aws:redshift:{get_region()}:{get_account_id()}:cluster:"
     return {
         "TaggedResources": [
-            {"Tag": tag, "ResourceName": prefix + each["ClusterIdentifier"], "ResourceType": "cluster"}
+            {"Tag": tag, "ResourceName": _arn(each["ClusterIdentifier"]), "ResourceType": "cluster"}
             for each in found
             for tag in tag_list(each["Tags"])
         ]
@@ -226,8 +230,7 @@ _OPERATIONS = {
     "DescribeTags": _describe_tags,
     "CreateEventSubscription": _subscribe,
 }
-# DescribeClusters has no resource ("list_amazonredshift" of the service authorization reference), and
-# subscriptions are made for `*` here.
+# Subscriptions are made for `*` here, and DescribeClusters is about its cluster, or about all.
 for _action in _OPERATIONS.keys() - {"DescribeClusters", "CreateEventSubscription"}:
     permissions(f"redshift:{_action}")(_check(f"redshift:{_action}"))
 

@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from ministack.core.responses import AccountRegionScopedDict, get_region
+from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
 
-from local.engine.delivery import to_topic
 from local.engine.new_services import Refusal, json_protocol, serve
+from local.engine.publishing import SNOWBALL, publish
 from local.engine.states import settable
 
 __all__: list[str] = []
@@ -78,7 +78,8 @@ def _set_state(identifier: str, state: str, _request: Mapping[str, Any]) -> None
     notification = job.get("Notification") or {}
     if notification.get("NotifyAll") or state in notification.get("JobStatesToNotify", []):
         subject, text = _text(job)
-        to_topic(notification.get("SnsTopicARN", ""), text, subject=subject)
+        arn = f"arn:aws:snowball:{get_region()}:{get_account_id()}:job/{identifier}"
+        publish(SNOWBALL, notification.get("SnsTopicARN", ""), arn, text, subject=subject)
 
 
 # IAM knows no resources of Snowball: permissions are on `*`, which the emulator takes by itself.

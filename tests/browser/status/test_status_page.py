@@ -130,16 +130,21 @@ def test_each_state_is_a_sentence_that_can_be_read(
 
 
 def test_line_says_state_and_since_when(page: Page, api: Api, pages: str) -> None:
-    api.checks = [DOWN, UNKNOWN, UP]
+    since = ago(days=12, minutes=5)
+    api.checks = [
+        DOWN | {"since": ago(hours=3, minutes=5)},
+        UNKNOWN | {"since": ago(hours=1, minutes=5)},
+        UP | {"since": since},
+    ]
     page.goto(f"{pages}/status/")
     lines = page.get_by_role("listitem")
     expect(lines.nth(0)).to_contain_text("Search <b>of</b> the shop")  # text, never markup
     expect(lines.nth(0)).to_contain_text("Down")
     expect(lines.nth(0)).to_contain_text("(3 hours)")
     expect(lines.nth(1)).to_contain_text("Not known")
-    expect(lines.nth(1)).to_contain_text("(1 minute)")
+    expect(lines.nth(1)).to_contain_text("(1 hour)")
     expect(lines.nth(2)).to_contain_text("(12 days)")
-    expect(lines.nth(2).locator("time")).to_have_attribute("datetime", UP["since"])
+    expect(lines.nth(2).locator("time")).to_have_attribute("datetime", since)
     expect(page).to_have_title(f"{DOWN['name']} is down – Status")
 
 

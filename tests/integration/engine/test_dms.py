@@ -51,7 +51,8 @@ def test_a_task_starts_once_and_resumes_after_a_failure(cloud: Cloud) -> None:
         "InvalidResourceStateFault"
     )
     awaited(cloud, lambda: _status(cloud, arn) == "running")
-    assert set_state(cloud, "dms", name, "failed", message="Last Error") == ""
+    assert "absent" in set_state(cloud, "dms", "absent", "failed")
+    assert set_state(cloud, "dms", arn, "failed", message="Last Error") == ""
     assert only(_found(cloud, "replication-task-id", name))["LastFailureMessage"] == "Last Error"
     again = refusal(start, StartReplicationTaskType="start-replication")
     assert again.startswith("InvalidParameterCombinationException")

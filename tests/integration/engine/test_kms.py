@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from tests.integration.engine.answers import refusal
 from tests.support.cloud import Cloud
-
-
-def _refusal(call: Callable[..., Any], **arguments: Any) -> str:
-    """Return the code and message with which a call is refused; nothing when it is not."""
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return f"{error.response['Error']['Code']}: {error.response['Error']['Message']}"
-    return ""
 
 
 def _key(cloud: Cloud, region: str = "us-east-1", **settings: Any) -> tuple[Any, str]:
@@ -54,15 +44,15 @@ def test_another_key_is_refused(cloud: Cloud) -> None:
     kms, key = _key(cloud)
     _, other = _key(cloud)
     blob = kms.encrypt(KeyId=key, Plaintext=b"secret")["CiphertextBlob"]
-    assert _refusal(kms.decrypt, CiphertextBlob=blob, KeyId=other).startswith("IncorrectKeyException")
+    assert refusal(kms.decrypt, CiphertextBlob=blob, KeyId=other).startswith("IncorrectKeyException")
 
 
 def test_another_regions_key_is_refused(cloud: Cloud) -> None:
     kms, key = _key(cloud)
     far, far_key = _key(cloud, "eu-west-1")
     blob = kms.encrypt(KeyId=key, Plaintext=b"secret")["CiphertextBlob"]
-    assert "does not exist in this region" in _refusal(far.decrypt, CiphertextBlob=blob)
-    assert _refusal(far.decrypt, CiphertextBlob=blob, KeyId=far_key).startswith("IncorrectKeyException")
+    assert "does not exist in this region" in refusal(far.decrypt, CiphertextBlob=blob)
+    assert refusal(far.decrypt, CiphertextBlob=blob, KeyId=far_key).startswith("IncorrectKeyException")
 
 
 @pytest.mark.ours_only
@@ -79,7 +69,7 @@ def test_a_flipped_bit_is_refused(cloud: Cloud, position: int) -> None:
     kms, key = _key(cloud)
     blob = bytearray(kms.generate_data_key(KeyId=key, KeySpec="AES_256")["CiphertextBlob"])
     blob[position] ^= 1
-    assert _refusal(kms.decrypt, CiphertextBlob=bytes(blob)).startswith("InvalidCiphertextException")
+    assert refusal(kms.decrypt, CiphertextBlob=bytes(blob)).startswith("InvalidCiphertextException")
 
 
 @pytest.mark.ours_only
@@ -87,8 +77,8 @@ def test_another_context_is_refused(cloud: Cloud) -> None:
     kms, key = _key(cloud)
     blob = kms.encrypt(KeyId=key, Plaintext=b"secret", EncryptionContext={"a": "b"})["CiphertextBlob"]
     for context in ({}, {"a": "c"}, {"a": "b", "c": "d"}):
-        refusal = _refusal(kms.decrypt, CiphertextBlob=blob, EncryptionContext=context)
-        assert refusal.startswith("InvalidCiphertextException")
+        refused = refusal(kms.decrypt, CiphertextBlob=blob, EncryptionContext=context)
+        assert refused.startswith("InvalidCiphertextException")
 
 
 @pytest.mark.ours_only
@@ -96,9 +86,9 @@ def test_a_disabled_key_is_refused(cloud: Cloud) -> None:
     kms, key = _key(cloud)
     blob = kms.encrypt(KeyId=key, Plaintext=b"secret")["CiphertextBlob"]
     kms.disable_key(KeyId=key)
-    assert _refusal(kms.decrypt, CiphertextBlob=blob).startswith("DisabledException")
-    refusal = _refusal(kms.generate_data_key, KeyId=key, KeySpec="AES_256")
-    assert refusal.startswith("DisabledException")
+    assert refusal(kms.decrypt, CiphertextBlob=blob).startswith("DisabledException")
+    refused = refusal(kms.generate_data_key, KeyId=key, KeySpec="AES_256")
+    assert refused.startswith("DisabledException")
 
 
 def test_re_encryption_moves_a_ciphertext_to_another_key_and_context(cloud: Cloud) -> None:
@@ -118,7 +108,7 @@ def test_re_encryption_moves_a_ciphertext_to_another_key_and_context(cloud: Clou
 
 def test_more_than_four_kilobytes_are_refused(cloud: Cloud) -> None:
     kms, key = _key(cloud)
-    assert "less than or equal to 4096" in _refusal(kms.encrypt, KeyId=key, Plaintext=b"x" * 4097)
+    assert "less than or equal to 4096" in refusal(kms.encrypt, KeyId=key, Plaintext=b"x" * 4097)
 
 
 def _rsa(cloud: Cloud, spec: str = "RSA_2048", usage: str = "ENCRYPT_DECRYPT") -> str:
@@ -213,7 +203,7 @@ def test_errors_of_re_encryption_have_awss_names(cloud: Cloud) -> None:
         "DisabledException": [{"CiphertextBlob": blob, "DestinationKeyId": disabled}],
     }
     found = {
-        name: [_refusal(kms.re_encrypt, **call).partition(":")[0] for call in calls]
+        name: [refusal(kms.re_encrypt, **call).partition(":")[0] for call in calls]
         for name, calls in expected.items()
     }
     assert found == {name: [name] * len(calls) for name, calls in expected.items()}
@@ -236,7 +226,7 @@ def test_rsa_keys_refuse_longer_plaintexts(cloud: Cloud, spec: str, algorithm: s
     named = {"KeyId": key, "EncryptionAlgorithm": algorithm}
     blob = kms.encrypt(Plaintext=b"x" * largest, **named)["CiphertextBlob"]
     assert kms.decrypt(CiphertextBlob=blob, **named)["Plaintext"] == b"x" * largest
-    assert _refusal(kms.encrypt, Plaintext=b"x" * (largest + 1), **named) == (
+    assert refusal(kms.encrypt, Plaintext=b"x" * (largest + 1), **named) == (
         f"ValidationException: Algorithm {algorithm} and key spec {spec} cannot encrypt data larger than "
         f"{largest} bytes."
     )
@@ -246,8 +236,8 @@ def test_keys_of_another_use_do_not_encrypt(cloud: Cloud) -> None:
     kms, key = cloud.client("kms"), _rsa(cloud, usage="SIGN_VERIFY")
     message = f"InvalidKeyUsageException: {key} key usage is SIGN_VERIFY which is not valid for "
     sha_256 = {"KeyId": key, "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
-    assert _refusal(kms.encrypt, Plaintext=b"x", **sha_256) == f"{message}Encrypt."
-    assert _refusal(kms.decrypt, CiphertextBlob=b"x" * 256, **sha_256) == f"{message}Decrypt."
+    assert refusal(kms.encrypt, Plaintext=b"x", **sha_256) == f"{message}Encrypt."
+    assert refusal(kms.decrypt, CiphertextBlob=b"x" * 256, **sha_256) == f"{message}Decrypt."
 
 
 def test_a_rotated_key_decrypts_what_it_made_before(cloud: Cloud) -> None:
@@ -266,10 +256,10 @@ def test_a_rotated_key_decrypts_what_it_made_before(cloud: Cloud) -> None:
             b"2",
             b"3",
         ]
-    assert _refusal(kms.decrypt, CiphertextBlob=blobs[0], EncryptionContext={"a": "b"}) != ""
+    assert refusal(kms.decrypt, CiphertextBlob=blobs[0], EncryptionContext={"a": "b"}) != ""
     unsupported = "UnsupportedOperationException"
-    assert _refusal(kms.rotate_key_on_demand, KeyId=_rsa(cloud)).startswith(unsupported)
-    assert _refusal(far.rotate_key_on_demand, KeyId=key.rpartition("/")[2]).startswith(unsupported)
+    assert refusal(kms.rotate_key_on_demand, KeyId=_rsa(cloud)).startswith(unsupported)
+    assert refusal(far.rotate_key_on_demand, KeyId=key.rpartition("/")[2]).startswith(unsupported)
 
 
 def test_a_flipped_bit_of_a_wrapped_private_key_is_refused(cloud: Cloud) -> None:
@@ -277,4 +267,4 @@ def test_a_flipped_bit_of_a_wrapped_private_key_is_refused(cloud: Cloud) -> None
     pair = kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")
     blob = bytearray(pair["PrivateKeyCiphertextBlob"])
     blob[-1] ^= 1
-    assert _refusal(kms.decrypt, CiphertextBlob=bytes(blob)).startswith("InvalidCiphertextException")
+    assert refusal(kms.decrypt, CiphertextBlob=bytes(blob)).startswith("InvalidCiphertextException")

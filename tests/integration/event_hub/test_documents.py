@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -13,8 +14,11 @@ from botocore.exceptions import ClientError
 from pypdf import PdfReader
 
 from datagen.office import docx, docx_with_relationship, paragraphs, picture
-from event_hub.documents import libreoffice
+from event_hub.documents import encoding, libreoffice, worker
+from event_hub.documents.settings import DocumentSettings
+from event_hub.documents.storage import Upload
 from local.suite import Suite
+from shared import clients
 from tests.support.waiting import wait_until
 
 needs_libreoffice = pytest.mark.skipif(
@@ -123,6 +127,32 @@ def test_event_that_comes_three_times_at_once_makes_one_pdf(suite: Suite, folder
     assert (after["ETag"], after["LastModified"]) == (made["ETag"], made["LastModified"])
 
 
+def test_three_workers_at_once_store_one_version(
+    suite: Suite, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3's own condition decides: a versioned bucket shows how often there was a write."""
+    s3, bucket = suite.client("s3"), f"documents-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    key = f"{folder}/race.txt"
+    etag = s3.put_object(Bucket=bucket, Key=key, Body=b"once")["ETag"].strip('"')
+    monkeypatch.setattr(clients, "_client", lambda service, _timeout: suite.client(service))
+    settings = DocumentSettings(input_bucket=bucket, output_bucket=bucket, dead_letter_queue_url="none")
+    together = threading.Barrier(3)
+    encode = encoding.encoded
+
+    def encoded_together(original: bytes, name: str) -> bytes:
+        made = encode(original, name)
+        together.wait(timeout=60)  # all three have looked, and there was nothing
+        return made
+
+    monkeypatch.setattr(encoding, "encoded", encoded_together)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda _: worker._encode(settings, Upload(bucket, key, etag, "00A1")), range(3)))
+    versions = s3.list_object_versions(Bucket=bucket, Prefix=f"pdf/{key}.pdf")["Versions"]
+    assert len(versions) == 1
+
+
 def test_newer_upload_replaces_the_pdf_and_an_older_event_does_not(suite: Suite, folder: str) -> None:
     key = f"{folder}/twice.txt"
     first = upload(suite, key, b"first")
@@ -183,5 +213,5 @@ def test_object_of_somebody_else_stays(suite: Suite, folder: str) -> None:
     place = {"Bucket": suite["HubOutputBucketName"], "Key": f"pdf/{key}.pdf"}
     suite.client("s3").put_object(**place, Body=b"mine")
     upload(suite, key, b"x")
-    assert dead_letter(suite, key) == "output_not_ours"
+    assert dead_letter(suite, key) == "output_not_made_here"
     assert suite.client("s3").get_object(**place)["Body"].read() == b"mine"

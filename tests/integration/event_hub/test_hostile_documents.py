@@ -5,11 +5,14 @@ No engine: LibreOffice itself, and a server that counts who comes.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -24,6 +27,7 @@ from datagen.office import docx, docx_with_relationship, odt, paragraphs, pictur
 from event_hub.documents import libreoffice
 from event_hub.documents.encoding import encoded
 from event_hub.documents.errors import RefusedError
+from event_hub.documents.no_network import no_network
 
 SECRET = "TOPSECRET"
 
@@ -121,6 +125,41 @@ def _everything_linked(base: str) -> bytes:
     return odt(body + _section(f"{base}/section.html"), before_body=fonts)
 
 
+_NESTED = "".join(
+    f'<manifest:file-entry manifest:full-path="{name}" manifest:media-type="{kind}"/>'
+    for name, kind in (
+        ("Object 1/", "application/vnd.oasis.opendocument.text"),
+        ("Object 1/content.xml", "text/xml"),
+    )
+)
+
+
+def _nested(base: str) -> bytes:
+    """A document inside of a document, which has the link."""
+    with zipfile.ZipFile(BytesIO(odt(_frame(_link("draw:image", f"{base}/x.png"))))) as inner:
+        content = inner.read("content.xml")
+    body = "<text:p>text</text:p>" + _frame(_link("draw:object", "./Object 1"))
+    return odt(body, parts={"Object 1/content.xml": content}, entries=_NESTED)
+
+
+def _drawing(base: str) -> bytes:
+    """A drawing inside of a document, which has the links."""
+    drawing = (
+        f'<?xml-stylesheet href="{base}/x.css"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" '
+        f'xmlns:xlink="http://www.w3.org/1999/xlink"><style>@import url({base}/y.css);</style>'
+        f'<image width="9" height="9" xlink:href="{base}/x.png"/><use xlink:href="{base}/x.svg#a"/></svg>'
+    )
+    entry = '<manifest:file-entry manifest:full-path="x.svg" manifest:media-type="image/svg+xml"/>'
+    body = "<text:p>text</text:p>" + _frame(_link("draw:image", "x.svg"))
+    return odt(body, parts={"x.svg": drawing}, entries=entry)
+
+
+def _word_97(base: str) -> bytes:
+    linked = docx_with_relationship("image", f"{base}/x.png", paragraphs("text") + picture("rId9"))
+    with tempfile.TemporaryDirectory() as folder:
+        return _as_doc(linked, Path(folder))
+
+
 def _scripts(_base: str) -> bytes:
     listener = (
         '<office:scripts><office:event-listeners><script:event-listener script:language="ooo:script" '
@@ -156,6 +195,9 @@ FETCHING: dict[str, tuple[str, Callable[[str], bytes]]] = {
         ),
     ),
     "OpenDocument": ("a.odt", _everything_linked),
+    "object": ("a.odt", _nested),
+    "drawing": ("a.odt", _drawing),
+    "Word 97": ("a.doc", _word_97),
     "script": ("a.odt", _scripts),
     "rich text": (
         "a.rtf",
@@ -172,23 +214,64 @@ def test_document_that_links_to_the_network_is_encoded_without_it(
     server: Counting, scratch: Path, name: str
 ) -> None:
     key, make = FETCHING[name]
-    made = PdfReader(BytesIO(encoded(make(server.base), key)))
+    document = make(server.base)
+    server.asked.clear()  # what was asked for while the document was made
+    made = PdfReader(BytesIO(encoded(document, key)))
     assert "text" in made.pages[0].extract_text()
     assert server.asked == []
     assert list(scratch.iterdir()) == []
     assert not (scratch.parent / "home").exists()
 
 
-@pytest.mark.parametrize("name", ["picture", "OpenDocument"])
-def test_without_the_profile_libreoffice_would_fetch(
-    server: Counting, monkeypatch: pytest.MonkeyPatch, name: str
+@pytest.mark.parametrize(
+    ("name", "blocking"), [("picture", False), ("OpenDocument", False), ("object", True), ("Word 97", True)]
+)
+def test_with_a_network_libreoffice_would_fetch(
+    server: Counting, monkeypatch: pytest.MonkeyPatch, name: str, blocking: bool
 ) -> None:
-    """The test above would see it."""
-    trusting = libreoffice._PROFILE.replace("<value>true</value>", "<value>false</value>", 1)
-    monkeypatch.setattr(libreoffice, "_PROFILE", trusting)
+    """The test above would see it. The profile alone does not stop all."""
+    monkeypatch.setattr(libreoffice, "no_network", lambda: lambda: None)
+    if not blocking:
+        trusting = libreoffice._PROFILE.replace("<value>true</value>", "<value>false</value>", 1)
+        monkeypatch.setattr(libreoffice, "_PROFILE", trusting)
     key, make = FETCHING[name]
-    encoded(make(server.base), key)
+    document = make(server.base)
+    server.asked.clear()
+    encoded(document, key)
     assert server.asked
+
+
+def test_profile_blocks_links_where_there_is_a_network(
+    server: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libreoffice, "no_network", lambda: lambda: None)
+    key, make = FETCHING["picture"]
+    encoded(make(server.base), key)
+    assert server.asked == []
+
+
+SOCKETS = """
+import ctypes, socket, subprocess, sys
+for family in ("AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET", "AF_VSOCK"):
+    try:
+        socket.socket(getattr(socket, family)).close()
+        print(family, "yes")
+    except PermissionError:
+        print(family, "no")
+print("io_uring", "yes" if ctypes.CDLL(None).syscall(425, 8, ctypes.create_string_buffer(120)) >= 0 else "no")
+if len(sys.argv) == 1:
+    subprocess.run([sys.executable, __file__, "child"], check=True)
+"""
+
+
+def test_process_without_network_has_files_sockets_alone(tmp_path: Path) -> None:
+    script = tmp_path / "sockets.py"
+    script.write_text(SOCKETS)
+    run = subprocess.run(
+        [sys.executable, str(script)], preexec_fn=no_network(), capture_output=True, text=True, check=True
+    )
+    refused = ["AF_INET no", "AF_INET6 no", "AF_NETLINK no", "AF_PACKET no", "AF_VSOCK no", "io_uring no"]
+    assert run.stdout.splitlines() == ["AF_UNIX yes", *refused] * 2  # and in its child
 
 
 @pytest.mark.parametrize("key", ["a.docx", "a.doc", "a.odt", "a.rtf", "a.txt"])
@@ -243,10 +326,6 @@ def test_hostile_document_is_answered_at_once(document: bytes, reason: str, scra
     assert list(scratch.iterdir()) == []
 
 
-def _sockets() -> set[Path]:
-    return set(Path("/tmp").glob("OSL_PIPE_*"))  # noqa: S108  # LibreOffice's own place
-
-
 def test_document_that_takes_too_much_memory_ends(monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
     monkeypatch.setattr(libreoffice, "MAX_MEMORY_BYTES", 1_000 * 2**20)
     document = docx(paragraphs(*(f"{number}" for number in range(700_000))))
@@ -259,14 +338,22 @@ def test_document_that_takes_too_much_memory_ends(monkeypatch: pytest.MonkeyPatc
 def test_time_out_ends_every_process(monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
     soffice = libreoffice.program()
     assert soffice
-    before = _sockets()
-    document = docx(paragraphs(*(f"{number}" for number in range(200_000))))
+    sockets: list[Path] = []
+    named = libreoffice._socket
+
+    def socket(profile: str) -> Path:
+        sockets.append(named(profile))
+        assert sockets[-1].is_socket()  # it is called by this name
+        return sockets[-1]
+
+    monkeypatch.setattr(libreoffice, "_socket", socket)
+    document = docx(paragraphs(*(f"{number}" for number in range(400_000))))
     with pytest.raises(RefusedError, match="encoder_timed_out"):
-        libreoffice.encode(soffice, document, "docx", timeout=2)
+        libreoffice.encode(soffice, document, "docx", timeout=5)
     left = [each.pid for each in psutil.process_iter() if str(scratch) in " ".join(_command(each))]
     assert left == []
     assert list(scratch.iterdir()) == []
-    assert _sockets() <= before
+    assert [path for path in sockets if not path.exists()] == sockets != []
 
 
 def _command(process: psutil.Process) -> list[str]:
@@ -310,7 +397,10 @@ def _as_doc(document: bytes, folder: Path) -> bytes:
     assert soffice
     profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
     command = [soffice, profile, "--headless", "--convert-to", "doc:MS Word 97", "--outdir", str(folder)]
-    subprocess.run([*command, str(folder / "a.docx")], check=True, capture_output=True, timeout=60)
+    environment = os.environ | {"HOME": str(folder)}
+    subprocess.run(
+        [*command, str(folder / "a.docx")], env=environment, check=True, capture_output=True, timeout=60
+    )
     return (folder / "a.doc").read_bytes()
 
 

@@ -87,6 +87,8 @@ def test_reasons_are_open_as_the_newest_says(ledger: Any, key: str) -> None:
     ledger.set_reason(f"{key}#maintenance", False, "2026-11-20T09:05")
     ledger.set_reason(f"{key}#maintenance", True, "2026-11-20T09:04")
     assert [name for name in ledger.open_reasons() if name.startswith(key)] == [f"{key}#resize"]
+    ledger.set_reason(f"{key}#resize", False, "2026-11-20T09:10")
+    assert not [name for name in ledger.open_reasons() if name.startswith(key)]
 
 
 @pytest.mark.parametrize(

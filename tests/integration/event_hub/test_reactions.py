@@ -275,7 +275,7 @@ def test_failed_job_is_retried_until_it_succeeds(owner: Owner) -> None:
     until(lambda: owner.runs(job) == ["FAILED", "TIMEOUT", "SUCCEEDED"], "the third run")
 
 
-def test_job_that_keeps_failing_is_given_up_after_three_retries(owner: Owner, suite: Suite) -> None:
+def test_job_fails_at_three_retries_and_no_more(owner: Owner, suite: Suite) -> None:
     subscriber = Subscriber(suite.client, operations_topic(suite))
     try:
         job, _ = owner.job("FAILED")

@@ -1,9 +1,12 @@
 """What a document is by its content, and what is refused before anything reads it."""
 
 import zipfile
+from contextlib import suppress
 from io import BytesIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datagen import office
 from datagen.office import archive, compound, docx, odt, paragraphs, rtf
@@ -93,6 +96,7 @@ def _encrypted_archive() -> bytes:
     [
         (docx(paragraphs("x"), macros=True), "a.docx", "macros"),
         (docx(paragraphs("x"), parts={"word/vbaProject.bin": b"x"}), "a.docx", "macros"),
+        (archive({"[Content_Types].xml": "<Types>word.document.macroEnabled</Types>"}), "a.docx", "macros"),
         (odt("", parts={"Basic/Standard/Module1.xml": "<x/>"}), "a.odt", "macros"),
         (odt("", parts={"Scripts/python/x.py": "x"}), "a.odt", "macros"),
         (compound({"Macros": b"x", "WordDocument": b"\xec\xa5" + bytes(100)}), "a.doc", "macros"),
@@ -129,13 +133,16 @@ def test_two_parts_of_one_name_are_refused() -> None:
     assert reason(made.getvalue(), "a.docx") == "broken"
 
 
+NUMBERS = " ".join(map(str, range(1_000_000))).encode()  # 6.9 MB, packed three times
+
+
 @pytest.mark.parametrize(
     "parts",
     [
         {"word/media/a.png": b"\0" * 20_000_000},  # packed a thousand times
-        {f"word/{number}.xml": bytes(range(256)) * 4_000 for number in range(40)},  # 41 MB of markup
+        dict.fromkeys((f"word/{number}.xml" for number in range(6)), NUMBERS),  # 41 MB of markup
         {f"word/{number}": b"" for number in range(5_001)},
-        {"[Content_Types].xml": b" " * 1_500_000},
+        {"[Content_Types].xml": NUMBERS[:1_500_000]},
     ],
     ids=["ratio", "markup", "parts", "types"],
 )
@@ -160,6 +167,28 @@ def test_document_of_the_size_of_a_book_is_not_a_bomb() -> None:
 )
 def test_text_is_read_in_the_encodings_of_windows(data: bytes, text: str) -> None:
     assert text_of(data) == text
+
+
+@given(
+    st.sampled_from([*GOOD]),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=20),
+    st.floats(0.1, 1),
+)
+def test_damaged_document_is_read_or_refused_by_name(
+    key: str, changes: list[tuple[float, int]], share: float
+) -> None:
+    data = bytearray(GOOD[key][0])
+    for place, byte in changes:
+        data[int(place * len(data))] = byte
+    with suppress(RefusedError):
+        assert recognise(bytes(data[: int(share * len(data))]), key) in {"doc", "docx", "odt", "rtf", "txt"}
+
+
+def test_damage_inside_of_a_packed_part_is_a_refusal() -> None:
+    data = bytearray(docx(paragraphs("x")))
+    place = data.index(b"[Content_Types].xml") + 19
+    data[place : place + 40] = bytes(range(200, 240))
+    assert reason(bytes(data), "a.docx") == "broken"
 
 
 def test_recorded_compound_file_is_one() -> None:

@@ -74,7 +74,7 @@ class Bench:
 def test_nothing_changes_without_the_tag(name: str) -> None:
     bench = Bench(replace(CONFIG, restore_buckets=(), vaults=(), imagery_buckets=()), tags=None)
     bench.deliver(name)
-    assert set(bench.calls()) <= {"sns.publish"}  # operators are told of what nobody mends
+    assert set(bench.calls()) <= {"sns.publish"}  # operators are told of what no reaction repairs
     assert all(change.reaction == "own" for change in bench.account.changes)
 
 

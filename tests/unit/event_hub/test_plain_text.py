@@ -60,3 +60,10 @@ def test_pdf_with_too_many_pages_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(pdf, "MAX_PAGES", 4)
     with pytest.raises(RefusedError, match="too_many_pages"):
         pdf.pages_of(plain_text.encode("x\n" * 200))
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5])
+def test_pdf_that_is_not_whole_is_refused(share: float) -> None:
+    made = plain_text.encode("x\n" * 200)
+    with pytest.raises(RefusedError, match="encoder_exceeded_a_limit"):
+        pdf.pages_of(made[: int(share * len(made))])

@@ -2,6 +2,7 @@
 
 formats       what a document is, by its content, and what is refused before anything reads it
 libreoffice   one document, one process, one profile; limits on time, memory and what it writes
+no_network    the filter of system calls that it runs under
 plain_text    text alone, where LibreOffice is not installed
 encoding      a document as PDF, by whatever is installed
 pdf           what came out: pages, and whether there is anything on them

@@ -14,7 +14,7 @@ from shared.batches import PermanentError, RetryableError
 __all__ = ["ChangingError", "OutOfTimeError", "Reason", "RefusedError", "ReplacedError"]
 
 type Reason = Literal[
-    "bucket_not_ours",  # an event of another bucket
+    "foreign_bucket",  # an event of another bucket
     "key_unsafe",  # a part of the key is `.` or `..`, or nothing
     "key_too_long",  # for the PDF's own
     "original_missing",
@@ -34,7 +34,7 @@ type Reason = Literal[
     "encoder_exceeded_a_limit",
     "too_many_pages",
     "blank",
-    "output_not_ours",  # an object that the worker did not make has the PDF's key
+    "output_not_made_here",  # an object that the worker did not make has the PDF's key
 ]
 
 

@@ -4,8 +4,11 @@ LibreOffice guesses by the content, too, and would load HTML under any name, wit
 document is looked at here first, and LibreOffice is told which filter to use.
 """
 
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Literal, get_args
@@ -30,6 +33,11 @@ MAX_MARKUP = 32_000_000
 """Bytes of those that are parsed: LibreOffice takes some forty times as much memory."""
 MAX_RATIO = 100
 """Of a part's bytes to its packed ones; Word's own markup has 10 to 40."""
+# What zipfile raises of an archive that is none: nothing is said of it but BadZipFile.
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, EOFError, OSError,
+    ValueError, KeyError,
+)  # fmt: skip
 _SMALL = 1_000_000  # bytes that may be packed as well as they like
 _MARKUP = (".xml", ".rels", ".rdf", ".xhtml", ".html", ".htm", ".svg")
 
@@ -118,7 +126,7 @@ def _archive(data: bytes) -> Format:
             if "mimetype" in parts:
                 return _open_document(archive, parts)
             return _word_document(archive, parts)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError, KeyError):
+    except _UNREADABLE:
         raise RefusedError("broken") from None
 
 

@@ -1,9 +1,10 @@
 """LibreOffice, once for each document: a fresh profile, no credentials, limits, and a process group to kill.
 
 What is known of it (7.4, measured): a document that links to a picture or an object has it fetch the
-address, or read the file, while it loads, unless `BlockUntrustedRefererLinks` is set in the profile. A
-document that it cannot read ends with status 0 and no PDF. Two processes on one profile disturb each other.
-On a fresh profile it starts twice, which the program `soffice` does by itself, and takes a second in all.
+address, or read the file, while it loads. `BlockUntrustedRefererLinks` in the profile stops that, but not in
+an object inside of the document, nor in Word's old format: so it has no network, either. A document that it
+cannot read ends with status 0 and no PDF. Two processes on one profile disturb each other. On a fresh profile
+it starts twice, which the program `soffice` does by itself, and takes a second in all.
 """
 
 import hashlib
@@ -13,11 +14,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from .errors import RefusedError
 from .formats import Format
+from .no_network import is_supported, no_network
 
 __all__ = ["MAX_MEMORY_BYTES", "MAX_PDF_BYTES", "TIMEOUT_S", "encode", "program"]
 
@@ -47,8 +50,8 @@ _PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def program() -> str | None:
-    """Where LibreOffice is; None if it is not installed."""
-    return shutil.which("soffice")
+    """Where LibreOffice is; None if it is not installed, or the network could not be taken from it."""
+    return shutil.which("soffice") if is_supported() else None
 
 
 def encode(soffice: str, data: bytes, form: Format, *, timeout: float = TIMEOUT_S) -> bytes:
@@ -103,7 +106,7 @@ def _run(command: list[str], home: Path, timeout: float) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_limit,
+        preexec_fn=_limits(),
     )
     try:
         status = process.wait(timeout)
@@ -126,13 +129,20 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
-def _limit() -> None:
-    for what, most in (
-        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
-        (resource.RLIMIT_FSIZE, MAX_PDF_BYTES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
+def _limits() -> Callable[[], None]:
+    """What the process calls before it becomes LibreOffice."""
+    leave_network = no_network()
+
+    def apply() -> None:
+        for what, most in (
+            (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
+            (resource.RLIMIT_FSIZE, MAX_PDF_BYTES),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            resource.setrlimit(what, (most, most))
+        leave_network()
+
+    return apply
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -150,4 +160,4 @@ def _socket(profile: str) -> Path:
     """
     digest = hashlib.md5(profile.encode("utf-16-le"), usedforsecurity=False).digest()
     name = "".join(f"{byte:x}" for byte in digest)
-    return Path(f"/tmp/OSL_PIPE_{os.getuid()}_SingleOfficeIPC_{name}")  # noqa: S108  # not ours to choose
+    return Path(f"/tmp/OSL_PIPE_{os.getuid()}_SingleOfficeIPC_{name}")  # noqa: S108  # LibreOffice chooses

@@ -4,6 +4,7 @@ import re
 from io import BytesIO
 
 from pypdf import PageObject, PdfReader
+from pypdf.errors import PyPdfError
 
 from .errors import RefusedError
 
@@ -19,15 +20,18 @@ def pages_of(pdf: bytes) -> int:
     """The number of pages of a PDF that shows something.
 
     Raises:
-        RefusedError: It has too many, or there is nothing on them: what LibreOffice makes of a file without
-            content, and of one whose content it did not understand.
+        RefusedError: It is not whole, or has too many. Or there is nothing on them: that is what LibreOffice
+            makes of a file without content, and of one whose content it did not understand.
     """
-    pages = PdfReader(BytesIO(pdf)).pages
-    if len(pages) > MAX_PAGES:
-        raise RefusedError("too_many_pages")
-    if not any(_shows_something(page) for page in pages):
-        raise RefusedError("blank")
-    return len(pages)
+    try:
+        pages = PdfReader(BytesIO(pdf)).pages
+        if len(pages) > MAX_PAGES:
+            raise RefusedError("too_many_pages")
+        if not any(_shows_something(page) for page in pages):
+            raise RefusedError("blank")
+        return len(pages)
+    except PyPdfError:  # the file ends where it may have no more bytes
+        raise RefusedError("encoder_exceeded_a_limit") from None
 
 
 def _shows_something(page: PageObject) -> bool:

@@ -107,7 +107,7 @@ def made_pdf(bucket: str, key: str) -> Made | None:
             return None
         raise
     if answer["Metadata"].get("made-by") != MADE_BY:
-        raise RefusedError("output_not_ours")
+        raise RefusedError("output_not_made_here")
     return Made(answer["ETag"], answer["Metadata"].get("source-sequencer", ""))
 
 

@@ -78,7 +78,7 @@ def _facts(message: Message) -> list[Fact]:
 def _encode(settings: DocumentSettings, upload: Upload) -> None:
     """Have the PDF of an upload, or of a later one, stored."""
     if upload.bucket != settings.input_bucket:
-        raise RefusedError("bucket_not_ours")
+        raise RefusedError("foreign_bucket")
     key = output_key(settings.output_prefix, upload.key)
     made: bytes | None = None
     for _ in range(TRIES):

@@ -21,6 +21,8 @@ VAULT = re.compile(r"arn:[a-z0-9-]+:glacier:[a-z0-9-]+:\d{12}:vaults/[A-Za-z0-9_
 JOB = re.compile(r"[A-Za-z0-9_-]{1,200}")
 TREE_HASH = re.compile(r"[0-9a-f]{64}")
 SNOW_JOB = re.compile(r"\bJID[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.I)
+MAX_KEY_BYTES = 1024
+"""Of an object's key: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 MAX_OBJECT = 50 * 1024**4
 """Bytes: more than the largest archive (40 TB) and the largest object (50 TB) have."""
 
@@ -44,7 +46,9 @@ def from_records(records: list[Any]) -> Iterator[Fact]:
         bucket, item = (about.get("bucket"), about.get("object")) if isinstance(about, dict) else (None, None)
         if not isinstance(bucket, dict) or not isinstance(item, dict):
             raise MalformedError("a record without bucket and object")
-        key = unquote_plus(required(item, "key"), errors="strict")
+        key = unquote_plus(optional(item, "key"), errors="strict")
+        if not 0 < len(key.encode()) <= MAX_KEY_BYTES:
+            raise MalformedError("key is missing, or too long")
         if name.startswith("ObjectCreated:"):
             yield _created(bucket, key, item, "eTag")
         elif name == "ObjectRestore:Completed":
@@ -69,8 +73,8 @@ def from_event(event: Mapping[str, Any]) -> Fact:
     if not isinstance(bucket, dict) or not isinstance(item, dict):
         raise MalformedError("an event without bucket and object")
     key = item.get("key")
-    if not isinstance(key, str) or not key:
-        raise MalformedError("key is missing")
+    if not isinstance(key, str) or not 0 < len(key.encode("utf-8", "surrogatepass")) <= MAX_KEY_BYTES:
+        raise MalformedError("key is missing, or too long")
     if event["detail-type"] == "Object Created":
         return _created(bucket, key, item, "etag")
     if event["detail-type"] == "Object Restore Completed":

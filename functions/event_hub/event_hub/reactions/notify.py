@@ -1,4 +1,4 @@
-"""Operators are told of what no reaction mends."""
+"""Operators are told of what no reaction repairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
