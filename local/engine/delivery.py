@@ -19,7 +19,7 @@ from ministack.services import eventbridge, lambda_svc, s3, sns, sqs
 
 from local.engine.patching import pin
 
-__all__ = ["deliver", "iso_time", "permitted", "put_object", "scope", "to_queue", "to_topic"]
+__all__ = ["deliver", "iso_time", "may_invoke", "permitted", "put_object", "scope", "to_queue", "to_topic"]
 
 _logger = logging.getLogger(__name__)
 
@@ -137,6 +137,33 @@ def permitted(function: Mapping[str, Any], arn: str, key: str = "") -> bool:
     return not refused
 
 
+def may_invoke(arn: str, service: str, source_arn: str) -> bool:
+    """Tell whether a function's policy lets a service invoke it for one of the service's resources.
+
+    Args:
+        arn: The function, or its version or alias.
+        service: The principal, such as ``sns.amazonaws.com``.
+        source_arn: The topic, rule or alarm.
+    """
+    if not emulator.AUTH:
+        return True
+    found = lambda_svc.function_policy_for_arn(":".join(arn.split(":")[:7]))
+    context = iam_evaluator.EvalContext(
+        principal_arn="*",
+        principal_type="Service",
+        principal_account="",
+        action="lambda:InvokeFunction",
+        resource_arn=arn,
+        region=responses.get_region(),
+        service_context={
+            "aws:sourcearn": source_arn,
+            "aws:sourceaccount": parse_arn(source_arn).account_id if source_arn else "",
+        },
+    )
+    policy = found[0] if found else None
+    return bool(iam_evaluator.evaluate_resource_policy(policy, context, service=service).decision == "Allow")
+
+
 def deliver(
     arn: str, document: dict[str, Any], *, function: Mapping[str, Any], condition: str, key: str
 ) -> None:
@@ -170,6 +197,8 @@ def deliver(
         _logger.warning("destination %s does not exist; its record is lost", arn)
 
 
+pin(iam_evaluator, "evaluate_resource_policy", "e49ce7161ad6")
+pin(lambda_svc, "function_policy_for_arn", "25326cb5e156")
 pin(lambda_runtime, "execution_credentials", "cffaadc4f396")
 pin(sqs, "_queue_by_arn", "b4981875c818")
 pin(sqs, "_act_send_message", "3abd766508c8")

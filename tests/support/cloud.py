@@ -43,10 +43,9 @@ class Cloud:
         self.client("lambda").create_function(
             FunctionName=name,
             Runtime="python3.13",
-            Role=f"arn:aws:iam::{ACCOUNT}:role/any",
             Handler=handler,
             Code={"ZipFile": archive.getvalue()},
-            **settings,
+            **{"Role": f"arn:aws:iam::{ACCOUNT}:role/any"} | settings,
         )
         return name
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack.core.arn import parse_arn
-from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, sqs
+from ministack.services import cloudwatch, cloudwatch_logs, eventbridge, lambda_svc, sns, sqs
 from ministack.services.cloudformation import provisioners
 
 from local.engine.authorization import Check, Request, permissions
-from local.engine.delivery import scope, to_topic
+from local.engine.delivery import may_invoke, scope, to_topic
 from local.engine.patching import pin, replaces
 from local.engine.services import alarm_messages
 from local.engine.services.metric_math import MathError, Series, evaluate
@@ -208,6 +208,10 @@ def _act(_original: Callable[..., Any], alarm: dict[str, Any], before: str, stat
     period = _period(queries) if queries else 0
     for action in actions or []:
         if ":sns:" in action:
+            account = parse_arn(arn).account_id
+            if not sns.topic_policy_allows(action, "cloudwatch.amazonaws.com", arn, account):
+                _logger.warning("alarm %s may not publish to %s", alarm["AlarmName"], action)
+                continue
             message = alarm_messages.sns_message(alarm, before, changed=changed, period=period)
             to_topic(action, json.dumps(message), subject=alarm_messages.subject(alarm, state))
         elif ":lambda:" in action:
@@ -216,7 +220,8 @@ def _act(_original: Callable[..., Any], alarm: dict[str, Any], before: str, stat
 
 def _invoke(action: str, alarm: dict[str, Any], detail: dict[str, Any]) -> None:
     function, config, _ = lambda_svc._get_func_record_for_ref(action)
-    if function is not None:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
+    if may_invoke(action, "lambda.alarms.cloudwatch.amazonaws.com", alarm["AlarmArn"]) and function:
         event = {
             "source": "aws.cloudwatch",
             "alarmArn": alarm["AlarmArn"],
@@ -457,4 +462,5 @@ pin(cloudwatch, "_store_datum", "e0194e701d56")
 pin(cloudwatch, "_calc_stats", "889e1bfc89dc")
 pin(cloudwatch, "_stat_value", "cfaad9598233")
 pin(cloudwatch, "_evaluate_parent_alarms", "24a65a9e43d5")
+pin(sns, "topic_policy_allows", "2c5001e5af7e")
 pin(sqs, "_refresh_counts", "5d0fb7b342d2")

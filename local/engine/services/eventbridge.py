@@ -16,7 +16,7 @@ from ministack.core.arn import parse_arn
 from ministack.services import cloudwatch_logs, firehose, kinesis, lambda_svc, sns, sqs, stepfunctions
 from ministack.services import eventbridge as service
 
-from local.engine.delivery import to_queue
+from local.engine.delivery import may_invoke, to_queue, to_topic
 from local.engine.patching import pin, replaces
 
 __all__ = ["exists", "put"]
@@ -193,6 +193,39 @@ def exists(arn: str) -> bool:
     return True
 
 
+def _may_send(arn: str, rule_arn: str) -> bool:
+    """Tell whether the policy of a queue, topic or function lets EventBridge send what a rule matches.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html: a queue's policy may
+    name the rule in a condition, a topic's policy may have no condition.
+    """
+    spec = parse_arn(arn)
+    if spec.service == "sqs":
+        return bool(sqs.queue_policy_allows(arn, "events.amazonaws.com", rule_arn, spec.account_id))
+    if spec.service == "sns":
+        return bool(sns.topic_policy_allows(arn, "events.amazonaws.com", "", ""))
+    if spec.service == "lambda":
+        return may_invoke(arn, "events.amazonaws.com", rule_arn)
+    return True
+
+
+def _refusal(arn: str, rule_arn: str) -> tuple[str, str] | None:
+    """Return code and message of why a target that the emulator delivers to gets nothing, if it does not."""
+    if arn.count(":") < 5:
+        return None
+    if not exists(arn):
+        return "NO_RESOURCE", f"The target {arn} does not exist."
+    if not _may_send(arn, rule_arn):
+        return "NO_PERMISSIONS", f"The policy of {arn} does not allow {rule_arn} to send to it."
+    return None
+
+
+@replaces(service, "_dispatch_to_sns", digest="72c921fe20b6")
+def _to_sns(_original: Callable[..., Any], arn: str, payload: str) -> None:
+    """Messages of EventBridge to topics have no subject"""
+    to_topic(arn, payload)
+
+
 @replaces(service, "_invoke_target", digest="550e304af080")
 def _invoke_target(
     original: Callable[..., Any],
@@ -201,28 +234,30 @@ def _invoke_target(
     rule: dict[str, Any],
     view: Any = None,
 ) -> None:
-    """Firehose, Kinesis and CloudWatch Logs as targets; dead-letter queues of targets"""
+    """Firehose, Kinesis and CloudWatch Logs as targets; policies and dead-letter queues of targets"""
     view = view or service._pattern_event_view(event)
     document = view.event_with_detail()
-    arn = target.get("Arn", "")
+    arn, rule_arn = target.get("Arn", ""), (rule or {}).get("Arn", "")
     send = _TARGETS.get(arn.split(":")[2] if arn.count(":") >= 5 else "")
-    if send is not None:
-        delivered = send(target, _payload(target, rule, view), document)
-    else:
-        delivered = exists(arn) if arn.count(":") >= 5 else True
-        if delivered:
+    refusal = None
+    if send is None:
+        refusal = _refusal(arn, rule_arn)
+        if refusal is None:
             original(target, event, rule, view)
-    if delivered:
+    elif not send(target, _payload(target, rule, view), document):
+        refusal = "NO_RESOURCE", f"The target {arn} does not exist."
+    if refusal is None:
         return
-    _logger.warning("rule %s: target %s does not exist", (rule or {}).get("Name"), arn)
+    code, message = refusal
+    _logger.warning("rule %s: %s", (rule or {}).get("Name"), message)
     dead_letters = (target.get("DeadLetterConfig") or {}).get("Arn")
-    if dead_letters:
+    if dead_letters and _may_send(dead_letters, rule_arn):
         # AWS retries throttling and outages, for up to 24 hours; what is not there goes to the queue at once.
         why = {
-            "RULE_ARN": (rule or {}).get("Arn", ""),
+            "RULE_ARN": rule_arn,
             "TARGET_ARN": arn,
-            "ERROR_CODE": "NO_RESOURCE",
-            "ERROR_MESSAGE": f"The target {arn} does not exist.",
+            "ERROR_CODE": code,
+            "ERROR_MESSAGE": message,
             "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
             "RETRY_ATTEMPTS": "0",
         }
@@ -230,6 +265,8 @@ def _invoke_target(
         to_queue(dead_letters, json.dumps(document), attributes)
 
 
+pin(sns, "topic_policy_allows", "2c5001e5af7e")
+pin(sqs, "queue_policy_allows", "5de01aa09a4c")
 pin(service, "_apply_input_transformer", "c975a360e47a")
 pin(service, "_archive_event", "e4ec52f03a32")
 pin(service, "_dispatch_event", "d1bfe064f602")

@@ -78,7 +78,8 @@ def _sending_command(request: Request) -> list[Check]:
     name = str(document.get("DocumentName", ""))
     own = f"arn:aws:ssm:{request.region}:{request.account}:document/{name}"
     of_aws = f"arn:aws:ssm:{request.region}::document/{name}"
-    arn = name if name.startswith("arn:") else of_aws if name.startswith(("AWS-", "Amazon")) else own
+    reserved = name.lower().startswith(("aws", "amazon", "amzn"))  # CreateDocument takes no such name
+    arn = name if name.startswith("arn:") else of_aws if reserved else own
     checks = [Check("ssm:SendCommand", arn)]
     checks += [Check("ssm:SendCommand", each) for each in _targets(request)]
     if role := document.get("ServiceRoleArn"):
@@ -103,6 +104,19 @@ def _targets(request: Request) -> list[str]:
         else request.arn("ec2", f"instance/{node}")
         for node in nodes or ["*"]
     ]
+
+
+@permissions(
+    "autoscaling:CompleteLifecycleAction",
+    "autoscaling:RecordLifecycleActionHeartbeat",
+    "autoscaling:UpdateAutoScalingGroup",
+)
+def _of_group(request: Request) -> list[Check]:
+    name = request.parameter("AutoScalingGroupName")
+    group = autoscaling._asgs.get(name) or {}
+    unknown = request.arn("autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{name}")
+    action = f"autoscaling:{request.parameter('Action')}"
+    return [Check(action, group.get("AutoScalingGroupARN") or unknown)]
 
 
 @permissions("codebuild:StartBuild")

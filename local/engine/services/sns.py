@@ -22,7 +22,7 @@ from ministack.services import lambda_svc, sqs
 from ministack.services import sns as service
 from ministack.services.cloudformation import provisioners
 
-from local.engine.delivery import iso_time, scope, to_queue
+from local.engine.delivery import iso_time, may_invoke, scope, to_queue
 from local.engine.patching import pin, replaces
 from local.engine.services.sns_signatures import BASE_URL, signed
 from local.engine.settings import SETTINGS
@@ -201,6 +201,8 @@ class _Notification:
         arn = self.subscription["endpoint"]
         if lambda_svc._get_func_record_for_ref(arn)[0] is None:
             raise DeliveryError(f"there is no function {arn}", permanent=True)
+        if not may_invoke(arn, "sns.amazonaws.com", self.topic["arn"]):
+            raise DeliveryError(f"the policy of {arn} does not allow it", permanent=True)
         service._deliver_to_lambda(
             arn, self.body, self.topic["arn"], self.subscription["arn"], self.message_id, self.body, {}
         )
@@ -222,8 +224,12 @@ class _Notification:
     def _dead_letter(self) -> None:
         policy = json.loads(self.subscription["attributes"].get("RedrivePolicy") or "{}")
         if queue := policy.get("deadLetterTargetArn"):
+            topic = self.topic["arn"]
+            account = parse_arn(topic).account_id
             attributes = self.attributes if self.raw else None
-            if not to_queue(queue, self.body, attributes):
+            if not sqs.queue_policy_allows(queue, "sns.amazonaws.com", topic, account):
+                _logger.warning("%s may not send to %s, or it does not exist", topic, queue)
+            elif not to_queue(queue, self.body, attributes):
                 _logger.warning("dead-letter queue %s does not exist; its message is lost", queue)
 
 
@@ -318,6 +324,25 @@ def _post_with_retries(url: str, body: str, headers: Mapping[str, str], policy: 
 async def _confirm(_original: Callable[..., Any], topic_arn: str, subscription: _Subscription) -> None:
     """Confirmations of HTTP endpoints are signed, with an address that confirms, and retried"""
     _ask_to_confirm(topic_arn, subscription)
+
+
+@replaces(service, "_subscribe", digest="db260c543268")
+def _subscribe(original: Callable[[Any], _Answer], params: dict[str, Any]) -> _Answer:
+    """Subscribing an endpoint again that has not confirmed yet asks it again"""
+    topic = service._topics.get(service._p(params, "TopicArn")) or {"subscriptions": []}
+    wanted = service._p(params, "Protocol"), service._p(params, "Endpoint")
+    pending = [
+        each
+        for each in topic["subscriptions"]
+        if (each["protocol"], each["endpoint"]) == wanted and not each["confirmed"]
+    ]
+    answer = original(params)
+    if not pending or answer[0] != 200:
+        return answer
+    _ask_to_confirm(topic["arn"], pending[0])
+    result = "<SubscribeResult><SubscriptionArn>pending confirmation</SubscriptionArn></SubscribeResult>"
+    shown: _Answer = service._xml(200, "SubscribeResponse", result)
+    return shown
 
 
 @replaces(provisioners, "_sns_sub_create", digest="1d35ffdfbb89")
@@ -417,4 +442,5 @@ def _unsubscribe(original: Callable[[Any], _Answer], params: dict[str, Any]) -> 
 
 
 pin(service, "_deliver_to_sqs", "f85849838cca")
+pin(sqs, "queue_policy_allows", "5de01aa09a4c")
 pin(service, "_resolve_message_for_protocol", "ce24ef525ae4")

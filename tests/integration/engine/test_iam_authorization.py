@@ -151,6 +151,18 @@ def test_a_role_reaches_what_has_its_tag(cloud_with_iam: Cloud, service: str) ->
     assert denied.startswith(("AccessDenied", "UnauthorizedOperation"))
 
 
+def test_a_group_is_reached_by_its_whole_arn(cloud_with_iam: Cloud) -> None:
+    cloud = cloud_with_iam
+    mine, other = _group(cloud, {}), _group(cloud, {})
+    [found] = cloud.client("autoscaling").describe_auto_scaling_groups(
+        AutoScalingGroupNames=[mine["AutoScalingGroupName"]]
+    )["AutoScalingGroups"]
+    statement = {"Action": "autoscaling:UpdateAutoScalingGroup", "Resource": found["AutoScalingGroupARN"]}
+    client = as_role(cloud, [statement], "autoscaling")
+    assert refusal(partial(client.update_auto_scaling_group, **mine)) == ""
+    assert refusal(partial(client.update_auto_scaling_group, **other)) == "AccessDenied"
+
+
 # ------------------------------------------------------------------------------------------------ documents
 
 

@@ -1,6 +1,6 @@
 """SNS: envelopes and signatures as AWS has them, HTTP endpoints with retries, dead-letter queues.
 
-`recorded/` has envelopes of AWS's form, and signed messages that show that the verification here is right.
+`recorded/` has envelopes of AWS's form; the hub's signed messages show that the verification here is right.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509 import load_pem_x509_certificate
 
+from ops.paths import ROOT
 from tests.integration.engine.patience import awaited
 from tests.support.cloud import Cloud
 
 _RECORDED = Path(__file__).parent / "recorded"
+_SIGNED = ROOT / "events/event_hub/sns_signed"
 _ELSEWHERE = "eu-west-1"
 
 
-def _recorded(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((_RECORDED / f"{name}.json").read_text())
+def _recorded(name: str, folder: Path = _RECORDED) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
     return document
 
 
@@ -124,9 +126,9 @@ def _subscribed(
 
 @pytest.mark.ours_only
 def test_the_verification_here_agrees_with_recorded_signatures(cloud: Cloud) -> None:
-    certificate = (_RECORDED / "sns_cert.pem").read_bytes()
-    for name in ("sns_signed_v1", "sns_signed_v2", "sns_signed_confirmation"):
-        message = _recorded(name)
+    certificate = (_SIGNED / "cert.pem").read_bytes()
+    for path in _SIGNED.glob("ok_*.json"):
+        message = _recorded(path.stem, _SIGNED)
         assert _verified(message, certificate)
         assert not _verified(message | {"Message": "forged"}, certificate)
 
@@ -187,14 +189,14 @@ def test_an_http_endpoint_gets_signed_messages(
 ) -> None:
     topic, subscription = _subscribed(cloud, endpoint, region)
     [confirmation] = endpoint.bodies("SubscriptionConfirmation")
-    assert confirmation.keys() == _recorded("sns_signed_confirmation").keys()
+    assert confirmation.keys() == _recorded("ok_confirm_v2", _SIGNED).keys()
     assert _verified(confirmation, _certificate(cloud, confirmation["SigningCertURL"]))
     sns = cloud.client("sns", region)
     sns.set_topic_attributes(TopicArn=topic, AttributeName="SignatureVersion", AttributeValue=version)
     published = sns.publish(TopicArn=topic, Message="ünï\ncode", Subject="subject")["MessageId"]
     awaited(cloud, lambda: endpoint.bodies("Notification"))
     _, headers, message = endpoint.requests[-1]
-    assert message.keys() == _recorded("sns_signed_v2").keys()
+    assert message.keys() == _recorded("ok_v2_subject", _SIGNED).keys()
     assert (message["SignatureVersion"], message["MessageId"]) == (version, published)
     certificate = _certificate(cloud, message["SigningCertURL"])
     assert _verified(message, certificate)
@@ -206,6 +208,19 @@ def test_an_http_endpoint_gets_signed_messages(
     assert headers["user-agent"] == "Amazon Simple Notification Service Agent"
 
 
+def test_an_endpoint_that_subscribes_again_is_asked_again(cloud: Cloud, endpoint: _Endpoint) -> None:
+    sns = cloud.client("sns")
+    topic = sns.create_topic(Name=cloud.name("topic"))["TopicArn"]
+    for number in (1, 2):
+        answer = sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=endpoint.url)
+        assert answer["SubscriptionArn"] == "pending confirmation"
+        awaited(cloud, lambda: len(endpoint.bodies("SubscriptionConfirmation")) == number)  # noqa: B023
+    _follow(endpoint.bodies("SubscriptionConfirmation")[1]["SubscribeURL"])
+    [subscription] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    answer = sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=endpoint.url)
+    assert answer["SubscriptionArn"] == subscription["SubscriptionArn"]
+
+
 def test_a_link_ends_a_subscription_and_another_restores_it(cloud: Cloud, endpoint: _Endpoint) -> None:
     topic, subscription = _subscribed(cloud, endpoint, _ELSEWHERE)
     sns = cloud.client("sns", _ELSEWHERE)
@@ -214,7 +229,7 @@ def test_a_link_ends_a_subscription_and_another_restores_it(cloud: Cloud, endpoi
     _follow(message["UnsubscribeURL"])
     assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
     [ended] = awaited(cloud, lambda: endpoint.bodies("UnsubscribeConfirmation"))
-    assert ended.keys() == _recorded("sns_signed_confirmation").keys()
+    assert ended.keys() == _recorded("ok_confirm_v2", _SIGNED).keys()
     assert _verified(ended, _certificate(cloud, ended["SigningCertURL"]))
     sns.publish(TopicArn=topic, Message="not sent")
     _follow(ended["SubscribeURL"])

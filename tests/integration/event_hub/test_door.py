@@ -56,7 +56,7 @@ def listener() -> Iterator[Listener]:
 
 @pytest.fixture(scope="module")
 def signed(suite: Suite, listener: Listener) -> dict[str, str]:
-    """A confirmation and a notification of the hub's topic as SNS sends them, by type."""
+    """Messages of the hub's topic as SNS sends them, by type: one of each."""
     sns = suite.client("sns")
     sns.subscribe(TopicArn=suite["HubTopicArn"], Protocol="http", Endpoint=listener.base)
     confirmation = listener.bodies.get(timeout=30)
@@ -65,7 +65,9 @@ def signed(suite: Suite, listener: Listener) -> dict[str, str]:
     sns.publish(TopicArn=suite["HubTopicArn"], Message=text, Subject="Zoë")
     notification = next(body for body in iter(lambda: listener.bodies.get(timeout=30), "") if text in body)
     sns.unsubscribe(SubscriptionArn=answer["SubscriptionArn"])
-    return {"SubscriptionConfirmation": confirmation, "Notification": notification}
+    ended = listener.bodies.get(timeout=30)
+    messages = (confirmation, notification, ended)
+    return {json.loads(message)["Type"]: message for message in messages}
 
 
 def post(suite: Suite, body: str) -> tuple[int, Any]:
