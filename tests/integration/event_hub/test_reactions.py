@@ -23,7 +23,7 @@ QUIET_S = 1.5
 
 
 def until(condition: Callable[[], object], what: str) -> None:
-    wait_until(condition, seconds=6, every=0.05, what=what)
+    wait_until(condition, seconds=30, every=0.05, what=what)
 
 
 def wait_for[T](look: Callable[[], T], what: str) -> T:

@@ -22,11 +22,13 @@ NAMES = {
     "BatchProcessor": "shared.batches has the loop",
     "APIGatewayRestResolver": "shared.http has the boundary",
 }
-# S3's notifications in a queue have Records of their own, and the authentication has a class of that name.
+# Notifications of S3 and SNS in a queue have Records of their own, and the authentication has a class of that name.
 ALLOWED = {
     ("auth/importer.py", "Records"),
     ("auth/services.py", "Records"),
     ("access_logs/notifications.py", "Records"),
+    ("event_hub/envelopes.py", "Records"),
+    ("publishers/__init__.py", "Records"),
 }
 
 

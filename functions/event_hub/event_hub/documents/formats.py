@@ -176,7 +176,7 @@ def _part(archive: zipfile.ZipFile, parts: dict[str, zipfile.ZipInfo], name: str
 def _compound(data: bytes) -> Format:
     """A document of Word 97 to 2003, a file system of its own; so is an encrypted one of later versions."""
     try:
-        with olefile.OleFileIO(BytesIO(data)) as files:  # type: ignore[no-untyped-call]
+        with olefile.OleFileIO(BytesIO(data)) as files:
             if files.exists("EncryptedPackage"):
                 raise RefusedError("encrypted")
             if not files.exists("WordDocument"):
