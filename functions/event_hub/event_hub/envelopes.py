@@ -32,7 +32,7 @@ class Incoming:
         subject: SNS's subject.
         topic_arn: The topic; empty for raw delivery and for EventBridge.
         message_id: SNS's id of the message, or EventBridge's of the event; the queue's for raw delivery.
-        published: When SNS took it, as it says; empty for raw delivery and for EventBridge.
+        origin: Account and region that tell it, by the topic or the event; empty for raw delivery.
         event: EventBridge's whole event, whose `detail` is the body; none of SNS.
     """
 
@@ -40,7 +40,7 @@ class Incoming:
     subject: str
     topic_arn: str
     message_id: str
-    published: str = ""
+    origin: tuple[str, str] = ("", "")
     event: dict[str, Any] | None = None
 
 
@@ -57,6 +57,8 @@ def unwrapped(text: str, message_id: str) -> list[Incoming]:
     body = _read(text)
     if not isinstance(body, dict):
         return [Incoming(body, "", "", message_id)]
+    if "Type" in body and "Records" in body:
+        raise MalformedError("two envelopes at once")
     records = body.get("Records")
     if isinstance(records, list) and records and isinstance(records[0], dict) and "Sns" in records[0]:
         return [_notification(record.get("Sns") if isinstance(record, dict) else None) for record in records]
@@ -74,14 +76,17 @@ def _notification(envelope: Any) -> Incoming:
     topic, identifier = _text(envelope, "TopicArn"), _text(envelope, "MessageId")
     if isinstance(message, dict) and "detail-type" in message and "source" in message:
         return _event(message)  # a rule whose target is a topic
-    published = _text(envelope, "Timestamp")
-    return Incoming(message, _text(envelope, "Subject"), topic, identifier, published)
+    parts = topic.split(":")
+    origin = (parts[4], parts[3]) if len(parts) == 6 else ("", "")
+    return Incoming(message, _text(envelope, "Subject"), topic, identifier, origin)
 
 
 def _event(event: dict[str, Any]) -> Incoming:
     if not isinstance(event.get("detail"), dict):
         raise MalformedError("an event of EventBridge without a detail")
-    return Incoming(event["detail"], "", "", _text(event, "id"), event=event)
+    return Incoming(
+        event["detail"], "", "", _text(event, "id"), (_text(event, "account"), _text(event, "region")), event
+    )
 
 
 def _text(body: dict[str, Any], name: str) -> str:

@@ -6,6 +6,7 @@ queue of what is later, with the actions that follow it. A message there is
 """
 
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -29,7 +30,8 @@ MAX_TRIES = 1500
 MAX_DELAY_S = 900
 _RETRYABLE = (
     "Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown", "Timeout", "Unavailable", "InUse",
-    "Conflict", "ExpiredToken", "Internal", "ServiceException",
+    "Conflict", "ExpiredToken", "Internal", "ServiceException", "State", "LimitExceeded",
+    "ThroughputExceeded",
 )  # fmt: skip
 
 
@@ -95,6 +97,11 @@ class Executor:
             count("ActionsSwitchedOff")
             return True
         claim = hub.ledger.claim(action.key, hub.clock(), owner)
+        if claim == "postponed" and any(each.ALWAYS for each in later.rest):
+            self._send(
+                action, hub.config.poll_seconds, later, ""
+            )  # what is behind it has to wait for it, too
+            return False
         if not isinstance(claim, Claim):
             count("ActionsDoneAlready")
             return claim == "done"
@@ -124,24 +131,27 @@ class Executor:
         if later.tries > MAX_TRIES:
             hub.ledger.failed(claim, str(postponed), hub.clock())
             raise PermanentError(f"{type(action).__name__}: {postponed}, for too long")
-        seconds = min(postponed.seconds, MAX_DELAY_S)
+        seconds, owner = min(postponed.seconds, MAX_DELAY_S), secrets.token_hex(8)
+        self._send(action, seconds, later, owner)
+        hub.ledger.postponed(claim, owner, seconds, hub.clock())
+        logger.info("postponed", action=type(action).__name__, reason=str(postponed))
+        count("ActionsPostponed")
+
+    def _send(self, action: Action, seconds: int, later: "_Later", owner: str) -> None:
         message = {
             "fact": later.fact,
             "tries": later.tries,
-            "owner": claim.owner,
+            "owner": owner,
             "actions": [
                 {"action": type(each).__name__} | asdict(each)  # type: ignore[call-overload]
                 for each in (action, *later.rest)
             ],
         }
-        hub.own("sqs").send_message(
+        self._hub.own("sqs").send_message(
             QueueUrl=self._later,
             MessageBody=json.dumps(message, separators=(",", ":")),
             DelaySeconds=seconds,
         )
-        hub.ledger.postponed(claim, seconds, hub.clock())
-        logger.info("postponed", action=type(action).__name__, reason=str(postponed))
-        count("ActionsPostponed")
 
 
 class _Later(NamedTuple):
@@ -176,7 +186,7 @@ def is_permanent(error: ClientError | ParamValidationError) -> bool:
     """Whether a call will be refused at every attempt.
 
     SDKs retry throttling and 5xx (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html);
-    besides, a resource that is in use comes free.
+    besides, a resource that is in use, or in another state, comes free, and limits are raised.
     """
     if isinstance(error, ParamValidationError):
         return True

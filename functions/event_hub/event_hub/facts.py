@@ -146,7 +146,6 @@ class AlarmChange:
         state: The new state.
         changed: When, to the millisecond.
         metrics: What it looks at; not what a formula is made of. None of a composite alarm.
-        published: When SNS or EventBridge took the message, as it says; empty for raw delivery.
     """
 
     arn: str
@@ -154,7 +153,6 @@ class AlarmChange:
     state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
     changed: datetime
     metrics: tuple[Metric, ...]
-    published: str = ""
 
     @property
     def identity(self) -> str:
@@ -198,17 +196,19 @@ class ObjectRestored:
         key: The key, decoded.
         etag: The object's entity tag.
         expires: Until when it can be read.
+        version: Its version, in a bucket that has versions.
     """
 
     bucket: str
     key: str
     etag: str
     expires: datetime
+    version: str
 
     @property
     def identity(self) -> str:
         """The object and this restoration of it."""
-        return f"restored#{self.bucket}/{self.key}#{self.etag}#{_stamp(self.expires)}"
+        return f"restored#{self.bucket}/{self.key}#{self.version}#{self.etag}#{_stamp(self.expires)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,16 +321,18 @@ class TaskEvent:
         task: Its ARN, or its identifier where the message has no ARN.
         event: Such as `DMS-EVENT-0078`.
         message: What DMS says.
+        happened: When; by EventBridge when it was told.
     """
 
     task: str
     event: str
     message: str
+    happened: datetime
 
     @property
     def identity(self) -> str:
-        """The task's failure. Which run failed, DMS is asked: the messages of one failure differ in time."""
-        return f"task#{self.task}#{self.event}"
+        """The message's: which run failed, DMS is asked, since the messages of one failure differ in time."""
+        return f"task#{self.task}#{self.event}#{_stamp(self.happened)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,10 @@ TAG = "event-hub"
 """Its key is a name in the roles' policies, too, where CloudFormation takes no parameter."""
 
 
+WAIT_S = 300
+"""Until an action that is beyond its rate is tried again."""
+
+
 class NothingError(Exception):
     """There is nothing to do; says why. `counted` is the metric."""
 
@@ -145,11 +149,20 @@ class Hub:
         if self.config.dry_run:
             raise DryRunError(what)
 
-    def limit(self, scope: str, *, most: int, seconds: int) -> bool:
+    def has_place(self, scope: str, *, most: int, seconds: int) -> bool:
         """Whether this fact has a place within a scope of the reaction (see `Ledger.within`)."""
         return self.ledger.within(
             f"{self.reaction}#{scope}", hash_of(self.fact), most=most, seconds=seconds, now=self.clock()
         )
+
+    def limit(self, scope: str, *, most: int, seconds: int) -> None:
+        """Go on only if the rate is kept; else later. A resource has a scope of its own.
+
+        Raises:
+            PostponedError: The scope is full.
+        """
+        if not self.has_place(scope, most=most, seconds=seconds):
+            raise PostponedError(f"more than {most} in {seconds} s", min(seconds, WAIT_S))
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:

@@ -13,6 +13,7 @@ its lease is over, and what is postponed by whoever has the owner's name, or whe
 expire 30 days after their last change (`expires`), more than twice as long as a queue keeps a message.
 """
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -34,6 +35,8 @@ LEASE_S = 120
 OVERDUE_S = 3600
 KEPT_S = 30 * 86_400
 MAX_TRIES = 8
+MAX_KEY_BYTES = 2048
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
 
 class BusyError(RetryableError):
@@ -89,25 +92,27 @@ class Ledger:
         Args:
             key: The action's.
             now: The time.
-            owner: Who postponed it, for whoever goes on.
+            owner: What `postponed` named, for who goes on; it serves once.
 
         Raises:
             BusyError: Somebody else has it.
         """
-        seconds, name = int(now.timestamp()), owner or secrets.token_hex(8)
+        seconds, name = int(now.timestamp()), secrets.token_hex(8)
         try:
             answer = self._dynamodb.update_item(
                 TableName=self._table,
-                Key={"pk": {"S": f"claim#{key}"}},
+                Key={"pk": {"S": _key("claim", key)}},
                 UpdateExpression="SET #state = :claimed, #owner = :owner, #until = :until, "
                 "expires = :expires ADD attempts :one",
                 ConditionExpression="attribute_not_exists(pk) OR #state = :failed "
-                "OR (#state <> :done AND (#until < :now OR #owner = :owner))",
+                "OR (#state <> :done AND #until < :now) OR (#state = :postponed AND #owner = :given)",
                 ExpressionAttributeNames={"#state": "state", "#owner": "owner", "#until": "until"},
                 ExpressionAttributeValues={
                     ":claimed": {"S": "claimed"},
                     ":failed": {"S": "failed"},
                     ":done": {"S": "done"},
+                    ":postponed": {"S": "postponed"},
+                    ":given": {"S": owner or name},
                     ":owner": {"S": name},
                     ":until": {"N": str(seconds + LEASE_S)},
                     ":expires": {"N": str(seconds + KEPT_S)},
@@ -135,18 +140,20 @@ class Ledger:
         """Give a claim back: it can be claimed at once."""
         self._settle(claim, "failed", reason[:512], now)
 
-    def postponed(self, claim: Claim, seconds: int, now: datetime) -> None:
-        """Keep a claim for whoever goes on in some seconds, with an hour to spare."""
-        self._settle(claim, "postponed", "", now, seconds + OVERDUE_S)
+    def postponed(self, claim: Claim, owner: str, seconds: int, now: datetime) -> None:
+        """Keep a claim for who has the name of its next owner, with an hour to spare."""
+        self._settle(claim, "postponed", "", now, owner, seconds + OVERDUE_S)
 
-    def _settle(self, claim: Claim, state: str, result: str, now: datetime, seconds: int = 0) -> None:
+    def _settle(
+        self, claim: Claim, state: str, result: str, now: datetime, owner: str = "", seconds: int = 0
+    ) -> None:
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
-                Key={"pk": {"S": f"claim#{claim.key}"}},
+                Key={"pk": {"S": _key("claim", claim.key)}},
                 UpdateExpression="SET #state = :state, #result = :result, #until = :until, "
-                "expires = :expires",
-                ConditionExpression="#owner = :owner",
+                "expires = :expires, #owner = :next",
+                ConditionExpression="#owner = :owner AND #state = :claimed",
                 ExpressionAttributeNames={
                     "#state": "state",
                     "#owner": "owner",
@@ -157,6 +164,8 @@ class Ledger:
                     ":state": {"S": state},
                     ":result": {"S": result},
                     ":owner": {"S": claim.owner},
+                    ":next": {"S": owner or claim.owner},
+                    ":claimed": {"S": "claimed"},
                     ":until": {"N": str(int(now.timestamp()) + seconds)},
                     ":expires": {"N": str(int(now.timestamp()) + KEPT_S)},
                 },
@@ -166,7 +175,7 @@ class Ledger:
 
     def result(self, key: str) -> dict[str, Any] | None:
         """What an action left when it was done; none if it is not."""
-        item = self._get(f"claim#{key}")
+        item = self._get(_key("claim", key))
         if item.get("state", {}).get("S") != "done":
             return None
         result: dict[str, Any] = json.loads(item["result"]["S"])
@@ -189,7 +198,7 @@ class Ledger:
             BusyError: Too many change the scope at once.
         """
         for _ in range(MAX_TRIES):
-            item = self._get(f"limit#{scope}")
+            item = self._get(_key("limit", scope))
             facts: dict[str, float] = json.loads(item.get("facts", {"S": "{}"})["S"])
             facts = {name: at for name, at in facts.items() if at > now.timestamp() - seconds}
             if fact in facts:
@@ -200,7 +209,7 @@ class Ledger:
             version = int(item.get("version", {"N": "0"})["N"])
             if self._put_if(
                 {
-                    "pk": {"S": f"limit#{scope}"},
+                    "pk": {"S": _key("limit", scope)},
                     "facts": {"S": json.dumps(facts, separators=(",", ":"))},
                     "version": {"N": str(version + 1)},
                     "expires": {"N": str(int(now.timestamp()) + max(seconds, 3600))},
@@ -235,39 +244,38 @@ class Ledger:
         """What was kept; empty if nothing."""
         return {name: _plain(value) for name, value in self._get(key).items()}
 
-    def put_status(self, record: StatusRecord, changed: str, published: str) -> bool:
+    def status_of(self, check: str) -> tuple[str, str]:
+        """Since when a health check is in its state, as it sorts by time, and the state; empty if unknown."""
+        record = self._get("status").get(check, {}).get("M")
+        return (record["since"]["S"], record["state"]["S"]) if record else ("", "")
+
+    def put_status(self, record: StatusRecord, *, again: bool = False) -> bool:
         """Keep what the status page shows of a health check, unless it has something newer.
 
         Args:
-            record: The record.
-            changed: When the state changed, as text that sorts by time;
-            published: when that was published, which decides if two changes fall into one millisecond.
+            record: The record; its `since` sorts by time.
+            again: Replace a record of the same moment, too.
 
         Returns:
             Whether it is kept.
         """
-        values = {name: {"S": text} for name, text in (("name", record.name), ("state", record.state))}
-        values |= {"since": {"S": record.since}, "changed": {"S": changed}, "published": {"S": published}}
+        values = {name: {"S": getattr(record, name)} for name in ("name", "state", "since")}
+        newer = "<=" if again else "<"
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"pk": {"S": "status"}},
                 UpdateExpression="SET #check = :record",
-                ConditionExpression="attribute_not_exists(#check) OR #check.changed < :changed "
-                "OR (#check.changed = :changed AND #check.published < :published)",
+                ConditionExpression=f"attribute_not_exists(#check) OR #check.since {newer} :since",
                 ExpressionAttributeNames={"#check": record.check},
-                ExpressionAttributeValues={
-                    ":record": {"M": values},
-                    ":changed": {"S": changed},
-                    ":published": {"S": published},
-                },
+                ExpressionAttributeValues={":record": {"M": values}, ":since": {"S": record.since}},
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             return False
         return True
 
     def set_reason(self, reason: str, opened: bool, happened: str) -> None:
-        """Open or close a reason to divert, unless something newer is known of it.
+        """Open or close a reason to divert, unless it is known better; of one moment the end counts.
 
         Args:
             reason: Its name.
@@ -279,11 +287,14 @@ class Ledger:
                 TableName=self._table,
                 Key={"pk": {"S": "reasons"}},
                 UpdateExpression="SET #reason = :record",
-                ConditionExpression="attribute_not_exists(#reason) OR #reason.happened < :happened",
+                ConditionExpression="attribute_not_exists(#reason) OR #reason.happened < :happened "
+                "OR (#reason.happened = :happened AND :opened = :no)",
                 ExpressionAttributeNames={"#reason": reason},
                 ExpressionAttributeValues={
                     ":record": {"M": {"opened": {"BOOL": opened}, "happened": {"S": happened}}},
                     ":happened": {"S": happened},
+                    ":opened": {"BOOL": opened},
+                    ":no": {"BOOL": False},
                 },
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
@@ -340,6 +351,14 @@ def status_records(table: str, dynamodb: "DynamoDBClient") -> list[StatusRecord]
         if "M" in record
     ]
     return sorted(records, key=lambda record: (record.name, record.check))
+
+
+def _key(kind: str, name: str) -> str:
+    """A key of the table: DynamoDB takes 2,048 bytes, and publishers' names may be longer."""
+    key = f"{kind}#{name}"
+    if len(key.encode()) <= MAX_KEY_BYTES:
+        return key
+    return f"{kind}#{hashlib.sha256(name.encode()).hexdigest()}"
 
 
 def _typed(value: Any) -> Any:

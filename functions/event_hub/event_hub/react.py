@@ -28,7 +28,7 @@ from shared.metrics import count, publishes_metrics
 
 from .envelopes import MalformedError, unwrapped
 from .executor import Executor
-from .facts import Ignored
+from .facts import AlarmChange, Fact, Ignored
 from .hub import Hub
 from .ledger import Ledger
 from .publishers import facts_of
@@ -71,17 +71,23 @@ def react(body: str, message_id: str, executor: Executor, config: Config) -> Non
         Exception: It has to come back.
     """
     try:
-        facts = [fact for incoming in unwrapped(body, message_id) for fact in facts_of(incoming)]
+        facts = [
+            (fact, incoming.origin) for incoming in unwrapped(body, message_id) for fact in facts_of(incoming)
+        ]
     except MalformedError as error:
         count("MessagesMalformed")
         raise PermanentError(str(error)) from None
     failure: PermanentError | None = None
-    for fact in facts:
+    for fact, origin in facts:
         name = type(fact).__name__
         chains = plan(fact, config)
         if not chains:
             logger.info("no action", fact=fact.name if isinstance(fact, Ignored) else name)
             count("FactsWithoutAction")
+        elif not is_of_this_place(fact, origin, config):
+            count("FactsOfOtherPlaces")
+            failure = PermanentError(f"{name} of another account or region")
+            continue
         for actions in chains:
             try:
                 executor.run(actions, fact.identity)
@@ -89,6 +95,19 @@ def react(body: str, message_id: str, executor: Executor, config: Config) -> Non
                 failure = failure or error
     if failure is not None:
         raise failure
+
+
+def is_of_this_place(fact: Fact, origin: tuple[str, str], config: Config) -> bool:
+    """Whether a fact is about the stack's account and region: elsewhere other resources have the same names.
+
+    An alarm says by its ARN where it is; those of Route 53 are in us-east-1.
+    """
+    here = (config.account_id, config.region)
+    if isinstance(fact, AlarmChange):
+        region, account = fact.arn.split(":")[3:5]
+        health = fact.dimension("AWS/Route53", "HealthCheckStatus", "HealthCheckId") is not None
+        return (account, region) == here or (health and (account, region) == (here[0], "us-east-1"))
+    return origin in (here, ("", ""))
 
 
 def _own(body: str) -> dict[str, Any]:
@@ -104,7 +123,12 @@ def _executor(settings: ReactSettings, config: Config) -> Executor:
     hub = Hub(
         config,
         Ledger(settings.ledger_table, client("dynamodb")),
-        _client_of(dict(settings.roles)),
+        _client_of(
+            {
+                reaction: f"arn:{config.partition}:iam::{config.account_id}:{settings.role_path}{role}"
+                for reaction, role in settings.roles
+            }
+        ),
         lambda service: client(service),  # type: ignore[call-overload]
         lambda: datetime.now(UTC),
     )

@@ -87,15 +87,15 @@ class Config(EnvSettings):
 
 
 def roles(text: str) -> tuple[tuple[str, str], ...]:
-    """ARNs by reaction, `fleet=arn:...,build=arn:...`.
+    """Roles by reaction, `fleet=name,build=name`.
 
     Raises:
-        ValueError: A pair has no name or no ARN.
+        ValueError: A pair has no reaction or no role.
     """
     pairs = [pair.partition("=") for pair in names(text)]
-    if not all(name and arn.startswith("arn:") for name, _, arn in pairs):
-        raise ValueError("must be pairs of a reaction and an ARN")
-    return tuple((name, arn) for name, _, arn in pairs)
+    if not all(name and role for name, _, role in pairs):
+        raise ValueError("must be pairs of a reaction and a role")
+    return tuple((name, role) for name, _, role in pairs)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ class ReactSettings(EnvSettings):
         later_queue_arn: Its ARN, by which its messages are told from publishers'.
         dead_letter_queue_url: Where publishers' messages go that will fail at every attempt,
         later_dead_letter_queue_url: and where the hub's own do.
-        roles: ARNs of the reactions' roles; a reaction without one is switched off.
+        role_path: What is before the names of roles: `role/<stack>/hub/`.
+        roles: Names of the reactions' roles; a reaction without one is switched off.
     """
 
     ledger_table: str
@@ -116,4 +117,5 @@ class ReactSettings(EnvSettings):
     later_queue_arn: str
     dead_letter_queue_url: str
     later_dead_letter_queue_url: str
+    role_path: str
     roles: Annotated[tuple[tuple[str, str], ...], roles]

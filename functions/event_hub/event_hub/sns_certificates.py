@@ -5,7 +5,7 @@ from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
-from .sns_signature import CertificateLoader
+from .sns_signature import CertificateLoader, NotVerifiedError
 
 __all__ = ["MAX_BYTES", "TIMEOUT_S", "loader"]
 
@@ -47,6 +47,7 @@ def _get(connection: HTTPConnection, path: str) -> bytes:
     """The body of an answer: a redirection is none, and a proxy is not asked.
 
     Raises:
+        NotVerifiedError: The host has no such certificate.
         OSError: There is no such answer. Nothing is remembered of it.
     """
     try:
@@ -57,6 +58,8 @@ def _get(connection: HTTPConnection, path: str) -> bytes:
         raise OSError(f"no certificate: {type(error).__name__}") from error
     finally:
         connection.close()
+    if 400 <= answer.status < 500:
+        raise NotVerifiedError("certificate_unusable")
     if answer.status != 200 or len(body) > MAX_BYTES:
         raise OSError(f"no certificate: status {answer.status}, {len(body)} bytes")
     return body

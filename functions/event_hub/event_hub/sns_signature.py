@@ -114,6 +114,7 @@ class SnsMessage(NamedTuple):
         message_id: A UUID; the same one each time that SNS tries again.
         message: The text that was published.
         token: Of a confirmation; empty otherwise.
+        signed: The fields under the signature, `Type` among them: all that may be passed on.
     """
 
     type: SnsType
@@ -122,6 +123,7 @@ class SnsMessage(NamedTuple):
     message_id: str
     message: str
     token: str
+    signed: Mapping[str, str]
 
 
 def verify(
@@ -175,6 +177,7 @@ def verify(
         fields["MessageId"],
         fields["Message"],
         fields.get("Token", ""),
+        fields,
     )
 
 

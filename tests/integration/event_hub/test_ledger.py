@@ -65,10 +65,16 @@ def test_claim_of_a_crash_is_free_after_its_lease(ledger: Any, key: str) -> None
 
 def test_what_is_postponed_is_its_owners_until_it_is_overdue(ledger: Any, key: str) -> None:
     claim = claimed(ledger, key)
-    ledger.postponed(claim, 60, NOW)
+    with pytest.raises(BusyError):
+        ledger.claim(key, NOW, "next")  # it is not yet postponed
+    ledger.postponed(claim, "next", 60, NOW)
+    ledger.done(claim, {}, NOW)  # too late: it is another's
     assert ledger.claim(key, NOW) == "postponed"
-    again = claimed(ledger, key, NOW, claim.owner)
-    ledger.postponed(again, 60, NOW)
+    assert ledger.claim(key, NOW, claim.owner) == "postponed"
+    again = claimed(ledger, key, NOW, "next")
+    with pytest.raises(BusyError):
+        ledger.claim(key, NOW, "next")  # it serves once
+    ledger.postponed(again, "third", 60, NOW)
     assert ledger.claim(key, NOW + timedelta(seconds=3600)) == "postponed"
     assert isinstance(ledger.claim(key, NOW + timedelta(seconds=3661)), Claim)
 
@@ -86,27 +92,29 @@ def test_reasons_are_open_as_the_newest_says(ledger: Any, key: str) -> None:
     ledger.set_reason(f"{key}#resize", True, "2026-11-20T09:00")
     ledger.set_reason(f"{key}#maintenance", False, "2026-11-20T09:05")
     ledger.set_reason(f"{key}#maintenance", True, "2026-11-20T09:04")
+    ledger.set_reason(f"{key}#maintenance", True, "2026-11-20T09:05")  # of one moment the end counts
     assert [name for name in ledger.open_reasons() if name.startswith(key)] == [f"{key}#resize"]
     ledger.set_reason(f"{key}#resize", False, "2026-11-20T09:10")
     assert not [name for name in ledger.open_reasons() if name.startswith(key)]
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "kept"),
-    [
-        (("2026-11-20T09:00", "09:01"), ("2026-11-20T09:01", "09:02"), True),
-        (("2026-11-20T09:01", "09:02"), ("2026-11-20T09:00", "09:03"), False),
-        (("2026-11-20T09:00", "09:01"), ("2026-11-20T09:00", "09:02"), True),
-        (("2026-11-20T09:00", "09:02"), ("2026-11-20T09:00", "09:01"), False),
-        (("2026-11-20T09:00", "09:01"), ("2026-11-20T09:00", "09:01"), False),
-    ],
-    ids=["later", "out of order", "same instant", "same instant, out of order", "again"],
-)
-def test_status_is_the_newest(
-    ledger: Any, key: str, first: tuple[str, str], second: tuple[str, str], kept: bool
-) -> None:
-    assert ledger.put_status(StatusRecord(key, "payments", "down", first[0]), *first)
-    assert ledger.put_status(StatusRecord(key, "payments", "up", second[0]), *second) is kept
+def test_status_is_the_newest_and_of_one_moment_the_first_unless_asked(ledger: Any, key: str) -> None:
+    def put(since: str, state: Any, *, again: bool = False) -> bool:
+        return bool(ledger.put_status(StatusRecord(key, "payments", state, since), again=again))
+
+    assert put("2026-11-20T09:00", "down")
+    assert not put("2026-11-20T08:00", "up")
+    assert not put("2026-11-20T09:00", "up")
+    assert ledger.status_of(key) == ("2026-11-20T09:00", "down")
+    assert put("2026-11-20T09:00", "up", again=True)
+    assert put("2026-11-20T09:01", "down")
+    assert ledger.status_of(key) == ("2026-11-20T09:01", "down")
+
+
+def test_name_of_any_length_is_a_key(suite: Suite, key: str) -> None:
+    ledger = Ledger(suite["HubLedgerTableName"], suite.client("dynamodb"))
+    ledger.done(claimed(ledger, key + "é" * 3_000), {"id": 2}, NOW)
+    assert ledger.result(key + "é" * 3_000) == {"id": 2}
 
 
 def test_one_of_many_gets_the_claim_and_versions_differ(suite: Suite, key: str) -> None:

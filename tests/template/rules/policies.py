@@ -188,8 +188,8 @@ WIDE = {
     ("HubDivertRole", "ReadClusters"): "an event names it; reading alone",
     ("HubDivertRole", "HoldProducer"): "mappings have ids; a condition names their function",
     ("HubMigrateRole", "ReadTaskTags"): "an event names it; reading alone",
-    ("HubStatusRole", "ReadAlarmTags"): "Route 53's alarms are in us-east-1; reading alone",
-    ("HubConnectionRole", "ReadAlarmTags"): "a message names it; reading alone",
+    ("HubStatusRole", "ReadAlarms"): "Route 53's alarms are in us-east-1; reading alone",
+    ("HubConnectionRole", "ReadAlarms"): "a message names it; reading alone",
     ("HubRetryRunRole", "ReadJobTags"): "an event names it; reading alone",
 }
 # Resources of AWS or of the account that a policy may name, by the form of their ARN behind the account.

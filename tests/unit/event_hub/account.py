@@ -55,11 +55,17 @@ class Account:
     Args:
         tags: Values of the tag `event-hub` by the names of resources.
         answers: Of calls, by `service.operation`; a function of the request.
+        groups: Auto Scaling groups of instances, if another than the usual one.
+        alarms: States of alarms by their names.
+        distributions: Of CloudFront.
     """
 
     tags: dict[str, str] = field(default_factory=dict)
     answers: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+    groups: dict[str, str] = field(default_factory=dict)
+    alarms: dict[str, str] = field(default_factory=dict)
+    distributions: list[dict[str, Any]] = field(default_factory=list)
 
     def client(self, reaction: str, service: str) -> Any:
         """A client of a service as a reaction's role."""
@@ -87,13 +93,37 @@ class _Client:
     def __init__(self, account: Account, reaction: str, service: str) -> None:
         self._account, self._reaction, self._service = account, reaction, service
 
+    def get_paginator(self, operation: str) -> Any:
+        return _Paginator(self, operation)
+
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         return lambda **request: self._account.call(self._reaction, self._service, operation, request)
+
+
+class _Paginator:
+    def __init__(self, client: _Client, operation: str) -> None:
+        self._client, self._operation = client, operation
+
+    def paginate(self, **request: Any) -> list[Any]:
+        return [getattr(self._client, self._operation)(**request)]
 
 
 _DEFAULTS: dict[str, Callable[[Account, dict[str, Any]], Any]] = {
     "autoscaling.describe_tags": lambda account, request: {
         "Tags": account.tag(request["Filters"][0]["Values"][0])
+    },
+    "autoscaling.describe_auto_scaling_instances": lambda account, request: {
+        "AutoScalingInstances": [
+            {"AutoScalingGroupName": account.groups.get(request["InstanceIds"][0], "shop-web")}
+        ]
+    },
+    "cloudwatch.describe_alarms": lambda account, request: {
+        "MetricAlarms": [
+            {"StateValue": account.alarms[name]} for name in request["AlarmNames"] if name in account.alarms
+        ]
+    },
+    "cloudfront.list_distributions": lambda account, request: {
+        "DistributionList": {"Items": account.distributions}
     },
     "autoscaling.complete_lifecycle_action": lambda account, request: {},
     "autoscaling.record_lifecycle_action_heartbeat": lambda account, request: {},
@@ -218,19 +248,20 @@ class MemoryLedger:
 
     def claim(self, key: str, now: datetime, owner: str = "") -> Any:
         found = self.claims.get(key)
-        name = owner or f"{self._random.getrandbits(64):x}"
         if found and found["state"] != "failed":
-            free = found["state"] != "done" and (found["until"] < now.timestamp() or found["owner"] == owner)
-            if not free:
+            given = found["state"] == "postponed" and owner and found["owner"] == owner
+            if not given and (found["state"] == "done" or found["until"] >= now.timestamp()):
                 if found["state"] in ("done", "postponed"):
                     return found["state"]
                 raise BusyError("claimed")
+        name = f"{self._random.getrandbits(64):x}"
         self.claims[key] = {"state": "claimed", "owner": name, "until": now.timestamp() + 120}
         return Claim(key, name, 1)
 
     def _settle(self, claim: Claim, **values: Any) -> None:
-        if self.claims[claim.key]["owner"] == claim.owner:
-            self.claims[claim.key] |= values
+        found = self.claims[claim.key]
+        if found["owner"] == claim.owner and found["state"] == "claimed":
+            found |= values
 
     def done(self, claim: Claim, result: Any, now: datetime) -> None:
         self._settle(claim, state="done", result=json.loads(json.dumps(result)))
@@ -238,8 +269,8 @@ class MemoryLedger:
     def failed(self, claim: Claim, reason: str, now: datetime) -> None:
         self._settle(claim, state="failed")
 
-    def postponed(self, claim: Claim, seconds: int, now: datetime) -> None:
-        self._settle(claim, state="postponed", until=now.timestamp() + seconds + 3600)
+    def postponed(self, claim: Claim, owner: str, seconds: int, now: datetime) -> None:
+        self._settle(claim, state="postponed", owner=owner, until=now.timestamp() + seconds + 3600)
 
     def result(self, key: str) -> Any:
         found = self.claims.get(key, {})
@@ -266,17 +297,22 @@ class MemoryLedger:
         item["version"] += 1
         return int(item["version"])
 
-    def put_status(self, record: StatusRecord, changed: str, published: str) -> bool:
+    def status_of(self, check: str) -> tuple[str, str]:
+        found = self.items.get(f"status#{check}", {"since": "", "state": ""})
+        return found["since"], found["state"]
+
+    def put_status(self, record: StatusRecord, *, again: bool = False) -> bool:
         found = self.items.get(f"status#{record.check}")
-        if found and (changed, published) <= (found["changed"], found["published"]):
+        if found and (found["since"] > record.since or (found["since"] == record.since and not again)):
             return False
         self.items[f"status#{record.check}"] = {
-            "changed": changed, "published": published, "state": record.state, "name": record.name,
+            "since": record.since, "state": record.state, "name": record.name,
         }  # fmt: skip
         return True
 
     def set_reason(self, reason: str, opened: bool, happened: str) -> None:
-        if reason not in self.reasons or self.reasons[reason][0] < happened:
+        known = self.reasons.get(reason, ("", True))[0]
+        if known < happened or (known == happened and not opened):
             self.reasons[reason] = (happened, opened)
 
     def open_reasons(self) -> list[str]:

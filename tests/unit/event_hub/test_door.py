@@ -93,11 +93,18 @@ def answered(event: dict[str, Any]) -> tuple[int, Any]:
     return answer["statusCode"], json.loads(answer["body"])
 
 
-def test_notification_is_queued_as_it_came(aws: Aws) -> None:
+def signed_part(event: dict[str, Any]) -> dict[str, str]:
+    """The members that SNS signs: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html"""
+    body = json.loads(event["body"])
+    names = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
+    return {name: body[name] for name in names if name in body}
+
+
+def test_notification_is_queued(aws: Aws) -> None:
     event = signed_now("notification", Message="Zoë, 東京 \U0001f600")
     assert answered(event) == (200, {"result": "queued"})
     [sent] = aws.sent
-    assert sent["MessageBody"] == event["body"]
+    assert json.loads(sent["MessageBody"]) == signed_part(event)
     assert sent["QueueUrl"].endswith("/events")
 
 
@@ -105,7 +112,14 @@ def test_body_in_base64_is_queued_as_text(aws: Aws) -> None:
     event = signed_now("notification")
     coded = event | {"isBase64Encoded": True, "body": base64.b64encode(event["body"].encode()).decode()}
     assert answered(coded) == (200, {"result": "queued"})
-    assert aws.sent[0]["MessageBody"] == event["body"]
+    assert json.loads(aws.sent[0]["MessageBody"]) == signed_part(event)
+
+
+def test_what_is_not_signed_goes_no_further(aws: Aws) -> None:
+    event = signed_now("notification")
+    body = json.loads(event["body"]) | {"Records": [{"Sns": {"Message": "x"}}], "MessageAttributes": {"a": 1}}
+    assert answered(event | {"body": json.dumps(body)}) == (200, {"result": "queued"})
+    assert json.loads(aws.sent[0]["MessageBody"]) == signed_part(event)
 
 
 def test_subscription_is_confirmed_for_its_owner_alone(aws: Aws) -> None:

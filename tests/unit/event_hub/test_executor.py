@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from event_hub.executor import Executor, is_permanent
 from event_hub.facts import Fact
+from event_hub.ledger import BusyError
 from event_hub.react import react
 from event_hub.settings import Config
 from shared.batches import PermanentError
@@ -212,7 +212,7 @@ def test_late_agent_is_waited_for_with_heartbeats_until_the_hook_ends() -> None:
     ]  # fmt: skip
     bench.account.changes = [change for change in bench.account.changes if change.call == "sqs.send_message"]
     bench.clock.now = bench.clock.now.replace(hour=10)  # past lifecycle_seconds
-    with pytest.raises(PermanentError, match="did not register in time"):
+    with pytest.raises(PermanentError, match="no command until the end of the wait"):
         bench.later()
     assert bench.calls()[-1] == "autoscaling.complete_lifecycle_action"
 
@@ -224,8 +224,8 @@ def test_second_delivery_does_not_overtake_a_late_agent() -> None:
     bench.deliver("autoscaling_eventbridge_launch")
     assert "autoscaling.complete_lifecycle_action" not in bench.calls()
     del bench.account.answers["ssm.send_command"]
-    bench.later()
-    bench.later()
+    for _ in range(4):
+        bench.later()
     assert bench.calls()[-1] == "autoscaling.complete_lifecycle_action"
     assert bench.calls().count("ssm.send_command") == 2
 
@@ -254,17 +254,182 @@ def test_task_that_cannot_be_placed_is_tried_later_and_a_missing_one_is_not() ->
             assert bench.calls()[-1] == "sqs.send_message"
 
 
-def test_rate_limit_sets_what_is_beyond_it_aside() -> None:
+def test_what_is_beyond_the_rate_is_done_later() -> None:
     bench = Bench()
     event = json.loads(bodies("beanstalk_eventbridge_created")[0])
     for number in range(25):
         event["detail"]["EnvironmentName"] = f"e{number}"
-        with nullcontext() if number < 20 else pytest.raises(PermanentError, match="builds within an hour"):
-            react(json.dumps(event), "m", bench.executor, CONFIG)
-    assert bench.calls().count("codebuild.start_build") == 20
+        react(json.dumps(event), "m", bench.executor, CONFIG)
+    assert (bench.calls().count("codebuild.start_build"), bench.calls().count("sqs.send_message")) == (20, 5)
     bench.clock.now = bench.clock.now.replace(hour=11)
+    bench.later()
+    assert bench.calls().count("codebuild.start_build") == 25
+
+
+def test_message_of_what_is_later_acts_once_though_it_comes_twice() -> None:
+    bench = Bench()
+    bench.deliver("glue_job_failed")
+    [change] = bench.account.changes
+    message = json.loads(change.request["MessageBody"])
+    bench.executor.resume(message)
+    bench.executor.resume(message)
+    assert bench.calls().count("glue.start_job_run") == 1
+    # and while the first still works
+    bench = Bench()
+    bench.deliver("glue_job_failed")
+    message = json.loads(bench.account.changes[0].request["MessageBody"])
+
+    def second(request: dict[str, Any]) -> Any:
+        with pytest.raises(BusyError):
+            bench.executor.resume(message)
+        return {"JobRunId": "jr_2"}
+
+    bench.account.answers["glue.start_job_run"] = second
+    bench.executor.resume(message)
+    assert bench.calls().count("glue.start_job_run") == 1
+
+
+def test_second_hook_of_an_instance_is_completed_too() -> None:
+    bench = Bench()
+    bench.account.answers["ssm.send_command"] = _raising(refusal("InvalidInstanceId"))
+    other = json.loads(bodies("autoscaling_eventbridge_launch")[0])
+    other["detail"] |= {
+        "LifecycleHookName": "b",
+        "LifecycleActionToken": "0" * 8 + "-0000-4000-8000-" + "0" * 12,
+    }
+    bench.deliver("autoscaling_launch_lifecycle")
+    react(json.dumps(other), "m", bench.executor, CONFIG)
+    del bench.account.answers["ssm.send_command"]
+    for _ in range(4):
+        bench.later()
+    hooks = [
+        change.request["LifecycleHookName"]
+        for change in bench.account.changes
+        if change.call == "autoscaling.complete_lifecycle_action"
+    ]
+    assert sorted(hooks) == ["b", "hub-launching"]
+    assert bench.calls().count("ssm.send_command") == 2  # one was refused
+
+
+def test_instance_of_another_group_gets_no_command() -> None:
+    bench = Bench()
+    bench.account.groups["i-0a1b2c3d4e5f60718"] = "other"
+    bench.deliver("autoscaling_notification_launch")
+    assert bench.calls() == []
+
+
+def test_same_failure_of_a_later_run_is_ordered_again() -> None:
+    bench = Bench()
+    event = json.loads(bodies("dms_eventbridge_failed")[0])
+    for day in (20, 22):
+        task = {
+            "ReplicationTaskArn": event["resources"][0],
+            "ReplicationTaskIdentifier": "mssql-to-mysql",
+            "Status": "failed",
+            "ReplicationTaskStartDate": f"2026-11-{day}",
+        }
+        bench.account.answers["dms.describe_replication_tasks"] = partial(
+            _answering, {"ReplicationTasks": [task]}
+        )
+        event["time"] = f"2026-11-{day}T09:15:42Z"
+        react(json.dumps(event), "m", bench.executor, CONFIG)
+    assert bench.calls() == ["sqs.send_message"] * 2
+
+
+def test_diversion_ends_although_the_clusters_tag_is_gone() -> None:
+    bench = Bench()
+    bench.deliver("redshift_maintenance_started")
+    del bench.account.tags["news-warehouse"]
+    bench.account.answers["lambda.list_event_source_mappings"] = partial(
+        _answering, {"EventSourceMappings": [{"UUID": "u", "State": "Disabled"}]}
+    )
+    bench.deliver("redshift_maintenance_completed")
+    assert [change.request["Enabled"] for change in bench.account.changes] == [False, True]
+
+
+def test_mapping_that_is_being_changed_is_held_later() -> None:
+    bench = Bench()
+    bench.account.answers["lambda.list_event_source_mappings"] = partial(
+        _answering, {"EventSourceMappings": [{"UUID": "u", "State": "Updating"}]}
+    )
+    bench.deliver("redshift_maintenance_started")
+    assert bench.calls() == ["sqs.send_message"]
+
+
+@pytest.mark.parametrize("now", ["OK", "ALARM"])
+@pytest.mark.parametrize("order", [("OK", "ALARM"), ("ALARM", "OK")])
+def test_two_states_of_one_instant_show_what_the_alarm_is_now(now: str, order: tuple[str, str]) -> None:
+    bench = Bench()
+    bench.account.alarms["payments-healthy"] = now
+    sns = json.loads(bodies("alarm_route53_unhealthy")[0])
+    message = json.loads(sns["Records"][0]["Sns"]["Message"])
+    for state in order:
+        sns["Records"][0]["Sns"]["Message"] = json.dumps(message | {"NewStateValue": state})
+        react(json.dumps(sns), "m", bench.executor, CONFIG)
+    [record] = [item for key, item in bench.ledger.items.items() if key.startswith("status#")]
+    assert record["state"] == {"OK": "up", "ALARM": "down"}[now]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("rds_eventbridge_0089", {"region": "us-east-1"}),
+        ("rds_eventbridge_0089", {"account": "999999999999"}),
+        ("glue_job_failed", {"region": "eu-central-1"}),
+    ],
+)
+def test_event_of_another_place_is_refused(name: str, change: dict[str, str]) -> None:
+    bench = Bench()
+    event = json.loads(bodies(name)[0]) | change
+    with pytest.raises(PermanentError, match="of another account or region"):
+        react(json.dumps(event), "m", bench.executor, CONFIG)
+    assert bench.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "arn"),
+    [
+        ("rds_low_storage_0089", "arn:aws:sns:us-east-1:999999999999:theirs"),
+        ("redshift_maintenance_started", "arn:aws:sns:us-east-1:123456789012:suite-hub"),
+    ],
+)
+def test_message_of_a_topic_elsewhere_is_refused(name: str, arn: str) -> None:
+    bench = Bench()
+    event = json.loads(bodies(name)[0])
+    event["Records"][0]["Sns"]["TopicArn"] = arn
+    with pytest.raises(PermanentError, match="of another account or region"):
+        react(json.dumps(event), "m", bench.executor, CONFIG)
+
+
+def test_alarm_of_another_region_is_refused_unless_it_is_of_a_health_check() -> None:
+    bench = Bench()
+    text = bodies("alarm_elb_latency")[0].replace("cloudwatch:eu-west-1", "cloudwatch:us-east-1")
+    with pytest.raises(PermanentError, match="of another account or region"):
+        react(text, "m", bench.executor, CONFIG)
+    bench.deliver("alarm_route53_unhealthy")
+    assert any(key.startswith("status#") for key in bench.ledger.items)
+
+
+def test_hook_of_codedeploy_is_left_alone() -> None:
+    bench = Bench()
+    event = json.loads(bodies("autoscaling_eventbridge_launch")[0])
+    event["detail"]["LifecycleHookName"] = "CodeDeploy-managed-automatic-launch-deployment-hook-shop-1"
     react(json.dumps(event), "m", bench.executor, CONFIG)
-    assert bench.calls().count("codebuild.start_build") == 21
+    assert bench.calls() == []
+
+
+def test_distribution_that_a_crash_left_is_found_and_told_of() -> None:
+    bench = Bench()
+    bench.account.answers["cloudfront.create_distribution"] = _raising(
+        refusal("DistributionAlreadyExists", 409, "CreateDistribution")
+    )
+    comment = "Imported by JID3c1fe5d5-7f2b-4a90-9b59-6d0a8f5b2c11"
+    bench.account.distributions = [
+        {"Id": "E0", "Comment": "another", "DomainName": "x", "ARN": "y"},
+        {"Id": "E9", "Comment": comment, "DomainName": "d9.example.com", "ARN": "arn:9"},
+    ]
+    bench.deliver("snowball_complete_text")
+    assert "d9.example.com" in bench.account.changes[-1].request["Message"]
 
 
 def test_status_shows_the_newer_of_an_out_of_order_pair() -> None:

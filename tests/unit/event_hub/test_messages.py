@@ -106,7 +106,7 @@ EXPECTED: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "redshift_resize_failed_3500": [("Notify", {"subject": "Resize of news-warehouse failed"})],
     "dms_task_failed_encoding": [("OrderEncoding", {"task": "mssql-to-mysql"})],
     "dms_eventbridge_failed": [("OrderEncoding", {"task": DMS})],
-    "dms_task_failed_fatal": [("Notify", {"subject": "Replication task mssql-to-mysql failed"})],
+    "dms_task_failed_fatal": [("ReportFailure", {"task": "mssql-to-mysql"})],
     "dms_task_stopped": [],
     "glue_job_failed": RETRY,
     "glue_job_timeout": RETRY,

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_hub.envelopes import MalformedError, unwrapped
-from event_hub.facts import AlarmChange, DatabaseEvent, EnvironmentChange, Fact, Ignored, TaskEvent, VaultJob
+from event_hub.facts import (
+    AlarmChange,
+    CacheEvent,
+    DatabaseEvent,
+    EnvironmentChange,
+    Fact,
+    Ignored,
+    TaskEvent,
+    VaultJob,
+)
 from event_hub.publishers import facts_of
 from event_hub.publishers.reading import members_of_text, moment
 from tests.unit.event_hub.messages import NAMES, bodies
@@ -107,6 +116,35 @@ def test_formulas_parts_are_not_what_an_alarm_looks_at() -> None:
     assert fact.metrics == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "event", "cluster"),
+    [
+        ("ElastiCache:AddCacheNodeComplete : shop", "AddCacheNodeComplete", "shop"),
+        ("ElastiCache:CacheClusterProvisioningComplete s-1-5", "CacheClusterProvisioningComplete", "s-1-5"),
+        ("CacheClusterScalingComplete : shop", "CacheClusterScalingComplete", "shop"),
+        ("SnapshotFailed : shop", "SnapshotFailed", "shop"),
+    ],
+)  # fmt: skip
+def test_texts_of_elasticaches_user_guide_are_read(text: str, event: str, cluster: str) -> None:
+    [fact] = parsed(text)
+    assert isinstance(fact, CacheEvent)
+    assert (fact.event, fact.cluster) == (event, cluster)
+
+
+def test_event_of_elasticache_without_a_cluster_is_ignored_by_name() -> None:
+    assert parsed("ElastiCache:CertificateRenewalComplete") == [
+        Ignored("elasticache: CertificateRenewalComplete")
+    ]
+
+
+def test_launch_error_has_no_instance_and_snapshots_are_no_databases() -> None:
+    body = message("autoscaling_notification_launch") | {"Event": "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"}
+    del body["EC2InstanceId"]
+    assert parsed(json.dumps(body)) == [Ignored("autoscaling:EC2_INSTANCE_LAUNCH_ERROR")]
+    snapshot = message("rds_backup_0002") | {"Event Source": "db-snapshot", "Source ID": "rds:db-2026-11-20"}
+    assert parsed(json.dumps(snapshot)) == [Ignored("rds: db-snapshot")]
+
+
 def test_range_of_a_vaults_job_is_its_size() -> None:
     body = message("glacier_archive_retrieved") | {"RetrievalByteRange": "1048576-2097151"}
     [fact] = parsed(json.dumps(body))
@@ -143,6 +181,10 @@ def test_time_stamps_of_every_publisher_are_read(text: object, expected: datetim
         "[]",
         "null",
         '{"Records": []}',
+        '{"Type": "Notification", "TopicArn": "x", "Message": "y", "Records": [{"Sns": {}}]}',
+        '{"AlarmName": "\\ud800", "NewStateValue": "OK", "AlarmArn": "x"}',
+        '{"LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING", "AutoScalingGroupName": "\\udfff"}',
+        '{"Source ID": "x", "Event ID": "RDS-EVENT-0089", "Event Time": "0001-01-01T00:00+14:00"}',
         '{"Records": [1]}',
         '{"Records": [{"Sns": null}]}',
         '{"Records": [{"eventSource": "aws:s3"}]}',

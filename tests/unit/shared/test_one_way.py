@@ -22,7 +22,7 @@ NAMES = {
     "BatchProcessor": "shared.batches has the loop",
     "APIGatewayRestResolver": "shared.http has the boundary",
 }
-# Notifications of S3 and SNS in a queue have Records of their own, and the authentication has a class of that name.
+# Notifications of S3 and SNS in a queue have Records of their own; auth has a class of that name.
 ALLOWED = {
     ("auth/importer.py", "Records"),
     ("auth/services.py", "Records"),

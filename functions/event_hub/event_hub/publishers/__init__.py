@@ -21,7 +21,6 @@ SOURCES: Mapping[str, Callable[[Mapping[str, Any]], Fact]] = {
     "aws.s3": storage.from_event,
     "aws.rds": databases.from_event,
     "aws.dms": databases.from_event,
-    "aws.redshift": databases.from_event,
     "aws.glue": glue.from_event,
     "aws.agreement-marketplace": marketplace.from_event,
     "hub.encoder": databases.encoder,
@@ -29,6 +28,7 @@ SOURCES: Mapping[str, Callable[[Mapping[str, Any]], Fact]] = {
 """Parsers of EventBridge's events by their source."""
 
 _MESSAGES: tuple[Callable[[Mapping[str, Any]], Fact | None], ...] = (
+    cloudwatch.from_message,
     autoscaling.from_message,
     storage.test_event,
     storage.from_vault,
@@ -50,8 +50,8 @@ def facts_of(incoming: Incoming) -> list[Fact]:
             return _from_object(incoming.body, incoming)
         if isinstance(incoming.body, str):
             return [_from_text(incoming)]
-    except UnicodeDecodeError:
-        raise MalformedError("a key that is no UTF-8") from None
+    except UnicodeError:
+        raise MalformedError("text that is no UTF-8") from None
     raise MalformedError("neither an object nor text")
 
 
@@ -66,7 +66,7 @@ def _from_event(event: dict[str, Any]) -> Fact:
 def _from_object(body: dict[str, Any], incoming: Incoming) -> list[Fact]:
     if isinstance(body.get("Records"), list) and body["Records"]:
         return list(storage.from_records(body["Records"]))
-    fact = cloudwatch.from_message(body, incoming.published)
+    fact: Fact | None = None
     for claim in _MESSAGES:
         fact = fact or claim(body)
     fact = fact or databases.cache_from_message(body, incoming.message_id)

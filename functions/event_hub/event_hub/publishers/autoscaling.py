@@ -16,7 +16,7 @@ from .reading import identifier, moment, optional, required
 __all__ = ["from_event", "from_message"]
 
 INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
-GROUP = re.compile(r"[ -9;-~]{1,255}")  # printable, "cannot contain a colon": CreateAutoScalingGroup
+GROUP = re.compile(r"[^\x00-\x1f\x7f:]{1,255}")  # "cannot contain a colon": CreateAutoScalingGroup
 HOOK = re.compile(r"[A-Za-z0-9_/-]{1,255}")
 TOKEN = re.compile(r"[0-9a-fA-F-]{36}")
 _TRANSITIONS = {
@@ -39,6 +39,8 @@ def from_message(body: Mapping[str, Any]) -> Fact | None:
         return None
     if event == "autoscaling:TEST_NOTIFICATION":
         return Ignored("autoscaling:TEST_NOTIFICATION")
+    if event != "autoscaling:EC2_INSTANCE_LAUNCH" and not optional(body, "EC2InstanceId"):
+        return Ignored(event[:80])  # what could not be launched has no id
     return GroupNotification(
         event.removeprefix("autoscaling:"),
         identifier(required(body, "AutoScalingGroupName"), GROUP, "AutoScalingGroupName"),
@@ -63,6 +65,8 @@ def _lifecycle(body: Mapping[str, Any], began: Any) -> Fact:
     transition = _TRANSITIONS.get(required(body, "LifecycleTransition"))
     if transition is None:
         raise MalformedError("LifecycleTransition is none")
+    if optional(body, "LifecycleHookName").startswith("CodeDeploy-managed-"):
+        return Ignored("autoscaling: a hook of CodeDeploy's")
     return LifecycleAction(
         transition,  # type: ignore[arg-type]
         identifier(required(body, "AutoScalingGroupName"), GROUP, "AutoScalingGroupName"),

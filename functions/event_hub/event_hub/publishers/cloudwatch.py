@@ -11,7 +11,7 @@ from typing import Any
 
 from ..envelopes import MalformedError
 from ..facts import AlarmChange, Fact, Ignored, Metric
-from .reading import identifier, moment, optional, required
+from .reading import identifier, moment, required
 
 __all__ = ["from_event", "from_message"]
 
@@ -19,12 +19,8 @@ ARN = re.compile(r"arn:[a-z0-9-]+:cloudwatch:[a-z0-9-]+:\d{12}:alarm:[^\x00-\x1f
 _STATES = {"OK", "ALARM", "INSUFFICIENT_DATA"}
 
 
-def from_message(body: Mapping[str, Any], published: str = "") -> Fact | None:
+def from_message(body: Mapping[str, Any]) -> Fact | None:
     """A message of SNS, if it is about an alarm.
-
-    Args:
-        body: The message.
-        published: When SNS took it, as it says.
 
     Raises:
         MalformedError: It is, but lacks what it needs.
@@ -38,7 +34,6 @@ def from_message(body: Mapping[str, Any], published: str = "") -> Fact | None:
         required(body, "NewStateValue"),
         body.get("StateChangeTime"),
         tuple(_metrics(trigger)) if isinstance(trigger, dict) else (),
-        published,
     )
 
 
@@ -60,13 +55,10 @@ def from_event(event: Mapping[str, Any]) -> Fact:
         required(state, "value"),
         state.get("timestamp"),
         tuple(_metrics(configuration)) if isinstance(configuration, dict) else (),
-        optional(event, "time"),
     )
 
 
-def _change(
-    arn: str, name: str, state: str, changed: Any, metrics: tuple[Metric, ...], published: str
-) -> AlarmChange:
+def _change(arn: str, name: str, state: str, changed: Any, metrics: tuple[Metric, ...]) -> AlarmChange:
     if state not in _STATES:
         raise MalformedError("the state of an alarm is none")
     return AlarmChange(
@@ -75,7 +67,6 @@ def _change(
         state,  # type: ignore[arg-type]
         moment(changed, "StateChangeTime"),
         metrics,
-        published,
     )
 
 

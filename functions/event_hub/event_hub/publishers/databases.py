@@ -22,7 +22,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,254}")
 TASK_ARN = re.compile(r"arn:[a-z0-9-]+:dms:[a-z0-9-]+:\d{12}:task:[A-Za-z0-9-]{1,255}")
 TOKEN = re.compile(r"[0-9a-f]{32,64}")
 _SUBSCRIBED = re.compile(r"\bevent subscription\b.{0,300}\bcreated\b", re.I | re.S)
-_CACHE_TEXT = re.compile(r"\s*ElastiCache:([A-Za-z]{1,80})\s*:\s*([A-Za-z0-9-]{1,255})\s*")
+# The user guide has `ElastiCache:<event> : <cluster>`, and events without prefix, colon or cluster.
+_CACHE_TEXT = re.compile(r"\s*(ElastiCache:)?([A-Z][A-Za-z]{3,79})(?:[\s:]+([A-Za-z0-9-]{1,255}))?\s*")
+_CACHE_END = ("Complete", "Failed", "Finished", "Started", "Canceled", "Scheduled", "Warning")
 _CACHE_EVENT = re.compile(r"[A-Za-z]{1,80}")
 
 
@@ -74,9 +76,13 @@ def _fact(event: str, members: Mapping[str, Any]) -> Fact:
     happened = moment(members.get("eventtime"), "Event Time")
     if service == "REDSHIFT":
         return WarehouseEvent(_named(members, "resource", "sourceid", "sourceidentifier"), number, happened)
-    source = optional(members, "eventsource") or optional(members, "sourcetype")
+    source = (optional(members, "eventsource") or optional(members, "sourcetype")).lower().replace("_", "-")
+    if source not in ("", "db-instance", "db-cluster"):
+        return Ignored(
+            f"rds: {source}"[:80]
+        )  # snapshots, parameter groups and others have names of their own
     return DatabaseEvent(
-        source.lower().replace("_", "-"),
+        source,
         _named(members, "sourceid", "sourceidentifier"),
         event,
         happened,
@@ -97,7 +103,8 @@ def _task(event: str, members: Mapping[str, Any]) -> Fact:
     arn = optional(members, "sourcearn")
     name = arn if TASK_ARN.fullmatch(arn) else ""
     task = name or _named(members, "sourceid", "sourceidentifier")
-    return TaskEvent(task, event, optional(members, "eventmessage")[:4096])
+    happened = moment(members.get("eventtime"), "Event Time")
+    return TaskEvent(task, event, optional(members, "eventmessage")[:4096], happened)
 
 
 def _texts(values: Any) -> list[str]:
@@ -116,9 +123,11 @@ def cache_from_message(body: Mapping[str, Any], message_id: str) -> Fact | None:
 
 
 def cache_from_text(text: str, message_id: str) -> Fact | None:
-    """A text by SNS, if it is one of ElastiCache: the user guide prints `ElastiCache:<event> : <cluster>`."""
+    """A text by SNS, if it is one of ElastiCache."""
     found = _CACHE_TEXT.fullmatch(text)
-    return CacheEvent(found.group(1), found.group(2), message_id) if found else None
+    if not found or not (found[1] or found[2].endswith(_CACHE_END)):
+        return None
+    return CacheEvent(found[2], found[3], message_id) if found[3] else Ignored(f"elasticache: {found[2]}")
 
 
 def encoder(event: Mapping[str, Any]) -> Fact:

@@ -33,9 +33,16 @@ def required(body: Mapping[str, Any], name: str) -> str:
 
 
 def optional(body: Mapping[str, Any], name: str) -> str:
-    """A member that may have text; empty if it has none."""
+    """A member that may have text; empty if it has none.
+
+    Raises:
+        UnicodeEncodeError: It has no text that UTF-8 could have.
+    """
     value = body.get(name)
-    return value.strip() if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    value.encode()  # half of a surrogate pair is no text
+    return value.strip()
 
 
 def identifier(text: str, pattern: re.Pattern[str], name: str) -> str:
@@ -87,9 +94,9 @@ def moment(text: Any, name: str) -> datetime:
         if isinstance(text, int | float) and not isinstance(text, bool):
             return datetime.fromtimestamp(text / 1000, UTC)
         found = _parsed(str(text).strip())
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise MalformedError(f"{name} is no time") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _parsed(text: str) -> datetime:

@@ -57,7 +57,7 @@ def from_records(records: list[Any]) -> Iterator[Fact]:
             if not isinstance(restored, dict):
                 raise MalformedError("a restored object without its expiry")
             expiry = restored.get("lifecycleRestorationExpiryTime")
-            yield _restored(bucket, key, optional(item, "eTag"), expiry)
+            yield _restored(bucket, key, optional(item, "eTag"), optional(item, "versionId"), expiry)
         else:
             yield Ignored(f"s3:{name}"[:60])
 
@@ -78,7 +78,8 @@ def from_event(event: Mapping[str, Any]) -> Fact:
     if event["detail-type"] == "Object Created":
         return _created(bucket, key, item, "etag")
     if event["detail-type"] == "Object Restore Completed":
-        return _restored(bucket, key, optional(item, "etag"), detail.get("restore-expiry-time"))
+        expiry = detail.get("restore-expiry-time")
+        return _restored(bucket, key, optional(item, "etag"), optional(item, "version-id"), expiry)
     return Ignored(f"aws.s3: {event['detail-type']}")
 
 
@@ -87,9 +88,9 @@ def _created(bucket: Mapping[str, Any], key: str, item: Mapping[str, Any], etag:
     return ObjectCreated(name, key, optional(item, etag), optional(item, "sequencer"))
 
 
-def _restored(bucket: Mapping[str, Any], key: str, etag: str, expiry: Any) -> ObjectRestored:
+def _restored(bucket: Mapping[str, Any], key: str, etag: str, version: str, expiry: Any) -> ObjectRestored:
     name = identifier(required(bucket, "name"), BUCKET, "a bucket's name")
-    return ObjectRestored(name, key, etag, moment(expiry, "the expiry of a restored object"))
+    return ObjectRestored(name, key, etag, moment(expiry, "the expiry of a restored object"), version)
 
 
 def from_vault(body: Mapping[str, Any]) -> Fact | None:

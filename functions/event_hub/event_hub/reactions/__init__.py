@@ -59,6 +59,7 @@ ACTIONS: dict[str, type[Action]] = {
         grow.GrowStorage,
         logs.RecordHeartbeat,
         migrate.OrderEncoding,
+        migrate.ReportFailure,
         migrate.ResumeTask,
         nodes.PublishNodes,
         notify.Notify,

@@ -18,7 +18,7 @@ from .parts import complete, destination, part_size, started
 
 __all__ = ["FetchOutput", "plan"]
 
-PART = 8 * CHUNK
+PART, LARGEST_PART = 8 * CHUNK, 64 * CHUNK
 """A power of two: only ranges that are aligned to the tree come with a checksum
 (https://docs.aws.amazon.com/amazonglacier/latest/dev/checksum-calculations-range.html)."""
 BUDGET_S = 30
@@ -58,12 +58,14 @@ class FetchOutput(Action):
         vault = self.vault_arn.rpartition("/")[2]
         key = destination("glacier", vault, self.job)
         hub.permit(f"fetch {self.job}", among=[arn for arn in hub.config.vaults if arn == self.vault_arn])
-        if not hub.limit("jobs", most=JOBS_AN_HOUR, seconds=3600):
-            raise PermanentError(f"more than {JOBS_AN_HOUR} jobs within an hour")
+        hub.limit(self.vault_arn, most=JOBS_AN_HOUR, seconds=3600)
         account = self.vault_arn.split(":")[4]
         glacier, s3, bucket = hub.client("glacier"), hub.client("s3"), hub.config.output_bucket
-        upload = self.upload or started(hub, key, {"job": self.job, "tree-hash": self.tree_hash})
-        hashes, part, size = list(self.hashes), self.part, part_size(self.size, PART)
+        size = part_size(self.size, PART, LARGEST_PART)
+        if not self.upload:  # by the queue whose messages come one at a time
+            upload = started(hub, key, {"job": self.job, "tree-hash": self.tree_hash})
+            raise PostponedError("begins", 0, replace(self, upload=upload))
+        upload, hashes, part = self.upload, list(self.hashes), self.part
         end = hub.clock().timestamp() + BUDGET_S
         while (part - 1) * size < max(self.size, 1):
             if hub.clock().timestamp() > end:

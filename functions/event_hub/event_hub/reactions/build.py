@@ -45,8 +45,7 @@ class StartBuild(Action):
         if not found:
             raise PermanentError("the CodeBuild project does not exist")
         hub.permit(f"build {self.environment}", tags=tags_of(found[0].get("tags")))
-        if not hub.limit("builds", most=BUILDS_AN_HOUR, seconds=3600):
-            raise PermanentError(f"more than {BUILDS_AN_HOUR} builds within an hour")
+        hub.limit("builds", most=BUILDS_AN_HOUR, seconds=3600)
         answer = codebuild.start_build(
             projectName=project,
             idempotencyToken=self.token,

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from shared.batches import PermanentError
-
 from ..facts import AlarmChange, Fact
 from ..hub import Action, Hub, NothingError, PostponedError, tags_of
 from ..settings import Config
+from .status import current_state
 
 __all__ = ["PublishConnection", "plan"]
 
@@ -47,9 +46,15 @@ class PublishConnection(Action):
 
     def carry_out(self, hub: Hub) -> Mapping[str, Any]:
         """Publish it, or leave it to a newer change, or wait."""
-        tags = hub.client("cloudwatch").list_tags_for_resource(ResourceARN=self.alarm)["Tags"]
+        cloudwatch = hub.client("cloudwatch")
+        tags = cloudwatch.list_tags_for_resource(ResourceARN=self.alarm)["Tags"]
         hub.permit(f"{self.connection} is {self.state}", tags=tags_of(tags))
         newest = f"connection#{self.connection}"
+        known = hub.ledger.recall(newest)
+        if known.get("changed") == self.changed and known["state"] != self.state:
+            now = current_state(cloudwatch, self.alarm)  # two states of one moment
+            if now != {"up": "OK", "down": "ALARM"}[self.state]:
+                raise NothingError(f"the alarm is {now or 'gone'}")
         hub.ledger.remember(
             newest,
             {"changed": self.changed, "state": self.state},
@@ -65,8 +70,7 @@ class PublishConnection(Action):
             wait = told.get("at", 0.0) + hub.config.damping_seconds - hub.clock().timestamp()
             if wait > 0:
                 raise PostponedError("it changes too often", int(wait) + 1)
-            if not hub.limit("updates", most=UPDATES_AN_HOUR, seconds=3600):
-                raise PermanentError(f"more than {UPDATES_AN_HOUR} updates within an hour")
+            hub.limit(self.connection, most=UPDATES_AN_HOUR, seconds=3600)
             hub.publish(
                 {
                     "kind": "connection",

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from shared.batches import PermanentError
+from botocore.exceptions import ClientError
 
 from ..facts import Fact, SnowJobChange
-from ..hub import Action, Hub, NothingError
+from ..hub import Action, Hub, NothingError, code_of
 from ..settings import Config
 
 __all__ = ["CreateDistribution", "plan"]
@@ -44,12 +44,8 @@ class CreateDistribution(Action):
         buckets = [arn.rpartition(":")[2] for arn in arns]
         allowed = [bucket for bucket in buckets if bucket in hub.config.imagery_buckets]
         hub.permit(f"serve {', '.join(buckets)}", among=allowed)
-        if not hub.limit("distributions", most=DISTRIBUTIONS_A_DAY, seconds=86_400):
-            raise PermanentError(f"more than {DISTRIBUTIONS_A_DAY} distributions within a day")
-        answer = hub.client("cloudfront").create_distribution(
-            DistributionConfig=configuration(self.job, allowed[0], hub.config)
-        )
-        distribution = answer["Distribution"]
+        hub.limit("distributions", most=DISTRIBUTIONS_A_DAY, seconds=86_400)
+        distribution = _distribution(hub, self.job, allowed[0])
         hub.notify(
             self.key,
             f"Snowball job {self.job}",
@@ -57,6 +53,23 @@ class CreateDistribution(Action):
             f"lets {distribution['ARN']} read.",
         )
         return {"distribution": distribution["Id"]}
+
+
+def _distribution(hub: Hub, job: str, bucket: str) -> dict[str, Any]:
+    """Create a job's distribution, or find it: a caller reference serves once."""
+    cloudfront = hub.client("cloudfront")
+    wanted = configuration(job, bucket, hub.config)
+    try:
+        made: dict[str, Any] = cloudfront.create_distribution(DistributionConfig=wanted)["Distribution"]
+    except ClientError as error:
+        if code_of(error) != "DistributionAlreadyExists":
+            raise
+        for page in cloudfront.get_paginator("list_distributions").paginate():
+            for each in page["DistributionList"].get("Items", []):
+                if each["Comment"] == wanted["Comment"]:
+                    return dict(each)
+        raise
+    return made
 
 
 def configuration(job: str, bucket: str, config: Config) -> dict[str, Any]:

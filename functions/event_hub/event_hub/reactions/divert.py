@@ -12,8 +12,6 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from shared.batches import PermanentError
-
 from ..facts import Fact, WarehouseEvent
 from ..hub import Action, Hub, PostponedError, code_of, tags_of
 from ..settings import Config
@@ -59,12 +57,15 @@ class SetReason(Action):
     def carry_out(self, hub: Hub) -> Mapping[str, Any]:
         """Keep the reason, and disable or enable the mappings."""
         redshift = hub.client("redshift")
-        found = redshift.describe_clusters(ClusterIdentifier=self.cluster)["Clusters"][0]
-        hub.permit(f"divert for {self.cluster}", tags=tags_of(found.get("Tags")))
-        if not hub.limit("changes", most=CHANGES_AN_HOUR, seconds=3600):
-            raise PermanentError(f"more than {CHANGES_AN_HOUR} changes within an hour")
+        name = f"{self.cluster}#{self.reason}"
+        if self.opened or name not in hub.ledger.open_reasons():
+            found = redshift.describe_clusters(ClusterIdentifier=self.cluster)["Clusters"][0]
+            hub.permit(f"divert for {self.cluster}", tags=tags_of(found.get("Tags")))
+            hub.limit(self.cluster, most=CHANGES_AN_HOUR, seconds=3600)
+        else:  # what the hub has opened it closes, whatever became of the cluster's tags
+            hub.permit(f"end of {name}", among=[name])
         with hub.exclusive("divert"):
-            hub.ledger.set_reason(f"{self.cluster}#{self.reason}", self.opened, self.happened)
+            hub.ledger.set_reason(name, self.opened, self.happened)
             reasons = hub.ledger.open_reasons()
             try:
                 _follow(hub, held=bool(reasons))
@@ -78,17 +79,20 @@ class SetReason(Action):
 def _follow(hub: Hub, *, held: bool) -> None:
     """Disable the producer's mappings, or enable those that the hub has disabled, and no other."""
     lambda_ = hub.client("lambda")
-    listed = lambda_.list_event_source_mappings(FunctionName=hub.config.producer_function)
-    for mapping in listed["EventSourceMappings"]:
-        uuid, state = mapping["UUID"], mapping["State"]
-        ours = hub.ledger.recall(f"held#{uuid}").get("held", False)
-        if held and state in ("Enabled", "Enabling", "Creating"):
-            hub.ledger.remember(f"held#{uuid}", {"held": True})
-            lambda_.update_event_source_mapping(UUID=uuid, Enabled=False)
-        elif not held and ours:
-            if state not in ("Enabled", "Enabling"):
-                lambda_.update_event_source_mapping(UUID=uuid, Enabled=True)
-            hub.ledger.remember(f"held#{uuid}", {"held": False})
+    pages = lambda_.get_paginator("list_event_source_mappings")
+    for page in pages.paginate(FunctionName=hub.config.producer_function):
+        for mapping in page["EventSourceMappings"]:
+            uuid, state = mapping["UUID"], mapping["State"]
+            ours = hub.ledger.recall(f"held#{uuid}").get("held", False)
+            if state in ("Creating", "Updating") and (held or ours):
+                raise PostponedError("a mapping is being changed", 5)
+            if held and state in ("Enabled", "Enabling"):
+                hub.ledger.remember(f"held#{uuid}", {"held": True})
+                lambda_.update_event_source_mapping(UUID=uuid, Enabled=False)
+            elif not held and ours:
+                if state not in ("Enabled", "Enabling"):
+                    lambda_.update_event_source_mapping(UUID=uuid, Enabled=True)
+                hub.ledger.remember(f"held#{uuid}", {"held": False})
 
 
 def plan(fact: Fact, _: Config) -> tuple[Action, ...]:

@@ -21,7 +21,6 @@ __all__ = ["CompleteLifecycleAction", "SendCommand", "group_tags", "heartbeat", 
 
 DOCUMENT = "AWS-RunShellScript"
 COMMANDS_AN_HOUR = 200
-COMMAND_S = 600
 _PENDING = {"Pending", "InProgress", "Delayed"}
 
 
@@ -31,6 +30,13 @@ def group_tags(hub: Hub, group: str) -> dict[str, str]:
         Filters=[{"Name": "auto-scaling-group", "Values": [group]}]
     )
     return tags_of(answer["Tags"])
+
+
+def _must_belong(hub: Hub, instance: str, group: str) -> None:
+    """The tag of a group allows its own instances."""
+    answer = hub.client("autoscaling").describe_auto_scaling_instances(InstanceIds=[instance])
+    if all(each["AutoScalingGroupName"] != group for each in answer["AutoScalingInstances"]):
+        raise NothingError("the instance is none of the group's")
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,8 @@ class SendCommand(Action):
         """Send it; its id is kept."""
         command = self._command(hub)
         hub.permit(f"{self.purpose} {self.instance}", tags=group_tags(hub, self.group))
-        if not hub.limit("commands", most=COMMANDS_AN_HOUR, seconds=3600):
-            raise PermanentError(f"more than {COMMANDS_AN_HOUR} commands within an hour")
+        _must_belong(hub, self.instance, self.group)
+        hub.limit(self.group, most=COMMANDS_AN_HOUR, seconds=3600)
         try:
             answer = hub.client("ssm").send_command(
                 DocumentName=DOCUMENT,
@@ -79,10 +85,10 @@ class SendCommand(Action):
                 TimeoutSeconds=60,
             )
         except ClientError as error:
+            if hub.clock().timestamp() >= self.until:  # whatever it is, the instance has to go on
+                raise PermanentError(f"no command until the end of the wait: {code_of(error)}") from None
             if code_of(error) != "InvalidInstanceId":
                 raise
-            if hub.clock().timestamp() >= self.until:
-                raise PermanentError("the instance's agent did not register in time") from None
             if self.hook:
                 heartbeat(hub, self.group, self.hook, self.token, self.instance)
             raise PostponedError("the agent has not registered", hub.config.poll_seconds) from None

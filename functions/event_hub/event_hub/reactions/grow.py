@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from shared.batches import PermanentError
-
 from ..facts import DatabaseEvent, Fact
 from ..hub import Action, Hub, NothingError, tags_of
 from ..settings import Config
@@ -58,8 +56,7 @@ class GrowStorage(Action):
             text = f"{self.database} is low on storage, and at its cap of {hub.config.storage_cap_gib} GiB."
             hub.notify(self.key, f"Storage of {self.database}", text)
             return {"at_cap": True}
-        if not hub.limit(self.database, most=CHANGES_A_DAY, seconds=86_400):
-            raise PermanentError(f"more than {CHANGES_A_DAY} growths within a day")
+        hub.limit(self.database, most=CHANGES_A_DAY, seconds=86_400)
         rds.modify_db_instance(
             DBInstanceIdentifier=self.database,
             AllocatedStorage=change.gib,

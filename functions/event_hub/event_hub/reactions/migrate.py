@@ -15,11 +15,10 @@ from botocore.exceptions import ClientError
 from shared.batches import PermanentError
 
 from ..facts import EncodingFinished, Fact, TaskEvent
-from ..hub import Action, Hub, NothingError, code_of, hash_of, tags_of
+from ..hub import Action, Hub, NothingError, PostponedError, code_of, tags_of
 from ..settings import Config
-from .notify import Notify
 
-__all__ = ["OrderEncoding", "ResumeTask", "is_about_encoding", "plan"]
+__all__ = ["OrderEncoding", "ReportFailure", "ResumeTask", "is_about_encoding", "plan"]
 
 FAILED = "DMS-EVENT-0078"
 ORDERS_AN_HOUR = 3
@@ -48,7 +47,7 @@ class OrderEncoding(Action):
     @property
     def key(self) -> str:
         """The message; which run of the task failed, its description says."""
-        return f"order#{self.identity}#{hash_of(self.message)}"
+        return f"order#{self.identity}"
 
     def carry_out(self, hub: Hub) -> Mapping[str, Any]:
         """Send the order, one for each run of the task."""
@@ -57,12 +56,11 @@ class OrderEncoding(Action):
         hub.permit(f"encode the source of {arn}", tags=_tags(hub, arn))
         if found["Status"] != "failed":
             raise NothingError(f"the task is {found['Status']}")
-        run = f"order#{arn}#{found.get('ReplicationTaskStartDate', '')}"
+        run = f"order#{_run(found)}"
         with hub.exclusive(run):
             if hub.ledger.recall(run):
                 raise NothingError("an encoder has the order")
-            if not hub.limit(arn, most=ORDERS_AN_HOUR, seconds=3600):
-                raise PermanentError(f"the task failed more than {ORDERS_AN_HOUR} times within an hour")
+            hub.limit(arn, most=ORDERS_AN_HOUR, seconds=3600)
             token = secrets.token_hex(16)
             hub.ledger.remember(f"encoding#{token}", {"task": arn})
             hub.send(
@@ -97,8 +95,10 @@ class ResumeTask(Action):
             raise PermanentError("an encoding that the hub did not order")
         found = _task(hub, self.task_arn)
         hub.permit(f"resume {self.task_arn}", tags=_tags(hub, self.task_arn))
+        if found["Status"] == "running":
+            raise NothingError("the task is running")
         if found["Status"] not in ("failed", "stopped"):
-            raise NothingError(f"the task is {found['Status']}")
+            raise PostponedError(f"the task is {found['Status']}", 30)
         try:
             hub.client("dms").start_replication_task(
                 ReplicationTaskArn=self.task_arn, StartReplicationTaskType="resume-processing"
@@ -106,8 +106,43 @@ class ResumeTask(Action):
         except ClientError as error:
             if code_of(error) != "InvalidResourceStateFault":
                 raise
-            raise NothingError("the task is being changed") from None
+            raise PostponedError("the task is being changed", 30) from None
         return {"task": self.task_arn}
+
+
+@dataclass(frozen=True)
+class ReportFailure(Action):
+    """Tell the operators of a failure that no encoder repairs, once for each run of the task.
+
+    Attributes:
+        task: ARN of the task, or its identifier.
+        message: What DMS says.
+        identity: Of the event.
+    """
+
+    REACTION: ClassVar[str] = "migrate"
+    task: str
+    message: str
+    identity: str
+
+    @property
+    def key(self) -> str:
+        """The message; which run of the task failed, its description says."""
+        return f"report#{self.identity}"
+
+    def carry_out(self, hub: Hub) -> Mapping[str, Any]:
+        """Tell them."""
+        found = _task(hub, self.task)
+        name = found["ReplicationTaskIdentifier"]
+        hub.permit(f"report {name}", tags=_tags(hub, found["ReplicationTaskArn"]))
+        text = f"The replication task {name} failed, and is not restarted: {self.message[:500]}"
+        hub.notify(_run(found), f"Replication task {name} failed", text)
+        return {"task": name}
+
+
+def _run(task: Mapping[str, Any]) -> str:
+    """Names a run of a task."""
+    return f"{task['ReplicationTaskArn']}#{task.get('ReplicationTaskStartDate', '')}"
 
 
 def _task(hub: Hub, task: str) -> dict[str, Any]:
@@ -138,6 +173,4 @@ def plan(fact: Fact, _: Config) -> tuple[Action, ...]:
         return ()
     if is_about_encoding(fact.message):
         return (OrderEncoding(fact.task, fact.message, fact.identity),)
-    name = fact.task.rpartition(":")[2]
-    text = f"The replication task {name} failed, and is not restarted: {fact.message[:500]}"
-    return (Notify(f"Replication task {name} failed", text, f"{fact.identity}#{hash_of(fact.message)}"),)
+    return (ReportFailure(fact.task, fact.message, fact.identity),)

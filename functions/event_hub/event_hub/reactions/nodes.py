@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from shared.batches import PermanentError
-
 from ..facts import CacheEvent, Fact
 from ..hub import Action, Hub, tags_of
 from ..settings import Config
@@ -45,8 +43,7 @@ class PublishNodes(Action):
         arn = hub.config.arn("elasticache", f"cluster:{self.cluster}")
         tags = elasticache.list_tags_for_resource(ResourceName=arn)["TagList"]
         hub.permit(f"push nodes of {self.cluster}", tags=tags_of(tags))
-        if not hub.limit("pushes", most=PUSHES_AN_HOUR, seconds=3600):
-            raise PermanentError(f"more than {PUSHES_AN_HOUR} lists within an hour")
+        hub.limit(self.cluster, most=PUSHES_AN_HOUR, seconds=3600)
         with hub.exclusive(f"nodes#{self.cluster}"):
             found = elasticache.describe_cache_clusters(CacheClusterId=self.cluster, ShowCacheNodeInfo=True)
             version = hub.ledger.next_version(f"nodes#{self.cluster}")

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from shared.batches import PermanentError
-
 from ..hub import Action, DryRunError, Hub
 
 __all__ = ["Notify"]
@@ -37,7 +35,6 @@ class Notify(Action):
         """Tell them."""
         if hub.config.dry_run:
             raise DryRunError(f"notify: {self.subject}")
-        if not hub.limit("mails", most=MAILS_AN_HOUR, seconds=3600):
-            raise PermanentError(f"more than {MAILS_AN_HOUR} notifications within an hour")
+        hub.limit("mails", most=MAILS_AN_HOUR, seconds=3600)
         hub.notify(self.key, self.subject, self.text)
         return {}

@@ -17,11 +17,17 @@ MAX_PARTS = 10_000
 MAX_KEY_BYTES = 1024
 
 
-def part_size(size: int, smallest: int) -> int:
-    """Bytes of each part: the smallest power of two times `smallest` with which there are few enough."""
+def part_size(size: int, smallest: int, largest: int) -> int:
+    """Bytes of each part: the smallest power of two times `smallest` with which there are few enough.
+
+    Raises:
+        PermanentError: There are none; a part has to be moved within an invocation.
+    """
     part = smallest
     while part * MAX_PARTS < size:
         part *= 2
+    if part > largest:
+        raise PermanentError(f"{size} bytes are more than {MAX_PARTS} parts of {largest} bytes")
     return part
 
 

@@ -47,10 +47,9 @@ class RunTask(Action):
         definition = ecs.describe_task_definition(taskDefinition=config.profile_task, include=["TAGS"])
         container = definition["taskDefinition"]["containerDefinitions"][0]["name"]
         hub.permit(f"profile for {self.alarm}", tags=tags_of(definition.get("tags")))
-        if not hub.limit(self.alarm, most=1, seconds=config.cool_down_seconds):
+        if not hub.has_place(self.alarm, most=1, seconds=config.cool_down_seconds):
             raise NothingError("the alarm was profiled lately")
-        if not hub.limit("tasks", most=TASKS_AN_HOUR, seconds=3600):
-            raise PermanentError(f"more than {TASKS_AN_HOUR} tasks within an hour")
+        hub.limit("tasks", most=TASKS_AN_HOUR, seconds=3600)
         answer = ecs.run_task(
             cluster=config.profile_cluster,
             taskDefinition=config.profile_task,

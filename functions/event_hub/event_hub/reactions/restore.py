@@ -15,7 +15,7 @@ from .parts import complete, destination, part_size, started
 
 __all__ = ["CopyRestored", "plan"]
 
-PART = 64 * 1024 * 1024
+PART, LARGEST_PART = 64 * 1024 * 1024, 512 * 1024 * 1024
 BUDGET_S = 30
 COPIES_AN_HOUR = 1000
 
@@ -28,6 +28,7 @@ class CopyRestored(Action):
         bucket: The bucket.
         source: The object's key.
         etag: The object's; another object of that name is not copied.
+        version: The object's, in a bucket that has versions.
         identity: Of the restoration.
         upload: Id of the upload, once it has begun.
         part: Number of the next part.
@@ -37,6 +38,7 @@ class CopyRestored(Action):
     bucket: str
     source: str
     etag: str
+    version: str
     identity: str
     upload: str = ""
     part: int = 1
@@ -51,20 +53,23 @@ class CopyRestored(Action):
         key = destination("restored", self.bucket, self.source)
         named = [arn for arn in hub.config.restore_buckets if arn.rpartition(":")[2] == self.bucket]
         hub.permit(f"copy from {self.bucket}", among=named)
-        if not hub.limit("copies", most=COPIES_AN_HOUR, seconds=3600):
-            raise PermanentError(f"more than {COPIES_AN_HOUR} copies within an hour")
+        hub.limit(self.bucket, most=COPIES_AN_HOUR, seconds=3600)
         s3, output = hub.client("s3"), hub.config.output_bucket
         try:
-            total = s3.head_object(Bucket=self.bucket, Key=self.source, IfMatch=self.etag)["ContentLength"]
+            head = s3.head_object(Bucket=self.bucket, Key=self.source, IfMatch=self.etag, **self._version())
         except ClientError as error:
             if code_of(error) not in ("404", "412", "NoSuchKey", "PreconditionFailed"):
                 raise
             raise PermanentError("the object is gone, or another") from None
+        total = head["ContentLength"]
         if total == 0:
             s3.put_object(Bucket=output, Key=key, Body=b"")
             return {"key": key, "bytes": 0}
-        upload = self.upload or started(hub, key, {"etag": self.etag})
-        part, size, end = self.part, part_size(total, PART), hub.clock().timestamp() + BUDGET_S
+        size = part_size(total, PART, LARGEST_PART)
+        if not self.upload:  # by the queue whose messages come one at a time
+            upload = started(hub, key, {"etag": self.etag})
+            raise PostponedError("begins", 0, replace(self, upload=upload))
+        upload, part, end = self.upload, self.part, hub.clock().timestamp() + BUDGET_S
         while (part - 1) * size < total:
             if hub.clock().timestamp() > end:
                 raise PostponedError("goes on", 1, replace(self, upload=upload, part=part))
@@ -73,7 +78,7 @@ class CopyRestored(Action):
                 Key=key,
                 UploadId=upload,
                 PartNumber=part,
-                CopySource={"Bucket": self.bucket, "Key": self.source},
+                CopySource={"Bucket": self.bucket, "Key": self.source, **self._version()},
                 CopySourceIfMatch=self.etag,
                 CopySourceRange=f"bytes={(part - 1) * size}-{min(part * size, total) - 1}",
             )
@@ -81,9 +86,12 @@ class CopyRestored(Action):
         complete(hub, key, upload)
         return {"key": key, "bytes": total}
 
+    def _version(self) -> dict[str, str]:
+        return {"VersionId": self.version} if self.version else {}
+
 
 def plan(fact: Fact, _: Config) -> tuple[Action, ...]:
     """A copy of what was restored."""
     if not isinstance(fact, ObjectRestored):
         return ()
-    return (CopyRestored(fact.bucket, fact.key, fact.etag, fact.identity),)
+    return (CopyRestored(fact.bucket, fact.key, fact.etag, fact.version, fact.identity),)

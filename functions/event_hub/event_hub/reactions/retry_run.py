@@ -45,7 +45,7 @@ class RetryRun(Action):
         hub.permit(f"retry {self.job}", tags=tags)
         if not self.waited:
             raise PostponedError("later", config.job_delay_seconds, replace(self, waited=True))
-        if not hub.limit(self.job, most=config.job_retries, seconds=DAY_S):
+        if not hub.has_place(self.job, most=config.job_retries, seconds=DAY_S):
             text = f"The job {self.job} failed, and was retried {config.job_retries} times within a day."
             hub.notify(self.key, f"Glue job {self.job} keeps failing", text)
             raise PermanentError(text)

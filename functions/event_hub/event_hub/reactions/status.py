@@ -14,7 +14,7 @@ from ..hub import Action, Hub, NothingError, tags_of
 from ..ledger import StatusRecord
 from ..settings import Config
 
-__all__ = ["SetStatus", "plan"]
+__all__ = ["SetStatus", "current_state", "plan"]
 
 CHECK = re.compile(r"[0-9A-Za-z-]{1,64}")
 _STATES: dict[str, Literal["up", "down", "unknown"]] = {
@@ -34,7 +34,6 @@ class SetStatus(Action):
         alarm: ARN of the alarm.
         state: The state.
         changed: Since when, ISO 8601 in UTC to the microsecond, so that it sorts by time.
-        published: When SNS took the message; it decides between changes of one moment.
         identity: Of the alarm's change.
     """
 
@@ -44,7 +43,6 @@ class SetStatus(Action):
     alarm: str
     state: Literal["up", "down", "unknown"]
     changed: str
-    published: str
     identity: str
 
     @property
@@ -57,10 +55,24 @@ class SetStatus(Action):
         cloudwatch = hub.client("cloudwatch", self.alarm.split(":")[3])
         tags = tags_of(cloudwatch.list_tags_for_resource(ResourceARN=self.alarm)["Tags"])
         hub.permit(f"status of {self.check}", tags=tags)
-        record = StatusRecord(self.check, tags.get("Name", self.name), self.state, self.changed)
-        if not hub.ledger.put_status(record, self.changed, self.published):
+        since, state = hub.ledger.status_of(self.check)
+        same = since == self.changed and state != self.state
+        now = current_state(cloudwatch, self.alarm) if same else ""
+        if same and now not in _STATES:
+            raise NothingError("the alarm is gone, and two states are of one moment")
+        record = StatusRecord(
+            self.check, tags.get("Name", self.name), _STATES[now] if same else self.state, self.changed
+        )
+        if not hub.ledger.put_status(record, again=same):
             raise NothingError("the record is newer")
-        return {"state": self.state}
+        return {"state": record.state}
+
+
+def current_state(cloudwatch: Any, alarm: str) -> str:
+    """An alarm's state now: of two changes in one millisecond no message says which came first."""
+    name = alarm.split(":", 6)[6]
+    found = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
+    return str(found[0]["StateValue"]) if found else ""
 
 
 def plan(fact: Fact, _: Config) -> tuple[Action, ...]:
@@ -72,4 +84,4 @@ def plan(fact: Fact, _: Config) -> tuple[Action, ...]:
         return ()
     changed = fact.changed.isoformat(timespec="microseconds")
     state = _STATES[fact.state]
-    return (SetStatus(check, fact.name, fact.arn, state, changed, fact.published, fact.identity),)
+    return (SetStatus(check, fact.name, fact.arn, state, changed, fact.identity),)

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from shared.batches import PermanentError
-
 from ..facts import AlarmChange, Fact
 from ..hub import Action, Hub, NothingError, PostponedError, tags_of
 from ..settings import Config
@@ -44,8 +42,7 @@ class UpdateFileSystem(Action):
             raise NothingError(reason)
         if found["LifeCycleState"] != "available":
             raise PostponedError(f"the file system is {found['LifeCycleState']}", 60)
-        if not hub.limit("changes", most=CHANGES_A_DAY, seconds=86_400):
-            raise PermanentError(f"more than {CHANGES_A_DAY} changes within a day")
+        hub.limit(self.file_system, most=CHANGES_A_DAY, seconds=86_400)
         efs.update_file_system(FileSystemId=self.file_system, ThroughputMode="elastic")
         return {"before": found["ThroughputMode"]}
 
