@@ -20,7 +20,7 @@ from tests.support.permissions import decisions, forget_decisions, refused, unus
 from tests.support.waiting import wait_until
 
 EVENTS = ROOT / "events/event_hub"
-# Needed only if an upload is aborted, an object is missing or has versions, a distribution is there already, or
+# Needed only if an upload is aborted, an object is missing or has versions, a distribution is there, or
 # an alarm changed twice in a millisecond.
 SELDOM = {
     "s3:AbortMultipartUpload",

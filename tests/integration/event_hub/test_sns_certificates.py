@@ -71,9 +71,14 @@ def test_certificate_is_fetched_once(server: Server) -> None:
 def test_failure_is_said_and_not_remembered(server: Server, path: str) -> None:
     fetch = loader(server.base)
     for _ in range(2):
-        with pytest.raises(OSError, match="no certificate"):
+        with pytest.raises((OSError, NotVerifiedError), match="no certificate|certificate_unusable"):
             fetch(server.base + path)
     assert server.asked == [path, path]
+
+
+def test_invented_certificate_is_the_messages_fault_and_not_the_hosts(server: Server) -> None:
+    with pytest.raises(NotVerifiedError, match="certificate_unusable"):
+        loader(server.base)(f"{server.base}/missing.pem")
 
 
 def test_without_an_engine_there_is_no_plain_http(server: Server) -> None:
