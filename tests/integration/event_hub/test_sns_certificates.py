@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from event_hub.sns_certificates import MAX_BYTES, loader
+from event_hub.sns_signature import NotVerifiedError
 
 ANSWERS = {
     "/certificate.pem": (200, b"a certificate"),
@@ -71,7 +72,7 @@ def test_certificate_is_fetched_once(server: Server) -> None:
 def test_failure_is_said_and_not_remembered(server: Server, path: str) -> None:
     fetch = loader(server.base)
     for _ in range(2):
-        with pytest.raises((OSError, NotVerifiedError), match="no certificate|certificate_unusable"):
+        with pytest.raises((OSError, NotVerifiedError), match=r"no certificate|certificate_unusable"):
             fetch(server.base + path)
     assert server.asked == [path, path]
 
