@@ -90,10 +90,10 @@ def drive(suite: Suite, checks: Checks) -> None:
     etag = s3.head_object(Bucket=bucket, Key=BROKEN)["ETag"].strip('"')
     key = f"quarantine/{BROKEN}"
     found_keys = s3.list_objects_v2(Bucket=suite["AccessLogsProcessedBucketName"], Prefix=key)
-    checks.equal(
+    # Of an earlier demo on the same engine there may be another.
+    checks.true(
         "a truncated log is in quarantine",
-        [item["Key"] for item in found_keys.get("Contents", [])],
-        [f"{key}.{etag}"],
+        f"{key}.{etag}" in [item["Key"] for item in found_keys.get("Contents", [])],
     )
     dead = suite.client("sqs").get_queue_attributes(
         QueueUrl=suite["AccessLogsDeadLetterQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]

@@ -112,7 +112,7 @@ def _databases(owner: Owner, seen: dict[str, Callable[[], object]]) -> None:
     def encoded() -> bool:
         for order in owner.orders(task):
             owner.encoded(order)
-        return owner.task_status(task) == "running"
+        return owner.task_status(task) in ("starting", "running")  # it starts for a minute
 
     seen["DMS: the source was encoded, and the task resumed"] = encoded
     job, _ = owner.job("FAILED", "SUCCEEDED")

@@ -711,6 +711,26 @@ _add(
     ),
 )
 _add(
+    "databases that the hub may grow without a tag",
+    ("arns_are_of_this_stack",),
+    _without("HubGrowRole.Policies.0.PolicyDocument.Statement.1.Condition"),
+)
+_add(
+    "instances that get the hub's commands without a tag",
+    ("arns_are_of_this_stack",),
+    _without("HubFleetRole.Policies.0.PolicyDocument.Statement.3.Condition"),
+)
+_add(
+    "a hub's topic into which every account publishes",
+    ("nothing_is_open_to_everybody",),
+    _without("HubTopicPolicy.PolicyDocument.Statement.1.Condition"),
+)
+_add(
+    "a hub's queue that every topic fills",
+    ("services_act_for_this_account_alone",),
+    _without("HubQueuePolicy.PolicyDocument.Statement.0.Condition"),
+)
+_add(
     "queues in every region and account",
     ("arns_are_of_this_stack",),
     _in_statement("PreprocessFunctionRole", "ReadQueue", Resource="arn:aws:sqs:*:*:*"),

@@ -47,7 +47,7 @@ from .status import checks
 
 __all__ = ["handler"]
 
-MAX_BODY_BYTES = 262_144
+MAX_BODY_BYTES = 1_000_000
 """256 KB, the most that SNS takes of a publisher:
 https://docs.aws.amazon.com/sns/latest/dg/large-message-payloads.html"""
 FRESH_S = 15  # the page asks as often

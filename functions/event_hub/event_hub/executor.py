@@ -109,7 +109,13 @@ class Executor:
             result = action.carry_out(hub)
         except NothingError as nothing:
             hub.ledger.failed(claim, str(nothing), hub.clock())
-            logger.info("nothing done", action=name, reaction=action.REACTION, reason=str(nothing))
+            logger.info(
+                "nothing done",
+                action=name,
+                reaction=action.REACTION,
+                outcome=nothing.counted,
+                reason=str(nothing),
+            )
             count(nothing.counted)
         except PostponedError as postponed:
             self._postpone(postponed.action or action, postponed, later, claim)

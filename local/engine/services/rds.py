@@ -18,7 +18,7 @@ from ministack.services import rds as service
 
 from local.engine.aws_events import emit
 from local.engine.delivery import iso_time
-from local.engine.event_subscriptions import Event, Subscriptions, event_time
+from local.engine.event_subscriptions import Event, Subscriptions
 from local.engine.new_services import Refusal, to_xml
 from local.engine.patching import pin, replaces
 from local.engine.publishing import RDS
@@ -118,12 +118,12 @@ def _set_state(identifier: str, state: str, _request: Mapping[str, Any]) -> None
 
 def _tell(instance: Instance, event: str, category: str, message: str) -> None:
     """Send an event of https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html."""
-    arn = instance["DBInstanceArn"]
+    arn, happened = instance["DBInstanceArn"], iso_time()
     detail = {
         "EventCategories": [category],
         "SourceType": "DB_INSTANCE",
         "SourceArn": arn,
-        "Date": iso_time(),
+        "Date": happened,
         "Message": message,
         "SourceIdentifier": instance["DBInstanceIdentifier"],
         "EventID": event,
@@ -132,7 +132,7 @@ def _tell(instance: Instance, event: str, category: str, message: str) -> None:
     name, console = instance["DBInstanceIdentifier"], "https://console.aws.amazon.com/rds/home"
     sent = {
         "Event Source": "db-instance",
-        "Event Time": event_time(),
+        "Event Time": happened.replace("T", " ").removesuffix("Z"),
         "Identifier Link": f"{console}?region={get_region()}#dbinstance:id={name}",
         "Source ID": name,
         "Source ARN": arn,

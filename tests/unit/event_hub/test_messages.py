@@ -103,7 +103,7 @@ EXPECTED: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "redshift_resize_completed_3002": [
         ("SetReason", {"cluster": "news-warehouse", "reason": "resize", "opened": False})
     ],
-    "redshift_resize_failed_3500": [("Notify", {"subject": "Resize of news-warehouse failed"})],
+    "redshift_resize_failed_3500": [("ReportResize", {"cluster": "news-warehouse"})],
     "dms_task_failed_encoding": [("OrderEncoding", {"task": "mssql-to-mysql"})],
     "dms_eventbridge_failed": [("OrderEncoding", {"task": DMS})],
     "dms_task_failed_fatal": [("ReportFailure", {"task": "mssql-to-mysql"})],

@@ -53,6 +53,7 @@ ACTIONS: dict[str, type[Action]] = {
         build.StartBuild,
         connection.PublishConnection,
         distribute.CreateDistribution,
+        divert.ReportResize,
         divert.SetReason,
         fleet.CompleteLifecycleAction,
         fleet.SendCommand,

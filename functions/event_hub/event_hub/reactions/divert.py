@@ -15,9 +15,8 @@ from botocore.exceptions import ClientError
 from ..facts import Fact, WarehouseEvent
 from ..hub import Action, Hub, PostponedError, code_of, tags_of
 from ..settings import Config
-from .notify import Notify
 
-__all__ = ["SetReason", "plan"]
+__all__ = ["ReportResize", "SetReason", "plan"]
 
 # https://docs.aws.amazon.com/redshift/latest/mgmt/working-with-event-notifications.html
 REASONS = {
@@ -76,6 +75,28 @@ class SetReason(Action):
         return {"reasons": reasons}
 
 
+@dataclass(frozen=True)
+class ReportResize(Action):
+    """Tell the operators of a resize that failed: Redshift retries it, and nothing is closed."""
+
+    REACTION: ClassVar[str] = "divert"
+    cluster: str
+    identity: str
+
+    @property
+    def key(self) -> str:
+        """The event."""
+        return f"resize#{self.identity}"
+
+    def carry_out(self, hub: Hub) -> Mapping[str, Any]:
+        """Tell them."""
+        found = hub.client("redshift").describe_clusters(ClusterIdentifier=self.cluster)["Clusters"][0]
+        hub.permit(f"report {self.cluster}", tags=tags_of(found.get("Tags")))
+        text = f"The resize of {self.cluster} failed; Redshift retries it. The clickstream stays diverted."
+        hub.notify(self.key, f"Resize of {self.cluster} failed", text)
+        return {}
+
+
 def _follow(hub: Hub, *, held: bool) -> None:
     """Disable the producer's mappings, or enable those that the hub has disabled, and no other."""
     lambda_ = hub.client("lambda")
@@ -100,8 +121,7 @@ def plan(fact: Fact, _: Config) -> tuple[Action, ...]:
     if not isinstance(fact, WarehouseEvent):
         return ()
     if fact.event == RESIZE_FAILED:
-        text = f"The resize of {fact.cluster} failed; Redshift retries it. The clickstream stays diverted."
-        return (Notify(f"Resize of {fact.cluster} failed", text, fact.identity),)
+        return (ReportResize(fact.cluster, fact.identity),)
     if fact.event not in REASONS:
         return ()
     reason, opened = REASONS[fact.event]

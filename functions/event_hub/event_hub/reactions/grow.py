@@ -48,6 +48,10 @@ class GrowStorage(Action):
 
     def carry_out(self, hub: Hub) -> Mapping[str, Any]:
         """Grow it; a growth that is pending or that Amazon RDS does by itself is enough."""
+        with hub.exclusive(f"grow#{self.database}"):  # SNS's and EventBridge's times may differ
+            return self._grow(hub)
+
+    def _grow(self, hub: Hub) -> Mapping[str, Any]:
         rds = hub.client("rds")
         found = rds.describe_db_instances(DBInstanceIdentifier=self.database)["DBInstances"][0]
         hub.permit(f"grow {self.database}", tags=tags_of(found.get("TagList")))
