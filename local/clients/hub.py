@@ -7,9 +7,7 @@ published into the hub's topic in AWS's shape.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +17,7 @@ from urllib.parse import quote_plus
 from local.engine_process import REGION
 from local.suite import Suite
 
-__all__ = ["Owner"]
+__all__ = ["Owner", "letters"]
 
 TAG = "event-hub"
 
@@ -46,11 +44,11 @@ class Owner:
         """The tag, in a service's spelling."""
         return [{key: TAG, value: self.value}]
 
-    def publish(self, message: Mapping[str, Any] | str, subject: str | None = None) -> None:
-        """Publish into the hub's topic, as a service does."""
+    def publish(self, message: Mapping[str, Any] | str, subject: str | None = None, topic: str = "") -> None:
+        """Publish into the hub's topic, or another, as a service does."""
         text = message if isinstance(message, str) else json.dumps(message)
         given = {"Subject": subject} if subject else {}
-        self.suite.client("sns").publish(TopicArn=self.suite["HubTopicArn"], Message=text, **given)
+        self.suite.client("sns").publish(TopicArn=topic or self.suite["HubTopicArn"], Message=text, **given)
 
     def happen(self, source: str, detail_type: str, detail: Mapping[str, Any], *resources: str) -> None:
         """Have a service tell EventBridge."""
@@ -77,9 +75,21 @@ class Owner:
     # ---------------------------------------------------------------- Auto Scaling and Systems Manager
 
     def group(
-        self, *, transition: str = "", notified: bool = False, tags: Mapping[str, str] | None = None
+        self,
+        *,
+        transition: str = "",
+        heartbeat_s: int = 300,
+        notified: bool = False,
+        tags: Mapping[str, str] | None = None,
     ) -> str:
-        """An Auto Scaling group, with a hook that publishes, or whose launches are notified."""
+        """An Auto Scaling group, with a hook that publishes, or whose launches are notified.
+
+        Args:
+            transition: Of the hook, `LAUNCHING` or `TERMINATING`; no hook by default.
+            heartbeat_s: The hook's time-out, in AWS's seconds, which the engine scales.
+            notified: Whether launches are notified.
+            tags: Further ones.
+        """
         autoscaling, name = self.suite.client("autoscaling"), self.name("group")
         autoscaling.create_launch_configuration(
             LaunchConfigurationName=name, ImageId="ami-12345678", InstanceType="t3.micro"
@@ -103,7 +113,7 @@ class Owner:
                 LifecycleTransition=f"autoscaling:EC2_INSTANCE_{transition}",
                 NotificationTargetARN=self.suite["HubTopicArn"],
                 RoleARN="arn:aws:iam::000000000000:role/hook",
-                HeartbeatTimeout=300,
+                HeartbeatTimeout=heartbeat_s,
             )
         if notified:
             autoscaling.put_notification_configuration(
@@ -133,9 +143,9 @@ class Owner:
 
     # ---------------------------------------------------------------- alarms
 
-    def alarm(self, namespace: str, metric: str, region: str = "", **dimensions: str) -> str:
+    def alarm(self, namespace: str, metric: str, region: str = "", name: str = "", **dimensions: str) -> str:
         """An alarm that publishes into the hub's topic; its name."""
-        cloudwatch, name = self._cloudwatch(region), self.name("alarm")
+        cloudwatch, name = self._cloudwatch(region), name or self.name("alarm")
         topic = self.suite["HubTopicArn"]
         cloudwatch.put_metric_alarm(
             AlarmName=name,
@@ -263,7 +273,9 @@ class Owner:
         )
         return name
 
-    def storage_is_low(self, database: str, event: str = "RDS-EVENT-0089", happened: str = "") -> None:
+    def storage_is_low(
+        self, database: str, event: str = "RDS-EVENT-0089", happened: str = "", topic: str = ""
+    ) -> None:
         """RDS says by SNS that a database is low on storage."""
         self.publish(
             {
@@ -277,6 +289,7 @@ class Owner:
                 "Event Message": "The free storage capacity is low.",
             },
             "RDS Notification Message",
+            topic,
         )
 
     def storage(self, database: str) -> tuple[int, int | None]:
@@ -284,16 +297,17 @@ class Owner:
         [found] = self.suite.client("rds").describe_db_instances(DBInstanceIdentifier=database)["DBInstances"]
         return found["AllocatedStorage"], found.get("PendingModifiedValues", {}).get("AllocatedStorage")
 
-    def cache(self, nodes: int = 1) -> str:
+    def cache(self, nodes: int = 1, *, publishes: bool = True) -> str:
         """A cache cluster that publishes into the hub's topic; its id."""
         name = self.name("cache")
+        topic = {"NotificationTopicArn": self.suite["HubTopicArn"]} if publishes else {}
         self.suite.client("elasticache").create_cache_cluster(
             CacheClusterId=name,
             Engine="memcached",
             CacheNodeType="cache.t3.micro",
             NumCacheNodes=nodes,
-            NotificationTopicArn=self.suite["HubTopicArn"],
             Tags=self.tags(),
+            **topic,
         )
         return name
 
@@ -487,31 +501,40 @@ class Owner:
     # ---------------------------------------------------------------- the hub's own
 
     def dead_letters(self) -> dict[str, str]:
-        """Reasons of what the hub has set aside, by a digest of the message; they stay."""
-        return self._reasons("HubDeadLetterQueueUrl")
+        """Messages and actions that the hub has set aside, with their reasons; they stay."""
+        return letters(self.suite, "HubDeadLetterQueueUrl") | letters(
+            self.suite, "HubLaterDeadLetterQueueUrl"
+        )
 
     def refused_documents(self) -> dict[str, str]:
-        """Reasons of documents that were refused, by a digest of the message; they stay."""
-        return self._reasons("HubDocumentsDeadLetterQueueUrl")
-
-    def _reasons(self, queue: str) -> dict[str, str]:
-        sqs, found = self.suite.client("sqs"), {}
-        for _ in range(10):
-            answer = sqs.receive_message(
-                QueueUrl=self.suite[queue],
-                MaxNumberOfMessages=10,
-                VisibilityTimeout=0,
-                MessageAttributeNames=["reason"],
-            )
-            for message in answer.get("Messages", []):
-                digest = hashlib.sha256(message["Body"].encode()).hexdigest()
-                attributes = message.get("MessageAttributes", {})
-                found[digest] = attributes.get("reason", {}).get("StringValue", "")
-            time.sleep(0.02)
-        return found
+        """Messages about documents that were refused, with the reasons; they stay."""
+        return letters(self.suite, "HubDocumentsDeadLetterQueueUrl")
 
     def statuses(self) -> dict[str, dict[str, str]]:
         """What the status page gets, by the checks' names."""
         answer = self.suite.http.get(f"{self.suite['HubApiUrl']}/hub/status")
         answer.raise_for_status()
         return {check["name"]: check for check in answer.json()["checks"]}
+
+
+def letters(suite: Suite, queue: str) -> dict[str, str]:
+    """Messages of a dead-letter queue with their reasons; they stay.
+
+    Args:
+        suite: The deployed suite.
+        queue: The output that has its URL.
+    """
+    sqs, url = suite.client("sqs"), suite[queue]
+    found: dict[str, str] = {}
+    handles = []
+    # Hidden while they are read: those that are visible come again, the same ten.
+    while messages := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=30, MessageAttributeNames=["reason"]
+    ).get("Messages"):
+        for message in messages:
+            attributes = message.get("MessageAttributes", {})
+            found[message["Body"]] = attributes.get("reason", {}).get("StringValue", "")
+            handles.append(message["ReceiptHandle"])
+    for handle in handles:
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+    return found

@@ -1,13 +1,15 @@
 """AWS IAM: a record of every decision about a role's request, at ``/_engine/iam``.
 
-``GET`` answers a JSON list of ``{"role", "action", "resource", "allowed"}``, each combination once.
-``DELETE`` forgets them. With enforcement on, it tells a test which allowed actions no flow has used.
+``GET`` answers a JSON list of ``{"role", "action", "resource", "allowed", "times"}``, each combination once.
+``DELETE`` forgets them. With enforcement on, it tells a test which allowed actions no flow has used, and how
+often a flow has used one.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +23,7 @@ from local.engine.patching import replaces
 __all__ = ["wrap"]
 
 _PATH = "/_engine/iam"
-_decisions: set[tuple[str, str, str, bool]] = set()
+_decisions: Counter[tuple[str, str, str, bool]] = Counter()
 _lock = threading.Lock()
 
 
@@ -47,7 +49,7 @@ def _enforce(
         if ":assumed-role/" in principal and not isinstance(denied, iam_evaluator.AuthError):
             role = principal.split(":assumed-role/")[1].split("/")[0]
             with _lock:
-                _decisions.add((role, check.action, check.resource, denied is None))
+                _decisions[role, check.action, check.resource, denied is None] += 1
         if denied:
             note_refusal(check)
             return denied
@@ -64,9 +66,9 @@ def wrap(app: App) -> App:
         with _lock:
             if scope["method"] == "DELETE":
                 _decisions.clear()
-            rows = sorted(_decisions)
-        names = ("role", "action", "resource", "allowed")
-        body = json.dumps([dict(zip(names, row, strict=True)) for row in rows]).encode()
+            rows = sorted(_decisions.items())
+        names = ("role", "action", "resource", "allowed", "times")
+        body = json.dumps([dict(zip(names, (*row, times), strict=True)) for row, times in rows]).encode()
         await respond(send, 200, {"content-type": "application/json"}, body)
 
     return application

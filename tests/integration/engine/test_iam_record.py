@@ -141,8 +141,9 @@ def test_the_record_shows_which_allowed_actions_were_used(
     assert ("sqs:SendMessage", True) in decisions
     assert ("s3:GetObject", False) in decisions
     assert len(rows) == 2
-    queue = next(row for row in rows if row["action"] == "sqs:SendMessage")["resource"]
-    assert queue.endswith(role_of_one["mine-queue"].rsplit("/", 1)[1])
+    queue = next(row for row in rows if row["action"] == "sqs:SendMessage")
+    assert queue["resource"].endswith(role_of_one["mine-queue"].rsplit("/", 1)[1])
+    assert {row["action"]: row["times"] for row in rows} == {"sqs:SendMessage": 2, "s3:GetObject": 1}
     assert "dynamodb:Scan" not in {row["action"] for row in rows}
 
 

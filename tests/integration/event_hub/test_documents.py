@@ -17,6 +17,7 @@ from datagen.office import docx, docx_with_relationship, paragraphs, picture
 from event_hub.documents import encoding, libreoffice, worker
 from event_hub.documents.settings import DocumentSettings
 from event_hub.documents.storage import Upload
+from local.clients.hub import letters
 from local.suite import Suite
 from shared import clients
 from tests.support.waiting import wait_until
@@ -62,20 +63,8 @@ def dead_letter(suite: Suite, key: str) -> str:
     """The reason with which a document was set aside."""
 
     def found() -> str:
-        answer = suite.client("sqs").receive_message(
-            QueueUrl=suite["HubDocumentsDeadLetterQueueUrl"],
-            MessageAttributeNames=["reason"],
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=0,
-        )
-        return next(
-            (
-                each["MessageAttributes"]["reason"]["StringValue"]
-                for each in answer.get("Messages", [])
-                if key in each["Body"]
-            ),
-            "",
-        )
+        told = letters(suite, "HubDocumentsDeadLetterQueueUrl").items()
+        return next((reason for body, reason in told if key in body), "")
 
     return wait_until(found, seconds=60, what=f"a dead letter about {key}")
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from event_hub.ledger import BusyError, Claim, Ledger, StatusRecord
+from local.hub_in_memory import MemoryLedger
 from local.suite import Suite
-from tests.unit.event_hub.account import MemoryLedger
 
 NOW = datetime(2026, 11, 20, 9, 15, tzinfo=UTC)
 

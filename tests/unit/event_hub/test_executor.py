@@ -15,21 +15,9 @@ from event_hub.facts import Fact
 from event_hub.ledger import BusyError
 from event_hub.react import react
 from event_hub.settings import Config
+from local.hub_in_memory import ALLOWED, Account, Clock, MemoryLedger, hub_of, refusal
+from local.hub_messages import CONFIG, NAMES, OWNED, ROLES, bodies, facts
 from shared.batches import PermanentError
-from tests.unit.event_hub.account import ALLOWED, Account, Clock, MemoryLedger, hub_of, refusal
-from tests.unit.event_hub.messages import CONFIG, NAMES, bodies, facts
-
-ROLES = frozenset(
-    {
-        "notify", "fleet", "build", "profile", "throughput", "archive", "restore", "distribute", "grow",
-        "nodes", "divert", "migrate", "status", "connection", "retry_run",
-    }
-)  # fmt: skip
-OURS = (
-    "shop-web", "ci", "arn:aws:ecs:eu-west-1:123456789012:task-definition/profile:1", "fs-0a1b2c3d4e5f60718",
-    "social-primary", "shop-cache", "news-warehouse", "mssql-to-mysql", "A1B2C3D4E5F6G7H8I9J0K1L2M3",
-    "payments-healthy", "dx-dublin", "nightly-etl",
-)  # fmt: skip
 
 
 class Bench:
@@ -38,7 +26,7 @@ class Bench:
     def __init__(
         self, config: Config = CONFIG, roles: frozenset[str] = ROLES, tags: str | None = ALLOWED
     ) -> None:
-        self.account = Account(dict.fromkeys(OURS, tags) if tags else {})
+        self.account = Account(dict.fromkeys(OWNED, tags) if tags else {})
         self.ledger, self.clock, self.config = MemoryLedger(), Clock(), config
         self.executor = Executor(hub_of(self.account, self.ledger, config, self.clock), roles, "later-queue")
 
@@ -170,6 +158,23 @@ def _fails_once(account: Account, call: str, _: dict[str, Any]) -> Any:
     del account.answers[call]
     account.changes.pop()
     raise refusal("ServiceUnavailable", 503)
+
+
+def test_two_events_at_once_grow_a_database_once() -> None:
+    bench = Bench()
+    answer = bench.account.call(
+        "grow", "rds", "describe_db_instances", {"DBInstanceIdentifier": "social-primary"}
+    )
+
+    def meanwhile(request: dict[str, Any]) -> Any:
+        bench.account.answers["rds.describe_db_instances"] = partial(_answering, answer)
+        with pytest.raises(BusyError):  # it comes back, and finds a growth that is pending
+            bench.deliver("rds_storage_full_0007")
+        return answer
+
+    bench.account.answers["rds.describe_db_instances"] = meanwhile
+    bench.deliver("rds_low_storage_0089")
+    assert bench.calls() == ["rds.modify_db_instance"]
 
 
 def test_call_that_aws_refuses_for_good_is_quarantined_and_can_be_tried_again() -> None:

@@ -13,7 +13,7 @@ from event_hub.facts import AgreementChange, Ignored, ObjectCreated, Subscriptio
 from event_hub.hub import Action
 from event_hub.publishers import facts_of
 from event_hub.reactions import plan
-from tests.unit.event_hub.messages import CONFIG, NAMES, bodies, facts
+from local.hub_messages import CONFIG, NAMES, bodies, facts
 
 TOKEN = "5d3c8e0a-9f64-4f0d-b1c2-7e6a5d4c3b2a"
 INSTANCE = "i-0a1b2c3d4e5f60718"

@@ -24,7 +24,7 @@ from event_hub.facts import (
 )
 from event_hub.publishers import facts_of
 from event_hub.publishers.reading import members_of_text, moment
-from tests.unit.event_hub.messages import NAMES, bodies
+from local.hub_messages import NAMES, bodies
 
 
 def parsed(text: str) -> list[Fact]:
