@@ -78,7 +78,7 @@ class Owner:
         self,
         *,
         transition: str = "",
-        heartbeat_s: int = 300,
+        heartbeat_s: int = 7200,
         notified: bool = False,
         tags: Mapping[str, str] | None = None,
     ) -> str:

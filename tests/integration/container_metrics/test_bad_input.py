@@ -10,6 +10,7 @@ import pytest
 from local.suite import Suite
 from tests.conftest import Faults
 from tests.integration.container_metrics.conftest import SLOT, Containers, moments
+from tests.support.alarms import alarms_of
 from tests.support.waiting import wait_until
 
 THROTTLED = {"match": "ecs.DescribeClusters", "status": 400, "type": "ThrottlingException"}
@@ -33,7 +34,7 @@ def test_missing_samples_fire_an_alarm(suite: Suite, containers: Containers) -> 
     containers.sampled({"ECSClusterName": containers.name("ghost")})
 
     def fires() -> bool:
-        alarms = suite.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        alarms = alarms_of(suite, StateValue="ALARM")
         return any("ContainerMetricsFailedAlarm" in alarm["AlarmName"] for alarm in alarms)
 
     wait_until(fires, seconds=20, what="the alarm")

@@ -10,6 +10,7 @@ import pytest
 from local.suite import Suite
 from tests.conftest import Faults
 from tests.integration.container_metrics.conftest import Containers
+from tests.support.alarms import alarms_of
 from tests.support.permissions import function
 from tests.support.waiting import wait_until
 
@@ -62,7 +63,7 @@ def test_a_start_that_fails_is_dead_lettered_and_fires_the_alarm(suite: Suite) -
         )
 
         def fires() -> bool:
-            alarms = suite.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+            alarms = alarms_of(suite, StateValue="ALARM")
             return any("ContainerMetricsDeadLetterAlarm" in alarm["AlarmName"] for alarm in alarms)
 
         wait_until(fires, seconds=30, what="the alarm")

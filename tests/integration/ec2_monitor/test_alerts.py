@@ -11,6 +11,7 @@ import pytest
 from datagen.ec2_calls import Event, recorded
 from local.suite import Suite
 from tests.integration.ec2_monitor.conftest import Alerts, Ec2
+from tests.support.alarms import alarms_of
 from tests.support.waiting import wait_until
 
 OPENED = [name for name in recorded("alerts") if name.startswith(("ingress", "modify"))]
@@ -88,7 +89,7 @@ def test_what_only_looks_like_it_does_not_alert(ec2: Ec2, alerts: Alerts, name: 
 
 
 def burst_alarm(suite: Suite) -> dict[str, Any]:
-    alarms = suite.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    alarms = alarms_of(suite)
     [alarm] = [each for each in alarms if "Ec2TerminationsAlarm" in each["AlarmName"]]
     return dict(alarm)
 

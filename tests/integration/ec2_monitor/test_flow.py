@@ -12,6 +12,7 @@ from ec2_monitor.documents import document
 from local.suite import Suite
 from ops.paths import ROOT
 from tests.integration.ec2_monitor.conftest import Ec2, data_of
+from tests.support.alarms import alarms_of
 from tests.support.permissions import function
 from tests.support.waiting import wait_until
 
@@ -263,7 +264,7 @@ def test_metrics_and_alarms_are_there(suite: Suite, ec2: Ec2) -> None:
         }
 
     wait_until(metrics, seconds=30, what="metrics")
-    found = suite.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    found = alarms_of(suite)
     alarms = {alarm["AlarmName"].split("-")[2]: alarm for alarm in found}
     for name in ("Terminations", "DeadLetter", "Malformed", "Shape", "Freshness"):
         assert all(dimension["Value"] for dimension in alarms[f"Ec2{name}Alarm"]["Dimensions"])

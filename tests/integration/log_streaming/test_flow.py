@@ -19,6 +19,7 @@ from local.suite import Suite
 from ops.paths import ROOT
 from tests.conftest import Faults
 from tests.integration.log_streaming.conftest import Live
+from tests.support.alarms import alarms_of
 from tests.support.waiting import wait_until
 
 _numbers = count()
@@ -249,7 +250,7 @@ def test_metrics_count_requests_and_bytes(suite: Suite, live: Live, distribution
 
 
 def test_alarms_watch_failures_and_age(suite: Suite) -> None:
-    found = suite.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    found = alarms_of(suite)
     alarms = {alarm["AlarmName"].split("-")[2]: alarm for alarm in found}
     for name in ("LogStreamRecordsAlarm", "LogStreamMinutesAlarm", "LogStreamAgeAlarm"):
         assert alarms[name]["AlarmActions"] == [suite["OperationsTopicArn"]]

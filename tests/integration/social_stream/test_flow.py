@@ -10,6 +10,7 @@ from local.feeders.posts import feed
 from local.suite import Suite
 from tests.conftest import Faults
 from tests.integration.social_stream.conftest import Social, brute_force, recorded
+from tests.support.alarms import alarms_of
 from tests.support.waiting import wait_until
 
 
@@ -123,7 +124,7 @@ def test_metrics_tell_what_went_where_and_how_busy_the_busiest_user_is(suite: Su
 
 
 def test_every_failure_has_an_alarm(suite: Suite) -> None:
-    found = suite.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    found = alarms_of(suite)
     alarms = {alarm["AlarmName"].split("-")[2]: alarm for alarm in found}
     for name in ("DeadLetter", "Quarantine", "Records", "Activity", "Age", "Throttle", "Freshness"):
         alarm = alarms[f"Social{name}Alarm"]
@@ -136,7 +137,7 @@ def test_a_quarantined_record_fires_the_alarm(suite: Suite, social: Social) -> N
     wait_until(lambda: b"poison that alarms" in social.quarantined(), seconds=30, what="quarantine")
 
     def fires() -> bool:
-        found = suite.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        found = alarms_of(suite, StateValue="ALARM")
         return any("SocialQuarantineAlarm" in alarm["AlarmName"] for alarm in found)
 
     wait_until(fires, seconds=60, every=0.5, what="the alarm")

@@ -19,7 +19,7 @@ def _bytes(folder: Path) -> int:
 
 def test_functions_with_their_layers_are_within_250_mb(suite: Suite) -> None:
     sizes = {folder.name: _bytes(folder) for folder in BUILT.iterdir() if folder.is_dir()}
-    stack = deployed(EVERYTHING)
+    stack = deployed(EVERYTHING | {"HubDocumentsImageUri": ""})  # an image may have 10 GB
     layers = {
         layer.arn: next(size for name, size in sizes.items() if layer.name.startswith(name))
         for layer in stack.of("AWS::Lambda::LayerVersion")
