@@ -30,7 +30,6 @@ class Incoming:
     Attributes:
         body: What JSON says, or text if it is none.
         subject: SNS's subject.
-        topic_arn: The topic; empty for raw delivery and for EventBridge.
         message_id: SNS's id of the message, or EventBridge's of the event; the queue's for raw delivery.
         origin: Account and region that tell it, by the topic or the event; empty for raw delivery.
         event: EventBridge's whole event, whose `detail` is the body; none of SNS.
@@ -38,7 +37,6 @@ class Incoming:
 
     body: Any
     subject: str
-    topic_arn: str
     message_id: str
     origin: tuple[str, str] = ("", "")
     event: dict[str, Any] | None = None
@@ -56,7 +54,7 @@ def unwrapped(text: str, message_id: str) -> list[Incoming]:
     """
     body = _read(text)
     if not isinstance(body, dict):
-        return [Incoming(body, "", "", message_id)]
+        return [Incoming(body, "", message_id)]
     if "Type" in body and "Records" in body:
         raise MalformedError("two envelopes at once")
     records = body.get("Records")
@@ -66,26 +64,25 @@ def unwrapped(text: str, message_id: str) -> list[Incoming]:
         return [_notification(body)]
     if "detail-type" in body and "source" in body:
         return [_event(body)]
-    return [Incoming(body, "", "", message_id)]
+    return [Incoming(body, "", message_id)]
 
 
 def _notification(envelope: Any) -> Incoming:
     if not isinstance(envelope, dict) or not isinstance(envelope.get("Message"), str):
         raise MalformedError("a notification of SNS without a message")
     message = _read(envelope["Message"])
-    topic, identifier = _text(envelope, "TopicArn"), _text(envelope, "MessageId")
     if isinstance(message, dict) and "detail-type" in message and "source" in message:
         return _event(message)  # a rule whose target is a topic
-    parts = topic.split(":")
+    parts = _text(envelope, "TopicArn").split(":")
     origin = (parts[4], parts[3]) if len(parts) == 6 else ("", "")
-    return Incoming(message, _text(envelope, "Subject"), topic, identifier, origin)
+    return Incoming(message, _text(envelope, "Subject"), _text(envelope, "MessageId"), origin)
 
 
 def _event(event: dict[str, Any]) -> Incoming:
     if not isinstance(event.get("detail"), dict):
         raise MalformedError("an event of EventBridge without a detail")
     return Incoming(
-        event["detail"], "", "", _text(event, "id"), (_text(event, "account"), _text(event, "region")), event
+        event["detail"], "", _text(event, "id"), (_text(event, "account"), _text(event, "region")), event
     )
 
 

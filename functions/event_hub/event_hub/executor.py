@@ -98,9 +98,8 @@ class Executor:
             return True
         claim = hub.ledger.claim(action.key, hub.clock(), owner)
         if claim == "postponed" and any(each.ALWAYS for each in later.rest):
-            self._send(
-                action, hub.config.poll_seconds, later, ""
-            )  # what is behind it has to wait for it, too
+            # What is behind it has to wait for it, too.
+            self._send(action, hub.config.poll_seconds, later, "")
             return False
         if not isinstance(claim, Claim):
             count("ActionsDoneAlready")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 __all__ = [
+    "MAX_OBJECT_KEY_BYTES",
     "AgreementChange",
     "AlarmChange",
     "CacheEvent",
@@ -29,6 +30,10 @@ __all__ = [
     "VaultJob",
     "WarehouseEvent",
 ]
+
+
+MAX_OBJECT_KEY_BYTES = 1024
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +163,6 @@ class AlarmChange:
     def identity(self) -> str:
         """The alarm, the moment and the state: two changes may fall into one millisecond."""
         return f"alarm#{self.arn}#{_stamp(self.changed)}#{self.state}"
-
-    @property
-    def region(self) -> str:
-        """Where the alarm is. The message's own member has a name for people, `EU (Ireland)`."""
-        return self.arn.split(":")[3]
 
     def dimension(self, namespace: str, name: str, dimension: str) -> str | None:
         """A dimension's value, if the alarm looks at a metric."""

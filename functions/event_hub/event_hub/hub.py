@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
@@ -112,6 +112,7 @@ class Hub:
         clock: The time.
         own: The client of a service as the function itself.
         reaction: Whose turn it is.
+        fact: Identity of what its action follows from.
     """
 
     config: Config
@@ -120,11 +121,11 @@ class Hub:
     own: Callable[[str], Any]
     clock: Callable[[], datetime]
     reaction: str = ""
-    fact: str = field(default="")
+    fact: str = ""
 
     def acting(self, reaction: str, fact: str) -> Self:
         """The same, for a reaction."""
-        return type(self)(self.config, self.ledger, self.client_of, self.own, self.clock, reaction, fact)
+        return replace(self, reaction=reaction, fact=fact)
 
     def client(self, service: str, region: str = "") -> Any:
         """The client of a service, with the credentials of the reaction's role."""

@@ -48,12 +48,13 @@ def handler(event: dict[str, Any], _: LambdaContext) -> BatchResponse:
     settings, config = ReactSettings.from_env(), Config.from_env()
     executor = _executor(settings, config)
     # A mapping brings messages of one queue.
-    own = [record["eventSourceARN"] == settings.later_queue_arn for record in records_of(event, "aws:sqs")]
-    if any(own):
-        url = settings.later_dead_letter_queue_url
-        batch = QueueBatch(event, retry_seconds=RETRY_S, dead_letter_queue_url=url)
+    later = any(
+        record["eventSourceARN"] == settings.later_queue_arn for record in records_of(event, "aws:sqs")
+    )
+    url = settings.later_dead_letter_queue_url if later else settings.dead_letter_queue_url
+    batch = QueueBatch(event, retry_seconds=RETRY_S, dead_letter_queue_url=url)
+    if later:
         return batch.each(lambda message: executor.resume(_own(message.body)))
-    batch = QueueBatch(event, retry_seconds=RETRY_S, dead_letter_queue_url=settings.dead_letter_queue_url)
     return batch.each(lambda message: react(message.body, message.id, executor, config))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.clients.hub import Owner
+from local.clients.hub import Owner, letters
 from local.demo import event_hub as demo
 from local.demo.checks import Checks, Result
 from local.suite import Suite
@@ -29,23 +29,6 @@ SELDOM = {
     "cloudfront:ListDistributions",
     "cloudwatch:DescribeAlarms",
 }
-
-
-def letters(suite: Suite, output: str) -> dict[str, str]:
-    """What is in a dead-letter queue: reasons by bodies."""
-    sqs, found = suite.client("sqs"), {}
-    for _ in range(5):
-        answer = sqs.receive_message(
-            QueueUrl=suite[output],
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=0,
-            MessageAttributeNames=["reason"],
-        )
-        for message in answer.get("Messages", []):
-            found[message["Body"]] = (
-                message.get("MessageAttributes", {}).get("reason", {}).get("StringValue", "")
-            )
-    return found
 
 
 def emptied(suite: Suite, output: str) -> None:

@@ -22,20 +22,9 @@ QUIET_S = 1.5
 """As long nothing happens where nothing should."""
 
 
-def until(condition: Callable[[], object], what: str) -> None:
-    wait_until(condition, seconds=30, every=0.05, what=what)
-
-
-def wait_for[T](look: Callable[[], T], what: str) -> T:
-    """What a look finds at last."""
-    found: list[T] = []
-
-    def looked() -> T:
-        found.append(look())
-        return found[-1]
-
-    until(looked, what)
-    return found[-1]
+def until[T](look: Callable[[], T], what: str) -> T:
+    """Wait for a look that finds something; what it finds."""
+    return wait_until(look, seconds=30, what=what)
 
 
 def test_launched_instance_is_warmed_and_goes_on(owner: Owner) -> None:
@@ -233,7 +222,7 @@ def test_failed_task_is_resumed_when_its_source_is_encoded(owner: Owner) -> None
     task = owner.task()
     message = "Failed to convert from character set windows-1252 to utf8mb4. Error Level RECOVERABLE."
     owner.fail_task(task, message)
-    found = wait_for(lambda: owner.orders(task), "an order")
+    found = until(lambda: owner.orders(task), "an order")
     assert owner.task_status(task) == "failed"
     owner.encoded(found[0])
     until(lambda: owner.task_status(task) == "running", "the task to run")

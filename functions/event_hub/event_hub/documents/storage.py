@@ -22,12 +22,11 @@ from botocore.exceptions import ClientError
 
 from shared.clients import client
 
+from ..facts import MAX_OBJECT_KEY_BYTES
 from .errors import RefusedError, ReplacedError
 
 __all__ = ["Made", "Upload", "fetch", "is_made", "output_key", "store"]
 
-MAX_KEY_BYTES = 1_024
-"""Of an object's key: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 MADE_BY = "event-hub-documents"
 TIMEOUT_S = 20.0
 _SEQUENCER = re.compile(r"[0-9a-fA-F]{1,64}")
@@ -73,7 +72,7 @@ def output_key(prefix: str, key: str) -> str:
     if any(part in ("", ".", "..") for part in key.split("/")) or "\\" in key or not key.isprintable():
         raise RefusedError("key_unsafe")
     made = f"{prefix}/{key}.pdf"
-    if len(made.encode()) > MAX_KEY_BYTES:
+    if len(made.encode()) > MAX_OBJECT_KEY_BYTES:
         raise RefusedError("key_too_long")
     return made
 

@@ -11,7 +11,15 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from ..envelopes import MalformedError
-from ..facts import Fact, Ignored, ObjectCreated, ObjectRestored, SnowJobChange, VaultJob
+from ..facts import (
+    MAX_OBJECT_KEY_BYTES,
+    Fact,
+    Ignored,
+    ObjectCreated,
+    ObjectRestored,
+    SnowJobChange,
+    VaultJob,
+)
 from .reading import identifier, matching, moment, optional, required
 
 __all__ = ["from_event", "from_records", "from_text", "from_vault", "test_event"]
@@ -21,8 +29,6 @@ VAULT = re.compile(r"arn:[a-z0-9-]+:glacier:[a-z0-9-]+:\d{12}:vaults/[A-Za-z0-9_
 JOB = re.compile(r"[A-Za-z0-9_-]{1,200}")
 TREE_HASH = re.compile(r"[0-9a-f]{64}")
 SNOW_JOB = re.compile(r"\bJID[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.I)
-MAX_KEY_BYTES = 1024
-"""Of an object's key: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 MAX_OBJECT = 50 * 1024**4
 """Bytes: more than the largest archive (40 TB) and the largest object (50 TB) have."""
 
@@ -46,9 +52,7 @@ def from_records(records: list[Any]) -> Iterator[Fact]:
         bucket, item = (about.get("bucket"), about.get("object")) if isinstance(about, dict) else (None, None)
         if not isinstance(bucket, dict) or not isinstance(item, dict):
             raise MalformedError("a record without bucket and object")
-        key = unquote_plus(optional(item, "key"), errors="strict")
-        if not 0 < len(key.encode()) <= MAX_KEY_BYTES:
-            raise MalformedError("key is missing, or too long")
+        key = _checked(unquote_plus(optional(item, "key"), errors="strict"))
         if name.startswith("ObjectCreated:"):
             yield _created(bucket, key, item, "eTag")
         elif name == "ObjectRestore:Completed":
@@ -72,15 +76,20 @@ def from_event(event: Mapping[str, Any]) -> Fact:
     bucket, item = detail.get("bucket"), detail.get("object")
     if not isinstance(bucket, dict) or not isinstance(item, dict):
         raise MalformedError("an event without bucket and object")
-    key = item.get("key")
-    if not isinstance(key, str) or not 0 < len(key.encode("utf-8", "surrogatepass")) <= MAX_KEY_BYTES:
-        raise MalformedError("key is missing, or too long")
+    key = _checked(item.get("key"))
     if event["detail-type"] == "Object Created":
         return _created(bucket, key, item, "etag")
     if event["detail-type"] == "Object Restore Completed":
         expiry = detail.get("restore-expiry-time")
         return _restored(bucket, key, optional(item, "etag"), optional(item, "version-id"), expiry)
     return Ignored(f"aws.s3: {event['detail-type']}")
+
+
+def _checked(key: Any) -> str:
+    """A decoded key; blanks at its ends are a part of it."""
+    if not isinstance(key, str) or not 0 < len(key.encode()) <= MAX_OBJECT_KEY_BYTES:
+        raise MalformedError("key is missing, or too long")
+    return key
 
 
 def _created(bucket: Mapping[str, Any], key: str, item: Mapping[str, Any], etag: str) -> ObjectCreated:

@@ -55,11 +55,9 @@ class SetReason(Action):
 
     def carry_out(self, hub: Hub) -> Mapping[str, Any]:
         """Keep the reason, and disable or enable the mappings."""
-        redshift = hub.client("redshift")
         name = f"{self.cluster}#{self.reason}"
         if self.opened or name not in hub.ledger.open_reasons():
-            found = redshift.describe_clusters(ClusterIdentifier=self.cluster)["Clusters"][0]
-            hub.permit(f"divert for {self.cluster}", tags=tags_of(found.get("Tags")))
+            _permit(hub, f"divert for {self.cluster}", self.cluster)
             hub.limit(self.cluster, most=CHANGES_AN_HOUR, seconds=3600)
         else:  # what the hub has opened it closes, whatever became of the cluster's tags
             hub.permit(f"end of {name}", among=[name])
@@ -90,11 +88,16 @@ class ReportResize(Action):
 
     def carry_out(self, hub: Hub) -> Mapping[str, Any]:
         """Tell them."""
-        found = hub.client("redshift").describe_clusters(ClusterIdentifier=self.cluster)["Clusters"][0]
-        hub.permit(f"report {self.cluster}", tags=tags_of(found.get("Tags")))
+        _permit(hub, f"report {self.cluster}", self.cluster)
         text = f"The resize of {self.cluster} failed; Redshift retries it. The clickstream stays diverted."
         hub.notify(self.key, f"Resize of {self.cluster} failed", text)
         return {}
+
+
+def _permit(hub: Hub, what: str, cluster: str) -> None:
+    """Go on only if a cluster's tag allows it."""
+    found = hub.client("redshift").describe_clusters(ClusterIdentifier=cluster)["Clusters"][0]
+    hub.permit(what, tags=tags_of(found.get("Tags")))
 
 
 def _follow(hub: Hub, *, held: bool) -> None:

@@ -30,8 +30,8 @@ _FATAL = re.compile(r"\bFATAL(?:_ERROR)?\b", re.I)
 
 
 @dataclass(frozen=True)
-class OrderEncoding(Action):
-    """Order an encoder for the source of a task that failed.
+class _OnFailure(Action):
+    """What follows from a task's failure.
 
     Attributes:
         task: ARN of the task, or its identifier.
@@ -43,6 +43,10 @@ class OrderEncoding(Action):
     task: str
     message: str
     identity: str
+
+
+class OrderEncoding(_OnFailure):
+    """Order an encoder for the source of a task that failed."""
 
     @property
     def key(self) -> str:
@@ -110,20 +114,8 @@ class ResumeTask(Action):
         return {"task": self.task_arn}
 
 
-@dataclass(frozen=True)
-class ReportFailure(Action):
-    """Tell the operators of a failure that no encoder repairs, once for each run of the task.
-
-    Attributes:
-        task: ARN of the task, or its identifier.
-        message: What DMS says.
-        identity: Of the event.
-    """
-
-    REACTION: ClassVar[str] = "migrate"
-    task: str
-    message: str
-    identity: str
+class ReportFailure(_OnFailure):
+    """Tell the operators of a failure that no encoder repairs, once for each run of the task."""
 
     @property
     def key(self) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 
 from shared.batches import PermanentError
 
+from ..facts import MAX_OBJECT_KEY_BYTES
 from ..hub import Hub
 
-__all__ = ["MAX_KEY_BYTES", "complete", "destination", "part_size", "started"]
+__all__ = ["complete", "destination", "part_size", "started"]
 
 MAX_PARTS = 10_000
-MAX_KEY_BYTES = 1024
 
 
 def part_size(size: int, smallest: int, largest: int) -> int:
@@ -38,8 +38,8 @@ def destination(prefix: str, *names: str) -> str:
         PermanentError: It would be too long, or lead out of its prefix.
     """
     key = "/".join((prefix, *names))
-    if len(key.encode()) > MAX_KEY_BYTES:
-        raise PermanentError(f"the key under {prefix}/ would be longer than {MAX_KEY_BYTES} bytes")
+    if len(key.encode()) > MAX_OBJECT_KEY_BYTES:
+        raise PermanentError(f"the key under {prefix}/ would be longer than {MAX_OBJECT_KEY_BYTES} bytes")
     if any(part in ("", ".", "..") for part in key.split("/")[:-1]):
         raise PermanentError(f"the key under {prefix}/ has empty or relative folders")
     return key
