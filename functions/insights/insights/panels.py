@@ -42,7 +42,7 @@ __all__ = [
 logger = Logger()
 
 CHARTS = ("bars", "lines", "stacks", "table")
-RESERVED = ("live", "containers", "panels")
+RESERVED = ("live", "containers", "panels", "overview")
 """What the API answers itself."""
 
 MAX_PANELS = 50
