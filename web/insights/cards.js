@@ -34,6 +34,7 @@ export function trouble(message) {
   return made;
 }
 
+const focusable = (place) => [...place.querySelectorAll("summary, [tabindex]")];
 const skeleton = () => element("span", { className: "skeleton tall" });
 
 /** A card, empty until `fill`; `answer` of it, once there is one, is what CSV and Athena are about. */
@@ -57,8 +58,9 @@ export class Card {
     this.body.replaceChildren(skeleton());
   }
 
-  /** Replace what the card shows; a reader's place in a table survives it. */
+  /** Replace what the card shows; a reader's place in a table survives it, and so does the keyboard's focus. */
   fill(...content) {
+    const place = focusable(this.body).indexOf(document.activeElement);
     const { scrollTop = 0 } = this.body.querySelector(".scroll") ?? {};
     const isOpen = this.body.querySelector("details")?.open;
     this.body.replaceChildren(...content);
@@ -66,6 +68,7 @@ export class Card {
     if (isOpen && details) details.open = true; // what came may have none
     const scroll = this.body.querySelector(".scroll");
     if (scroll) scroll.scrollTop = scrollTop;
+    if (place >= 0) focusable(this.body)[place]?.focus();
   }
 
   /** Offer the numbers: `columns` and `rows` as CSV, and the query in Athena if there was one. */

@@ -80,6 +80,7 @@ export function connect({ refreshNow, complain }) {
   find("#now").addEventListener("click", refreshNow);
   form().addEventListener("submit", (event) => {
     event.preventDefault();
+    if (find("#apply").hidden) return; // Enter in another field: what changes there is asked by itself
     try {
       zoomToFields(form().elements.from.value, form().elements.to.value);
     } catch (error) {

@@ -174,6 +174,7 @@ async function load() {
     if (!isCurrent()) return;
     if (current().rows) showRows();
   }
+  if (!person()) showAccess(); // the session has ended by itself
   const seconds = Number(current().refresh);
   if (seconds && mayAsk() && !screen.isOver) timer = setTimeout(load, seconds * 1000);
 }
@@ -310,7 +311,7 @@ try {
   find("#sign-in button").addEventListener("click", () => signIn(config));
   find("#show-rows").addEventListener("click", () => change({ rows: true }));
   find("#rows").addEventListener("close", closeRows);
-  addEventListener("change", show);
+  addEventListener("state", show);
   addEventListener("popstate", () => { read(SCREENS); show(); });
   addEventListener("session", () => { refused = false; open(); });
   addEventListener("scheme", redraw);

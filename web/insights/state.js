@@ -51,11 +51,11 @@ function address() {
   return `?${query}`.replace(/rows=$/, "rows").replaceAll("%3A", ":");
 }
 
-/** Change what is shown, and with it the address. A `change` event on the window tells the page. */
+/** Change what is shown, and with it the address. A `state` event on the window tells the page. */
 export function change(changes, { replace = false } = {}) {
   state = { ...state, ...changes };
   history[replace ? "replaceState" : "pushState"](null, "", address());
-  dispatchEvent(new Event("change"));
+  dispatchEvent(new Event("state"));
 }
 
 /** Filter by a value, or no more by it. */

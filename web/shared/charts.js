@@ -31,7 +31,7 @@ function colour(token) {
 const key = (number) => svg("svg", { class: "key", viewBox: "0 0 10 10", "aria-hidden": "true" }, svg("rect", { class: `part${number}`, width: 10, height: 10, rx: 2 }));
 
 function legend(names) {
-  const values = names.map(() => element("output", {}));
+  const values = names.map(() => element("strong", {}));
   const list = element("ul", { className: "legend" }, ...names.map((name, number) => element("li", {}, key(number), ` ${name} `, values[number])));
   return { list, values };
 }
@@ -44,7 +44,7 @@ function legend(names) {
  */
 export function series({ title, names, points, show, zone, step, open = {}, pick, zoom, whole = 0, height = HEIGHT }) {
   const { list, values } = legend(names);
-  const reading = element("output", { className: "reading" });
+  const reading = element("span", { className: "reading" });
   const canvas = element("div", { className: "plot", tabIndex: 0 });
   const said = `${stamp(points[0][0] * 1000, zone)} to ${stamp(points.at(-1)[0] * 1000, zone)}`;
   const attributes = { role: "slider", "aria-label": `${title}, ${said}`, "aria-valuemin": 0, "aria-valuemax": points.length - 1, "aria-valuenow": points.length - 1 };
@@ -58,7 +58,7 @@ export function series({ title, names, points, show, zone, step, open = {}, pick
     const at = index ?? (last < 0 ? points.length - 1 : last);
     const [second, ...numbers] = points[at];
     const texts = numbers.map((number) => (number === null ? "no data" : show(number)));
-    values.forEach((output, number) => { output.textContent = texts[number]; });
+    values.forEach((value, number) => { value.textContent = texts[number]; });
     const isOpen = at < (open.first ?? 0) || at >= points.length - (open.last ?? 0);
     reading.textContent = `${stamp(second * 1000, zone, step < 60)}${isOpen ? " (not complete)" : ""}`;
     canvas.setAttribute("aria-valuenow", at);

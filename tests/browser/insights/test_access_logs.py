@@ -144,7 +144,8 @@ def test_a_narrow_page_does_not_scroll_sideways(
     page.screenshot(path=SCREENSHOTS / f"access_logs_320_{scheme}.png", full_page=True)
     right = page.locator("main").evaluate(
         """main => Math.max(...[...main.querySelectorAll("*")]
-          .filter(one => !one.closest(".scroll, svg, .plot")).map(one => one.getBoundingClientRect().right))"""
+          .filter(one => !one.closest(".scroll, svg, .plot"))
+          .map(one => one.getBoundingClientRect().right))"""
     )
     assert right <= 320
     context.close()
@@ -291,19 +292,12 @@ def test_point_of_the_chart_can_be_read_and_zooms_by_keyboard(
     )
     newest = rows_of(person, "requests_over_time", window="day")[-1]
     chart.press("End")
-    chart.press("Home")
-    place = int(chart.get_attribute("aria-valuemax") or 0)
-    for _ in range(place // 10 + 1):
-        if re.search(rf"Requests {newest[1]},", chart.get_attribute("aria-valuetext") or ""):
-            break
-        chart.press("PageDown")
-    chart.press("End")
     for _ in range(40):
         if re.search(r"Requests \d", chart.get_attribute("aria-valuetext") or ""):
             break
         chart.press("ArrowLeft")
     text = chart.get_attribute("aria-valuetext") or ""
-    assert f"Requests {newest[1]}, Of bots {newest[2]}, 4xx and 5xx {newest[3]}" in text
+    assert f"Requests {newest[1]:,}, Of bots {newest[2]:,}, 4xx and 5xx {newest[3]:,}" in text
     chart.press("Enter")
     begin = datetime.fromisoformat(f"{newest[0]}0:00Z")
     assert asked(page).items() >= {
