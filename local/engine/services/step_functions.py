@@ -33,8 +33,9 @@ def _retrier(
 def _start(original: Callable[..., Any], data: dict[str, Any]) -> Any:
     """StartExecution with the name and input of a running execution answers as that one's start did"""
     # "StartExecution is idempotent for STANDARD workflows. [...] if you call StartExecution with the same
-    # name and input as a running execution, the call succeeds and return the same response as the original request.
-    # If the execution is closed or if the input is different, it returns a 400 ExecutionAlreadyExists error":
+    # name and input as a running execution, the call succeeds and return the same response as the original
+    # request. If the execution is closed or if the input is different, it returns a 400
+    # ExecutionAlreadyExists error":
     # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
     machine = service._resolve_state_machine_arn(data.get("stateMachineArn", ""))
     known = service._state_machines.get(machine) if machine else None

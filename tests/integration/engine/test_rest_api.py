@@ -243,7 +243,7 @@ def test_gateway_responses_dress_the_gateways_own_errors(cloud: Cloud) -> None:
 
 
 def test_a_pool_without_scopes_lets_id_tokens_in_alone(cloud: Cloud) -> None:
-    """ "If the OAuth Scopes option isn't specified, API Gateway treats the supplied token as an identity token".
+    """ "If the OAuth Scopes option isn't specified, API Gateway treats [...] the token as an identity token".
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html
     """
