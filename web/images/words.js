@@ -1,4 +1,4 @@
-// Every code that the API answers with, as a sentence that says what to do. tests/unit/image_resizer/test_words.py holds the list.
+// Every code that the API answers with, as a sentence that says what to do. tests/unit/image_resizer/test_words_of_errors.py holds the list.
 export const WORDS = {
   // the address
   malformed_size: "The size has to be like 300x200, 300x or x200, with numbers from 1 to 99999.",
