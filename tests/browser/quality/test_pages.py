@@ -26,6 +26,7 @@ from tests.browser.quality.checks import (
 )
 
 VISITORS = ("stranger", "operator")
+GOOD_SHIFT = 0.1  # "CLS should be 0.1 or less": https://web.dev/articles/cls
 UNFOLD = "(open) => document.querySelectorAll('details').forEach((one) => { one.open = open; })"
 
 
@@ -92,6 +93,23 @@ def test_page_names_itself_and_lets_nothing_else_in(
     open_page(page, suite, path)
     assert head_problems(page, suite.http) == []
     assert policy_problems(policy_of(page)) == []
+
+
+@pytest.mark.parametrize("visitor", VISITORS)
+@pytest.mark.parametrize("path", pages())
+def test_nothing_moves_while_a_page_loads(page: Page, suite: Suite, path: str, visitor: str) -> None:
+    page.add_init_script(
+        """globalThis.shifts = [];
+        new PerformanceObserver((list) => {
+          shifts.push(...list.getEntries().map(({ value, sources }) =>
+            [value, sources.map(({ node }) => node?.outerHTML?.slice(0, 80) ?? "")]));
+        }).observe({ type: "layout-shift", buffered: true });"""
+    )
+    for width in WIDTHS[1:]:
+        page.set_viewport_size({"width": width, "height": 800})
+        open_page(page, suite, path)
+        shifts = page.evaluate("() => shifts")
+        assert sum(value for value, _ in shifts) < GOOD_SHIFT, (width, shifts)
 
 
 @pytest.mark.parametrize("visitor", VISITORS[:1])
