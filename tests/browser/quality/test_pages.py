@@ -40,7 +40,8 @@ def operator(suite: Suite) -> PersonAt:
 @pytest.fixture(scope="module")
 def contexts(browser: Browser, suite: Suite, operator: PersonAt) -> Iterator[dict[str, BrowserContext]]:
     """A browser profile by visitor. The operator's has a tab open, from which new ones have their session."""
-    made = {visitor: browser.new_context(reduced_motion="reduce") for visitor in VISITORS}
+    # Touched: what is small for a mouse has its size by `pointer: coarse`.
+    made = {visitor: browser.new_context(reduced_motion="reduce", has_touch=True) for visitor in VISITORS}
     sign_in(made["operator"].new_page(), suite, operator.email, operator.password)
     yield made
     for context in made.values():
