@@ -102,7 +102,7 @@ class _Tour:
             self.frame(2200)
 
     def _set(self, slider: str, value: int) -> None:
-        """Move a slider as a pointer does, without the ring of the keyboard's focus."""
+        """Move a slider as a pointer does: it shows no focus of the keyboard."""
         self.page.locator(slider).evaluate(
             """(slider, value) => {
               slider.value = value;
