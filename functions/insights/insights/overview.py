@@ -19,7 +19,7 @@ from .moments import iso
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef, MetricDataQueryTypeDef
 
-__all__ = ["HOURS", "KEEP_S", "PREFIXES", "Overview", "owner"]
+__all__ = ["ACTIVITY", "HOURS", "KEEP_S", "PREFIXES", "Overview", "owner"]
 
 HOURS = 24
 SLOT_S = 1800
@@ -73,7 +73,7 @@ def _counted(application: str, **metrics: str) -> tuple[_Activity, ...]:
     )
 
 
-_ACTIVITY: dict[str, tuple[_Activity, ...]] = {
+ACTIVITY: dict[str, tuple[_Activity, ...]] = {
     "image_resizer": _counted(
         "image_resizer", VariantsMade="Variants made", VariantsInvalidated="Variants invalidated"
     ),
@@ -223,7 +223,7 @@ def _activities(
     wanted = [
         (name, activity)
         for name in applications
-        for activity in _ACTIVITY[name]
+        for activity in ACTIVITY[name]
         if clusters or "{cluster}" not in activity.dimensions.values()
     ]
     last = int(now) // SLOT_S * SLOT_S
