@@ -40,6 +40,7 @@ PREFIXES: dict[str, tuple[str, ...]] = {
     "container_metrics": ("ContainerMetrics",),
     "ec2_monitor": ("Ec2", "JsonLayer"),
     "event_hub": ("Hub", "DocumentsLayer"),
+    "rides": ("Rides", "Visitors"),
 }
 """What the logical ids of each application begin with; the longest that fits counts."""
 
@@ -91,6 +92,7 @@ ACTIVITY: dict[str, tuple[_Activity, ...]] = {
         "ec2_monitor", EventsShaped="Calls recorded", InstancesTerminated="Instances terminated"
     ),
     "event_hub": _counted("event_hub", ActionsDone="Actions done", DocumentsEncoded="Documents encoded"),
+    "rides": _counted("rides", RidesRequested="Rides requested", RidesDone="Rides done"),
 }
 
 

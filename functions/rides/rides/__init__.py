@@ -1,0 +1,1 @@
+"""Rides: visitors request a ride from a fleet of unicorns, and follow it."""

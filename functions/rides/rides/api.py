@@ -1,0 +1,216 @@
+"""Takes requests for rides, and tells visitors of theirs.
+
+Trigger: API Gateway REST, proxy integration, behind the Cognito authorizer of the visitors' pool (ID tokens).
+Input: `POST /v1/rides` with `{"id": "<UUID of the client's>", "pickup": {"latitude", "longitude"}}`,
+    `GET /v1/rides` (`limit`, `after`), `GET /v1/rides/{id}`, `POST /v1/rides/{id}/cancel`.
+Output: 202 with the ride that was requested, 200 with rides. A visitor sees their own rides alone: others are
+    404.
+On failure: JSON with a stable code (see `shared.http`); 503 is worth another try, with the same id.
+Idempotent: a request is known by the client's id: sent again it is the same ride, with another pick-up place
+    409. A ride whose state machine did not start is started by the next request with its id. A cancelled ride
+    is cancelled again.
+Recorded event: events/rides/api_request.json
+"""
+
+import base64
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.clients import client
+from shared.http import (
+    Answer,
+    BadRequestError,
+    BusyError,
+    ConflictError,
+    Facts,
+    NotFoundError,
+    Request,
+    UnauthorizedError,
+    json_answer,
+    respond,
+)
+from shared.metrics import count, publishes_metrics
+
+from .geography import place_of
+from .model import CANCELLABLE, Ride, cents_of
+from .settings import ApiSettings
+from .storage import ConflictingWriteError, Storage
+
+__all__ = ["handler"]
+
+MAX_BODY_BYTES = 10_240
+PAGE = 20
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_HEADERS = {
+    "Access-Control-Allow-Origin": "*",  # a token, not a cookie, says who asks
+    "Access-Control-Expose-Headers": "Retry-After, X-Request-Id",
+}
+
+
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: ARG001
+    """Answer a request about rides."""
+
+    def serve(facts: Facts) -> Answer:
+        try:
+            return _serve(event, facts)
+        except (ClientError, BotoCoreError) as error:
+            busy = BusyError("busy", "Rides cannot be served now; try again in a moment.")
+            busy.add_note(
+                error.response["Error"].get("Code", "")
+                if isinstance(error, ClientError)
+                else type(error).__name__
+            )
+            raise busy from error
+
+    return respond("rides", event, serve, headers=_HEADERS)
+
+
+def _serve(event: dict[str, Any], facts: Facts) -> Answer:
+    visitor = _visitor(event)
+    request = Request.of(event, max_bytes=MAX_BODY_BYTES)
+    settings = ApiSettings.from_env()
+    storage = Storage(settings.rides_table, settings.fleet_table, settings.ride_days)
+    routes: dict[tuple[str, str], Callable[[Storage, str, Request, Facts], Answer]] = {
+        ("POST", "/v1/rides"): partial(_request, settings.state_machine),
+        ("GET", "/v1/rides"): _history,
+        ("GET", "/v1/rides/{id}"): _one,
+        ("POST", "/v1/rides/{id}/cancel"): _cancel,
+    }
+    route = routes.get((request.method, request.resource))
+    if route is None:
+        raise NotFoundError("not_found", "There is nothing here.")
+    return route(storage, visitor, request, facts)
+
+
+def _visitor(event: dict[str, Any]) -> str:
+    """Who asks: `sub` of the claims that the authorizer verified.
+
+    An authorizer without scopes takes ID tokens alone; that is checked here, too.
+    """
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+    claims = authorizer.get("claims") or {}
+    if claims.get("token_use") != "id" or not claims.get("sub"):
+        raise UnauthorizedError("unauthorized", "Sign in first.")
+    return str(claims["sub"])
+
+
+def _request(machine: str, storage: Storage, visitor: str, request: Request, facts: Facts) -> Answer:
+    body = request.json()
+    if body.keys() != {"id", "pickup"}:
+        raise BadRequestError("bad_request", "A request has an id and a pickup, and nothing else.")
+    ride_id = _id_of(body["id"])
+    pickup = place_of(body["pickup"])
+    ride = Ride(visitor, ride_id, "requested", pickup, {"requested": round(time.time(), 3)})
+    is_new = storage.request(ride)
+    if not is_new:
+        known = storage.ride(visitor, ride_id)
+        if known is None or known.pickup != pickup:
+            raise ConflictError("other_request", "There is a ride with this id, from another place.")
+        ride = known
+    else:
+        count("RidesRequested")
+    if ride.state == "requested":
+        _start(machine, ride)
+    facts["is_new"] = is_new
+    return json_answer(202 if is_new else 200, _shown(ride))
+
+
+def _start(machine: str, ride: Ride) -> None:
+    """Start the state machine of a ride; it is no error that it runs already."""
+    states = client("stepfunctions")
+    # Names are the machine's own: two visitors may have the same id.
+    name = hashlib.sha256(ride.key.encode()).hexdigest()
+    given = json.dumps({"visitor": ride.visitor, "ride": ride.id})
+    try:
+        states.start_execution(stateMachineArn=machine, name=name, input=given)
+    except states.exceptions.ExecutionAlreadyExists:
+        return
+
+
+def _history(storage: Storage, visitor: str, request: Request, facts: Facts) -> Answer:
+    limit = request.query.get("limit", str(PAGE))
+    if not re.fullmatch(r"[1-9][0-9]?", limit) or int(limit) > PAGE:
+        raise BadRequestError("bad_request", f"limit must be 1 to {PAGE}.")
+    after = request.query.get("after")
+    rides, more = storage.history(visitor, int(limit), _position_of(after) if after is not None else None)
+    facts["rides"] = len(rides)
+    body: dict[str, Any] = {"rides": [_shown(ride) for ride in rides]}
+    if more:
+        body["after"] = base64.urlsafe_b64encode(json.dumps(more).encode()).decode()
+    return json_answer(200, body)
+
+
+def _position_of(text: str) -> tuple[str, float]:
+    """Where a page begins, as an earlier one told it."""
+    try:
+        position = json.loads(base64.urlsafe_b64decode(text))
+    except (ValueError, RecursionError):
+        position = None
+    match position:
+        case [str(ride), int() | float() as moment] if _ID.fullmatch(ride) and 0 <= moment < 1e11:
+            return ride, float(moment)
+    raise BadRequestError("bad_request", "after must be what an earlier page told.")
+
+
+def _one(storage: Storage, visitor: str, request: Request, facts: Facts) -> Answer:
+    ride = _own(storage, visitor, request)
+    facts["state"] = ride.state
+    return json_answer(200, _shown(ride))
+
+
+def _cancel(storage: Storage, visitor: str, request: Request, facts: Facts) -> Answer:
+    for _ in range(4):  # it may be assigned, or go on, at the same moment
+        ride = _own(storage, visitor, request)
+        facts["state"] = ride.state
+        if ride.state == "cancelled":
+            return json_answer(200, _shown(ride))
+        if ride.state not in CANCELLABLE:
+            raise ConflictError("too_late", "The ride has begun or is over; it cannot be cancelled.")
+        try:
+            cancelled = storage.end(ride, "cancelled", time.time())
+        except ConflictingWriteError:
+            continue
+        count("RidesCancelled")
+        return json_answer(200, _shown(cancelled))
+    raise BusyError("busy", "The ride is changing; try again in a moment.")
+
+
+def _own(storage: Storage, visitor: str, request: Request) -> Ride:
+    ride_id = request.parameters.get("id", "")
+    ride = storage.ride(visitor, ride_id) if _ID.fullmatch(ride_id) else None
+    if ride is None:
+        raise NotFoundError("unknown_ride", "You have no such ride.")
+    return ride
+
+
+def _id_of(value: Any) -> str:
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise BadRequestError("bad_request", "id must be a UUID in lower case.")
+    return value
+
+
+def _shown(ride: Ride) -> dict[str, Any]:
+    """A ride as its visitor sees it; moments are seconds since the epoch."""
+    shown: dict[str, Any] = {
+        "id": ride.id,
+        "state": ride.state,
+        "pickup": ride.pickup.shown(),
+        "moments": ride.moments,
+    }
+    if ride.start:
+        shown["unicorn"] = {"name": ride.unicorn, "colour": ride.colour, "start": ride.start.shown()}
+        shown |= {"arrives": ride.arrives, "ends": ride.ends}
+    if ride.state == "unserved":
+        shown["retry_after"] = ride.retry_after
+    if ride.state == "done":
+        shown["receipt"] = {"cents": cents_of(ride), "currency": "USD"}
+    return shown
