@@ -70,7 +70,7 @@ export function connect({ refreshNow, complain }) {
   find("#range .quick").replaceChildren(...Object.entries(WINDOWS).map(([window, { name, words }]) => {
     const button = element("button", { type: "button", className: "plain", onclick: () => change({ window, from: null, to: null }) }, name);
     button.dataset.window = window;
-    button.setAttribute("aria-label", `${name}, ${words}`);
+    button.setAttribute("aria-label", `${name}: ${words}`);
     button.title = words;
     return button;
   }));
