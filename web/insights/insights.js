@@ -170,9 +170,9 @@ async function load() {
   const mine = round;
   const isCurrent = () => mine === round;
   if (mayAsk() && !document.hidden) {
+    if (current().rows && screen.rows) showRows();
     await (screen.known.live ? loadLive(isCurrent) : loadDeclared(isCurrent));
     if (!isCurrent()) return;
-    if (current().rows) showRows();
   }
   if (!person()) showAccess(); // the session has ended by itself
   const seconds = Number(current().refresh);

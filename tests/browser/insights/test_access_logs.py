@@ -281,6 +281,9 @@ def test_bar_of_an_edge_location_leads_to_its_requests_by_keyboard(
     assert "location" not in asked(page)
     page.go_back()
     expect(dialog).to_be_visible()
+    page.reload()
+    expect(dialog.get_by_role("heading")).to_contain_text(f"edge location {location}")
+    expect(dialog.locator("tbody tr")).to_have_count(len(rows))
 
 
 def test_point_of_the_chart_can_be_read_and_zooms_by_keyboard(
