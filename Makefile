@@ -23,7 +23,7 @@ SOURCES := $(subst $() ,:,layers/shared $(wildcard functions/*))
 
 # What people give, as one word of the shell: $(call quoted,STACK). Neither make nor the shell expands it.
 quoted = '$(subst ','\'',$(value $(1)))'
-unexport STACK EMAIL FILE ENV IMAGE
+unexport STACK EMAIL FILE ENV IMAGE F SINCE DO
 # An option that a variable turns on, and 0 or `no` does not: $(call option,REMOVE,--remove)
 option = $(if $(filter-out 0 no false off,$(value $(1))),$(2))
 # Run a command on the stack that STACK names, or on the local suite: $(call on_stack,ops.redrive)
@@ -67,15 +67,23 @@ lock: $(VENV)/uv/.installed ## Update the hash-locked requirements (UPGRADE=--up
 demo: setup ## Deploy the suite to the local engine and drive every application (PORT=4566, SCALE=full)
 	@PYTHONPATH=$(SOURCES) $(PY) -m local.demo $(call given,PORT,--port) $(if $(filter full,$(SCALE)),--full)
 
-.PHONY: up down status logs
-up: setup ## Start the local engine with the suite on it (PORT=4566)
-	@$(PY) -m local.cli up $(call given,PORT,--port)
+.PHONY: up down status logs watch debug shell
+CLI = $(PY) -m local.cli
+PORTED = $(call given,PORT,--port)
+up: setup ## Start the local engine with the suite on it, and say where the pages are (PORT=4566)
+	@$(CLI) up $(PORTED)
 down: $(TOOLS) ## Stop the local engine and delete its data
-	@$(PY) -m local.cli down
-status: $(TOOLS) ## Show whether the engine is up, and the addresses of everything
-	@$(PY) -m local.cli status
-logs: $(TOOLS) ## Show the logs of the engine and of the functions
-	@$(PY) -m local.cli logs
+	@$(CLI) down $(PORTED)
+status: $(TOOLS) ## Show whether the suite is up, its pages and the sign-in (ALL=1 lists every address)
+	@$(CLI) status $(PORTED) $(call option,ALL,--all)
+logs: $(TOOLS) ## Show the newest lines of the engine and of the functions (F=Resize, SINCE=10m, FOLLOW=1)
+	@$(CLI) logs $(PORTED) $(call given,F,--function) $(call given,SINCE,--since) $(call option,FOLLOW,--follow)
+watch: $(TOOLS) ## Have changed functions and pages on the engine within a second, until Ctrl-C
+	@$(CLI) watch $(PORTED)
+debug: $(TOOLS) ## Have the next invocation of a function wait for a debugger, until Ctrl-C (F=Resize, LISTEN=5678)
+	@$(CLI) debug $(PORTED) $(call given,F,--function) $(call given,LISTEN,--listen)
+shell: $(TOOLS) ## Open a shell whose sam, python and aws work on the local suite (DO='sam list endpoints')
+	@$(CLI) shell $(PORTED) $(call given,DO,--command)
 
 .PHONY: feed
 feed: setup ## Send traffic to the log stream of the running suite (RATE=100 SECONDS=60)

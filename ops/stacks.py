@@ -72,12 +72,18 @@ def outputs_of(stack: str, client: Client) -> Outputs:
 
 
 def reported(main: Callable[[], int]) -> Callable[[], int]:
-    """Have a command report what it cannot do, and what AWS refuses, as one line and the status 1."""
+    """Have a command report what it cannot do, and what AWS refuses, as one line and the status 1.
+
+    Who interrupts it gets the status that shells have for that, 130, and no traceback.
+    """
 
     @functools.wraps(main)
     def command() -> int:
         try:
             return main()
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
         except (CommandError, BotoCoreError, ClientError) as error:
             print(" ".join(str(error).split()), file=sys.stderr)
             return 1

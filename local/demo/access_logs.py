@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from datagen.cloudfront_logs import Corpus, LogFile, Truth
-from local.demo.checks import Checks, wait
+from local.demo.checks import Checks
 from local.suite import Suite
+from local.waiting import wait
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.demo.checks import Checks, wait
+from local.demo.checks import Checks
 from local.suite import Suite
+from local.waiting import wait
 
 __all__ = ["BESIDE", "FLOW", "PAGE", "STEPS", "drive"]
 
