@@ -13,6 +13,7 @@ import mimetypes
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -42,12 +43,13 @@ def publish(outputs: dict[str, str], client: Client) -> int:
     """
     s3 = client("s3")
     written = 0
+    origins = _origins(outputs)
     for path in sorted(WEB.rglob("*")):
         if path.is_file() and not path.is_relative_to(SAMPLES):
             kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
             # Pages are small and may change at any deployment; a browser asks whether they did.
             s3.put_object(
-                Bucket=outputs["WebBucketName"], Key=path.relative_to(WEB).as_posix(), Body=path.read_bytes(),
+                Bucket=outputs["WebBucketName"], Key=path.relative_to(WEB).as_posix(), Body=_page(path, origins),
                 ContentType=kind, CacheControl="no-cache",
             )  # fmt: skip
             written += 1
@@ -61,6 +63,27 @@ def publish(outputs: dict[str, str], client: Client) -> int:
     if "ImagesBucketName" in outputs:
         written += sum(_publish_sample(s3, outputs["ImagesBucketName"], path) for path in samples())
     return written
+
+
+def _origins(outputs: dict[str, str]) -> dict[str, str]:
+    """What pages may ask, by the placeholder in their content security policies."""
+    public = {name: value for name, value in outputs.items() if not name.endswith(_PRIVATE)}
+    origins = {
+        name: "{0.scheme}://{0.netloc}".format(urlsplit(value))
+        for name, value in public.items()
+        if name.endswith("Url") and name != "WebUrl"
+    }
+    images = {origin for name, origin in origins.items() if name.startswith("Images")}
+    return {"%APIS%": " ".join(sorted(set(origins.values()))), "%IMAGES%": " ".join(sorted(images))}
+
+
+def _page(path: Path, origins: dict[str, str]) -> bytes:
+    """A file as it is published: a page's content security policy names the deployment's own APIs."""
+    content = path.read_bytes()
+    if path.suffix == ".html":
+        for placeholder, names in origins.items():
+            content = content.replace(placeholder.encode(), names.encode())
+    return content
 
 
 def _publish_sample(s3: Any, bucket: str, path: Path) -> bool:

@@ -1,7 +1,8 @@
 // A relying party without a server: authorization code with PKCE (RFC 7636) at the central authentication.
 // It is registered as the client `sign-on-page`, public, with this page's address as its callback.
+import { openPage } from "../shared/shell.js";
 import { base64url, random } from "../shared/signin.js";
-import { configuration, element } from "../shared/suite.js";
+import { element } from "../shared/suite.js";
 
 const CLIENT = "sign-on-page";
 const BEGUN = "sign-on.begun";
@@ -62,7 +63,7 @@ function show(issuer, person) {
 }
 
 try {
-  const { AuthApiUrl: issuer } = await configuration();
+  const { AuthApiUrl: issuer } = await openPage();
   if (!issuer) throw new Error("The central authentication is not part of this deployment.");
   document.querySelector("#keys").href = `${issuer}/.well-known/jwks.json`;
   show(issuer, null);

@@ -1,5 +1,6 @@
 // Shows an original and one of its variants side by side, with what each costs to send and who answered.
-import { bytes, configuration, element } from "../shared/suite.js";
+import { openPage } from "../shared/shell.js";
+import { bytes, element } from "../shared/suite.js";
 
 const form = document.querySelector("#ask");
 const trouble = document.querySelector("#trouble");
@@ -80,7 +81,7 @@ async function refresh() {
 }
 
 try {
-  const config = await configuration();
+  const config = await openPage();
   website = config.ImagesWebsiteUrl;
   const rungs = config.ImagesLadder.split(",");
   for (const [select, chosen] of [[form.width, "500"], [form.height, "500"]]) {

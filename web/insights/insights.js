@@ -1,6 +1,7 @@
 // Live panels refresh while the page is seen; panels at rest are asked when somebody asks.
-import { bytes, configuration, element } from "../shared/suite.js";
-import { ask, finishSignIn, person, signIn, signOut } from "../shared/signin.js";
+import { openPage } from "../shared/shell.js";
+import { ask, person, signIn } from "../shared/signin.js";
+import { bytes, element } from "../shared/suite.js";
 import { bars, clock, lines, room, table } from "./charts.js";
 import { followContainers } from "./containers.js";
 import { cards, count, followDeclared, pend, percent, show } from "./declared.js";
@@ -30,8 +31,6 @@ const isShown = (section) => Boolean(person() && !refused && config.InsightsApiU
 function showSignIn() {
   const who = person();
   find("#sign-in").hidden = Boolean(who);
-  find("#who").hidden = !who;
-  find("#who span").textContent = who?.email ?? "";
   for (const section of Object.keys(SECTIONS)) find(section).hidden = !isShown(section);
   const links = Object.keys(SECTIONS).filter(isShown).map((section) => element("a", { href: section }, find(`${section} > h2`).firstChild.textContent.trim()));
   const nav = find("nav");
@@ -191,10 +190,8 @@ async function showDeclared() {
 }
 
 try {
-  config = await configuration();
+  config = await openPage();
   find("#sign-in button").addEventListener("click", () => signIn(config));
-  find("#who button").addEventListener("click", () => signOut(config));
-  await finishSignIn(config).catch((error) => complain(error.message));
   prepareDates();
   if (showSignIn() && config.InsightsApiUrl) {
     const followed = followContainers(panel, () => isShown("#containers"));

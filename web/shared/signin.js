@@ -1,24 +1,64 @@
-// Sign-in by Cognito's hosted pages: authorization code with PKCE (RFC 7636), no library, no secret.
-// The token lives in this tab's sessionStorage and nowhere else; the site's root is where Cognito sends people back to,
-// and hands the code on to the page on which they began.
+// The operators' sign-in by Cognito's hosted pages: authorization code with PKCE (RFC 7636), no library, no secret.
+//
+// The session lives in the tabs alone, in sessionStorage: a new tab asks the open ones for it, and when the last one is
+// closed it is gone. It is renewed silently, by one tab for all of them, until the refresh token ends (12 hours). Cognito
+// sends people back to the site's root, which redeems the code and returns to the page on which they began.
 
 const BEGUN = "sign-in.begun";
 const SESSION = "sign-in.session";
 const ROOT = new URL("../", import.meta.url).href;
+const RENEW_MS = 5 * 60_000; // before the token ends
+const ANSWER_MS = 120; // for which a new tab waits for the others
+const tabs = new BroadcastChannel("sign-in");
+
+let renewal; // a timer
+let address; // of the sign-in, { url, client }; known once a page has asked for a session
+
+function stored() {
+  return JSON.parse(sessionStorage.getItem(SESSION) ?? "null");
+}
+
+/** Keep a session in this tab, or none, and tell the page. */
+function keep(session) {
+  const before = sessionStorage.getItem(SESSION);
+  if (session) sessionStorage.setItem(SESSION, JSON.stringify(session));
+  else sessionStorage.removeItem(SESSION);
+  clearTimeout(renewal);
+  // A timer of a tab in the background may come late, and a laptop may sleep: `ask` renews, too.
+  if (session?.refresh) renewal = setTimeout(() => renew().catch(() => {}), Math.max(0, session.expires - RENEW_MS - Date.now()));
+  if (before !== sessionStorage.getItem(SESSION)) window.dispatchEvent(new Event("session"));
+}
+
+tabs.addEventListener("message", ({ data }) => {
+  if (data.wanted && person()) tabs.postMessage({ session: stored(), answer: true });
+  if (data.session && !(data.answer && person())) keep(data.session);
+  if (data.ended) keep(null);
+});
 
 /** Who is signed in, `{ token, email, expires }`, or null; `expires` is in milliseconds since the epoch. */
 export function person() {
-  const session = JSON.parse(sessionStorage.getItem(SESSION) ?? "null");
-  if (session && session.expires > Date.now()) return session;
-  sessionStorage.removeItem(SESSION);
-  return null;
+  const session = stored();
+  return session && (session.refresh || session.expires > Date.now()) ? session : null;
 }
 
-/** Leave for the sign-in; whoever comes back is on this page again. */
+/** On each page's start: have the session of an open tab, if this one has none. */
+export async function restore(config) {
+  if (config?.SignInUrl) address = { url: config.SignInUrl, client: config.UserPoolClientId };
+  if (person()) {
+    keep(stored()); // sets the timer
+    return;
+  }
+  if (sessionStorage.getItem(BEGUN)) return; // on the way back from the sign-in
+  const answered = new Promise((resolve) => { window.addEventListener("session", resolve, { once: true }); });
+  tabs.postMessage({ wanted: true });
+  await Promise.race([answered, new Promise((resolve) => { setTimeout(resolve, ANSWER_MS); })]);
+}
+
+/** Leave for the sign-in; whoever comes back is on this page again, at the same address. */
 export async function signIn(config) {
   const verifier = random();
   const state = random();
-  sessionStorage.setItem(BEGUN, JSON.stringify({ verifier, state, page: location.origin + location.pathname }));
+  sessionStorage.setItem(BEGUN, JSON.stringify({ verifier, state, page: location.href }));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
   location.assign(`${config.SignInUrl}/oauth2/authorize?${new URLSearchParams({
     response_type: "code", client_id: config.UserPoolClientId, redirect_uri: ROOT, scope: "openid email",
@@ -26,52 +66,97 @@ export async function signIn(config) {
   })}`);
 }
 
-/** Forget the token here and the session there. */
-export function signOut(config) {
-  sessionStorage.removeItem(SESSION);
+/** End the session here, in the other tabs, and at the sign-in. */
+export async function signOut(config) {
+  const refresh = stored()?.refresh;
+  end();
+  // The sign-in's own log-out ends the browser's session there, but not the refresh token.
+  if (refresh) await post(`${config.SignInUrl}/oauth2/revoke`, { token: refresh, client_id: config.UserPoolClientId }).catch(() => {});
   location.assign(`${config.SignInUrl}/logout?${new URLSearchParams({ client_id: config.UserPoolClientId, logout_uri: ROOT })}`);
 }
 
-/** On the root page: hand an answer of the sign-in on to the page that asked for it; whether there was one. */
-export function handOn() {
-  const begun = JSON.parse(sessionStorage.getItem(BEGUN) ?? "null");
-  if (!begun || !new URLSearchParams(location.search).has("state")) return false;
-  location.replace(begun.page + location.search);
-  return true;
-}
-
-/** On the page that asked: turn the code in the address into a session. Throws with a sentence for people. */
+/**
+ * On the root page: redeem the code in the address, and go back to the page that asked for it. Whether there was one.
+ * Throws with a sentence for people.
+ */
 export async function finishSignIn(config) {
   const answer = new URLSearchParams(location.search);
-  if (!answer.has("state")) return;
+  if (!answer.has("state")) return false;
   const begun = JSON.parse(sessionStorage.getItem(BEGUN) ?? "null");
   sessionStorage.removeItem(BEGUN);
   history.replaceState(null, "", location.pathname); // a code is good once, and no bookmark
   if (!begun || answer.get("state") !== begun.state) throw new Error("The sign-in was not begun in this tab. Please sign in again.");
   if (!answer.has("code")) throw new Error(`The sign-in failed: ${answer.get("error_description") ?? answer.get("error")}`);
-  const response = await fetch(`${config.SignInUrl}/oauth2/token`, {
-    method: "POST",
-    headers: { "Content-Type": "application/x-www-form-urlencoded" },
-    body: new URLSearchParams({
-      grant_type: "authorization_code", client_id: config.UserPoolClientId, redirect_uri: ROOT,
-      code: answer.get("code"), code_verifier: begun.verifier,
-    }),
-  });
-  if (!response.ok) throw new Error("The sign-in could not be finished. Please sign in again.");
-  const { id_token: token } = await response.json();
-  // Only to show and to time: the API checks the signature.
-  const { email, exp } = JSON.parse(new TextDecoder().decode(bytesOf(token.split(".")[1])));
-  sessionStorage.setItem(SESSION, JSON.stringify({ token, email, expires: exp * 1000 }));
+  const response = await post(`${config.SignInUrl}/oauth2/token`, {
+    grant_type: "authorization_code", client_id: config.UserPoolClientId, redirect_uri: ROOT,
+    code: answer.get("code"), code_verifier: begun.verifier,
+  }).catch(() => null);
+  if (!response?.ok) throw new Error("The sign-in could not be finished. Please sign in again.");
+  const tokens = await response.json();
+  const session = sessionOf(tokens, tokens.refresh_token);
+  keep(session);
+  tabs.postMessage({ session });
+  location.replace(begun.page);
+  return true;
 }
 
-/** An API's JSON in the name of who is signed in: `{ status, body }`. A refused token ends the session. */
-export async function ask(address) {
-  const session = person();
-  if (!session) return { status: 401, body: { code: "unauthorized", message: "Your sign-in has ended" } };
-  const response = await fetch(address, { headers: { Authorization: session.token }, cache: "no-store" });
-  if (response.status === 401) sessionStorage.removeItem(SESSION);
-  const body = await response.json().catch(() => ({ code: String(response.status), message: "The answer cannot be read" }));
-  return { status: response.status, body };
+/** An API's JSON in the name of who is signed in: `{ status, body }`. A token that is refused and cannot be renewed ends the session. */
+export async function ask(url) {
+  const ended = { status: 401, body: { code: "unauthorized", message: "Your sign-in has ended" } };
+  for (const isLast of [false, true]) {
+    let session = person();
+    if (session && session.expires - Date.now() < RENEW_MS) session = await renew();
+    if (!session) return ended;
+    const response = await fetch(url, { headers: { Authorization: session.token }, cache: "no-store" });
+    if (response.status === 401 && !isLast && await renew(session.token)) continue;
+    if (response.status === 401) end();
+    const body = await response.json().catch(() => ({ code: String(response.status), message: "The answer cannot be read" }));
+    return { status: response.status, body };
+  }
+  return ended;
+}
+
+/**
+ * A session whose token is good for a while, or null if it has ended; `refused` is a token that an API did not take.
+ * One tab renews at a time; the others have what it got.
+ */
+function renew(refused) {
+  return navigator.locks.request("sign-in.renew", async () => {
+    const session = person();
+    const isFresh = session && session.token !== refused && session.expires - Date.now() >= RENEW_MS;
+    if (!session || isFresh) return session;
+    if (!session.refresh || !address) return usable(session, refused);
+    const response = await post(`${address.url}/oauth2/token`, {
+      grant_type: "refresh_token", client_id: address.client, refresh_token: session.refresh,
+    }).catch(() => null);
+    if (!response || response.status >= 500) return usable(session, refused); // try again at the next question
+    if (!response.ok) {
+      end();
+      return null;
+    }
+    const next = sessionOf(await response.json(), session.refresh);
+    keep(next);
+    tabs.postMessage({ session: next });
+    return next;
+  });
+}
+
+/** A session that could not be renewed: good until its token ends. */
+const usable = (session, refused) => (session.token !== refused && session.expires > Date.now() ? session : null);
+
+function end() {
+  keep(null);
+  tabs.postMessage({ ended: true });
+}
+
+function post(url, fields) {
+  return fetch(url, { method: "POST", headers: { "Content-Type": "application/x-www-form-urlencoded" }, body: new URLSearchParams(fields) });
+}
+
+/** Only to show and to time: the API checks the signature. */
+function sessionOf({ id_token: token }, refresh) {
+  const { email, exp } = JSON.parse(new TextDecoder().decode(bytesOf(token.split(".")[1])));
+  return { token, refresh, email, expires: exp * 1000 };
 }
 
 /** 32 random bytes as base64url. */

@@ -1,5 +1,6 @@
 // The public status page: asks every 15 seconds while somebody looks, and keeps the last answer when it gets none.
-import { configuration, element } from "../shared/suite.js";
+import { openPage } from "../shared/shell.js";
+import { configuration, duration, element } from "../shared/suite.js";
 
 const EVERY_MS = 15_000;
 const TIMEOUT_MS = 10_000;
@@ -20,13 +21,6 @@ let address = "";
 let timer = 0;
 let asking = false;
 let answered = null; // when the last answer came
-
-/** "3 hours", of milliseconds: the largest unit alone. */
-function duration(milliseconds) {
-  const minutes = Math.max(0, Math.floor(milliseconds / 60_000));
-  const [count, unit] = minutes < 60 ? [minutes, "minute"] : minutes < 2880 ? [Math.floor(minutes / 60), "hour"] : [Math.floor(minutes / 1440), "day"];
-  return count === 0 ? "less than a minute" : `${count} ${unit}${count === 1 ? "" : "s"}`;
-}
 
 function since(text) {
   const moment = new Date(text);
@@ -85,7 +79,7 @@ async function refresh() {
   if (asking || document.hidden) return;
   asking = true;
   try {
-    address ||= await configuration().then(({ HubApiUrl }) => `${HubApiUrl}/hub/status`);
+    address ||= `${((await opened) ?? (await configuration())).HubApiUrl}/hub/status`;
     const response = await fetch(address, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!response.ok) throw new Error(String(response.status));
     show((await response.json()).checks);
@@ -98,5 +92,6 @@ async function refresh() {
   }
 }
 
+const opened = openPage().catch(() => null); // the settings are asked for again
 document.addEventListener("visibilitychange", refresh);
 refresh();

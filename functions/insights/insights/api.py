@@ -1,8 +1,8 @@
-"""Answers what the insights page asks: live traffic, traffic at rest from Athena, metrics of containers.
+"""Answers what the console asks: the suite at a glance, live traffic, traffic at rest, metrics of containers.
 
 Trigger: API Gateway REST, proxy integration, `GET /v1/insights/{panel}`, behind the Cognito authorizer, for
     members of the group `operators`.
-Input: the panel: `live` (with `minutes`, 1 to 10), `containers` (with `cluster`), or the name of a saved
+Input: the panel: `overview`, `live` (with `minutes`, 1 to 10), `containers` (with `cluster`), or the name of a saved
     query that declares one (see `panels`), which is started for the requests of the dates `from` to `to` (the
     last seven days by default), or for the posts or calls of a `window` (`hour`, `half_day`, `day`, `week`);
     `query` names a query that an earlier answer started. `panels` lists those that are declared.
@@ -25,6 +25,7 @@ from shared.metrics import publishes_metrics
 from shared.operators import is_operator
 
 from . import containers, live, saved_queries
+from .overview import Overview
 from .panels import TRY_AGAIN_S, Catalogue
 from .settings import InsightsSettings
 
@@ -61,6 +62,10 @@ def _serve(event: dict[str, Any], panel: str) -> Answer:
         )
     query = event.get("queryStringParameters") or {}
     settings = InsightsSettings.from_env()
+    if panel == "overview":
+        return json_answer(
+            200, _overview().answer(settings.stack_name, settings.applications, settings.clusters)
+        )
     if panel == "live" and settings.results_table:
         return json_answer(200, live.answer(settings.results_table, settings.log_window_seconds, query))
     if panel == "containers" and settings.clusters:
@@ -81,3 +86,8 @@ def _serve(event: dict[str, Any], panel: str) -> Answer:
 @cache
 def _catalogue() -> Catalogue:
     return Catalogue()
+
+
+@cache
+def _overview() -> Overview:
+    return Overview()

@@ -42,7 +42,7 @@ logger = Logger()
 
 PARAMETERS = ("dates", "posts", "calls", "calls_by_slot")
 CHARTS = ("bars", "stacks", "table")
-RESERVED = ("live", "containers", "panels")
+RESERVED = ("live", "containers", "panels", "overview")
 """What the API answers itself."""
 
 MAX_PANELS = 50

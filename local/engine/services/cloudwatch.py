@@ -271,6 +271,15 @@ def _putting_data(request: Request) -> list[Check]:
     return [Check("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": request.parameter("Namespace")})]
 
 
+@permissions("cloudwatch:DescribeAlarms")
+def _describing_alarms(request: Request) -> list[Check]:
+    # "You can't return information about composite alarms if your cloudwatch:DescribeAlarms permission has a
+    # narrower scope" than `*`; metric alarms can:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+    composite = "CompositeAlarm" in (request.document().get("AlarmTypes") or ())
+    return [Check("cloudwatch:DescribeAlarms", "*" if composite else request.arn("cloudwatch", "alarm:*"))]
+
+
 @permissions("cloudwatch:ListTagsForResource")
 def _listing_tags(request: Request) -> list[Check]:
     arn = request.document().get("ResourceARN") or request.parameter("ResourceARN")

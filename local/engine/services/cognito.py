@@ -1,14 +1,16 @@
-"""AWS Cognito: pools whose accounts an administrator alone makes."""
+"""Amazon Cognito: pools whose accounts an administrator alone makes; revocation of refresh tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
+from ministack import app as emulator
 from ministack.core.responses import error_response_json
 from ministack.services import cognito
 
-from local.engine.patching import replaces
+from local.engine.patching import pin, replaces
 
 
 @replaces(cognito, "_sign_up", digest="7c18b40cc080")
@@ -20,3 +22,35 @@ def _sign_up(original: Callable[..., Any], data: dict[str, Any]) -> Any:
             "NotAuthorizedException", "SignUp is not permitted for this user pool", 400
         )
     return original(data)
+
+
+@replaces(emulator, "_handle_cognito_body_request", digest="a91f32c793d4")
+async def _answer_body_request(
+    original: Callable[..., Awaitable[Any]],
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes,
+    query: dict[str, Any],
+) -> Any:
+    """A user pool's domain revokes refresh tokens (`/oauth2/revoke`)"""
+    # https://docs.aws.amazon.com/cognito/latest/developerguide/revocation-endpoint.html: a successful request
+    # "returns an empty body" with 200; errors are `invalid_request`, `unsupported_token_type`, `invalid_client`.
+    if (method, path) != ("POST", "/oauth2/revoke"):
+        return await original(method, path, headers, body, query)
+    form = dict(parse_qsl(body.decode("utf-8", "replace")))
+    token, client_id = form.get("token", ""), form.get("client_id", "")
+    if not token:
+        return cognito._oauth2_error("invalid_request", "token is required.")
+    claims = cognito._token_claims(token)
+    if claims.get("token_use") != "refresh":
+        return cognito._oauth2_error("unsupported_token_type", "Only refresh tokens can be revoked.")
+    _, _, client = cognito._find_pool_by_client_id(client_id)
+    if not client or client.get("ClientSecret") or claims.get("client_id") != client_id:
+        return cognito._oauth2_error("invalid_client", "Not a client that the token was issued to.", 401)
+    cognito._revoke_token({"Token": token})
+    return 200, {"Content-Type": "application/json"}, b""
+
+
+pin(cognito, "_revoke_token", "5e433371a596")
+pin(cognito, "_find_pool_by_client_id", "56a4a31aee98")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import time
 from typing import Any
 
 from ministack.services import apigateway_v1 as rest
+from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners
 
 from local.engine.asgi import App, Receive, Scope, Send
+from local.engine.delivery import scope as in_account
 from local.engine.patching import PATCHES, Patch, pin, replaces
 
 __all__ = ["wrap"]
@@ -29,6 +33,7 @@ pin(rest, "_put_method_response", "52b6151d8b0b")
 pin(rest, "_resolve_custom_rest_api_id", "efb637220aaf")
 pin(provisioners, "_apigw_rest_api_create", "7c984880e447")
 
+_USER_REQUEST = re.compile(r"/restapis/([^/]+)/[^/]+/_user_request_(?:/|$)")
 _ANY = "x-amazon-apigateway-any-method"
 _INTEGRATION_FIELDS = (
     "cacheKeyParameters",
@@ -49,6 +54,12 @@ _KEPT = ("_stages_v1", "_deployments_v1", "_deployed_gateway_responses", "_docum
 rest._OPENAPI_HTTP_METHODS.add(_ANY)
 PATCHES.append(
     Patch("ministack.services.apigateway_v1._OPENAPI_HTTP_METHODS", "OpenAPI: a method `any` is imported.")
+)
+PATCHES.append(
+    Patch(
+        "restapis/* (middleware)",
+        "Requests are counted in AWS/ApiGateway: Count, 4XXError, 5XXError, Latency.",
+    )
 )
 PATCHES.append(
     Patch("restapis/* (middleware)", "A `;` in a query that is not encoded separates parameters like an `&`.")
@@ -319,14 +330,40 @@ def _accepted(answer: Any) -> Any:
 
 
 def wrap(app: App) -> App:
-    """Split queries of REST APIs at semicolons."""
+    """Split queries of REST APIs at semicolons; count their requests."""
 
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html: "The
     # semicolon character (;) is not supported for any request URL query string and results in the data being
     # split."
-    async def split(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/restapis/"):
-            scope = {**scope, "query_string": scope["query_string"].replace(b";", b"&")}
-        await app(scope, receive, send)
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        called = _USER_REQUEST.match(scope["path"]) if scope["type"] == "http" else None
+        if called is None:
+            await app(scope, receive, send)
+            return
+        began = time.perf_counter()
 
-    return split
+        async def counting(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                _count(called[1], message["status"], 1000 * (time.perf_counter() - began))
+            await send(message)
+
+        await app({**scope, "query_string": scope["query_string"].replace(b";", b"&")}, receive, counting)
+
+    return serve
+
+
+def _count(api_id: str, status: int, milliseconds: float) -> None:
+    """Publish the metrics of one request.
+
+    The errors are rates: "The Average statistic represents the 4XXError error rate":
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+    """
+    for (account, region, known), api in rest._rest_apis.all_items():
+        if known != api_id:
+            continue
+        with in_account(account, region):
+            name = {"ApiName": api["name"]}
+            cloudwatch.record_metric("AWS/ApiGateway", "Count", 1, "Count", name)
+            cloudwatch.record_metric("AWS/ApiGateway", "4XXError", int(400 <= status < 500), "Count", name)
+            cloudwatch.record_metric("AWS/ApiGateway", "5XXError", int(status >= 500), "Count", name)
+            cloudwatch.record_metric("AWS/ApiGateway", "Latency", milliseconds, "Milliseconds", name)
