@@ -38,12 +38,13 @@ help: ## List the targets
 # ---- set-up: one virtual environment for tools and tests, one for the engine, one that is as bare as Lambda's Python
 $(VENV)/uv/.installed: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { echo "Python 3.13 is needed: 'apt install python3.13', 'brew install python@3.13', 'pyenv install 3.13' or 'uv python install 3.13'; then 'make PYTHON=/path/to/python3.13 ...' if it is not on PATH"; exit 1; }
-	@echo "setting up $(VENV) (once)"
+	@echo "setting up $(VENV)/uv; this and the environments that follow are made once, in a minute or so"
 	@$(PYTHON) -m venv --clear $(VENV)/uv
 	@$(VENV)/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(VENV)/%/.installed: requirements/%.txt $(VENV)/uv/.installed
+	@echo "setting up $(VENV)/$*"
 	@$(PYTHON) -m venv --clear $(if $(filter tools,$*),,--without-pip) $(VENV)/$*
 	@$(UV) pip install --quiet --system-certs --compile-bytecode --require-hashes --python $(VENV)/$*/bin/python -r $<
 	@touch $@
@@ -110,6 +111,7 @@ operator: setup ## Give somebody access to the operators' pages of a stack on AW
 .PHONY: documents-image
 documents-image: ## Build and push the image that encodes documents (IMAGE=123456789012.dkr.ecr.us-east-1.amazonaws.com/documents:1 WHEELS=arm64)
 	@$(if $(value IMAGE),,$(error say where it goes: make documents-image IMAGE=ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG))
+	@docker buildx version >/dev/null 2>&1 || { echo "make documents-image needs Docker with buildx, which does not answer here" >&2; exit 1; }
 	@docker buildx build --platform linux/$(subst x86_64,amd64,$(or $(WHEELS),arm64)) --provenance=false --push \
 	  --file ops/documents_image/Dockerfile --tag $(call quoted,IMAGE) .
 
@@ -129,18 +131,20 @@ BESIDE := tests/unit tests/template $(APART) tests/browser tests/flink
 .PHONY: test
 test: setup ## Run unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
 	@if [ -n "$(TESTS)" ]; then exec $(PY) -m pytest -rs $(TESTS); fi; \
-	  log=$$(mktemp); trap 'kill $$beside; rm $$log' INT TERM; \
+	  log=$$(mktemp); shown=; trap 'kill $$beside $$shown; rm $$log; exit 130' INT TERM; \
+	  echo "two lanes: $(ON_THE_SUITE), and beside it, shown then: $(BESIDE)"; \
 	  $(PY) -m pytest -rs $(BESIDE) >$$log 2>&1 & beside=$$!; \
 	  failed=0; $(PY) -m pytest -rs $(ON_THE_SUITE) || failed=1; \
-	  echo "and beside it: $(BESIDE)"; wait $$beside || failed=1; cat $$log; rm $$log; exit $$failed
+	  echo "and beside it: $(BESIDE)"; tail -n +1 -f $$log & shown=$$!; \
+	  wait $$beside || failed=1; sleep 1; kill $$shown; rm $$log; exit $$failed
 
 .PHONY: check
 check: setup $(BENCH_ENV) ## Check style and types: ruff, mypy, cfn-lint, sam validate
-	@$(VENV)/tools/bin/ruff check .
+	@echo "ruff ..."; $(VENV)/tools/bin/ruff check .
 	@$(VENV)/tools/bin/ruff format --check .
-	@$(VENV)/tools/bin/mypy
-	@$(VENV)/tools/bin/cfn-lint template.yaml
-	@AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
+	@echo "mypy ..."; $(VENV)/tools/bin/mypy
+	@echo "cfn-lint ..."; $(VENV)/tools/bin/cfn-lint template.yaml
+	@echo "sam validate ..."; AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
 
 .PHONY: docs
 docs: setup ## Regenerate the tables of docs/engine.md and docs/template_budget.md, queries/generated
@@ -179,6 +183,7 @@ mutate-template: setup ## Check that the template's rules catch some 170 wrong c
 
 .PHONY: sam-local
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
+	@docker info >/dev/null 2>&1 || { echo "make sam-local needs Docker, which does not answer here: install and start it" >&2; exit 1; }
 	@$(PY) -m pytest -rs tests/sam_local
 
 # A benchmark is a module that begins a suite of results under a name of its own.
@@ -199,4 +204,4 @@ deploy: $(TOOLS) ## Build for AWS, deploy and publish the pages (ENV=staging)
 	  wheels=$$($(PY) -m ops.settings "$$env" Architecture); stack=$$($(PY) -m ops.settings "$$env" stack_name); \
 	  region=$$($(PY) -m ops.settings "$$env" region); export AWS_REGION=$$region AWS_DEFAULT_REGION=$$region; \
 	  WHEELS=$$wheels sam build --config-env "$$env" --cache-dir .aws-sam/cache-$$wheels; \
-	  sam deploy --config-env "$$env"; $(PY) -m ops.publish "$$stack"
+	  sam deploy --config-env "$$env"; $(PY) -m ops.publish "$$stack"; $(PY) -m ops.next_steps "$$stack"

@@ -75,7 +75,7 @@ def reported(command: Callable[[], int]) -> Callable[[], int]:
             return _INTERRUPTED
         except Exception as error:
             full = disk_is_full()
-            known = EngineError | SamError | CommandError | BotoCoreError | ClientError
+            known = EngineError | SamError | CommandError | BotoCoreError | ClientError | OSError
             if not (full or isinstance(error, known)):
                 raise
             for line in filter(None, (str(error), full and f"Perhaps because {full}.")):

@@ -22,7 +22,16 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from ops.stacks import CommandError, clients, outputs_of, reported
 
-__all__ = ["PAGE_CLIENT", "SCOPES", "ClientError", "public_jwk", "register", "register_page", "remove"]
+__all__ = [
+    "PAGE_CLIENT",
+    "SCOPES",
+    "ClientError",
+    "is_registered",
+    "public_jwk",
+    "register",
+    "register_page",
+    "remove",
+]
 
 type Factory = Callable[[str], Any]
 
@@ -137,6 +146,11 @@ def register_page(factory: Factory, outputs: Mapping[str, str]) -> str:
         logout_uris=[page],
     )  # fmt: skip
     return page
+
+
+def is_registered(factory: Factory, outputs: Mapping[str, str], client_id: str) -> bool:
+    """Tell whether there is a client of that name."""
+    return _stored(factory, outputs, client_id) is not None
 
 
 def remove(factory: Factory, outputs: Mapping[str, str], client_id: str) -> None:

@@ -11,13 +11,30 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-__all__ = ["Client", "CommandError", "Outputs", "clients", "outputs_of", "region_of", "reported"]
+__all__ = [
+    "Client",
+    "CommandError",
+    "MissingOutputError",
+    "Outputs",
+    "clients",
+    "outputs_of",
+    "region_of",
+    "reported",
+]
 
 type Client = Callable[[str], Any]
 
 
 class CommandError(Exception):
     """A command cannot do what it is asked for; the text is one line for whoever asked."""
+
+
+class MissingOutputError(CommandError):
+    """A stack has no output of that name: its application is not deployed, or the stack is not this suite's."""
+
+    def __init__(self, stack: str, output: str) -> None:
+        super().__init__(f"{stack} has no output {output}: is it this suite's, with that application?")
+        self.output = output
 
 
 class Outputs(dict[str, str]):
@@ -28,7 +45,7 @@ class Outputs(dict[str, str]):
         self._stack = stack
 
     def __missing__(self, name: str) -> str:
-        raise CommandError(f"{self._stack} has no output {name}: is it this suite's, with that application?")
+        raise MissingOutputError(self._stack, name)
 
 
 def region_of(named: str | None = None) -> str:

@@ -81,7 +81,7 @@ def drive(suite: Suite, checks: Checks) -> None:
         suite.http.post(f"{shop.url}/v1/login", json={"request": "x"}).status_code,
         401,
     )
-    _leave_somebody(suite, checks)
+    _leave_somebody(suite, checks, shop)
 
 
 def _import(suite: Suite, checks: Checks, shop: Company, email: str) -> None:
@@ -128,9 +128,8 @@ def _sign_on(suite: Suite, checks: Checks, email: str, password: str, user: str)
     checks.equal("sign-on: the address", application.userinfo(tokens["access_token"]).json()["email"], email)
 
 
-def _leave_somebody(suite: Suite, checks: Checks) -> None:
+def _leave_somebody(suite: Suite, checks: Checks, shop: Company) -> None:
     """Leave somebody to sign in as, and the page of `web/auth/` as an application."""
     make_people(suite)
-    shop = Company(suite, "demo-shop", title="The Shop")
     checks.equal("somebody to sign in as", log_in(shop, DEMO_EMAIL, DEMO_PASSWORD).status_code, 200)
     checks.equal("the page is there", suite.http.get(f"{suite['WebUrl']}/{PAGE}").status_code, 200)
