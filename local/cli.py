@@ -91,11 +91,11 @@ def status(console: Console, *, everything: bool) -> int:
 
 
 def _port_remark(state: Path, port: int | None) -> str:
-    """Say that the port that somebody gives to another command than `up` is not the engine's."""
-    engine = EngineProcess.find(state) if port else None
-    if engine is None or engine.port == port:
+    """Say that the port that somebody gives to a command is not the engine's."""
+    engine = EngineProcess.recorded(state) if port else None
+    if engine is None or engine.port == port or not engine.answers():
         return ""
-    return f"The engine of this checkout is up at {engine.endpoint}, not at PORT={port}."
+    return f"The engine of this checkout is at {engine.endpoint}, not at PORT={port}."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,10 +122,10 @@ def main() -> int:
     STATE.mkdir(exist_ok=True)
     if arguments.command == "up":
         return up(arguments.port, console)
-    if remark := _port_remark(STATE, arguments.port):
-        say(Console(stderr=True), remark)
     if arguments.command == "down":
         return down(console)
+    if remark := _port_remark(STATE, arguments.port):
+        say(Console(stderr=True), remark)
     if arguments.command == "status":
         return status(console, everything=arguments.all)
     result: int = COMMANDS[arguments.command].run(STATE, arguments, console)
