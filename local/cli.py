@@ -18,10 +18,9 @@ from local.live import put_again
 from local.people import make_people
 from local.progress import doing, say
 from local.suite import Suite
-from ops.paths import ROOT
+from ops.paths import STATE
 from ops.publish import publish
 
-STATE = ROOT / ".local"
 # Commands with a module of their own, which has `add_arguments` and `run`.
 COMMANDS: dict[str, ModuleType] = {"logs": logs, "watch": watch, "debug": debug, "shell": shell}
 NEXT = {

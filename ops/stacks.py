@@ -30,7 +30,7 @@ class CommandError(Exception):
 
 
 class MissingOutputError(CommandError):
-    """A stack has no output of that name: its application is not deployed, or the stack is not this suite's."""
+    """A stack has no output of that name: it is not this suite's, or without that application."""
 
     def __init__(self, stack: str, output: str) -> None:
         super().__init__(f"{stack} has no output {output}: is it this suite's, with that application?")

@@ -25,10 +25,8 @@ from local.people import make_people
 from local.progress import Bars, say
 from local.suite import Suite
 from ops.applications import contents, deployed_applications
-from ops.paths import ROOT
+from ops.paths import STATE
 from ops.publish import publish
-
-STATE = ROOT / ".local"
 
 
 class Drive(Protocol):

@@ -6,7 +6,7 @@ from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.commands import deployed_suite
 from local.suite import Suite
 from ops.applications import owner
-from ops.paths import ROOT
+from ops.paths import STATE
 from ops.stacks import CommandError
 
 __all__ = ["suite_to_feed"]
@@ -21,7 +21,7 @@ def suite_to_feed(output: str) -> Suite:
     Raises:
         CommandError: None is up, or the application of the stream is not deployed.
     """
-    suite = deployed_suite(ROOT / ".local")
+    suite = deployed_suite(STATE)
     if output not in suite.outputs:
         switch = owner(output).switch
         raise CommandError(f"{switch} is off: set it in [local] of samconfig.toml, and `make up`")
