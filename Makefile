@@ -190,6 +190,7 @@ sam-local: setup ## Run every function on its recorded events in Docker, and the
 BENCHMARKS := $(patsubst bench/%.py,%,$(sort $(shell grep -l '= Suite.".*steps=' bench/*.py)))
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); regenerates docs/benchmarks.md
+	@$(if $(filter-out $(BENCHMARKS),$(BENCH)),$(error there is no benchmark $(filter-out $(BENCHMARKS),$(BENCH)); there are $(BENCHMARKS)))
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \
 	  $(VENV)/bench/bin/python -m bench.$$name || missed=1; \
 	  $(VENV)/bench/bin/python -m bench.bad_input $$name || missed=1; done; \

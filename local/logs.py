@@ -184,7 +184,10 @@ def run(state: Path, arguments: argparse.Namespace, console: Console) -> int:
     names = {function.name: function.short for function in functions}
     begun = time.time()
     since_ms = round((begun - arguments.since) * 1000) if arguments.since else 0
-    _show(console, tail.since(since_ms) if since_ms else tail.newest(_MOST), names)
+    lines = tail.since(since_ms) if since_ms else tail.newest(_MOST)
+    if not lines:
+        say(console, "Nothing was logged in that time." if since_ms else "Nothing was logged yet.")
+    _show(console, lines, names)
     try:
         while arguments.follow:
             time.sleep(_PAUSE_S)
