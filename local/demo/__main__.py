@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib import import_module
 from importlib.util import find_spec
@@ -107,16 +107,18 @@ def deployed(suite: Suite, found: dict[str, Drive]) -> dict[str, Drive]:
 
 def _drive_all(bars: Bars, suite: Suite, found: dict[str, Drive]) -> list[Result]:
     """Drive one application after another, and beside them those that wait for the clock."""
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        waiting = {
-            name: beside.submit(_drive, bars, suite, name, module)
-            for name, module in found.items()
-            if getattr(module, "BESIDE", False)
-        }
-        return [
-            waiting[name].result() if name in waiting else _drive(bars, suite, name, found[name])
-            for name in sorted(found, key=lambda name: name in waiting)
-        ]
+    waiting = {name: module for name, module in found.items() if getattr(module, "BESIDE", False)}
+    ended: list[Result] = []
+
+    def wait_for_the_clock() -> None:
+        ended.extend(_drive(bars, suite, name, module) for name, module in waiting.items())
+
+    # A daemon: Ctrl-C waits for no clock.
+    beside = threading.Thread(target=wait_for_the_clock, daemon=True)
+    beside.start()
+    results = [_drive(bars, suite, name, module) for name, module in found.items() if name not in waiting]
+    beside.join()
+    return results + ended
 
 
 def _show_state(console: Console, results: list[Result], *, up: bool) -> None:

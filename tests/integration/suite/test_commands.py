@@ -14,12 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from local import cli, live, watch
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
 from local.clients.sign_on import Visitor
-from local.deploy import STACK
+from local.deploy import STACK, build
+from local.engine_process import EngineProcess, free_port
 from local.functions import find, functions_of
 from local.logs import Tail
 from local.people import make_people
@@ -190,6 +192,38 @@ def test_following_ends_cleanly_with_ctrl_c(suite: Suite, tmp_path: Path) -> Non
         process.send_signal(signal.SIGINT)
     assert (process.wait(20), errors.read_text()) == (0, "")
     assert out.read_text().count(f"START RequestId: {asked[-1]} ") == 1
+
+
+# ---- Ctrl-C
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("at", ["sam build ...", "sam deploy ..."])
+def test_ctrl_c_during_up_leaves_nothing_half(tmp_path: Path, at: str) -> None:
+    program = "import sys; from local import cli; sys.exit(cli.main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "up", "--port", str(free_port())], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"SUITE_STATE": str(tmp_path)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    while at not in process.stdout.readline():
+        assert process.poll() is None
+    engine = EngineProcess.recorded(tmp_path)
+    assert engine is not None
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "interrupted\n")
+    assert EngineProcess.recorded(tmp_path) is None
+    assert not engine.answers()
+    left = [each for each in psutil.process_iter() if str(tmp_path) in " ".join(_command(each))]
+    assert left == []
+    build(tmp_path / "build.log")  # as if nothing had been
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 # ---- live code

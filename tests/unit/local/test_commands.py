@@ -9,16 +9,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from local.commands import port_number, reported
 from local.debug import attach_configuration
+from local.demo.__main__ import deployed
+from local.engine_process import EngineProcess
 from local.functions import Function, find
 from local.live import SHARED, syntax_error
 from local.logs import seconds_of
 from local.progress import Bars, doing
+from local.suite import Suite
 from local.watch import changes, folder_of, state_of
 from ops.paths import ROOT
 from ops.stacks import CommandError
@@ -149,6 +153,27 @@ def test_an_interrupted_command_says_so_and_has_the_shells_status(module: str) -
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert (process.returncode, said) == (130, "interrupted\n")
+
+
+class Application:
+    """A drive of the demo."""
+
+    NEEDS = ("ContainerMetricsClusterNames",)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "driven"),
+    [
+        (["WebUrl", "SignInUrl"], []),
+        (["AuthApiUrl"], ["auth"]),
+        (["AuthApiUrl", "ContainerMetricsFunctionName"], ["auth"]),
+        (["ContainerMetricsFunctionName", "ContainerMetricsClusterNames"], ["container_metrics"]),
+    ],
+)
+def test_the_demo_drives_what_is_deployed(outputs: list[str], driven: list[str]) -> None:
+    suite = Suite(EngineProcess(Path("nowhere"), 1, 1), dict.fromkeys(outputs, "x"))
+    found: dict[str, Any] = {"auth": object(), "container_metrics": Application()}
+    assert list(deployed(suite, found)) == driven
 
 
 def piped() -> tuple[Console, io.StringIO]:

@@ -114,7 +114,7 @@ def test_aws_has_the_operation_and_its_parameters(command: Command) -> None:
 
 
 @pytest.mark.parametrize("command", by_program("python", "pytest"))
-def test_programs_of_ours_are_there_and_found(command: Command) -> None:
+def test_our_programs_are_there_and_found(command: Command) -> None:
     assert command.program.startswith(".venv/tools/bin/"), f"not on PATH: {command.text}"
     if command.words[1] == "-m":
         done = subprocess.run(
