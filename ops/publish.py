@@ -49,8 +49,8 @@ def publish(outputs: dict[str, str], client: Client) -> int:
             kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
             # Pages are small and may change at any deployment; a browser asks whether they did.
             s3.put_object(
-                Bucket=outputs["WebBucketName"], Key=path.relative_to(WEB).as_posix(), Body=_page(path, origins),
-                ContentType=kind, CacheControl="no-cache",
+                Bucket=outputs["WebBucketName"], Key=path.relative_to(WEB).as_posix(),
+                Body=_page(path, origins), ContentType=kind, CacheControl="no-cache",
             )  # fmt: skip
             written += 1
     config = {name: value for name, value in outputs.items() if not name.endswith(_PRIVATE)}

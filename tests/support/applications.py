@@ -197,8 +197,8 @@ def _strange_unit_tests(root: Path, folders: list[str]) -> Iterator[str]:
 def _unlisted_pages(root: Path) -> Iterator[str]:
     """Pages to which nothing leads, or that no test opens."""
     for page in sorted(path.parent.name for path in (root / "web").glob("*/index.html")):
-        if f'page: "{page}/"' not in (root / "web/shared/home.js").read_text():
-            yield f"web/shared/home.js does not list {page}/: the first page does not lead to it"
+        if f'page: "{page}/' not in (root / "web/shared/applications.js").read_text():
+            yield f"web/shared/applications.js does not list {page}/: the first page does not lead to it"
         if not _tests(root / "tests/browser" / page):
             yield f"there are no tests in tests/browser/{page}/, of the page {page}/"
 

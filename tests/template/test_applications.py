@@ -98,8 +98,8 @@ LACKING = [
         "hello: the table of README.md has no row that names docs/hello.md and EnableHello",
     ),
     (
-        "web/shared/home.js", r"page: \"images/\"",
-        "web/shared/home.js does not list images/: the first page does not lead to it",
+        "web/shared/applications.js", r"page: \"images/\"",
+        "web/shared/applications.js does not list images/: the first page does not lead to it",
     ),
     (
         "tests/browser/auth", "",

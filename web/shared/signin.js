@@ -18,15 +18,15 @@ function stored() {
   return JSON.parse(sessionStorage.getItem(SESSION) ?? "null");
 }
 
-/** Keep a session in this tab, or none, and tell the page. */
+/** Keep a session in this tab, or none; a `session` event tells the page that somebody else, or nobody, is signed in. */
 function keep(session) {
-  const before = sessionStorage.getItem(SESSION);
+  const before = stored()?.email;
   if (session) sessionStorage.setItem(SESSION, JSON.stringify(session));
   else sessionStorage.removeItem(SESSION);
   clearTimeout(renewal);
   // A timer of a tab in the background may come late, and a laptop may sleep: `ask` renews, too.
   if (session?.refresh) renewal = setTimeout(() => renew().catch(() => {}), Math.max(0, session.expires - RENEW_MS - Date.now()));
-  if (before !== sessionStorage.getItem(SESSION)) window.dispatchEvent(new Event("session"));
+  if (before !== session?.email) window.dispatchEvent(new Event("session"));
 }
 
 tabs.addEventListener("message", ({ data }) => {

@@ -1,8 +1,9 @@
 """The suite at a glance: each application's alarms, dead letters, and what it did in the last hours.
 
-Everything comes from CloudWatch, and what belongs to whom from the alarms themselves: their names begin with the
-stack's name and their logical id, which begins with a prefix of the application (`PREFIXES`, as in the contents of
-template.yaml); an alarm on the messages of a queue names a dead-letter queue, since every such queue has one.
+Everything comes from CloudWatch, and what belongs to whom from the alarms themselves: their names begin with
+the stack's name and their logical id, which begins with a prefix of the application (`PREFIXES`, as in the
+contents of template.yaml); an alarm on the messages of a queue names a dead-letter queue, since every such
+queue has one.
 """
 
 import time
@@ -51,7 +52,7 @@ class _Activity:
         name: For people.
         metric: The metric's name.
         namespace: Its namespace; the stack's own if empty.
-        dimensions: Its dimensions; `{stack}` and `{cluster}` stand for the stack's name and the first cluster.
+        dimensions: Its dimensions; `{stack}` is the stack's name, `{cluster}` the first cluster.
         stat: What of it is added up.
         unit: `count` or `bytes`.
     """
@@ -270,7 +271,7 @@ def _read(queries: "Sequence[MetricDataQueryTypeDef]", start: datetime, end: flo
     series: list[dict[int, float]] = [{} for _ in queries]
     pages = client("cloudwatch").get_paginator("get_metric_data")
     for first in range(0, len(queries), _MAX_QUERIES):
-        some = [
+        some: list[MetricDataQueryTypeDef] = [
             {**query, "Id": f"m{place}"}
             for place, query in enumerate(queries[first : first + _MAX_QUERIES], first)
         ]

@@ -423,7 +423,22 @@ _QUEUE_METRICS = {
     "ApproximateNumberOfMessagesNotVisible": "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed": "ApproximateNumberOfMessagesDelayed",
 }
-_last_counts: dict[tuple[str, str], int] = {}
+# "A queue is considered active for up to six hours if it contains any messages or if any action accesses it":
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
+_ACTIVE_SECONDS = 6 * 3600.0
+_ZERO_SECONDS = 60.0  # between zeros; every look would be many
+_last_counts: dict[tuple[str, str], tuple[int, float, float]] = {}  # count, when not zero, when published
+
+
+def _is_due(key: tuple[str, str], count: int) -> bool:
+    """Tell whether a count of a queue is to be published now, and note it if so."""
+    now = time.monotonic()
+    last, busy, published = _last_counts.get(key, (0, -_ACTIVE_SECONDS, -_ACTIVE_SECONDS))
+    if count:
+        busy = now
+    due = bool(count or last) or (now - busy < _ACTIVE_SECONDS and now - published >= _ZERO_SECONDS)
+    _last_counts[key] = (count, busy, now if due else published)
+    return due
 
 
 def _publish_queues() -> None:
@@ -435,9 +450,8 @@ def _publish_queues() -> None:
             for metric, attribute in _QUEUE_METRICS.items():
                 count = int(queue["attributes"][attribute])
                 key = (queue["attributes"]["QueueArn"], metric)
-                if count or _last_counts.get(key):
+                if _is_due(key, count):
                     cloudwatch.record_metric("AWS/SQS", metric, count, "Count", {"QueueName": queue["name"]})
-                _last_counts[key] = count
             oldest = min((message["sent_at"] for message in list(queue["messages"])), default=None)
             if oldest is not None:
                 age = time.time() - oldest

@@ -34,8 +34,8 @@ async def _answer_body_request(
     query: dict[str, Any],
 ) -> Any:
     """A user pool's domain revokes refresh tokens (`/oauth2/revoke`)"""
-    # https://docs.aws.amazon.com/cognito/latest/developerguide/revocation-endpoint.html: a successful request
-    # "returns an empty body" with 200; errors are `invalid_request`, `unsupported_token_type`, `invalid_client`.
+    # A successful request "returns an empty body"; errors are `invalid_request`, `unsupported_token_type`,
+    # `invalid_client`: https://docs.aws.amazon.com/cognito/latest/developerguide/revocation-endpoint.html
     if (method, path) != ("POST", "/oauth2/revoke"):
         return await original(method, path, headers, body, query)
     form = dict(parse_qsl(body.decode("utf-8", "replace")))
@@ -50,6 +50,24 @@ async def _answer_body_request(
         return cognito._oauth2_error("invalid_client", "Not a client that the token was issued to.", 401)
     cognito._revoke_token({"Token": token})
     return 200, {"Content-Type": "application/json"}, b""
+
+
+@replaces(cognito, "_fake_token", digest="7e26f28e0883")
+def _token(
+    original: Callable[..., str], sub: str, pool_id: str, client_id: str, *arguments: Any, **named: Any
+) -> str:
+    """Tokens that a refresh token brings name the account's groups"""
+    if named.get("trigger_source") == "TokenGeneration_RefreshTokens" and not named.get("groups"):
+        pool = cognito._get_pool_unscoped(pool_id) or {"_users": {}}
+        named["groups"] = next(
+            (
+                user.get("_groups", [])
+                for user in pool["_users"].values()
+                if cognito._attr_list_to_dict(user.get("Attributes", [])).get("sub") == sub
+            ),
+            [],
+        )
+    return original(sub, pool_id, client_id, *arguments, **named)
 
 
 pin(cognito, "_revoke_token", "5e433371a596")

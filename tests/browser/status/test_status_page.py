@@ -119,7 +119,7 @@ def test_each_state_is_a_sentence_that_can_be_read(
     api.checks, api.status = checks, status
     page.goto(f"{pages}/status/")
     expect(page.get_by_role("status")).to_have_text(sentence)
-    expect(page.get_by_role("listitem")).to_have_count(len(checks))
+    expect(page.locator("main").get_by_role("listitem")).to_have_count(len(checks))
     low = {text: ratio for text, ratio in page.evaluate(CONTRASTS) if ratio < 4.5}
     assert not low
     for width in (320, 1200):
@@ -137,7 +137,7 @@ def test_line_says_state_and_since_when(page: Page, api: Api, pages: str) -> Non
         UP | {"since": since},
     ]
     page.goto(f"{pages}/status/")
-    lines = page.get_by_role("listitem")
+    lines = page.locator("main").get_by_role("listitem")
     expect(lines.nth(0)).to_contain_text("Search <b>of</b> the shop")  # text, never markup
     expect(lines.nth(0)).to_contain_text("Down")
     expect(lines.nth(0)).to_contain_text("(3 hours)")
@@ -183,12 +183,12 @@ def test_hidden_page_does_not_ask_and_a_shown_one_does_at_once(page: Page, api: 
 def test_last_answer_stays_while_none_comes(page: Page, api: Api, pages: str) -> None:
     api.checks = [DOWN, UP]
     page.goto(f"{pages}/status/")
-    expect(page.get_by_role("listitem")).to_have_count(2)
+    expect(page.locator("main").get_by_role("listitem")).to_have_count(2)
     api.status = 503
     page.clock.run_for(15_500)
     expect(page.get_by_role("status")).to_have_text("The state of the services cannot be loaded")
     expect(page.locator("#detail")).to_contain_text("Below is what was known at")
-    expect(page.get_by_role("listitem")).to_have_count(2)
+    expect(page.locator("main").get_by_role("listitem")).to_have_count(2)
     assert not [text for text, ratio in page.evaluate(CONTRASTS) if ratio < 4.5]
     page.screenshot(path=SCREENSHOTS / "status_stale.png")
     api.status, api.checks = 200, [UP]
@@ -221,7 +221,7 @@ def ledger(suite: Suite) -> Iterator[Any]:
 def test_home_page_leads_to_the_ledgers_state(page: Page, suite: Suite, ledger: Any) -> None:
     ledger([DOWN, UP])
     page.goto(suite["WebUrl"] + "/")
-    page.get_by_role("link", name="Status").click()
+    page.locator("#applications").get_by_role("link", name="Event hub").click()
     expect(page.get_by_role("status")).to_have_text(f"{DOWN['name']} is down")
-    expect(page.get_by_role("listitem").first).to_contain_text(DOWN["name"])
+    expect(page.locator("main").get_by_role("listitem").first).to_contain_text(DOWN["name"])
     assert "id-0" not in page.content()

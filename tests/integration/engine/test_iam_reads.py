@@ -90,6 +90,22 @@ def test_a_role_reads_what_it_may_and_nothing_else(cloud_with_iam: Cloud, action
     assert refusal(lambda: call(client, other)).startswith("AccessDenied")
 
 
+def test_a_list_of_alarms_is_one_of_all_alarms(cloud_with_iam: Cloud) -> None:
+    cloud = cloud_with_iam
+    alarm = _alarm(cloud)
+    everything = f"arn:aws:cloudwatch:{cloud.region}:{cloud.account}:alarm:*"
+
+    def attempt(resource: str, *types: str) -> str:
+        client = as_role(cloud, [{"Action": "cloudwatch:DescribeAlarms", "Resource": resource}], "cloudwatch")
+        kinds = {"AlarmTypes": types} if types else {}
+        return refusal(lambda: client.describe_alarms(AlarmNamePrefix=_name(alarm)[:6], **kinds))
+
+    assert attempt(everything) == ""
+    assert attempt(alarm).startswith("AccessDenied")
+    assert attempt(everything, "CompositeAlarm").startswith("AccessDenied")
+    assert attempt("*", "CompositeAlarm") == ""
+
+
 def _mapping(cloud: Cloud) -> dict[str, Any]:
     archive, name = io.BytesIO(), cloud.name("function")
     with zipfile.ZipFile(archive, "w") as package:

@@ -6,6 +6,7 @@ import http.client
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -389,3 +390,29 @@ def test_a_function_learns_which_api_key_was_let_in(cloud: Cloud) -> None:
     identity = ask("/guarded", x_api_key=key["value"]).json["requestContext"]["identity"]
     assert (identity.get("apiKeyId"), identity.get("apiKey")) == (key["id"], key["value"])
     assert "apiKeyId" not in ask("/open", x_api_key=key["value"]).json["requestContext"]["identity"]
+
+
+def test_requests_are_counted_by_the_name_of_the_api(cloud: Cloud) -> None:
+    """Count, errors as rates, latency, with the dimension ApiName.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+    """
+    name = cloud.name("counted")
+    ask = asking(cloud, cloud.deploy(sam({"Get": {"Path": "/any", "Method": "get"}}, Name=name))["ApiId"])
+    answers = [ask("/any"), ask("/any?answer=raise"), ask("/nothing"), ask("/any")]
+    assert [answer.status for answer in answers] == [200, 502, 403, 200]
+    metrics = cloud.client("cloudwatch")
+    now = datetime.now(UTC)
+
+    def published(metric: str) -> tuple[float, float]:
+        """Sum, and number of samples."""
+        points = metrics.get_metric_statistics(
+            Namespace="AWS/ApiGateway", MetricName=metric, Dimensions=[{"Name": "ApiName", "Value": name}],
+            StartTime=now - timedelta(hours=1), EndTime=now + timedelta(hours=1), Period=7200,
+            Statistics=["Sum", "SampleCount"],
+        )["Datapoints"]  # fmt: skip
+        return sum(each["Sum"] for each in points), sum(each["SampleCount"] for each in points)
+
+    assert published("Count") == (4, 4)
+    assert (published("4XXError"), published("5XXError")) == ((1, 4), (1, 4))
+    assert published("Latency")[0] > 0

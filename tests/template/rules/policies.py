@@ -179,6 +179,7 @@ WIDE = {
         "ReadClusters",
     ): "a list of names becomes ARNs without pseudo parameters",
     ("ContainerMetricsFunctionRole", "ReadQueues"): "a list of names becomes ARNs without pseudo parameters",
+    ("InsightsFunctionRole", "ListAlarms"): "a list by prefix is one of all alarms; reading alone",
     ("HubReactFunctionRole", "ActAsReactions"): "roles under a path of the stack, which trust this one",
     ("HubBuildRole", "ReadProject"): "a parameter names the project",
     ("HubFleetRole", "RunShellScript"): "a document of AWS's own, of no account",

@@ -12,6 +12,11 @@ from tests.support.memory_dynamodb import MemoryDynamoDb
 EVENTS = Path(__file__).parents[3] / "events" / "insights"
 
 
+@pytest.fixture(autouse=True)
+def stack_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STACK_NAME", "suite")
+
+
 @pytest.fixture
 def dynamodb(monkeypatch: pytest.MonkeyPatch) -> MemoryDynamoDb:
     tables = MemoryDynamoDb()

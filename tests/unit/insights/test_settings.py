@@ -7,5 +7,5 @@ from insights.settings import InsightsSettings
     ("text", "names"), [("logs,,posts,", ("logs", "posts")), (",", ()), ("", ()), ("one", ("one",))]
 )
 def test_applications_that_are_off_leave_nothing_between_commas(text: str, names: tuple[str, ...]) -> None:
-    settings = InsightsSettings.from_env({"WORKGROUPS": text, "CLUSTERS": text})
+    settings = InsightsSettings.from_env({"STACK_NAME": "suite", "WORKGROUPS": text, "CLUSTERS": text})
     assert (settings.workgroups, settings.clusters) == (names, names)
