@@ -146,6 +146,12 @@ check: setup $(BENCH_ENV) ## Check style and types: ruff, mypy, cfn-lint, sam va
 	@echo "cfn-lint ..."; $(VENV)/tools/bin/cfn-lint template.yaml
 	@echo "sam validate ..."; AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
 
+.PHONY: lighthouse pictures
+lighthouse: setup ## Score every page with Lighthouse; writes docs/page_quality.md, fails below 95 (npm, Chromium)
+	@PYTHONPATH=$(SOURCES) $(PY) -m local.lighthouse $(call given,PORT,--port)
+pictures: setup ## Make the pictures of the documentation from the demo's data (Chromium)
+	@PYTHONPATH=$(SOURCES) $(PY) -m local.pictures $(call given,PORT,--port)
+
 .PHONY: docs
 docs: setup ## Regenerate the tables of docs/engine.md and docs/template_budget.md, queries/generated
 	@PYTHONPATH=$(SOURCES) $(PY) -m queries

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -9,9 +11,12 @@ from typing import Any
 import requests
 
 from local.clients.browse import session
+from local.deploy import STACK
 from local.engine_process import EngineProcess
+from ops.paths import ROOT
+from ops.stacks import CommandError, outputs_of
 
-__all__ = ["Suite"]
+__all__ = ["Suite", "suite_after"]
 
 
 @dataclass(eq=False)
@@ -37,3 +42,22 @@ class Suite:
     def client(self, service: str) -> Any:
         """Return the boto3 client of ``service`` with an administrator's credentials."""
         return self.engine.client(service)
+
+
+def suite_after(module: str, *arguments: str, port: int | None) -> Suite:
+    """Run a command that brings this checkout's suite up; the suite.
+
+    Args:
+        module: Of the command.
+        arguments: What it takes beside the port.
+        port: Of an engine that is not up yet; the command's own default if None.
+
+    Raises:
+        CommandError: It fails, and has said why.
+    """
+    options = [] if port is None else ["--port", str(port)]
+    done = subprocess.run([sys.executable, "-m", module, *arguments, *options], cwd=ROOT, check=False)
+    engine = EngineProcess.find(ROOT / ".local")
+    if done.returncode or engine is None:
+        raise CommandError(f"{module} failed: its own message says why.")
+    return Suite(engine, outputs_of(STACK, engine.client))

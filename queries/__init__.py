@@ -65,7 +65,12 @@ def sql(name: str) -> str:
 def fragments() -> dict[str, str]:
     """Return the fragments: file name to content."""
     made = {"cf_logs": _table()}
-    columns = {**COLUMNS, "requesthour": "string", **dict.fromkeys(PARTITION_KEYS, "string")}
+    columns = {
+        **COLUMNS,
+        "requesthour": "string",
+        "requesttime": "string",
+        **dict.fromkeys(PARTITION_KEYS, "string"),
+    }
     made |= {name: _view(_HERE / f"access_logs/views/{name}.sql", "AccessLogs", columns) for name in VIEWS}
     made["ec2_calls_delivered"] = _ec2_table()
     columns = {**EC2_COLUMNS, "hour": "string"}

@@ -65,13 +65,16 @@ def drive(suite: Suite, checks: Checks) -> None:
 
     saved = ask.saved()
     checks.equal("the queries are saved", sorted(saved), sorted(_KEYS))
-    dates = (f"'{start - timedelta(days=2):%Y-%m-%d}'", f"'{datetime.now(UTC):%Y-%m-%d}'")
+    since, until = start - timedelta(days=2), datetime.now(UTC) + timedelta(days=1)
+    dates = [f"'{since:%Y-%m-%d}'", f"'{until:%Y-%m-%d}'"]
+    everything = [*dates, *(f"{date[:-1]}T00:00:00Z'" for date in dates), "'all'", "'all'", "'all'"]
     for name, columns in _KEYS.items():
+        ahead, behind = _MORE.get(name, ([], []))
         # The saved text, over this demo's rows alone.
-        sql = saved[name].replace(
-            "FROM cf_logs_by_request\nWHERE ", f"FROM cf_logs_by_request\nWHERE {ours} AND "
-        )
-        found = {_pick(row, columns[0]): _pick(row, columns[1]) for row in ask(sql, *dates)}
+        sql = saved[name].replace("\nWHERE ", f"\nWHERE {ours} AND ", 1)
+        found = {
+            _pick(row, columns[0]): _pick(row, columns[1]) for row in ask(sql, *ahead, *everything, *behind)
+        }
         expected = truth[name]
         if name == "top_viewers":
             expected = {key: value for key, value in expected.items() if key in found}
@@ -112,13 +115,17 @@ _KEYS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "cache_hit_ratio": ((0,), (1, 2)),
     "error_rates": ((0,), (1, 2, 3)),
     "ai_crawler_share": ((0,), (1,)),
+    "requests_over_time": ((0,), (1,)),
+    "requests": ((), (-1,)),
 }
+# Parameters before and behind those that every query has: an hour's slots; any edge location, any viewer.
+_MORE = {"requests_over_time": (["'13'"], []), "requests": ([], ["'all'", "'all'"])}
 
 
 def _count_by_hand(truths: list[Truth]) -> dict[str, dict[Row, Row]]:
     """What the queries must answer, from the generator's own counts."""
     counts: dict[str, Counter[Row]] = {
-        name: Counter() for name in ("bots", "bytes", "viewers", "results", "statuses", "categories")
+        name: Counter() for name in ("bots", "bytes", "viewers", "results", "statuses", "categories", "hours")
     }
     for truth in truths:
         counts["bots"] += truth.bot_requests
@@ -126,6 +133,9 @@ def _count_by_hand(truths: list[Truth]) -> dict[str, dict[Row, Row]]:
         counts["results"] += truth.results
         counts["statuses"] += truth.statuses
         counts["viewers"] += Counter({(name,): number for name, number in truth.viewers.items()})
+        counts["hours"] += Counter(
+            {(name.replace(" ", "T"),): number for name, number in truth.hours.items()}
+        )
         counts["categories"] += Counter({(name,): number for name, number in truth.categories.items()})
     requests: Counter[Row] = Counter()
     for (distribution, _), number in counts["results"].items():
@@ -160,6 +170,8 @@ def _count_by_hand(truths: list[Truth]) -> dict[str, dict[Row, Row]]:
             for (name,), n in requests.items()
         },
         "ai_crawler_share": {key: (str(n),) for key, n in counts["categories"].items()},
+        "requests_over_time": {key: (str(n),) for key, n in counts["hours"].items()},
+        "requests": {(): (str(requests.total()),)},
     }
 
 

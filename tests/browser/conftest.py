@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from local.browser import MISSING, SWITCHES, chromium
 from ops.paths import ROOT
 
 SCREENSHOTS = ROOT / ".local/screenshots"
@@ -23,25 +22,13 @@ type Launch = Callable[..., Browser]
 @pytest.fixture(scope="session")
 def launch() -> Iterator[Launch]:
     """Chromium of this machine, without its background traffic."""
-    found = [
-        shutil.which(name)
-        for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    ]
-    mac = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
-    executable = next(filter(None, [*found, str(mac) if mac.exists() else None]), None)
+    executable = chromium()
     if executable is None:
-        pytest.skip("no Chromium: 'apt install chromium' or 'brew install --cask google-chrome' gets it")
+        pytest.skip(MISSING)
     with sync_playwright() as playwright:
 
         def start(*switches: str) -> Browser:
-            return playwright.chromium.launch(
-                executable_path=executable,
-                args=[
-                    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                    "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic",
-                    *switches,
-                ],
-            )  # fmt: skip
+            return playwright.chromium.launch(executable_path=executable, args=[*SWITCHES, *switches])
 
         yield start
 

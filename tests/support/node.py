@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from local.npm import NpmError, installed
 from ops.paths import ROOT
 
 __all__ = ["INSTALLED", "Ask", "EdgeFunction", "edge_function", "install", "running"]
@@ -84,17 +85,7 @@ def _started(script: Path) -> Iterator[Ask]:
 
 def install() -> None:
     """Install what the lock file says, once; skips the test where that cannot be."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("no Node.js with npm: 'apt install nodejs npm' or 'brew install node'")
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    lock, done = SOURCE / "package-lock.json", INSTALLED / "installed.json"
-    for path in SOURCE.iterdir():
-        shutil.copy(path, INSTALLED)
-    if not done.exists() or done.read_bytes() != lock.read_bytes():
-        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        installing = subprocess.run(
-            ["npm", "ci", *quiet], cwd=INSTALLED, capture_output=True, text=True, check=False
-        )
-        if installing.returncode:
-            pytest.skip(f"npm ci fails: {' '.join(installing.stderr.split())[:150]}")
-        shutil.copy(lock, done)
+    try:
+        installed(SOURCE)
+    except NpmError as error:
+        pytest.skip(str(error))

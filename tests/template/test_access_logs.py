@@ -46,12 +46,23 @@ def test_every_saved_query_and_every_view_is_a_resource() -> None:
     assert {table["TableInput"]["Name"] for table in tables.values()} == {"cf_logs", *VIEWS}
 
 
-def test_saved_queries_ask_the_view_for_dates_and_never_the_table() -> None:
+CONDITIONS = """logdate BETWEEN CAST(? AS date) AND CAST(? AS date)
+  AND requesttime >= ?
+  AND requesttime < ?
+  AND ? IN ('all', distribution)
+  AND ? IN ('all', botcategory, CASE isbot WHEN 'True' THEN 'bots' END)
+  AND ? IN ('all', CAST(status AS varchar), substr(CAST(status AS varchar), 1, 1) || 'xx')
+"""
+
+
+def test_saved_queries_ask_the_view_for_a_range_and_filters() -> None:
+    """Never the table; dates bound what is scanned."""
     for name in SAVED:
         text = re.sub("--.*", "", sql(name))
         assert re.findall(r"FROM (\w+)", text) == ["cf_logs_by_request"], name
-        assert text.count("?") == 2, name
-        assert "WHERE logdate BETWEEN CAST(? AS date) AND CAST(? AS date)" in text, name
+        before, _, after = text.partition(CONDITIONS)
+        assert re.search(r"(WHERE|WHERE characters = CAST\(\? AS integer\)\s+AND) $", before), name
+        assert after, f"{name} lacks the conditions that every panel of access logs has"
 
 
 def test_table_is_delimited_by_tabs_and_partitioned_by_the_hour_of_delivery() -> None:

@@ -1,9 +1,9 @@
 // Counters of one cluster every five seconds. A slot without numbers is a gap, never a zero.
-import { element } from "../shared/suite.js";
-import { clock, lines, room, table } from "./charts.js";
-import { empty, fill, find, follow, trouble } from "./panels.js";
+import { series, table } from "../shared/charts.js";
+import { clock } from "../shared/time.js";
+import { Card, empty, onDemand } from "./cards.js";
+import { current } from "./state.js";
 
-const REFRESH_MS = 10_000; // each look asks CloudWatch for five metrics, $0.00005
 const SLOT_S = 5;
 const CHARTS = {
   RunningTask: "Running tasks", PendingTask: "Pending tasks", ActiveServices: "Active services",
@@ -23,59 +23,35 @@ function slots({ rows, since, as_of: asOf }) {
   });
 }
 
-const tell = (sentence) => fill(find("#containers .body"), empty(sentence));
+/** The cards of the counters, and what draws an answer into them. */
+export function containerCards() {
+  const cards = Object.entries(CHARTS).map(([metric, title]) => new Card(metric, title));
+  return { cards, show: (answer) => show(cards, answer) };
+}
 
-function show(answer) {
-  const choice = find("#containers select");
-  if (choice.options.length !== answer.clusters.length) {
-    choice.replaceChildren(...answer.clusters.map((name) => element("option", {}, name)));
-    choice.value = answer.cluster;
-  }
-  const badge = find("#containers .badge");
+/** What to say in a deployment in which nothing is sampled. */
+export const OFF = "No cluster is sampled yet: deploy with ContainerMetricsClusters=<name>,<name>, and look again two minutes later.";
+
+function show(cards, answer) {
   if (!answer.rows.length) {
-    Object.assign(badge, { className: "badge muted", textContent: "waiting for samples" });
-    tell(answer.missing
+    const sentence = answer.missing
       ? `${answer.cluster} has no numbers: ${answer.missing} samples are missing in the last 15 minutes. The cause of the failed executions says why.`
-      : `No samples of ${answer.cluster} in the last 15 minutes. The first come two minutes after the deployment at most; if none do, look at the executions of the state machine.`);
+      : `No samples of ${answer.cluster} in the last 15 minutes. The first come two minutes after the deployment at most; if none do, look at the executions of the state machine.`;
+    for (const card of cards) {
+      card.pend();
+      card.fill(empty(sentence));
+    }
     return;
   }
-  const body = find("#containers .body");
+  const { zone } = current();
   const every = slots(answer);
-  const columns = Object.entries(CHARTS).map(([metric, title]) => [title, answer.columns.indexOf(metric)]);
-  const details = element("details", {}, element("summary", {}, "Numbers"));
-  details.append(table(`Counters of ${answer.cluster}, slot by slot`,
-    [["Time", (row) => clock(row[0])], ...columns.map(([title, place]) => [title, (row) => row[place], true])], every.toReversed()));
-  const charts = columns.map(([title]) => element("div", {}, element("h3", {}, title), element("div")));
-  fill(body, element("div", { className: "grid counters" }, ...charts), details);
-  columns.forEach(([title, column], index) => {
-    const place = charts[index].lastChild;
-    place.append(...lines(`${title} of ${answer.cluster}`, every.map((row) => [row[0], row[column]]), [title], whole, room(place)));
-  });
-  Object.assign(badge, { className: "badge good", textContent: `as of ${clock(answer.rows.at(-1)[0])}` });
-}
-
-/** Nothing is sampled in this deployment. */
-function off() {
-  find("#containers form").hidden = true;
-  Object.assign(find("#containers .badge"), { className: "badge muted", textContent: "off" });
-  tell("No cluster is sampled yet: deploy with ContainerMetricsClusters=<name>,<name>, and look again two minutes later.");
-}
-
-/** Follow the containers; `panel` asks the API, `mayAsk` says whether somebody sees them. Returns the first look. */
-export function followContainers(panel, mayAsk) {
-  return follow("#containers", REFRESH_MS, mayAsk, async (current) => {
-    const cluster = find("#containers select").value;
-    try {
-      const answer = await panel("containers", cluster ? { cluster } : {});
-      if (current()) show(answer);
-    } catch (error) {
-      if (!current()) return true;
-      if (error.code === "unknown_panel") {
-        off();
-        return false;
-      }
-      fill(find("#containers .body"), trouble(error.message));
-    }
-    return true;
-  });
+  for (const card of cards) {
+    const place = answer.columns.indexOf(card.name);
+    const title = `${card.title} of ${answer.cluster}`;
+    const chart = series({ title, names: [card.title], points: every.map((row) => [row[0], row[place]]), show: whole, zone, step: SLOT_S, height: 150 });
+    const numbers = table(title, [["Time", (row) => clock(row[0] * 1000, zone, true)], [card.title, (row) => row[place], true]], every.toReversed());
+    card.fill(chart.place, onDemand(numbers, every.length, "slots"));
+    card.offer({ columns: ["second", card.name], rows: every.map((row) => [row[0], row[place]]) });
+    chart.draw();
+  }
 }

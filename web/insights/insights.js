@@ -1,206 +1,331 @@
-// Live panels refresh while the page is seen; panels at rest are asked when somebody asks.
+// The insights page: one application's health and panels, for the range, zone and filters that the address says.
+import { APPLICATIONS } from "../shared/applications.js";
+import { healthStrip } from "../shared/health.js";
 import { openPage } from "../shared/shell.js";
 import { ask, person, signIn } from "../shared/signin.js";
-import { bytes, element } from "../shared/suite.js";
-import { bars, clock, lines, room, table } from "./charts.js";
-import { followContainers } from "./containers.js";
-import { cards, count, followDeclared, pend, percent, show } from "./declared.js";
-import { empty, fill, find, trouble } from "./panels.js";
+import { element, isLocal } from "../shared/suite.js";
+import { clock, stamp } from "../shared/time.js";
+import { Card, empty, find, hintOf, trouble } from "./cards.js";
+import { containerCards, OFF } from "./containers.js";
+import { connect, offer, offerClusters, render } from "./controls.js";
+import { draw, KNOWN, nothingOf } from "./declared.js";
+import { liveCards } from "./live.js";
+import { borders, change, current, FILTERS, OF_ROWS, range, read, WINDOWS, zoneName } from "./state.js";
 
-const REFRESH_MS = 2500;
-const SHOWN_SECONDS = 120;
-const BARS = 10;
-// Each application's section, and the output of the stack that tells that it is there; in the order of the page.
-const SECTIONS = {
-  "#live": "LogStreamName", "#rest": "AccessLogsWorkGroupName", "#posters": "SocialWorkGroupName",
-  "#containers": "ContainerMetricsFunctionName", "#calls": "Ec2WorkGroupName",
+const LIST_AGAIN_MS = 10_000;
+const HEALTH_MS = 60_000;
+const AT_ONCE = 3; // queries; Athena runs few side by side
+const OFTEN = { off: "Off", 3: "3 s", 10: "10 s", 60: "1 min" };
+const AT_REST = { off: "Off", 10: "10 s", 60: "1 min", 300: "5 min" };
+const LATER = "Logs that came later than two days after their requests are in the view cf_logs_unique alone.";
+/** By application: where its panels come from, the range and the refresh by default, and what can be chosen. */
+const SCREENS = {
+  access_logs: { kinds: ["dates", "requests", "requests_by_slot", "request_rows"], window: "week", refresh: "off", refreshes: AT_REST, filters: KNOWN.request_rows, more: [] },
+  log_streaming: { live: "live", refresh: "3", refreshes: OFTEN, filters: [], more: ["minutes"] },
+  social_stream: { kinds: ["posts"], window: "day", refresh: "10", refreshes: AT_REST, filters: [], more: ["most"] },
+  container_metrics: { live: "containers", refresh: "10", refreshes: OFTEN, filters: [], more: ["cluster"] },
+  ec2_monitor: { kinds: ["calls", "calls_by_slot"], window: "half_day", refresh: "60", refreshes: AT_REST, filters: KNOWN.calls, more: [] },
 };
+/** Errors that are the form's or everybody's: said once, above the panels. What is wrong with one panel stands in it. */
+const OWN = ["query_failed", "unknown_query", "unknown_panel"];
 
 let config;
-let timer;
 let refused = false; // signed in, but no operator
+let screen = null; // what is shown: { app, panels, cards, show }
+let round = 0; // of questions; older ones are not shown any more
+let timer = 0;
+let shownQuestion = "";
 
+const application = () => APPLICATIONS.find(({ name }) => name === current().app);
+const mayAsk = () => Boolean(person() && !refused && config.InsightsApiUrl && config[application().output]);
+
+/** Say what is wrong, once; without a message nothing is. */
 function complain(message) {
-  Object.assign(find("#trouble"), { hidden: !message, textContent: message ?? "" });
-}
-
-/** Whether somebody is signed in, and a section's application is there. */
-const isShown = (section) => Boolean(person() && !refused && config.InsightsApiUrl && config[SECTIONS[section]]);
-
-/** Show what belongs to who is signed in, or the invitation to sign in. */
-function showSignIn() {
-  const who = person();
-  find("#sign-in").hidden = Boolean(who);
-  for (const section of Object.keys(SECTIONS)) find(section).hidden = !isShown(section);
-  const links = Object.keys(SECTIONS).filter(isShown).map((section) => element("a", { href: section }, find(`${section} > h2`).firstChild.textContent.trim()));
-  const nav = find("nav");
-  nav.replaceChildren(...links);
-  nav.hidden = links.length < 2;
-  return who;
-}
-
-/** Signed in, but no operator: say so once, instead of in every panel, and ask no more. */
-function refuse(message) {
-  refused = true;
-  showSignIn();
-  complain(message);
+  if (find("#trouble").textContent !== (message ?? "")) find("#trouble").textContent = message ?? "";
+  find("#trouble").hidden = !message;
 }
 
 /** Ask the API for a panel until it has an answer; throws with a sentence for people. */
 async function panel(name, query = {}) {
+  let first = {};
   for (;;) {
-    if (refused) throw new Error("Only operators can see this");
-    const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${encodeURIComponent(name)}?${new URLSearchParams(query)}`);
-    if (status === 200) return body;
-    if (status === 401) showSignIn();
-    if (status === 403) refuse(body.message);
-    if (status !== 202) throw Object.assign(new Error(`${body.message} (${body.code})`), { code: body.code });
+    const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${encodeURIComponent(name)}?${new URLSearchParams(query)}`)
+      .catch(() => { throw Object.assign(new Error("The panels cannot be loaded: no connection to the API."), { code: "offline" }); });
+    if (status === 200) return { ...first, ...body };
+    if (status === 403) {
+      refused = true;
+      showAccess();
+    }
+    if (status !== 202) throw Object.assign(new Error(body.message), { code: body.code });
+    first = { ...first, ...body };
     query = { query: body.query };
     await new Promise((resolve) => { setTimeout(resolve, 1000); });
   }
 }
 
-// ---- live
-
-/** All seconds up to the last whose counts are complete, with zeros where nothing came. */
-function filled({ rows, complete_until: last }) {
-  const known = new Map(rows.map(([second, ...values]) => [second, values]));
-  const first = Math.max(Math.min(rows[0][0], last), last - SHOWN_SECONDS + 1);
-  return Array.from({ length: last - first + 1 }, (_, place) => [first + place, ...(known.get(first + place) ?? [0, 0, 0])]);
+/** When the panels are: "the last 12 hours", or from when to when. */
+function words() {
+  const { window, zone } = current();
+  if (window) return WINDOWS[window]?.words ?? "this range";
+  const [from, to] = borders();
+  return Number.isNaN(from + to) ? "this range" : `${stamp(from, zone)} to ${stamp(to, zone)}`;
 }
 
-function showLive(live) {
-  const { totals } = live;
-  find("#totals").replaceChildren(...[
-    ["requests in 3 minutes", count(totals.requests)], ["of bots", percent(totals.bot_requests / Math.max(1, totals.requests))],
-    ["sent", bytes(totals.sent)], ["late", count(totals.late)],
-  ].map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
-  const body = (name) => find(`[data-panel=${name}] .body`);
-  const quiet = !live.seconds.rows.length;
-  Object.assign(find("#pulse"), { className: `badge ${quiet ? "muted" : "good"}`, textContent: quiet ? "waiting for traffic" : `as of ${clock(Date.parse(live.as_of) / 1000)}` });
-  if (quiet) {
-    for (const name of ["requests", "sent", "distributions", "locations", "bots", "viewers"]) fill(body(name), empty("Nothing in the last minutes"));
-    return;
-  }
-  const seconds = filled(live.seconds);
-  const newest = seconds.toReversed();
-  const details = (columns) => {
-    const made = element("details", {}, element("summary", {}, "Numbers"));
-    made.append(table("Second by second", [["Time", (row) => clock(row[0])], ...columns], newest));
-    return made;
-  };
-  fill(body("requests"),
-    ...lines("Requests per second", seconds.map(([second, requests, , bots]) => [second, requests, bots]), ["all", "bots"], count, room(body("requests"))),
-    details([["Requests", (row) => count(row[1]), true], ["Of bots", (row) => count(row[3]), true]]));
-  fill(body("sent"),
-    ...lines("Bytes per second", seconds.map(([second, , sent]) => [second, sent]), ["bytes"], bytes, room(body("sent"))),
-    details([["Bytes", (row) => bytes(row[2]), true]]));
-  for (const [name, heading] of [["distributions", "Distribution"], ["locations", "Edge location"]]) {
-    const { rows } = live[name]; // most bytes first, and last all others together
-    fill(body(name), ...bars(`Bytes by ${heading.toLowerCase()}`, rows.slice(0, BARS).map(([key, , sent]) => [key, sent]), bytes, room(body(name), 460)),
-      table(`Bytes by ${heading.toLowerCase()}`, [[heading, (row) => row[0]], ["Requests", (row) => count(row[1]), true], ["Bytes", (row) => bytes(row[2]), true]], rows));
-  }
-  const bots = live.bots.rows;
-  fill(body("bots"), ...(bots.length ? [
-    ...bars("Requests of bots", live.bot_addresses.rows.slice(0, BARS), count, room(body("bots"), 460)),
-    table("Requests of bots", [["Address", (row) => row[0]], ["Edge", (row) => row[1]], ["Distribution", (row) => row[2]], ["Requests", (row) => count(row[3]), true], ["Bytes", (row) => bytes(row[4]), true]], bots),
-  ] : [empty("No bots in the last minutes")]));
-  const viewers = live.viewers.rows;
-  fill(body("viewers"), ...(viewers.length ? [
-    ...bars("Requests of viewers", viewers.slice(0, BARS), count, room(body("viewers"), 460)),
-    table("Requests of viewers", [["Address", (row) => row[0]], ["Requests", (row) => count(row[1]), true]], viewers),
-    element("p", { className: "muted note" }, `Minute of ${clock(live.viewers.minute)}${live.viewers.complete ? "" : ", so far"}; ${live.viewers.error ? `counts may be too low by at most ${count(live.viewers.error)}` : "exact"}`),
-  ] : [empty("No viewers yet")]));
+/** What a panel is asked for. */
+function question({ parameters }) {
+  const known = KNOWN[parameters] ?? [];
+  return { ...range(), ...Object.fromEntries(Object.entries(current().filters).filter(([name]) => known.includes(name))) };
 }
 
-let looks = 0;
+/** What all panels are asked for: if that changes, older answers are none to it. */
+function wholeQuestion() {
+  const { window, from, to, filters, more } = current();
+  const { most: _, ...others } = more;
+  return JSON.stringify([window, from, to, Object.entries(filters).filter(([name]) => !OF_ROWS.includes(name)), others]);
+}
 
-async function refresh() {
+// ---- who sees what
+
+/** Show what belongs to who is signed in, or the invitation to sign in, or how to deploy the application. */
+function showAccess() {
+  const { title, text, parameter, output } = application();
+  document.title = `${title} – Serverless suite`;
+  find("#title").textContent = title;
+  find("#text").textContent = text;
+  const isThere = Boolean(config[output]);
+  find("#missing").hidden = isThere;
+  find("#missing-how").replaceChildren("To deploy it, add ", element("code", {}, `${parameter}=true`), " to ", element("code", {}, "parameter_overrides"),
+    " in samconfig.toml, then run ", element("code", {}, isLocal() ? "make up" : "make deploy"), ".");
+  find("#sign-in").hidden = !isThere || Boolean(person());
+  find("#signed-in").hidden = !mayAsk();
+  if (!person()) complain();
+}
+
+// ---- one application's screen
+
+function open() {
+  const { app } = current();
+  const known = SCREENS[app];
   clearTimeout(timer);
-  if (!isShown("#live")) return;
-  looks += 1;
-  const mine = looks; // a slower, older answer must not replace a newer one
+  round += 1;
+  screen = { app, known, panels: [], cards: [], answers: new Map(), drawn: [] };
+  shownQuestion = wholeQuestion();
+  find("#health").replaceChildren();
+  complain();
+  showAccess();
+  render({ hasRange: Boolean(known.kinds), filters: known.filters, refreshes: known.refreshes, more: known.more });
+  if (!mayAsk()) return;
+  showHealth(screen);
+  if (known.live) {
+    Object.assign(screen, known.live === "live" ? liveCards() : containerCards());
+    find("#panels").replaceChildren(...screen.cards.map(({ place }) => place));
+    load();
+  } else showDeclared(screen);
+}
+
+async function showHealth(mine) {
+  if (mine !== screen || !mayAsk()) return;
   try {
-    if (!document.hidden) {
-      const answer = await panel("live");
-      if (mine !== looks) return;
-      showLive(answer);
-      complain();
-    }
+    if (document.hidden) return;
+    const { applications } = await panel("overview");
+    const found = applications.find(({ application: name }) => name === mine.app);
+    if (mine === screen && found) find("#health").replaceChildren(healthStrip(found));
   } catch (error) {
-    if (mine !== looks) return;
-    if (!refused) complain(`Live: ${error.message}`);
+    if (mine === screen && !refused) find("#health").replaceChildren(element("p", { className: "muted" }, `Health is not known: ${error.message}`));
+  } finally {
+    if (mine === screen) setTimeout(() => showHealth(mine), HEALTH_MS);
   }
-  if (person()) timer = setTimeout(refresh, REFRESH_MS);
 }
 
-// ---- panels that saved queries declare
-
-const LIST_AGAIN_MS = 10_000;
-// Each look is a query of Athena's a panel, about $0.00005. Firehose waits a minute before it delivers calls.
-const POSTERS_MS = 10_000;
-const CALLS_MS = 60_000;
-// What the panels about dates look at: docs/access_logs.md, "Queries".
-const ON_TIME = "these days, in logs that came within two days; later ones are in the view cf_logs_unique alone";
-let askAtRest = () => {}; // nothing, until the list of panels is there
-
-function prepareAtRest(panels) {
-  cards(find("#panels"), panels);
-  let asked = 0;
-  askAtRest = async () => {
-    asked += 1;
-    const mine = asked;
-    const current = () => mine === asked;
-    const query = Object.fromEntries(new FormData(find("#dates")));
-    pend(panels); // answers to older dates are none to these
-    for (const each of panels) { // one after the other: Athena's queries are few at a time
-      if (!current()) return;
-      await show(each, panel, query, { words: ON_TIME, current });
-    }
-  };
-  return askAtRest;
-}
-
-function prepareDates() {
-  const form = find("#dates");
-  const day = (age) => new Date(Date.now() - age * 86_400_000).toISOString().slice(0, 10);
-  Object.assign(form.from, { value: day(6) });
-  Object.assign(form.to, { value: day(0) });
-  form.addEventListener("submit", (event) => { event.preventDefault(); askAtRest(); });
-}
-
-/** List the panels and draw them; sections that need no list do not wait for it. */
-async function showDeclared() {
+/** List the panels, and draw them. */
+async function showDeclared(mine) {
+  if (!mine.cards.length) {
+    mine.cards = [1, 2, 3].map((number) => new Card("", "", { wide: number === 1 }));
+    find("#panels").replaceChildren(...mine.cards.map(({ place }) => place));
+  }
   let list;
   try {
     list = await panel("panels");
   } catch (error) {
-    if (refused || !person()) return;
-    for (const grid of ["#panels", "#posters .grid", "#calls .grid"]) fill(find(grid), trouble(error.message));
-    setTimeout(showDeclared, LIST_AGAIN_MS);
+    if (mine !== screen) return;
+    complain(error.message);
+    if (!refused && person()) setTimeout(() => { if (mine === screen) showDeclared(mine); }, LIST_AGAIN_MS);
     return;
   }
-  const of = (...kinds) => list.panels.filter(({ parameters }) => kinds.includes(parameters));
-  const looks = {
-    "#rest": prepareAtRest(of("dates")),
-    "#posters": followDeclared("#posters", POSTERS_MS, of("posts"), panel, () => isShown("#posters")),
-    "#calls": followDeclared("#calls", CALLS_MS, of("calls", "calls_by_slot"), panel, () => isShown("#calls")),
+  if (mine !== screen) return;
+  mine.panels = list.panels.filter(({ parameters }) => mine.known.kinds.includes(parameters));
+  mine.rows = mine.panels.find(({ parameters }) => parameters === "request_rows");
+  mine.panels = mine.panels.filter((each) => each !== mine.rows);
+  mine.cards = mine.panels.map(({ panel: name, title, chart, parameters }) =>
+    new Card(name, title, { wide: chart === "lines" || chart === "stacks" || parameters === "posts" }));
+  find("#panels").replaceChildren(...mine.cards.map(({ place }) => place));
+  find("#show-rows").hidden = !mine.rows;
+  load();
+}
+
+/** Ask for everything that is shown. */
+async function load() {
+  clearTimeout(timer);
+  round += 1;
+  const mine = round;
+  const isCurrent = () => mine === round;
+  if (mayAsk() && !document.hidden) {
+    await (screen.known.live ? loadLive(isCurrent) : loadDeclared(isCurrent));
+    if (!isCurrent()) return;
+    if (current().rows) showRows();
+  }
+  if (!person()) showAccess(); // the session has ended by itself
+  const seconds = Number(current().refresh);
+  if (seconds && mayAsk() && !screen.isOver) timer = setTimeout(load, seconds * 1000);
+}
+
+async function loadLive(isCurrent) {
+  const { minutes, cluster } = current().more;
+  const query = screen.known.live === "live" ? (minutes ? { minutes } : {}) : cluster ? { cluster } : {};
+  try {
+    const answer = await panel(screen.known.live, query);
+    if (!isCurrent()) return;
+    if (answer.clusters) offerClusters(answer);
+    remember("", () => screen.show(answer, hintOf(application().next)));
+    said(answer);
+    complain();
+  } catch (error) {
+    if (!isCurrent() || refused) {
+      if (refused) complain(error.message);
+    } else if (error.code === "unknown_panel") {
+      screen.isOver = true;
+      find("#panels").replaceChildren(element("p", { className: "card empty" }, OFF));
+    } else complain(error.message);
+  }
+}
+
+/** Draw, now and again whenever zone, width or colours change. */
+function remember(name, drawing) {
+  screen.answers.set(name, drawing);
+  drawing();
+}
+
+function redraw() {
+  for (const drawing of screen?.answers.values() ?? []) drawing();
+}
+
+const said = ({ as_of: asOf }) => { find("#as-of").textContent = `As of ${clock(Date.parse(asOf), current().zone, true)}, times in ${zoneName()}`; };
+
+async function loadDeclared(isCurrent) {
+  const queue = screen.panels.map((each, place) => [each, screen.cards[place]]);
+  let stopped = "";
+  const work = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const [each, card] = next;
+      if (stopped) {
+        if (!card.answer) card.fill(empty("Not loaded."));
+        continue;
+      }
+      card.body.setAttribute("aria-busy", "true");
+      try {
+        const answer = await panel(each.panel, question(each));
+        if (!isCurrent()) return;
+        const when = words();
+        const hint = current().app === "access_logs" && !Object.keys(question(each)).some((name) => name in FILTERS) ? `${hintOf(application().next)} ${LATER}` : current().app === "access_logs" ? "Remove a filter, or choose a longer range." : hintOf(application().next);
+        remember(each.panel, () => draw(each, answer, card, when, nothingOf(each, when, hint)));
+        offer(answer);
+        said(answer);
+      } catch (error) {
+        if (!isCurrent()) return;
+        screen.answers.delete(each.panel);
+        if (OWN.includes(error.code)) {
+          card.pend();
+          card.fill(trouble(error.message));
+        } else {
+          stopped = error.message;
+          if (!card.answer) card.fill(empty("Not loaded."));
+        }
+      } finally {
+        card.body.removeAttribute("aria-busy");
+      }
+    }
   };
-  for (const [section, look] of Object.entries(looks)) if (isShown(section)) look();
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  if (isCurrent()) complain(person() ? stopped : "");
+}
+
+// ---- the rows behind a number
+
+async function showRows() {
+  const dialog = find("#rows");
+  const { filters } = current();
+  const mine = round;
+  const behind = Object.entries(filters).filter(([name]) => screen.known.filters.includes(name)).map(([name, value]) => `${FILTERS[name].toLowerCase()} ${value}`);
+  const card = new Card("requests", "Requests", { wide: true });
+  const close = element("button", { type: "button", className: "bare small", onclick: () => dialog.close() }, "Close");
+  dialog.replaceChildren(element("div", { className: "top" }, element("h2", { id: "rows-title" }, `Requests${behind.length ? ` of ${behind.join(", ")}` : ""}, the newest first`), card.actions, close), card.body, card.note);
+  if (!dialog.open) dialog.showModal();
+  try {
+    const answer = await panel(screen.rows.panel, question(screen.rows));
+    if (mine !== round || !dialog.open) return;
+    remember("rows", () => draw(screen.rows, answer, card, words(), empty(`No requests in ${words()}.`)));
+  } catch (error) {
+    card.fill(trouble(error.message));
+  }
+}
+
+function closeRows() {
+  screen.answers.delete("rows");
+  if (!current().rows) return;
+  change({ rows: false, filters: Object.fromEntries(Object.entries(current().filters).filter(([name]) => !OF_ROWS.includes(name))) });
+}
+
+// ---- the page
+
+/** The address has changed: by the form, by a chart, or by the browser's back and forward. */
+function show() {
+  if (current().app !== screen?.app) {
+    open();
+    return;
+  }
+  render({ hasRange: Boolean(screen.known.kinds), filters: screen.known.filters, refreshes: screen.known.refreshes, more: screen.known.more });
+  if (wholeQuestion() !== shownQuestion) {
+    shownQuestion = wholeQuestion();
+    for (const card of screen.cards) card.pend();
+    screen.answers.clear();
+    complain();
+    load();
+    return;
+  }
+  redraw();
+  if (!current().rows) find("#rows").close();
+  else if (screen.rows) showRows();
+  clearTimeout(timer);
+  const seconds = Number(current().refresh);
+  if (seconds && mayAsk()) timer = setTimeout(load, seconds * 1000);
 }
 
 try {
   config = await openPage();
-  find("#sign-in button").addEventListener("click", () => signIn(config));
-  prepareDates();
-  if (showSignIn() && config.InsightsApiUrl) {
-    const followed = followContainers(panel, () => isShown("#containers"));
-    setInterval(() => { if (!person()) showSignIn(); }, REFRESH_MS); // the session ends by itself, whatever is shown
-    if (isShown("#live")) refresh();
-    if (isShown("#containers")) followed();
-    showDeclared();
+  read(SCREENS);
+  if (!new URLSearchParams(location.search).has("app")) {
+    const first = APPLICATIONS.find(({ name, output }) => name in SCREENS && config[output]);
+    change({ app: first?.name ?? current().app, window: SCREENS[first?.name]?.window, refresh: SCREENS[first?.name]?.refresh }, { replace: true });
   }
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && isShown("#live")) refresh(); });
+  connect({ refreshNow: load, complain });
+  find("#sign-in button").addEventListener("click", () => signIn(config));
+  find("#show-rows").addEventListener("click", () => change({ rows: true }));
+  find("#rows").addEventListener("close", closeRows);
+  addEventListener("state", show);
+  addEventListener("popstate", () => { read(SCREENS); show(); });
+  addEventListener("session", () => { refused = false; open(); });
+  addEventListener("scheme", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  let width = innerWidth;
+  let resizing = 0;
+  addEventListener("resize", () => {
+    if (innerWidth === width) return;
+    width = innerWidth;
+    clearTimeout(resizing);
+    resizing = setTimeout(redraw, 200);
+  });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && screen && Number(current().refresh)) load(); });
+  open();
 } catch (error) {
   complain(error.message);
 }

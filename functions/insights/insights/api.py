@@ -3,9 +3,8 @@
 Trigger: API Gateway REST, proxy integration, `GET /v1/insights/{panel}`, behind the Cognito authorizer, for
     members of the group `operators`.
 Input: the panel: `overview`, `live` (with `minutes`, 1 to 10), `containers` (with `cluster`), or the name of
-    a saved query that declares one (see `panels`), which is started for the requests of the dates `from` to
-    `to` (the last seven days by default), or for the posts or calls of a `window` (`hour`, `half_day`, `day`,
-    `week`); `query` names a query that an earlier answer started. `panels` lists those that are declared.
+    a saved query that declares one (see `panels`), which is started for a range of time and filters (see
+    `parameters`); `query` names a query that an earlier answer started. `panels` lists those that there are.
 Output: 200 with rows and `as_of`; 202 with `query` and `Retry-After` while Athena works.
 On failure: JSON with a stable code (see `shared.http`); 503 is worth another try.
 Idempotent: it only reads; Athena gives a recent result of the same query again instead of asking anew.

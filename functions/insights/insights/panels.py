@@ -24,12 +24,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared import strict_json
 from shared.clients import client
 
+from .parameters import PARAMETERS
+
 if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import NamedQueryTypeDef
 
 __all__ = [
     "CHARTS",
-    "PARAMETERS",
     "RESERVED",
     "TRY_AGAIN_S",
     "Catalogue",
@@ -40,8 +41,7 @@ __all__ = [
 
 logger = Logger()
 
-PARAMETERS = ("dates", "posts", "calls", "calls_by_slot")
-CHARTS = ("bars", "stacks", "table")
+CHARTS = ("bars", "lines", "stacks", "table")
 RESERVED = ("live", "containers", "panels", "overview")
 """What the API answers itself."""
 
@@ -52,6 +52,7 @@ LOOK_AGAIN_S = 60
 TRY_AGAIN_S = 5
 _MAX_TEXT = 100
 _MAX_COLUMNS = 20
+_MAX_LINES = 4
 _MAX_BATCH = 50  # https://docs.aws.amazon.com/athena/latest/APIReference/API_BatchGetNamedQuery.html
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _MARK = "-- Panel:"
@@ -70,7 +71,7 @@ class Panel:
         workgroup: Where the query is saved and run.
         database: The query's database.
         query: The query's text.
-        parameters: What the query is asked for, one of `PARAMETERS`.
+        parameters: What the query is asked for, one of `parameters.PARAMETERS`.
         look: The declaration, as the page draws it.
     """
 
@@ -131,10 +132,14 @@ def _check(look: Any) -> None:
         is_right, what = _MEMBERS[name]
         if not is_right(value):
             raise DeclarationError(f"{name} must be {what}")
-    if look["chart"] != "table" and "bar" not in look:
+    if look["chart"] in ("bars", "stacks") and "bar" not in look:
         raise DeclarationError("bar is missing")
-    if look["chart"] == "stacks" and ("time" not in look or look["parameters"] != "calls_by_slot"):
-        raise DeclarationError("stacks need time, and parameters calls_by_slot")
+    if look["chart"] == "lines" and "lines" not in look:
+        raise DeclarationError("lines is missing")
+    if look["chart"] in ("lines", "stacks") and (
+        "time" not in look or not PARAMETERS[look["parameters"]].slots
+    ):
+        raise DeclarationError(f"{look['chart']} need time, and parameters by slot")
 
 
 def _is_text(value: Any) -> bool:
@@ -154,11 +159,18 @@ _FLAG = (lambda value: isinstance(value, bool), "true or false")
 _MEMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "title": _TEXT,
     "place": (lambda value: type(value) in (int, float), "a number"),
-    "parameters": (lambda value: value in PARAMETERS, f"one of {', '.join(PARAMETERS)}"),
+    "parameters": (
+        lambda value: isinstance(value, str) and value in PARAMETERS,
+        f"one of {', '.join(PARAMETERS)}",
+    ),
     "chart": (lambda value: value in CHARTS, f"one of {', '.join(CHARTS)}"),
     "bar": (
         lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_text, value)),
         "a column of names and one of numbers",
+    ),
+    "lines": (
+        lambda value: isinstance(value, list) and 0 < len(value) <= _MAX_LINES and all(map(_is_text, value)),
+        f"columns of numbers, at most {_MAX_LINES}",
     ),
     "of": _TEXT,
     "rank": _FLAG,

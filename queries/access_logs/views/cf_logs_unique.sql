@@ -4,6 +4,7 @@ FROM (
   SELECT
     log.*,
     substr(log.logtime, 1, 2) AS requesthour,
+    CAST(log.logdate AS varchar) || 'T' || log.logtime || 'Z' AS requesttime,
     row_number() OVER (PARTITION BY log.filename, log.etag, log.linenumber) AS copy
   FROM cf_logs AS log
 ) AS copies

@@ -6,12 +6,12 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from datagen.ec2_calls import Calls, at, encoded, recorded
 from local.clients.person import PersonAt
 from local.suite import Suite
-from tests.browser.insights.test_insights_page import sign_in
+from tests.browser.insights.screen import asked, open_screen, panel, rows_of, shown
 from tests.support.waiting import wait_until
 
 
@@ -43,44 +43,37 @@ def calls(suite: Suite, person: PersonAt) -> None:
     )
 
 
-def rows(person: PersonAt, panel: str, window: str = "half_day") -> list[list[object]]:
-    """Return what the API says."""
-    answer = person.get(panel, window=window)
-    while answer.status_code == 202:
-        answer = person.get(panel, query=answer.json()["query"])
-    answer.raise_for_status()
-    return [*answer.json()["rows"]]
+def made(person: PersonAt, name: str, window: str = "half_day") -> int:
+    return sum(int(str(row[2])) for row in rows_of(person, name, window=window))
 
 
-def made(person: PersonAt, panel: str, window: str = "half_day") -> int:
-    return sum(int(str(row[2])) for row in rows(person, panel, window))
+def counted(card: Locator) -> int:
+    """Return the sum of a table's numbers."""
+    return sum(int(text.replace(",", "")) for text in card.locator("tbody tr td.number").all_inner_texts())
 
 
 def test_calls_actors_and_denials_of_the_last_12_hours_are_those_of_the_record(
     page: Page, suite: Suite, person: PersonAt, calls: None
 ) -> None:
-    sign_in(page, suite, person)
-    section = page.locator("#calls")
-    by_name = section.locator("[data-panel=ec2_calls]")
+    open_screen(page, suite, person, "ec2_monitor")
+    by_name = shown(page, "ec2_calls")
     expect(by_name.locator("svg.chart rect.part").first).to_be_visible(timeout=30_000)
-    expect(by_name.get_by_role("img")).to_have_attribute(
+    expect(by_name.locator("svg.chart")).to_have_attribute(
         "aria-label", re.compile("Calls by name in the last 12 hours")
     )
     expect(by_name.locator(".legend li")).to_have_count(7)
     expect(by_name.locator(".legend li").last).to_have_text("others")
-    expect(section.locator(".badge")).to_contain_text("as of")
-    shown = by_name.locator("tbody tr td.number").all_inner_texts()
-    assert sum(int(text.replace(",", "")) for text in shown) == made(person, "ec2_calls")
+    assert counted(by_name) == made(person, "ec2_calls")
 
-    actors = section.locator("[data-panel=ec2_actors]")
-    [first, *_] = rows(person, "ec2_actors")
+    actors = shown(page, "ec2_actors")
+    first, *_ = rows_of(person, "ec2_actors", window="half_day")
     expect(actors.locator("tbody tr").first).to_contain_text(str(first[0]))
-    expect(actors.locator("svg rect.bar").first).to_be_visible()
+    expect(actors.locator("svg rect.length").first).to_be_visible()
 
-    denied = section.locator("[data-panel=ec2_denied]")
+    denied = shown(page, "ec2_denied")
     expect(denied).to_contain_text("Client.UnauthorizedOperation")
     expect(denied).to_contain_text("Failed authentication")
-    expect(denied.locator("tbody tr")).to_have_count(len(rows(person, "ec2_denied")))
+    expect(denied.locator("tbody tr")).to_have_count(len(rows_of(person, "ec2_denied", window="half_day")))
 
 
 @pytest.mark.parametrize(
@@ -90,12 +83,37 @@ def test_calls_actors_and_denials_of_the_last_12_hours_are_those_of_the_record(
 def test_another_window_can_be_chosen(
     page: Page, suite: Suite, person: PersonAt, calls: None, window: str, words: str
 ) -> None:
-    sign_in(page, suite, person)
-    page.get_by_label("Calls of").select_option(words)
-    by_name = page.locator("[data-panel=ec2_calls]")
-    expect(by_name.get_by_role("img")).to_have_attribute("aria-label", re.compile(words), timeout=30_000)
-    shown = by_name.locator("tbody tr td.number").all_inner_texts()
-    assert sum(int(text.replace(",", "")) for text in shown) == made(person, "ec2_calls", window)
+    open_screen(page, suite, person, "ec2_monitor")
+    page.get_by_role("button", name=words).click()
+    assert asked(page)["window"] == window
+    by_name = shown(page, "ec2_calls")
+    expect(by_name.locator("svg.chart")).to_have_attribute("aria-label", re.compile(words), timeout=30_000)
+    assert counted(by_name) == made(person, "ec2_calls", window)
+
+
+def test_bar_of_an_actor_filters_calls_and_denials(
+    page: Page, suite: Suite, person: PersonAt, calls: None
+) -> None:
+    open_screen(page, suite, person, "ec2_monitor")
+    bar = shown(page, "ec2_actors").get_by_role("button", name=re.compile("Show this actor alone")).nth(1)
+    bar.press(" ")
+    actor = asked(page)["actor"]
+    rows = rows_of(person, "ec2_calls", window="half_day", actor=actor)
+    assert counted(shown(page, "ec2_calls")) == sum(row[2] for row in rows)
+    expect(shown(page, "ec2_actors").locator("svg .row")).to_have_count(1)
+    page.get_by_role("button", name=f"Remove the filter Actor: {actor}").click()
+    assert "actor" not in asked(page)
+
+
+def test_column_leads_to_its_hour(page: Page, suite: Suite, person: PersonAt, calls: None) -> None:
+    open_screen(page, suite, person, "ec2_monitor", zone="utc")
+    column = shown(page, "ec2_calls").get_by_role("button", name=re.compile("Show this time alone")).nth(5)
+    hour = (column.get_attribute("aria-label") or "")[:5]
+    column.click()
+    since, until = (datetime.fromisoformat(asked(page)[name]) for name in ("from", "to"))
+    assert (f"{since:%H:%M}", until - since) == (hour, timedelta(hours=1))
+    rows = rows_of(person, "ec2_calls", **{name: asked(page)[name] for name in ("from", "to")})
+    assert counted(shown(page, "ec2_calls")) == sum(row[2] for row in rows)
 
 
 def test_columns_are_totals_however_many_calls_have_names(
@@ -123,19 +141,22 @@ def test_columns_are_totals_however_many_calls_have_names(
         every=2,
         what="the calls",
     )
-    answered = rows(person, "ec2_calls", "day")
+    answered = rows_of(person, "ec2_calls", window="day")
     assert len({row[1] for row in answered}) == 31
-    sign_in(page, suite, person)
-    page.get_by_label("Calls of").select_option("the last 24 hours")
-    by_name = page.locator("[data-panel=ec2_calls]")
-    expect(by_name.get_by_role("img")).to_have_attribute("aria-label", re.compile("the last 24 hours"))
-    shown = by_name.locator("tbody tr td.number").all_inner_texts()
-    assert sum(int(text.replace(",", "")) for text in shown) == sum(int(str(row[2])) for row in answered)
+    open_screen(page, suite, person, "ec2_monitor", window="day")
+    by_name = shown(page, "ec2_calls")
+    assert counted(by_name) == sum(int(row[2]) for row in answered)
     expect(by_name.locator("tbody tr").last).to_contain_text("others")
-    assert {"so far", "from the beginning of the window"} >= {
-        text.partition(", ")[2].partition(":")[0]
-        for text in by_name.locator("rect.partial title").all_text_contents()
-    }
+    partial = by_name.locator("g.partial title").all_text_contents()
+    assert {text.partition(", ")[2].partition(":")[0] for text in partial} == {
+        "so far", "from the beginning of the range",
+    }  # fmt: skip
+    week = rows_of(
+        person, "ec2_calls", **{"from": f"{now - timedelta(days=80):%Y-%m-%d}", "to": f"{now:%Y-%m-%d}"}
+    )
+    assert len({row[1] for row in week}) == 10, (
+        "days have nine names and the others, so that 92 fit an answer"
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -144,12 +165,7 @@ def test_a_narrow_page_does_not_scroll_sideways(
 ) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 320, "height": 800})
-    sign_in(page, suite, person)
-    expect(page.locator("[data-panel=ec2_denied] tbody tr").first).to_be_visible(timeout=30_000)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-
-
-def test_a_stranger_sees_no_calls(page: Page, suite: Suite) -> None:
-    page.goto(f"{suite['WebUrl']}/insights/")
-    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    expect(page.locator("#calls")).to_be_hidden()
+    open_screen(page, suite, person, "ec2_monitor")
+    expect(panel(page, "ec2_denied").locator("tbody tr").first).to_be_visible(timeout=30_000)
+    right = page.locator("#signed-in").evaluate("one => one.scrollWidth + one.getBoundingClientRect().left")
+    assert right <= 320

@@ -14,7 +14,11 @@ from tests.support.waiting import wait_until
 
 from .conftest import HEADER, LAST_HOUR, NOW, Logs, a_key, line
 
-DATES = (f"'{LAST_HOUR - timedelta(days=2):%Y-%m-%d}'", f"'{NOW + timedelta(days=1):%Y-%m-%d}'")
+FIRST, LAST = LAST_HOUR - timedelta(days=2), NOW + timedelta(days=1)
+EVERYTHING = (
+    f"'{FIRST:%Y-%m-%d}'", f"'{LAST:%Y-%m-%d}'", f"'{FIRST:%Y-%m-%d}T00:00:00Z'",
+    f"'{LAST + timedelta(days=1):%Y-%m-%d}T00:00:00Z'", "'all'", "'all'", "'all'",
+)  # fmt: skip
 # The contract's, in its order.
 COLUMNS = {
     "logdate": "date",
@@ -82,7 +86,13 @@ def test_saved_queries_say_what_the_generator_counted(suite: Suite, logs: Logs) 
 
     logs.wait_rows(6_000)
     queries = saved(suite)
-    answers = {name: ask(suite, sql, *DATES) for name, sql in queries.items()}
+    over_time = ask(suite, queries.pop("requests_over_time"), "'13'", *EVERYTHING)
+    assert {(row[0] or "").replace("T", " "): int(row[1] or 0) for row in over_time} == {
+        hour: count for (hour,), count in total("hours").items()
+    }
+    newest = ask(suite, queries.pop("requests"), *EVERYTHING, "'all'", "'all'")
+    assert [row[-1] for row in newest] == ["6000"] * 200
+    answers = {name: ask(suite, sql, *EVERYTHING) for name, sql in queries.items()}
 
     counted = total("bot_requests")
     found = answers.pop("bot_requests")
@@ -175,7 +185,8 @@ def test_every_value_arrives_in_its_own_column(suite: Suite, logs: Logs) -> None
         "botcategory": "search", "linenumber": "3", "fle_status": "ok", "sc_range_end": "4095",
         "etag": logs.etag(key),
     }  # fmt: skip
-    assert values[len(COLUMNS) :] == (f"{LAST_HOUR:%H}", *f"{_delivered(logs):%Y %m %d %H}".split())
+    moment = f"{LAST_HOUR:%Y-%m-%dT%H}:00:07Z"
+    assert values[len(COLUMNS) :] == (f"{LAST_HOUR:%H}", moment, *f"{_delivered(logs):%Y %m %d %H}".split())
 
 
 def _delivered(logs: Logs) -> object:

@@ -22,6 +22,13 @@ def hours(since: datetime) -> list[str]:
     return [f"'{since:%Y/%m/%d/%H}'", f"'{datetime.now(UTC) + timedelta(hours=1):%Y/%m/%d/%H}'"]
 
 
+def calls_since(since: datetime, actor: str = "all", call: str = "all") -> list[str]:
+    """Return the parameters of a panel of calls from a moment up to now."""
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    moments = [f"'{each:%Y-%m-%dT%H:%M:%SZ}'" for each in (since, until)]
+    return [*hours(since), *moments, f"'{actor}'", f"'{call}'"]
+
+
 def test_each_call_is_recorded_as_its_document(ec2: Ec2) -> None:
     events = [ec2.ours(event) for event in recorded("calls").values()]
     assert [event["detail"]["eventName"] for event in events] == sorted(CALLS)
@@ -139,7 +146,7 @@ def test_calls_by_time_and_name(ec2: Ec2) -> None:
     ec2.deliver(data_of([*old, *new, *new[:30]]))
     ec2.wait_for(80)
     since = now - timedelta(hours=12)
-    rows = ec2.ask(ec2.saved("ec2_calls"), "'13'", *hours(since), f"'{since:%Y-%m-%dT%H:%M:%SZ}'")
+    rows = ec2.ask(ec2.saved("ec2_calls"), "'13'", *calls_since(since))
     by_hand = Counter((event["detail"]["eventTime"][:13], event["detail"]["eventName"]) for event in new)
     assert rows == [(slot, name, str(count)) for (slot, name), count in sorted(by_hand.items())]
 
@@ -153,7 +160,7 @@ def test_top_actors_and_their_failures(ec2: Ec2) -> None:
     ec2.deliver(data_of([*events, *events[:70]]))
     ec2.wait_for(150)
     since = now - timedelta(hours=1)
-    rows = ec2.ask(ec2.saved("ec2_actors"), *hours(since), f"'{since:%Y-%m-%dT%H:%M:%SZ}'")
+    rows = ec2.ask(ec2.saved("ec2_actors"), *calls_since(since))
     documents = [document(event) for event in events]
     calls = Counter((made["actor"], made["actor_type"]) for made in documents)
     failed = Counter((made["actor"], made["actor_type"]) for made in documents if "error_code" in made)
@@ -162,6 +169,27 @@ def test_top_actors_and_their_failures(ec2: Ec2) -> None:
     }
     ranked = sorted(calls, key=lambda who: (-calls[who], who))
     assert rows == [(*who, str(calls[who]), str(failed[who]), latest[who]) for who in ranked]
+
+
+def test_actor_and_call_filter_every_panel_of_calls(ec2: Ec2) -> None:
+    now = datetime.now(UTC)
+    events = [
+        ec2.ours(event, now - timedelta(minutes=number % 50))
+        for number, event in enumerate(Calls(150, seed=12))
+    ]
+    ec2.deliver(data_of(events))
+    ec2.wait_for(150)
+    documents = [document(event) for event in events]
+    [((actor, call), _)] = Counter((made["actor"], made["event_name"]) for made in documents).most_common(1)
+    made = [each for each in documents if (each["actor"], each["event_name"]) == (actor, call)]
+    parameters = calls_since(now - timedelta(hours=1), actor, call)
+    rows = ec2.ask(ec2.saved("ec2_calls"), "'13'", *parameters)
+    assert rows == [
+        (slot, call, str(count))
+        for slot, count in sorted(Counter(each["@time"][:13] for each in made).items())
+    ]
+    [row] = ec2.ask(ec2.saved("ec2_actors"), *parameters)
+    assert (row[0], row[2]) == (actor, str(len(made)))
 
 
 def test_denied_calls_and_failed_sign_ins(ec2: Ec2) -> None:
@@ -173,7 +201,7 @@ def test_denied_calls_and_failed_sign_ins(ec2: Ec2) -> None:
     ec2.happen([*events, *events, ec2.ours(missing)])
     ec2.wait_for(5)
     since = datetime.now(UTC) - timedelta(hours=1)
-    rows = ec2.ask(ec2.saved("ec2_denied"), *hours(since), f"'{since:%Y-%m-%dT%H:%M:%SZ}'")
+    rows = ec2.ask(ec2.saved("ec2_denied"), *calls_since(since))
     assert [row[:4] for row in rows] == [
         ("Developers/bob", "AuthorizeSecurityGroupIngress", "Client.UnauthorizedOperation", "1"),
         ("Developers/bob", "TerminateInstances", "Client.UnauthorizedOperation", "1"),

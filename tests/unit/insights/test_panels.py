@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 import queries
 from insights import panels
 from insights.panels import Catalogue, DeclarationError, Panel, panel_of
-from insights.saved_queries import PARAMETERS
+from insights.parameters import asked
 from shared import clients
 
 LOOK: dict[str, Any] = {
@@ -48,9 +49,9 @@ def test_query_without_declaration_is_no_panel(text: str) -> None:
         ({"title": "x" * 101}, "title"),
         ({"place": "1"}, "place"),
         ({"place": True}, "place"),
-        ({"parameters": "nothing"}, "dates, posts"),
-        ({"parameters": ["dates"]}, "dates, posts"),
-        ({"chart": "pie"}, "bars, stacks"),
+        ({"parameters": "nothing"}, "dates, requests"),
+        ({"parameters": ["dates"]}, "dates, requests"),
+        ({"chart": "pie"}, "bars, lines, stacks"),
         ({"columns": {}}, "columns"),
         ({"columns": ["name"]}, "columns"),
         ({"columns": {"name": 1}}, "columns"),
@@ -63,7 +64,7 @@ def test_query_without_declaration_is_no_panel(text: str) -> None:
         ({"rank": "yes"}, "rank"),
         ({"empty": 1}, "empty"),
         ({"time": None}, "time"),
-        ({"parameters": "calls"}, "calls_by_slot"),
+        ({"parameters": "calls"}, "by slot"),
         ({"panel": "another"}, "'panel' is known"),
         ({"script": "x"}, "'script' is known"),
     ],
@@ -107,8 +108,48 @@ def test_comment_that_speaks_of_a_control_panel_is_no_declaration() -> None:
     assert declaration("-- Control Panel: see the docs\nSELECT 1") is None
 
 
-def test_each_kind_of_parameters_can_be_made() -> None:
-    assert tuple(PARAMETERS) == panels.PARAMETERS
+LINES: dict[str, Any] = {
+    "title": "Over time", "parameters": "requests_by_slot", "chart": "lines", "time": "slot",
+    "lines": ["requests"], "columns": {"requests": "Requests"},
+}  # fmt: skip
+
+
+def test_lines_are_declared_without_bars() -> None:
+    panel = declaration(query(LINES))
+    assert panel is not None
+    assert panel.look["lines"] == ["requests"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"lines": None}, "lines"),
+        ({"lines": []}, "lines"),
+        ({"lines": ["a"] * 5}, "at most 4"),
+        ({"lines": [1]}, "lines"),
+        ({"parameters": "requests"}, "by slot"),
+    ],
+)
+def test_wrong_lines_say_why(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(DeclarationError, match=why):
+        declaration(query(LINES | change))
+
+
+@pytest.mark.parametrize("name", ["lines", "time"])
+def test_missing_member_of_lines_is_named(name: str) -> None:
+    with pytest.raises(DeclarationError, match=name):
+        declaration(query({each: LINES[each] for each in LINES if each != name}))
+
+
+@pytest.mark.parametrize("name", queries.QUERIES)
+def test_query_has_a_question_mark_for_each_parameter(name: str) -> None:
+    panel = declaration(queries.sql(name))
+    if panel is None:
+        return
+    asked_for = asked(panel.parameters, {}, datetime(2026, 11, 22, tzinfo=UTC))
+    statement = "\n".join(line for line in panel.query.splitlines() if not line.startswith("--"))
+    assert statement.count("?") == len(asked_for.parameters)
+    assert len(asked_for.parameters) <= 25, "Athena's console takes no more"
 
 
 @pytest.mark.parametrize("name", queries.QUERIES)
@@ -120,7 +161,8 @@ def test_columns_of_a_declaration_are_columns_of_its_query(name: str) -> None:
         return
     statement = "\n".join(line for line in queries.sql(name).splitlines() if not line.startswith("--"))
     words = set(statement.replace(",", " ").replace(".", " ").split())
-    wanted = {*panel.look["columns"], *panel.look.get("bar", ()), *filter(None, [panel.look.get("time")])}
+    wanted = {*panel.look["columns"], *panel.look.get("bar", ()), *panel.look.get("lines", ())}
+    wanted |= {*filter(None, [panel.look.get("time")])}
     assert wanted <= words
 
 
