@@ -77,14 +77,13 @@ def _of(page: Path) -> Iterator[Command]:
 
 
 def _lines(block: str) -> Iterator[str]:
-    """The command lines of a block: after a prompt, with what belongs to them; answers are left out."""
+    """The command lines of a block, with what belongs to each: those after a prompt, if there are prompts."""
     rows = iter(block.splitlines())
-    if "$ " not in block:
-        raise ValueError(f"a block of commands without a prompt: {block}")
+    prompt = "$ " if re.search(r"^ *\$ ", block, re.M) else ""
     for row in rows:
-        if not row.strip().startswith("$ "):
+        if not row.strip() or not row.strip().startswith(prompt):
             continue
-        line = row.strip().removeprefix("$ ")
+        line = row.strip().removeprefix(prompt)
         while line.endswith("\\") or _is_open(line):
             line = f"{line.removesuffix(chr(92)).rstrip()} {next(rows).strip()}"
         yield line

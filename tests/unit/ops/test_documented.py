@@ -29,6 +29,7 @@ OTHERS = {
 OF_THE_CLI = {"cli-binary-format", "output", "query", "region", "profile", "endpoint-url"}
 # Commands that are not operations, and options that it has in the place of an operation's parameters.
 ITS_OWN = {
+    ("s3", "cp"): {"recursive"},
     ("s3", "rm"): {"recursive"},
     ("cloudformation", "deploy"): {"template-file", "stack-name", "parameter-overrides", "capabilities"},
     ("acm", "wait"): {"certificate-arn"},
