@@ -70,7 +70,7 @@ def test_a_port_that_is_not_the_engines_is_said(suite: Suite, run: Run) -> None:
 
 
 def test_people_can_sign_in_at_every_page_after_up(suite: Suite) -> None:
-    for _ in range(2):
+    for _ in range(4):  # at once, each with a new key that the authentication has to notice
         make_people(suite)
     group = suite.client("cognito-idp").list_users_in_group(
         UserPoolId=suite["UserPoolId"], GroupName="operators"
