@@ -1,8 +1,8 @@
 """Rides on the engine, beside the workshop's own handler: `make bench BENCH=rides`.
 
 The peer is the handler that the workshop of 2016 describes, written anew: it picks one of three unicorns at
-random, stores the ride, and answers with it; it knows no fleet. Both run as functions of one engine, each asked
-as its page asks it: ours by its API until the ride is assigned, the workshop's by one invocation.
+random, stores the ride, and answers with it; it knows no fleet. Both run as functions of one engine, each
+asked as its page asks it: ours by its API until the ride is assigned, the other by one invocation.
 """
 
 import gzip
