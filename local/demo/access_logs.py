@@ -68,11 +68,11 @@ def drive(suite: Suite, checks: Checks) -> None:
     dates = [f"'{since:%Y-%m-%d}'", f"'{until:%Y-%m-%d}'"]
     everything = [*dates, *(f"{date[:-1]}T00:00:00Z'" for date in dates), "'all'", "'all'", "'all'"]
     for name, columns in _KEYS.items():
-        before, behind = _MORE.get(name, ([], []))
+        ahead, behind = _MORE.get(name, ([], []))
         # The saved text, over this demo's rows alone.
         sql = saved[name].replace("\nWHERE ", f"\nWHERE {ours} AND ", 1)
         found = {
-            _pick(row, columns[0]): _pick(row, columns[1]) for row in ask(sql, *before, *everything, *behind)
+            _pick(row, columns[0]): _pick(row, columns[1]) for row in ask(sql, *ahead, *everything, *behind)
         }
         expected = truth[name]
         if name == "top_viewers":

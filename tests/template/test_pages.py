@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from insights.overview import PREFIXES
+from insights.overview import ACTIVITY, PREFIXES
 from ops.applications import contents
 from ops.paths import ROOT
 from ops.template import source
@@ -48,3 +48,20 @@ def test_each_application_names_its_switch_and_an_output_of_its_own(listed: list
 def test_overview_knows_every_applications_prefixes() -> None:
     wanted = {each.folder: each.prefixes for each in contents() if each.title not in NO_APPLICATIONS}
     assert wanted == PREFIXES
+
+
+def test_what_the_overview_counts_is_what_functions_publish() -> None:
+    for application, counts in ACTIVITY.items():
+        for each in counts:
+            if each.namespace:
+                continue  # AWS's own, or what a schedule publishes
+            source = "".join(
+                path.read_text() for path in (ROOT / "functions" / _folder(application)).rglob("*.py")
+            )
+            assert f'"{each.metric}"' in source, each.metric
+            assert each.dimensions == {"service": application}
+
+
+def _folder(application: str) -> str:
+    """Whose code it is: the log streaming has none of its own."""
+    return "access_logs" if application == "log_streaming" else application

@@ -56,7 +56,9 @@ function missingCard(application) {
 /** Show health and activity of who may see them; skeletons until they are there. */
 function showOverview({ applications, hours }) {
   const wrong = applications.filter(({ state }) => state !== "ok");
-  const said = wrong.length ? `${wrong.length} of ${applications.length} applications need attention` : `All ${applications.length} applications are healthy`;
+  const said = wrong.length
+    ? `${wrong.length} of ${applications.length} applications ${wrong.length === 1 ? "needs" : "need"} attention.`
+    : `All ${applications.length} applications are healthy.`;
   find("#period").textContent = `Counts are of the last ${hours} hours.`;
   Object.assign(find("#summary"), { className: wrong.length ? "bad" : "good", textContent: said });
   for (const each of applications) {

@@ -1,5 +1,5 @@
 // An application's health and what it did lately, as the overview of the API tells it: docs/insights.md, "Overview".
-import { bytes, count, duration, element, svg } from "./suite.js";
+import { bytes, count, duration, element, percent, svg } from "./suite.js";
 
 const SPARK = { width: 160, height: 36 };
 const STATES = { ok: { word: "Healthy", look: "good" }, alarm: { word: "Alarm", look: "bad" }, unknown: { word: "Not known", look: "warm" } };
@@ -25,13 +25,38 @@ export function whatIsWrong({ alarms, queues }) {
   return [...firing, ...dead];
 }
 
+// What alarms watch, in words; ages are in the unit that the metric has.
+const SECONDS = { "DeliveryToS3.DataFreshness": 1000, ApproximateAgeOfOldestMessage: 1000, IteratorAge: 1 };
+const WORDS = {
+  "DeliveryToS3.DataFreshness": "Age of the newest delivery", ApproximateAgeOfOldestMessage: "Oldest message", IteratorAge: "Behind the stream",
+  "5XXError": "Server errors (5xx)", OnFailureDestinationDeliveredEventCount: "Batches set aside", Errors: "Failed invocations",
+};
+
+/** "RowsRejected" -> "Rows rejected" */
+const inWords = (metric) => WORDS[metric] ?? metric.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
+function valueInWords({ metric, value }) {
+  if (metric in SECONDS) return value * SECONDS[metric] < 60_000 ? `${(value * SECONDS[metric] / 1000).toFixed(value ? 1 : 0)} s` : duration(value * SECONDS[metric]);
+  return metric === "5XXError" ? percent(value) : count(value);
+}
+
+/** What the alarms watch, and how it is: rejected, quarantined, ages, and the dead letters of all queues. */
+function watched({ alarms, queues }) {
+  const dead = queues.reduce((sum, { messages }) => sum + messages, 0);
+  const found = new Map([["Dead letters", [count(dead), dead > 0]]]);
+  for (const alarm of alarms) {
+    if (!alarm.metric || alarm.value === null || alarm.metric === "ApproximateNumberOfMessagesVisible") continue;
+    found.set(inWords(alarm.metric), [valueInWords(alarm), alarm.state === "ALARM"]);
+  }
+  return element("dl", { className: "watched" }, ...[...found].map(([name, [value, isWrong]]) =>
+    element("div", { className: isWrong ? "bad" : "" }, element("dt", {}, name), element("dd", {}, value))));
+}
+
 /** A strip above an application's panels: health first, then counts. */
 export function healthStrip(application) {
   const wrong = whatIsWrong(application);
-  const dead = application.queues.reduce((sum, { messages }) => sum + (messages ?? 0), 0);
   const strip = element("section", { className: "card health" },
-    element("div", { className: "actions" }, healthBadge(application),
-      element("span", { className: "muted" }, `${application.alarms.length} alarms watched, ${count(dead)} dead ${dead === 1 ? "letter" : "letters"}`)),
+    element("div", { className: "actions" }, healthBadge(application), watched(application)),
     ...(wrong.length ? [element("ul", { className: "wrong" }, ...wrong.map((sentence) => element("li", {}, ...prose(sentence))))] : []));
   strip.setAttribute("aria-label", "Health");
   return strip;

@@ -26,9 +26,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ministack.core import responses
-from ministack.services import firehose, lambda_svc, s3
+from ministack.services import cloudwatch, firehose, lambda_svc, s3
 
-from local.engine.patching import pin, replaces
+from local.engine.patching import PATCHES, Patch, pin, replaces
 from local.engine.settings import SETTINGS
 
 __all__: list[str] = []
@@ -39,6 +39,10 @@ pin(firehose, "_java_time", "cb8bad8f8057")
 pin(firehose, "_metadata_extraction_keys", "5310a36adfa0")
 pin(lambda_svc, "_get_func_record_for_qualifier", "a86e90478088")
 pin(lambda_svc, "_resolve_name_and_qualifier", "8c65f22c59e0")
+
+PATCHES.append(
+    Patch("firehose/* (delivery)", "The age of what is delivered is a metric, DeliveryToS3.DataFreshness.")
+)
 
 _LOG = logging.getLogger("local.engine.services.firehose")
 _MIB = 1 << 20
@@ -300,6 +304,12 @@ class _Delivery:
             config.get("Prefix", ""), moment, by_source["query:"], by_source["lambda:"]
         )
         self._write(config, f"{prefix}{self._name(moment)}{config.get('FileExtension') or extension}", body)
+        # "The age (from getting into Amazon Data Firehose to now) of the oldest record":
+        # https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-metrics.html
+        cloudwatch.record_metric(
+            "AWS/Firehose", "DeliveryToS3.DataFreshness", time.time() - min(each.arrived for each in records),
+            "Seconds", {"DeliveryStreamName": self.stream["name"]},
+        )  # fmt: skip
 
     def _converted(self, conversion: dict[str, Any], records: list[_Record]) -> tuple[list[_Record], bytes]:
         """Convert a batch to Parquet; records that do not fit the schema go to the error prefix."""

@@ -22,6 +22,7 @@ pin(rest, "_create_model", "d53064b06f8b")
 pin(rest, "_create_request_validator", "c3894407d1b8")
 pin(rest, "_create_rest_api", "0e98c85ff132")
 pin(rest, "_delete_rest_api", "090487fcbfe3")
+pin(rest, "_gw_error", "e4ae22a4fb6c")
 pin(rest, "_gateway_error_response", "c0a3f091df36")
 pin(rest, "_import_path_item", "563432744443")
 pin(rest, "_import_security_schemes", "52260df45b3d")
@@ -327,6 +328,20 @@ def _accepted(answer: Any) -> Any:
     if status >= 400:
         raise ValueError(f"API Gateway refused a part of the OpenAPI document: {body!r}")
     return json.loads(body) if body else {}
+
+
+@replaces(rest, "_validate_cognito_authorizer", digest="11c3eaecec67")
+async def _validate(
+    original: Any, authorizer: dict[str, Any], method: dict[str, Any], headers: Any, query: Any, stage: Any
+) -> Any:
+    """A Cognito authorizer without scopes takes ID tokens alone"""
+    # "if the OAuth Scopes option isn't specified, API Gateway treats the supplied token as an identity token
+    # and verifies the claimed identity against the one from the user pool":
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html
+    claims, error = await original(authorizer, method, headers, query, stage)
+    if error is None and not method.get("authorizationScopes") and claims.get("token_use") != "id":
+        return None, rest._gw_error("UNAUTHORIZED", "Unauthorized")
+    return claims, error
 
 
 def wrap(app: App) -> App:

@@ -1,4 +1,4 @@
-"""AWS Step Functions: bounded and jittered retries, the metrics of executions."""
+"""AWS Step Functions: idempotent starts, bounded and jittered retries, the metrics of executions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from ministack.core.responses import get_account_id, get_region, json_response
 from ministack.services import cloudwatch
 from ministack.services import stepfunctions as service
 
@@ -28,6 +29,24 @@ def _retrier(
     return retrier | {"IntervalSeconds": delay, "BackoffRate": 1}, index
 
 
+@replaces(service, "_start_execution", digest="9923282fc76c")
+def _start(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+    """StartExecution with the name and input of a running execution answers as that one's start did"""
+    # "StartExecution is idempotent for STANDARD workflows. [...] if you call StartExecution with the same
+    # name and input as a running execution, the call succeeds and return the same response as the original
+    # request. If the execution is closed or if the input is different, it returns a 400
+    # ExecutionAlreadyExists error":
+    # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+    machine = service._resolve_state_machine_arn(data.get("stateMachineArn", ""))
+    known = service._state_machines.get(machine) if machine else None
+    if known and known.get("type") != "EXPRESS" and data.get("name"):
+        arn = f"arn:aws:states:{get_region()}:{get_account_id()}:execution:{known['name']}:{data['name']}"
+        running = service._executions.get(arn)
+        if running and running["status"] == "RUNNING" and running["input"] == data.get("input", "{}"):
+            return json_response({"executionArn": arn, "startDate": running["startDate"]})
+    return original(data)
+
+
 _METRICS = {"RUNNING": "ExecutionsStarted", "SUCCEEDED": "ExecutionsSucceeded", "FAILED": "ExecutionsFailed"}
 
 
@@ -44,3 +63,4 @@ def _status(original: Callable[..., Any], execution: dict[str, Any]) -> None:
 
 pin(service, "_execute_task", "53c818d247db")
 pin(service, "_with_retry_and_catch", "b351699db7b3")
+pin(service, "_resolve_state_machine_arn", "e054a309ee54")

@@ -1,4 +1,4 @@
-"""The insights page's panels against the generator's rows, counted by hand: ranges, filters, pairs of them."""
+"""Panels of access logs against the generator's rows, counted by hand: ranges, filters, pairs of them."""
 
 from __future__ import annotations
 

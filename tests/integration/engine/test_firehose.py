@@ -8,6 +8,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,29 @@ def test_records_are_buffered_into_one_gzipped_object(cloud: Cloud) -> None:
     uuid = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     day = r"\d{4}/\d\d/\d\d/\d\d"
     assert re.fullmatch(rf"raw/{day}/{stream.name}-1-\d{{4}}(-\d\d){{5}}-{uuid}\.gz", key)
+
+
+def test_the_age_of_what_is_delivered_is_a_metric(cloud: Cloud) -> None:
+    """In seconds, of the oldest record: it has waited for the buffer's interval.
+
+    https://docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-metrics.html
+    """
+    stream = Stream(cloud)
+    stream.put(b"one\n", b"two\n")
+    stream.wait()
+    now = datetime.now(UTC)
+
+    def ages() -> list[Any]:
+        return list(
+            cloud.client("cloudwatch").get_metric_statistics(
+                Namespace="AWS/Firehose", MetricName="DeliveryToS3.DataFreshness", Period=60,
+                Dimensions=[{"Name": "DeliveryStreamName", "Value": stream.name}], Statistics=["Maximum"],
+                StartTime=now - timedelta(minutes=5), EndTime=now + timedelta(minutes=5),
+            )["Datapoints"]
+        )  # fmt: skip
+
+    [point] = wait_until(ages, seconds=BARE_PATIENCE, what="the metric")
+    assert 0 < point["Maximum"] < 60
 
 
 def test_prefix_expressions_and_file_extension(cloud: Cloud) -> None:

@@ -242,6 +242,35 @@ def test_gateway_responses_dress_the_gateways_own_errors(cloud: Cloud) -> None:
         assert reply.header("access-control-allow-origin") == "*"
 
 
+def test_a_pool_without_scopes_lets_id_tokens_in_alone(cloud: Cloud) -> None:
+    """ "If the OAuth Scopes option isn't specified, API Gateway treats [...] the token as an identity token".
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html
+    """
+    template = sam(
+        {"Cognito": {"Path": "/me", "Method": "get", "Auth": {"Authorizer": "Pool"}}},
+        Auth={"Authorizers": {"Pool": {"UserPoolArn": {"Fn::GetAtt": ["Pool", "Arn"]}}}},
+    )
+    template["Resources"]["Pool"] = {"Type": "AWS::Cognito::UserPool", "Properties": {}}
+    template["Outputs"]["PoolId"] = {"Value": {"Ref": "Pool"}}
+    outputs = cloud.deploy(template)
+    people, pool = cloud.client("cognito-idp"), outputs["PoolId"]
+    client = people.create_user_pool_client(
+        UserPoolId=pool, ClientName="pages", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
+    )["UserPoolClient"]["ClientId"]
+    people.admin_create_user(UserPoolId=pool, Username="ada", MessageAction="SUPPRESS")
+    people.admin_set_user_password(
+        UserPoolId=pool, Username="ada", Password="Correct-horse-9", Permanent=True
+    )
+    tokens = people.admin_initiate_auth(
+        UserPoolId=pool, ClientId=client, AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "ada", "PASSWORD": "Correct-horse-9"},
+    )["AuthenticationResult"]  # fmt: skip
+    ask = asking(cloud, outputs["ApiId"])
+    assert ask("/me", Authorization=tokens["IdToken"]).status == 200
+    assert ask("/me", Authorization=tokens["AccessToken"]).status == 401
+
+
 def test_an_update_keeps_the_id_and_changes_the_routes(cloud: Cloud) -> None:
     first = cloud.deploy(sam({"A": {"Path": "/a", "Method": "get"}, "B": {"Path": "/b", "Method": "get"}}))
     ask = asking(cloud, first["ApiId"])

@@ -1,10 +1,12 @@
-"""Step Functions: bounded and jittered retries, and metrics of executions."""
+"""Step Functions: idempotent starts, bounded and jittered retries, metrics of executions."""
 
 from __future__ import annotations
 
 import json
 import time
 from typing import Any
+
+import pytest
 
 from tests.integration.engine.patience import awaited
 from tests.support.cloud import Cloud
@@ -91,3 +93,24 @@ def test_express_executions_send_no_events(cloud: Cloud) -> None:
     machines = {json.loads(each)["detail"]["stateMachineArn"] for each in seen}
     assert standard in machines
     assert express not in machines
+
+
+def test_a_start_is_repeated_while_the_execution_runs(cloud: Cloud) -> None:
+    """ "The call succeeds and return the same response as the original request"; else ExecutionAlreadyExists.
+
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+    """
+    client = cloud.client("stepfunctions")
+    machine = _machine(cloud, {"Type": "Wait", "Seconds": 3, "End": True})
+
+    def start(text: str) -> tuple[str, Any]:
+        answer = client.start_execution(stateMachineArn=machine, name="ride-1", input=text)
+        return answer["executionArn"], answer["startDate"]
+
+    first = start('{"ride": 1}')
+    assert start('{"ride": 1}') == first
+    with pytest.raises(client.exceptions.ExecutionAlreadyExists):
+        start('{"ride": 2}')
+    awaited(cloud, lambda: client.describe_execution(executionArn=first[0])["status"] == "SUCCEEDED")
+    with pytest.raises(client.exceptions.ExecutionAlreadyExists):
+        start('{"ride": 1}')

@@ -88,6 +88,21 @@ def test_a_dead_letter_is_an_alarm_until_it_is_gone(suite: Suite, look: Any, dea
     )
 
 
+def test_what_alarms_watch_is_told_with_its_value(suite: Suite, look: Any) -> None:
+    """A log that is none is quarantined: one more than before."""
+
+    def quarantined() -> float:
+        [alarm] = [each for each in look("access_logs")["alarms"] if each["metric"] == "ObjectsQuarantined"]
+        assert alarm["summed"]
+        return float(alarm["value"])
+
+    before = quarantined()
+    suite.client("s3").put_object(
+        Bucket=suite["AccessLogsBucketName"], Key=f"EWATCHED.{time.time_ns()}.gz", Body=b"no log"
+    )
+    wait_until(lambda: quarantined() == before + 1, seconds=60, every=1, what="the quarantined object")
+
+
 def test_counts_are_those_of_what_was_sent(suite: Suite, look: Any) -> None:
     def requests() -> int:
         found = next(one for one in look("log_streaming")["activity"] if one["name"] == "Requests counted")

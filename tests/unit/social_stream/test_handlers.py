@@ -254,6 +254,12 @@ def test_denied_batch_fails_the_invocation_so_that_lambda_tries_again(services: 
 # ---- activity
 
 
+def published(capsys: pytest.CaptureFixture[str], metric: str) -> list[float]:
+    """The values of a metric in what was printed since the last look."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    return [value for line in lines for value in line.get(metric, [])]
+
+
 def test_activity_writes_a_line_for_each_new_post_and_none_for_changes(services: Services) -> None:
     assert activity.handler(recorded("activity_modify_remove"), context()) == {"batchItemFailures": []}
     [line] = b"".join(services.delivered).splitlines()
@@ -262,16 +268,18 @@ def test_activity_writes_a_line_for_each_new_post_and_none_for_changes(services:
 
 
 def test_activity_reports_the_first_change_of_the_middle_record_that_firehose_refused(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(activity, "RECORD_BYTES", 200)  # a line each
     event = recorded("activity_new_posts")
     assert activity.handler(event, context()) == {"batchItemFailures": []}
+    assert published(capsys, "PostsDelivered") == [6]
     whole = list(services.delivered)
     assert len(whole) == 6
     services.delivered, services.refused = [], {whole[2], whole[4]}
     answer = activity.handler(event, context(seconds=20.2))
     assert answer == {"batchItemFailures": [{"itemIdentifier": number(event, 2)}]}
+    assert published(capsys, "PostsDelivered") == [4]
     assert services.delivered == [whole[place] for place in (0, 1, 3, 5)], "each once"
 
 
