@@ -4,9 +4,9 @@
 (requirements/map.in). OpenStreetMap's data are under the ODbL (https://www.openstreetmap.org/copyright): the
 page says so on the map, NOTICE.md of the file.
 
-The map has ``west``, ``south``, ``east``, ``north`` in degrees, ``width`` and ``height`` in metres; ``layers``,
-from the bottom, as pairs of a class and a path of SVG in metres from the north-west corner; ``streets``, as text,
-x, y and degrees to turn it by; ``places``, as name, latitude and longitude.
+The map has ``west``, ``south``, ``east``, ``north`` in degrees, ``width`` and ``height`` in metres;
+``layers``, from the bottom, as pairs of a class and a path of SVG in metres from the north-west corner;
+``streets``, as text, x, y and degrees to turn it by; ``places``, as name, latitude and longitude.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ PLACES = {
     "Kaisaniemen puisto": "Kaisaniemi Park",
     "Yksisarvinen": "The Unicorn Block (Yksisarvinen)",
 }
-"""Where people wait, by their names in OpenStreetMap. Blocks of the old town have animals' names; so does the last."""
+"""Where people wait, by their names in OpenStreetMap. Old blocks have animals' names; so does the last."""
 STREETS = (
     "Mannerheimintie", "Kaivokatu", "Aleksanterinkatu", "Pohjoisesplanadi", "Eteläesplanadi", "Unioninkatu",
-    "Kaisaniemenkatu", "Vilhonkatu", "Bulevardi", "Lönnrotinkatu", "Kasarmikatu", "Fabianinkatu", "Siltasaarenkatu",
-    "Töölönlahdenkatu", "Mikonkatu", "Kaisaniemenranta", "Liisankatu", "Yliopistonkatu", "Vuorikatu",
+    "Kaisaniemenkatu", "Vilhonkatu", "Bulevardi", "Lönnrotinkatu", "Kasarmikatu", "Fabianinkatu",
+    "Siltasaarenkatu", "Töölönlahdenkatu", "Mikonkatu", "Kaisaniemenranta", "Liisankatu", "Yliopistonkatu", "Vuorikatu",
 )  # fmt: skip
 STREET_M = 90.0  # what a street's longest part has at least, to bear its name
 

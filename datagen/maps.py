@@ -64,8 +64,8 @@ class Extent:
 def simplified(points: Sequence[Point], tolerance: float) -> list[Point]:
     """A line with fewer points: no point that is left out is further from the new line than the tolerance.
 
-    By Douglas and Peucker: https://doi.org/10.3138/FM57-6770-U75U-7727. First and last points stay; a ring is a
-    line whose ends are the same, and is divided at the point that is furthest from them.
+    By Douglas and Peucker: https://doi.org/10.3138/FM57-6770-U75U-7727. First and last points stay; a ring is
+    a line whose ends are the same, and is divided at the point that is furthest from them.
 
     Args:
         points: At least one.
