@@ -10,7 +10,7 @@ import requests
 from local.suite import Suite
 from ops.operators import GROUP
 
-__all__ = ["DEMO_EMAIL", "DEMO_PASSWORD", "PersonAt"]
+__all__ = ["DEMO_EMAIL", "DEMO_PASSWORD", "PersonAt", "tokens_of"]
 
 # Whom the demo leaves behind on the local engine, and `make feed` too, for people to sign in as.
 DEMO_EMAIL, DEMO_PASSWORD = "demo@example.org", "demo-on-this-laptop"
@@ -39,16 +39,7 @@ class PersonAt:
         people.admin_set_user_password(
             UserPoolId=pool, Username=email, Password=self.password, Permanent=True
         )
-        # The pages' own client signs in by a browser; a program needs one that takes a password.
-        client = people.create_user_pool_client(
-            UserPoolId=pool, ClientName="demo", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
-        )["UserPoolClient"]["ClientId"]
-        answer = people.admin_initiate_auth(
-            UserPoolId=pool, ClientId=client, AuthFlow="ADMIN_USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": email, "PASSWORD": self.password},
-        )  # fmt: skip
-        people.delete_user_pool_client(UserPoolId=pool, ClientId=client)
-        self.token: str = answer["AuthenticationResult"]["IdToken"]
+        self.token: str = tokens_of(suite, pool, email, self.password)["IdToken"]
 
     def get(self, panel: str, **query: str) -> requests.Response:
         """Ask the insights API for a panel."""
@@ -57,3 +48,20 @@ class PersonAt:
             params=query,
             headers={"Authorization": self.token},
         )
+
+
+def tokens_of(suite: Suite, pool: str, email: str, password: str) -> dict[str, str]:
+    """Sign somebody in: `IdToken`, `AccessToken`, `RefreshToken`.
+
+    The pages' own client signs in by a browser; a program needs one that takes a password.
+    """
+    people = suite.client("cognito-idp")
+    client = people.create_user_pool_client(
+        UserPoolId=pool, ClientName="demo", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
+    )["UserPoolClient"]["ClientId"]
+    answer = people.admin_initiate_auth(
+        UserPoolId=pool, ClientId=client, AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": email, "PASSWORD": password},
+    )  # fmt: skip
+    people.delete_user_pool_client(UserPoolId=pool, ClientId=client)
+    return dict(answer["AuthenticationResult"])

@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,7 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
     try:
         outputs = deploy(engine, directory / "deploy.log", EnableOpenSearch="true")  # with every function
         publish(outputs, engine.client)
+        _request_ride(engine, outputs)
         built = directory / "built"
         build(directory / "build-lambda.log", wheels=architecture(), into=built)
         # What CloudFormation filled in at the deployment: `sam local` knows no stack.
@@ -110,6 +112,18 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
         yield SamLocal(Suite(engine, outputs), directory, options, {**clean, **credentials})
     finally:
         engine.stop()
+
+
+def _request_ride(engine: EngineProcess, outputs: dict[str, str]) -> None:
+    """Store the ride that a recorded event of the progress function takes further."""
+    event = json.loads((ROOT / "events/rides/progress_assign.json").read_text())
+    now = {"N": f"{time.time():.3f}"}
+    place = {"M": {"latitude": {"N": "60.1695"}, "longitude": {"N": "24.9526"}}}
+    item = {
+        "visitor": {"S": event["visitor"]}, "ride": {"S": event["ride"]}, "state": {"S": "requested"},
+        "pickup": place, "requested": now, "moments": {"M": {"requested": now}},
+    }  # fmt: skip
+    engine.client("dynamodb").put_item(TableName=outputs["RidesTableName"], Item=item)
 
 
 def _deployed_variables(engine: EngineProcess, endpoint: str) -> dict[str, dict[str, str]]:

@@ -170,9 +170,9 @@ async function load() {
   const mine = round;
   const isCurrent = () => mine === round;
   if (mayAsk() && !document.hidden) {
+    if (current().rows && screen.rows) showRows();
     await (screen.known.live ? loadLive(isCurrent) : loadDeclared(isCurrent));
     if (!isCurrent()) return;
-    if (current().rows) showRows();
   }
   if (!person()) showAccess(); // the session has ended by itself
   const seconds = Number(current().refresh);
@@ -209,7 +209,11 @@ function redraw() {
   for (const drawing of screen?.answers.values() ?? []) drawing();
 }
 
-const said = ({ as_of: asOf }) => { find("#as-of").textContent = `As of ${clock(Date.parse(asOf), current().zone, true)}, times in ${zoneName()}`; };
+/** Say of when the newest answer is, and in which zone times are. */
+function said({ as_of: asOf }) {
+  screen.asOf = asOf;
+  find("#as-of").textContent = `As of ${clock(Date.parse(asOf), current().zone, true)}, times in ${zoneName()}`;
+}
 
 async function loadDeclared(isCurrent) {
   const queue = screen.panels.map((each, place) => [each, screen.cards[place]]);
@@ -293,6 +297,7 @@ function show() {
     return;
   }
   redraw();
+  if (screen.asOf) said({ as_of: screen.asOf });
   if (!current().rows) find("#rows").close();
   else if (screen.rows) showRows();
   clearTimeout(timer);
@@ -313,7 +318,13 @@ try {
   find("#rows").addEventListener("close", closeRows);
   addEventListener("state", show);
   addEventListener("popstate", () => { read(SCREENS); show(); });
-  addEventListener("session", () => { refused = false; open(); });
+  let who = person()?.email;
+  addEventListener("session", () => {
+    if (person()?.email === who) return; // the same session, renewed
+    who = person()?.email;
+    refused = false;
+    open();
+  });
   addEventListener("scheme", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   let width = innerWidth;

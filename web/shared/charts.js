@@ -144,11 +144,10 @@ function data(points, { first = 0, last = 0 }) {
   return columns;
 }
 
-/** What a bar or a column does when somebody chooses it by a click, Enter or the space bar. */
-function choosable(part, label, choose) {
+/** What a bar or a column does when somebody chooses it by a click, Enter or the space bar; its title is its name. */
+function choosable(part, choose) {
   part.setAttribute("role", "button");
   part.setAttribute("tabindex", "0");
-  part.setAttribute("aria-label", label);
   part.classList.add("choosable");
   part.addEventListener("click", choose);
   part.addEventListener("keydown", (event) => {
@@ -179,7 +178,7 @@ export function bars({ title, rows, show, width = 460, whole = 0, choose, hint =
       ...(whole ? [svg("rect", { class: "track", x: left, y: middle - 8, width: width - left - right, height: 16, rx: 3 })] : []),
       svg("rect", { class: "length", x: left, y: middle - 8, width: Math.max(value ? 2 : 0, length).toFixed(1), height: 16, rx: 3 }),
       svg("text", { class: "value", x: left + Math.max(whole ? width - left - right : 0, length) + 8, y: middle + 4 }, show(value)));
-    if (choose) choosable(part, `${name}: ${show(value)}. ${hint}`, () => choose(name, place));
+    if (choose) choosable(part, () => choose(name, place));
     chart.append(part);
   });
   return chart;
@@ -208,14 +207,14 @@ export function stacks({ title, points, names, show, width, partial, choose, hin
     const x = (left + place * step + Math.min(2, step * 0.12)).toFixed(1);
     const thick = Math.max(1, step - Math.min(4, step * 0.24)).toFixed(1);
     const said = `${label}${part ? `, ${part}` : ""}: ${names.map((name, number) => [name, values[number]]).filter(([, value]) => value).map(([name, value]) => `${name} ${show(value)}`).join(", ") || "none"}`;
-    const column = svg("g", { class: `column${part ? " partial" : ""}` }, svg("title", {}, said), svg("rect", { class: "target", x: (left + place * step).toFixed(1), y: 8, width: step.toFixed(1), height: height - 8 - bottom }));
+    const column = svg("g", { class: `column${part ? " partial" : ""}` }, svg("title", {}, `${said}${hint && choose ? `. ${hint}` : ""}`), svg("rect", { class: "target", x: (left + place * step).toFixed(1), y: 8, width: step.toFixed(1), height: height - 8 - bottom }));
     let below = 0;
     values.forEach((value, number) => {
       if (!value) return;
       column.append(svg("rect", { class: `part part${number}`, x, y: y(below + value).toFixed(1), width: thick, height: Math.max(0.5, y(below) - y(below + value)).toFixed(1) }));
       below += value;
     });
-    if (choose) choosable(column, `${said}. ${hint}`, () => choose(place));
+    if (choose) choosable(column, () => choose(place));
     chart.append(column);
     if (place % every === 0) chart.append(svg("text", { x: left + (place + 0.5) * step, y: height - 6, "text-anchor": "middle" }, label));
   });

@@ -1,7 +1,8 @@
 """Which unicorn a ride gets."""
 
 import random
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import ceil
 
@@ -18,7 +19,7 @@ BOARDING_S = 2.0
 _ROUNDS = 3  # of looking for a unicorn that is still free
 
 
-def assign(storage: Storage, ride: Ride, speed: float, now: float) -> Ride:
+def assign(storage: Storage, ride: Ride, speed: float, clock: Callable[[], float] = time.time) -> Ride:
     """Give a requested ride the nearest unicorn that is free; the ride as it is then.
 
     If none is free the ride is `unserved`, with the seconds after which one may be. A ride that is not
@@ -28,12 +29,13 @@ def assign(storage: Storage, ride: Ride, speed: float, now: float) -> Ride:
         storage: The tables.
         ride: The ride.
         speed: Metres a second.
-        now: Seconds since the epoch.
+        clock: Seconds since the epoch.
     """
     for _ in range(_ROUNDS):
         if ride.state != "requested":
             return ride
         fleet = storage.unicorns()
+        now = clock()  # after the look: a unicorn that was seen free was free by then
         free = [unicorn for unicorn in fleet if unicorn.is_free(now)]
         for unicorn in _nearest(free, ride):
             taken = _with(ride, unicorn, speed, now)
@@ -46,6 +48,7 @@ def assign(storage: Storage, ride: Ride, speed: float, now: float) -> Ride:
             return taken
         if not free:
             break
+    now = clock()
     try:
         return storage.end(replace(ride, retry_after=_retry_after(storage.unicorns(), now)), "unserved", now)
     except ConflictingWriteError:

@@ -1,8 +1,8 @@
 """A ride and a unicorn, and what may follow upon what.
 
 A ride is `requested`, `assigned` a unicorn, which is `arriving`, then `riding`, then `done`. It ends before
-that when its visitor cancels it (`cancelled`, until the ride has begun), when no unicorn is free (`unserved`),
-and when the state machine could not go on (`failed`).
+that when its visitor cancels it (`cancelled`, until the ride has begun), when no unicorn is free
+(`unserved`), and when the state machine could not go on (`failed`).
 """
 
 from dataclasses import dataclass, field

@@ -62,8 +62,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     }
 
 
-def _assign(storage: Storage, ride: Ride, settings: RideSettings, now: float) -> Ride:
-    return assign(storage, ride, settings.metres_per_second, now)
+def _assign(storage: Storage, ride: Ride, settings: RideSettings, now: float) -> Ride:  # noqa: ARG001
+    return assign(storage, ride, settings.metres_per_second)
 
 
 def _move(before: State, after: State) -> Callable[[Storage, Ride, RideSettings, float], Ride]:

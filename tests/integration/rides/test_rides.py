@@ -1,0 +1,319 @@
+"""Rides through the API: from request to receipt, and whatever comes between."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from local.clients.person import PersonAt
+from local.clients.visitor import SENATE_SQUARE, Visitor
+from local.suite import Suite
+from tests.support.waiting import wait_until
+
+ORDER = ("requested", "assigned", "arriving", "riding", "done")
+STATION = {"latitude": 60.1719, "longitude": 24.9414}
+
+
+@pytest.fixture(scope="module")
+def visitor(suite: Suite) -> Visitor:
+    return Visitor(suite)
+
+
+@pytest.fixture(scope="module")
+def other(suite: Suite) -> Visitor:
+    return Visitor(suite)
+
+
+class Fleet:
+    """The table of unicorns."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._dynamodb, self.table = suite.client("dynamodb"), suite["RidesFleetTableName"]
+
+    def unicorns(self) -> list[dict[str, Any]]:
+        pages = self._dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
+        return [item for page in pages for item in page["Items"]]
+
+    def taken(self) -> list[str]:
+        return [item["ride"]["S"] for item in self.unicorns() if "ride" in item]
+
+    def clear(self) -> None:
+        for item in self.unicorns():
+            self._dynamodb.delete_item(TableName=self.table, Key={"name": item["name"]})
+
+    def lease(self, name: str, until: int) -> None:
+        """Have a unicorn be another ride's until a moment."""
+        self._dynamodb.update_item(
+            TableName=self.table, Key={"name": {"S": name}},
+            UpdateExpression="SET #ride = :ride, #until = :until",
+            ExpressionAttributeNames={"#ride": "ride", "#until": "until"},
+            ExpressionAttributeValues={":ride": {"S": "lost#ride"}, ":until": {"N": str(until)}},
+        )  # fmt: skip
+
+
+@pytest.fixture
+def fleet(suite: Suite) -> Iterator[Fleet]:
+    """Nobody rides; the fleet is made anew by the first request."""
+    found = Fleet(suite)
+    found.clear()
+    yield found
+    found.clear()
+
+
+# ---- one ride
+
+
+def test_a_ride_goes_from_request_to_receipt(visitor: Visitor, fleet: Fleet) -> None:
+    answer = visitor.request()
+    assert answer.status_code == 202
+    requested = answer.json()
+    assert (requested["state"], requested["pickup"]) == ("requested", SENATE_SQUARE)
+    ride = visitor.until(requested["id"], "assigned", seconds=20)
+    assert "assigned" in ride["moments"]
+    assert ride["unicorn"]["name"]
+    assert len(fleet.taken()) == 1
+    done = visitor.until(ride["id"])
+    assert done["state"] == "done"
+    moments = [done["moments"][state] for state in ORDER]
+    assert moments == sorted(moments)
+    assert done["moments"]["riding"] >= ride["arrives"] - 0.001
+    assert done["moments"]["done"] >= ride["ends"] - 0.001
+    # $2.50, and $1.20 for each of 1.5 km.
+    assert done["receipt"] == {"cents": 430, "currency": "USD"}
+    assert fleet.taken() == []
+    [waiting] = [item for item in fleet.unicorns() if item["name"]["S"] == ride["unicorn"]["name"]]
+    assert float(waiting["place"]["M"]["latitude"]["N"]) == SENATE_SQUARE["latitude"]
+
+
+def test_a_request_that_is_sent_twice_is_one_ride(visitor: Visitor, fleet: Fleet) -> None:
+    ride = str(uuid.uuid4())
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: visitor.request(ride=ride), range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [202]
+    visitor.until(ride, "assigned")
+    assert len(fleet.taken()) == 1
+    assert visitor.request(STATION, ride).json()["code"] == "other_request"
+    assert visitor.request(STATION, ride).status_code == 409
+
+
+def test_two_visitors_may_choose_the_same_id(visitor: Visitor, other: Visitor, fleet: Fleet) -> None:
+    ride = str(uuid.uuid4())
+    assert (visitor.request(ride=ride).status_code, other.request(STATION, ride).status_code) == (202, 202)
+    names = {each.until(ride, "assigned")["unicorn"]["name"] for each in (visitor, other)}
+    assert len(names) == 2
+
+
+def test_another_persons_ride_is_unknown(visitor: Visitor, other: Visitor, fleet: Fleet) -> None:
+    ride = visitor.request().json()["id"]
+    assert other.ask("GET", f"/v1/rides/{ride}").status_code == 404
+    assert other.ask("POST", f"/v1/rides/{ride}/cancel").status_code == 404
+    assert ride not in [each["id"] for each in other.ask("GET", "/v1/rides").json()["rides"]]
+    assert visitor.until(ride, "assigned")["state"] != "cancelled"
+
+
+# ---- many rides
+
+
+@pytest.mark.timeout(300)
+def test_a_hundred_requests_for_ten_unicorns(suite: Suite, fleet: Fleet) -> None:
+    visitors = [Visitor(suite) for _ in range(10)]
+    rides = [(visitor, str(uuid.uuid4())) for visitor in visitors for _ in range(10)]
+    with ThreadPoolExecutor(25) as pool:
+        answers = list(pool.map(lambda each: each[0].request(ride=each[1]).status_code, rides))
+        assert set(answers) == {202}
+        found = list(pool.map(lambda each: each[0].until(each[1], "assigned", seconds=200), rides))
+    served = [ride for ride in found if "unicorn" in ride]
+    unserved = [ride for ride in found if ride["state"] == "unserved"]
+    assert len(served) + len(unserved) == 100
+    assert len(served) >= 10
+    assert all(ride["retry_after"] >= 5 for ride in unserved)
+    # No unicorn had two rides at once: brute force over every pair of its rides.
+    by_unicorn: dict[str, list[tuple[float, float, str]]] = {}
+    for ride in served:
+        span = (ride["moments"]["assigned"], ride["ends"], ride["id"])
+        by_unicorn.setdefault(ride["unicorn"]["name"], []).append(span)
+    assert len(by_unicorn) == 10
+    twice = [
+        (name, *pair)
+        for name, spans in by_unicorn.items()
+        for pair in pairwise(sorted(spans))
+        if pair[0][1] > pair[1][0]
+    ]
+    assert twice == []
+
+
+def test_history_is_newest_first_page_by_page(suite: Suite, fleet: Fleet) -> None:
+    visitor = Visitor(suite)
+    ids = [visitor.request().json()["id"] for _ in range(5)]
+    first = visitor.ask("GET", "/v1/rides?limit=3").json()
+    second = visitor.ask("GET", "/v1/rides", params={"limit": 3, "after": first["after"]}).json()
+    assert [ride["id"] for ride in (*first["rides"], *second["rides"])] == ids[::-1]
+    assert "after" not in second
+
+
+# ---- cancelling
+
+
+@pytest.mark.parametrize("state", ["requested", "assigned", "arriving"])
+def test_a_cancelled_ride_frees_its_unicorn(visitor: Visitor, fleet: Fleet, state: str) -> None:
+    ride = visitor.request().json()["id"]
+    visitor.until(ride, state)
+    cancelled = visitor.ask("POST", f"/v1/rides/{ride}/cancel")
+    assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
+    assert visitor.ask("POST", f"/v1/rides/{ride}/cancel").status_code == 200
+    wait_until(lambda: fleet.taken() == [], seconds=10, what="the unicorn is free")
+    assert visitor.ride(ride)["state"] == "cancelled"
+
+
+def test_a_ride_that_has_begun_cannot_be_cancelled(visitor: Visitor, fleet: Fleet) -> None:
+    ride = visitor.request().json()["id"]
+    visitor.until(ride, "riding")
+    late = visitor.ask("POST", f"/v1/rides/{ride}/cancel")
+    assert (late.status_code, late.json()["code"]) == (409, "too_late")
+    assert visitor.until(ride)["state"] == "done"
+
+
+def test_cancellation_against_assignment_leaves_no_unicorn_behind(suite: Suite, fleet: Fleet) -> None:
+    visitor = Visitor(suite)
+
+    def both(_: int) -> str:
+        ride = visitor.request().json()["id"]
+        return str(visitor.ask("POST", f"/v1/rides/{ride}/cancel").json()["state"])
+
+    with ThreadPoolExecutor(5) as pool:
+        states = Counter(pool.map(both, range(15)))
+    assert states == {"cancelled": 15}
+    wait_until(lambda: fleet.taken() == [], seconds=20, what="all unicorns are free")
+
+
+# ---- the state machine
+
+
+def start(suite: Suite, visitor: Visitor, ride: str) -> str:
+    """Start a ride's state machine once more, under another name; the execution."""
+    [sub] = [
+        each["Value"]
+        for each in suite.client("cognito-idp").admin_get_user(
+            UserPoolId=suite["VisitorsUserPoolId"], Username=visitor.email
+        )["UserAttributes"]
+        if each["Name"] == "sub"
+    ]
+    return str(
+        suite.client("stepfunctions").start_execution(
+            stateMachineArn=suite["RidesStateMachineArn"], name=uuid.uuid4().hex,
+            input=json.dumps({"visitor": sub, "ride": ride}),
+        )["executionArn"]
+    )  # fmt: skip
+
+
+def ended(suite: Suite, execution: str) -> str:
+    states = suite.client("stepfunctions")
+
+    def status() -> str:
+        found = str(states.describe_execution(executionArn=execution)["status"])
+        return "" if found == "RUNNING" else found
+
+    return wait_until(status, seconds=60, what="the execution ends")
+
+
+def test_a_machine_that_is_started_twice_takes_one_unicorn(
+    suite: Suite, visitor: Visitor, fleet: Fleet
+) -> None:
+    ride = visitor.request().json()["id"]
+    executions = [start(suite, visitor, ride) for _ in range(3)]
+    visitor.until(ride, "assigned")
+    assert len(fleet.taken()) == 1
+    assert visitor.until(ride)["state"] == "done"
+    assert {ended(suite, each) for each in executions} == {"SUCCEEDED"}
+
+
+def test_a_machine_without_a_ride_fails_at_once(suite: Suite, visitor: Visitor) -> None:
+    assert ended(suite, start(suite, visitor, str(uuid.uuid4()))) == "FAILED"
+
+
+def test_a_unicorn_whose_ride_was_lost_is_assigned_again(visitor: Visitor, fleet: Fleet) -> None:
+    visitor.until(visitor.request().json()["id"], "assigned")
+    wait_until(lambda: fleet.taken() == [], seconds=60, what="the first ride ends")
+    names = [item["name"]["S"] for item in fleet.unicorns()]
+    for name in names[:-1]:
+        fleet.lease(name, 4_000_000_000)
+    fleet.lease(names[-1], 1_000_000_000)
+    assert visitor.until(visitor.request().json()["id"], "assigned")["unicorn"]["name"] == names[-1]
+    second = visitor.until(visitor.request().json()["id"], "assigned")
+    assert second["state"] == "unserved"
+    assert second["retry_after"] >= 5
+
+
+# ---- bad input
+
+PLACES: dict[str, Any] = {
+    "text": {"latitude": "60.1", "longitude": 24.9},
+    "exponent in a text": {"latitude": "1e2", "longitude": 24.9},
+    "hundred": {"latitude": 1e2, "longitude": 24.9},
+    "beyond the pole": {"latitude": 91, "longitude": 24.9},
+    "beyond the date line": {"latitude": 60.1, "longitude": 180.0001},
+    "true": {"latitude": True, "longitude": 24.9},
+    "null": {"latitude": None, "longitude": 24.9},
+    "list": {"latitude": [60.1], "longitude": 24.9},
+    "one of two": {"latitude": 60.1},
+    "three": {"latitude": 60.1, "longitude": 24.9, "height": 3},
+    "text as a place": "60.1,24.9",
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_no_place_is_refused(visitor: Visitor, place: str) -> None:
+    answer = visitor.request(PLACES[place])
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_place")
+
+
+MINUS_ZERO = json.dumps({"id": str(uuid.UUID(int=9)), "pickup": {"latitude": -0.0, "longitude": 0}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "bad_json"),
+        (b'{"id": "x", "pickup": {"latitude": NaN, "longitude": 24.9}}', 400, "bad_json"),
+        (b"[]", 400, "bad_json"),
+        (b"{}", 400, "bad_request"),
+        (b'{"id": "<script>alert(1)</script>", "pickup": {}}', 400, "bad_request"),
+        (MINUS_ZERO, 202, ""),
+        (b'{"id": "' + b"x" * 10_300 + b'"}', 413, "body_too_large"),
+    ],
+    ids=["cut", "NaN", "list", "empty", "script", "minus zero", "10 KB"],
+)  # fmt: skip
+def test_what_is_no_request_is_refused(suite: Suite, body: bytes, status: int, code: str) -> None:
+    visitor = Visitor(suite)
+    answer = visitor.ask("POST", "/v1/rides", data=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json().get("code", "")) == (status, code)
+    if status == 202:
+        assert str(answer.json()["pickup"]["latitude"]) == "0.0"
+
+
+@pytest.mark.parametrize("after", ["", "x", "WzEsMl0=", "bnVsbA==", "WyIxIiwgMV0="])
+def test_a_page_that_nobody_told_is_refused(visitor: Visitor, after: str) -> None:
+    answer = visitor.ask("GET", "/v1/rides", params={"after": after})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_only_id_tokens_of_visitors_are_taken(suite: Suite, visitor: Visitor) -> None:
+    operator = PersonAt(suite, "operator@example.org").token
+    head, claims, _ = visitor.token.split(".")
+    for token in (None, "x", visitor.tokens["AccessToken"], operator, f"{head}.{claims}.AAAA"):
+        for method, path in (("GET", "/v1/rides"), ("POST", "/v1/rides"), ("POST", "/v1/rides/x/cancel")):
+            assert visitor.ask(method, path, token=token).status_code == 401
+    assert visitor.ask("GET", "/v1/rides").status_code == 200
+
+
+def test_a_visitor_is_no_operator(suite: Suite, visitor: Visitor) -> None:
+    url = f"{suite['InsightsApiUrl']}/v1/insights/overview"
+    assert suite.http.get(url, headers={"Authorization": visitor.token}).status_code == 401
