@@ -5,7 +5,7 @@ import { element } from "../shared/suite.js";
 import { refusal } from "./words.js";
 
 const EMAIL = "rides.email"; // in sessionStorage: whose account the forms are about
-const PASSWORD_HINT = "At least 8 characters.";
+const PASSWORD_HINT = "At least 12 characters: a sentence is easy to remember.";
 
 const FORMS = {
   register: {
@@ -135,7 +135,7 @@ function missing(inputs) {
   const { email, code, password } = values(inputs);
   if ("email" in inputs && !/^[^\s@]+@[^\s@]+$/.test(email)) return ["Enter your address, such as ada@example.org.", "email"];
   if ("code" in inputs && !/^\d{6}$/.test(code)) return ["Enter the six digits of the code.", "code"];
-  if ("password" in inputs && password.length < 8) return ["A password has at least 8 characters.", "password"];
+  if ("password" in inputs && password.length < 12) return ["A password has at least 12 characters.", "password"];
   return null;
 }
 

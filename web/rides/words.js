@@ -72,7 +72,7 @@ const FOR_PEOPLE = {
 export function refusal(code, message) {
   if (code === "InvalidPasswordException") {
     const reason = /policy: *(.+?)\.?$/i.exec(message ?? "")?.[1];
-    return reason ? `Choose a stronger password: ${reason[0].toLowerCase()}${reason.slice(1)}.` : "Choose a stronger password, with at least 8 characters.";
+    return reason ? `Choose a stronger password: ${reason[0].toLowerCase()}${reason.slice(1)}.` : "Choose a stronger password, with at least 12 characters.";
   }
   if (code === "NotAuthorizedException" && /is CONFIRMED/.test(message ?? "")) return "This account is confirmed already. Sign in.";
   if (code === "offline") return "There is no connection. What you entered is still here; try again when you are online.";
