@@ -86,7 +86,7 @@ PLACES = {
 STREETS = (
     "Mannerheimintie", "Kaivokatu", "Aleksanterinkatu", "Pohjoisesplanadi", "Eteläesplanadi", "Unioninkatu",
     "Kaisaniemenkatu", "Vilhonkatu", "Bulevardi", "Lönnrotinkatu", "Kasarmikatu", "Fabianinkatu",
-    "Siltasaarenkatu", "Töölönlahdenkatu", "Mikonkatu", "Kaisaniemenranta", "Liisankatu", "Yliopistonkatu", "Vuorikatu",
+    "Siltasaarenkatu", "Töölönlahdenkatu", "Kaisaniemenranta", "Liisankatu", "Yliopistonkatu",
 )  # fmt: skip
 STREET_M = 90.0  # what a street's longest part has at least, to bear its name
 

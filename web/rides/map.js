@@ -4,6 +4,7 @@ import { COLOURS } from "./words.js";
 
 const STEP_M = 20; // of an arrow key
 const FAR_M = 100; // with the shift key
+const EDGE_M = 55;
 const EARTH_M = 6_371_008.8;
 const ROUND_M = 1500 / (2 * Math.PI); // a ride is a circle of 1,500 m
 
@@ -21,8 +22,7 @@ export function distance(one, other) {
 export async function drawMap(figure, { onChoose, onLook }) {
   const response = await fetch(new URL("map.json", import.meta.url)).catch(() => null);
   const data = response?.ok ? await response.json() : FALLBACK; // a place can be chosen from the list, and a ride followed
-  const map = new CityMap(figure, data, onChoose, onLook);
-  return map;
+  return new CityMap(figure, data, onChoose, onLook);
 }
 
 class CityMap {
@@ -97,7 +97,8 @@ class CityMap {
       this.drawn = ride.unicorn.colour;
       this.unicorn.replaceChildren(unicorn(ride.unicorn.colour, 2.3));
     }
-    const { x, y, left, way } = this.#flight(ride, now);
+    const { x: exactly, y, left, way } = this.#flight(ride, now);
+    const x = Math.max(EDGE_M, Math.min(this.data.width - EDGE_M, exactly)); // else its nose is cut off
     this.unicorn.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${left ? -1 : 1} 1)`);
     const key = `${ride.id} ${way}`;
     if (this.drawnWay !== key) {

@@ -13,7 +13,7 @@ const RETRY_MS = 2000; // while there is no answer
 const PAGE = 5; // of the history
 const PENDING = "rides.pending"; // in sessionStorage: a request that is not answered yet, { id, pickup }
 const PICKUP = "rides.pickup"; // the place that was chosen last
-const NEAR_M = 60;
+const NEAR_M = 60; // of a place: somebody waits there
 
 const find = (selector) => document.querySelector(selector);
 const isStill = matchMedia("(prefers-reduced-motion: reduce)");
@@ -75,6 +75,7 @@ function show(isMoved = false) {
   const who = visitors.person();
   if (ride?.id !== id) ride = null;
   map.choosable(false);
+  find(".town").dataset.view = account ? "account" : id ? "ride" : "request";
   if (account && isForm(account) && !who) showAccount(account);
   else if (id && !who) showSignIn("Sign in to follow your ride", "Your sign-in has ended. The ride has not.");
   else if (id) {
@@ -156,7 +157,7 @@ function locate() {
     if (map.has(coords)) choose({ latitude: Number(coords.latitude.toFixed(6)), longitude: Number(coords.longitude.toFixed(6)) });
     else say("You are not on this map. Choose a place on it.");
   }, ({ code }) => say(code === 1 ? "Your browser does not tell your position. Choose a place on the map." : "Your position cannot be found. Choose a place on the map."),
-  { enableHighAccuracy: true, timeout: TIMEOUT_MS, maximumAge: 60_000 });
+  { enableHighAccuracy: true, timeout: TIMEOUT_MS, maximumAge: 0 });
 }
 
 /** Begin a request. Its id is made before anything is sent: however often it is sent, it is one ride. */
@@ -265,7 +266,6 @@ function showRide() {
   else if (!OPEN.includes(state)) parts.push(another());
   else if (CANCELLABLE.includes(state)) parts.push(element("div", { className: "actions" }, cancelButton()));
   panel(state === "done" ? "Welcome back" : STATES[state].word, sentenceOf(ride), ...parts);
-  find("#panel").dataset.state = state;
   drawRide();
 }
 
@@ -283,10 +283,11 @@ function cancelButton() {
     button.disabled = true;
     const { status, body } = await call(`/v1/rides/${ride.id}/cancel`, { method: "POST" });
     button.disabled = false;
-    if (status === 200) ride = body;
-    if (status === 200) showRide();
-    if (status === 200) showHistory();
-    else if (status === 409) say("Too late to cancel: the ride has begun.");
+    if (status === 200) {
+      ride = body;
+      showRide();
+      showHistory();
+    } else if (status === 409) say("Too late to cancel: the ride has begun.");
     else if (status !== 0) say("The ride could not be cancelled. Try again.");
     else say("There is no connection: the ride is not cancelled.");
   });
