@@ -23,7 +23,7 @@ SOURCES := $(subst $() ,:,layers/shared $(wildcard functions/*))
 
 # What people give, as one word of the shell: $(call quoted,STACK). Neither make nor the shell expands it.
 quoted = '$(subst ','\'',$(value $(1)))'
-unexport STACK EMAIL FILE ENV IMAGE
+unexport STACK EMAIL FILE ENV IMAGE F SINCE DO
 # An option that a variable turns on, and 0 or `no` does not: $(call option,REMOVE,--remove)
 option = $(if $(filter-out 0 no false off,$(value $(1))),$(2))
 # Run a command on the stack that STACK names, or on the local suite: $(call on_stack,ops.redrive)
@@ -38,12 +38,13 @@ help: ## List the targets
 # ---- set-up: one virtual environment for tools and tests, one for the engine, one that is as bare as Lambda's Python
 $(VENV)/uv/.installed: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { echo "Python 3.13 is needed: 'apt install python3.13', 'brew install python@3.13', 'pyenv install 3.13' or 'uv python install 3.13'; then 'make PYTHON=/path/to/python3.13 ...' if it is not on PATH"; exit 1; }
-	@echo "setting up $(VENV) (once)"
+	@echo "setting up $(VENV)/uv; this and the environments that follow are made once, in a minute or so"
 	@$(PYTHON) -m venv --clear $(VENV)/uv
 	@$(VENV)/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(VENV)/%/.installed: requirements/%.txt $(VENV)/uv/.installed
+	@echo "setting up $(VENV)/$*"
 	@$(PYTHON) -m venv --clear $(if $(filter tools,$*),,--without-pip) $(VENV)/$*
 	@$(UV) pip install --quiet --system-certs --compile-bytecode --require-hashes --python $(VENV)/$*/bin/python -r $<
 	@touch $@
@@ -68,15 +69,23 @@ lock: $(VENV)/uv/.installed ## Update the hash-locked requirements (UPGRADE=--up
 demo: setup ## Deploy the suite to the local engine and drive every application (PORT=4566, SCALE=full)
 	@PYTHONPATH=$(SOURCES) $(PY) -m local.demo $(call given,PORT,--port) $(if $(filter full,$(SCALE)),--full)
 
-.PHONY: up down status logs
-up: setup ## Start the local engine with the suite on it (PORT=4566)
-	@$(PY) -m local.cli up $(call given,PORT,--port)
+.PHONY: up down status logs watch debug shell
+CLI = $(PY) -m local.cli
+PORTED = $(call given,PORT,--port)
+up: setup ## Start the local engine with the suite on it, and say where the pages are (PORT=4566)
+	@$(CLI) up $(PORTED)
 down: $(TOOLS) ## Stop the local engine and delete its data
-	@$(PY) -m local.cli down
-status: $(TOOLS) ## Show whether the engine is up, and the addresses of everything
-	@$(PY) -m local.cli status
-logs: $(TOOLS) ## Show the logs of the engine and of the functions
-	@$(PY) -m local.cli logs
+	@$(CLI) down $(PORTED)
+status: $(TOOLS) ## Show whether the suite is up, its pages and the sign-in (ALL=1 lists every address)
+	@$(CLI) status $(PORTED) $(call option,ALL,--all)
+logs: $(TOOLS) ## Show the newest lines of the engine and of the functions (F=Resize, SINCE=10m, FOLLOW=1)
+	@$(CLI) logs $(PORTED) $(call given,F,--function) $(call given,SINCE,--since) $(call option,FOLLOW,--follow)
+watch: $(TOOLS) ## Have changed functions and pages on the engine within a second, until Ctrl-C
+	@$(CLI) watch $(PORTED)
+debug: $(TOOLS) ## Have the next invocation of a function wait for a debugger, until Ctrl-C (F=Resize, LISTEN=5678)
+	@$(CLI) debug $(PORTED) $(call given,F,--function) $(call given,LISTEN,--listen)
+shell: $(TOOLS) ## Open a shell whose sam, python and aws work on the local suite (DO='sam list endpoints')
+	@$(CLI) shell $(PORTED) $(call given,DO,--command)
 
 .PHONY: feed
 feed: setup ## Send traffic to the log stream of the running suite (RATE=100 SECONDS=60)
@@ -103,6 +112,7 @@ operator: setup ## Give somebody access to the operators' pages of a stack on AW
 .PHONY: documents-image
 documents-image: ## Build and push the image that encodes documents (IMAGE=123456789012.dkr.ecr.us-east-1.amazonaws.com/documents:1 WHEELS=arm64)
 	@$(if $(value IMAGE),,$(error say where it goes: make documents-image IMAGE=ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG))
+	@docker buildx version >/dev/null 2>&1 || { echo "make documents-image needs Docker with buildx, which does not answer here" >&2; exit 1; }
 	@docker buildx build --platform linux/$(subst x86_64,amd64,$(or $(WHEELS),arm64)) --provenance=false --push \
 	  --file ops/documents_image/Dockerfile --tag $(call quoted,IMAGE) .
 
@@ -122,18 +132,20 @@ BESIDE := tests/unit tests/template $(APART) tests/browser tests/flink
 .PHONY: test
 test: setup ## Run unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
 	@if [ -n "$(TESTS)" ]; then exec $(PY) -m pytest -rs $(TESTS); fi; \
-	  log=$$(mktemp); trap 'kill $$beside; rm $$log' INT TERM; \
+	  log=$$(mktemp); shown=; trap 'kill $$beside $$shown; rm $$log; exit 130' INT TERM; \
+	  echo "two lanes: $(ON_THE_SUITE), and beside it, shown then: $(BESIDE)"; \
 	  $(PY) -m pytest -rs $(BESIDE) >$$log 2>&1 & beside=$$!; \
 	  failed=0; $(PY) -m pytest -rs $(ON_THE_SUITE) || failed=1; \
-	  echo "and beside it: $(BESIDE)"; wait $$beside || failed=1; cat $$log; rm $$log; exit $$failed
+	  echo "and beside it: $(BESIDE)"; tail -n +1 -f $$log & shown=$$!; \
+	  wait $$beside || failed=1; sleep 1; kill $$shown; rm $$log; exit $$failed
 
 .PHONY: check
 check: setup $(BENCH_ENV) ## Check style and types: ruff, mypy, cfn-lint, sam validate
-	@$(VENV)/tools/bin/ruff check .
+	@echo "ruff ..."; $(VENV)/tools/bin/ruff check .
 	@$(VENV)/tools/bin/ruff format --check .
-	@$(VENV)/tools/bin/mypy
-	@$(VENV)/tools/bin/cfn-lint template.yaml
-	@AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
+	@echo "mypy ..."; $(VENV)/tools/bin/mypy
+	@echo "cfn-lint ..."; $(VENV)/tools/bin/cfn-lint template.yaml
+	@echo "sam validate ..."; AWS_DEFAULT_REGION=us-east-1 $(VENV)/tools/bin/sam validate --lint
 
 .PHONY: lighthouse pictures
 lighthouse: setup ## Score every page with Lighthouse; writes docs/page_quality.md, fails below 95 (npm, Chromium)
@@ -188,12 +200,14 @@ mutate-template: setup ## Check that the template's rules catch some 170 wrong c
 
 .PHONY: sam-local
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
+	@docker info >/dev/null 2>&1 || { echo "make sam-local needs Docker, which does not answer here: install and start it" >&2; exit 1; }
 	@$(PY) -m pytest -rs tests/sam_local
 
 # A benchmark is a module that begins a suite of results under a name of its own.
 BENCHMARKS := $(patsubst bench/%.py,%,$(sort $(shell grep -l '= Suite.".*steps=' bench/*.py)))
 .PHONY: bench
 bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_resizer); regenerates docs/benchmarks.md
+	@$(if $(filter-out $(BENCHMARKS),$(BENCH)),$(error there is no benchmark $(filter-out $(BENCHMARKS),$(BENCH)); there are $(BENCHMARKS)))
 	@missed=0; for name in $(or $(BENCH),$(BENCHMARKS)); do \
 	  $(VENV)/bench/bin/python -m bench.$$name || missed=1; \
 	  $(VENV)/bench/bin/python -m bench.bad_input $$name || missed=1; done; \
@@ -208,4 +222,4 @@ deploy: $(TOOLS) ## Build for AWS, deploy and publish the pages (ENV=staging)
 	  wheels=$$($(PY) -m ops.settings "$$env" Architecture); stack=$$($(PY) -m ops.settings "$$env" stack_name); \
 	  region=$$($(PY) -m ops.settings "$$env" region); export AWS_REGION=$$region AWS_DEFAULT_REGION=$$region; \
 	  WHEELS=$$wheels sam build --config-env "$$env" --cache-dir .aws-sam/cache-$$wheels; \
-	  sam deploy --config-env "$$env"; $(PY) -m ops.publish "$$stack"
+	  sam deploy --config-env "$$env"; $(PY) -m ops.publish "$$stack"; $(PY) -m ops.next_steps "$$stack"

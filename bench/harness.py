@@ -93,6 +93,8 @@ class Suite:
         done = self._progress.tasks[0].completed
         first = not self._progress.tasks[0].description
         self._progress.update(self._task, description=description, completed=done if first else done + 1)
+        if not self._console.is_terminal:  # where the bar is not shown
+            self.note(f"{self.name}: {description}")
 
     def note(self, text: str) -> None:
         """Print a line above the progress bar."""

@@ -1,34 +1,62 @@
-"""``make up | down | status | logs``: the engine and the suite on it, without the demo."""
+"""``make up | down | status | logs | watch | debug | shell``: the engine with the suite, and work on it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from types import ModuleType
 
 from rich.console import Console
 
-from local.deploy import STACK, SamError, build, deploy
-from local.engine_process import EngineError, EngineProcess, disk_is_full, log_tail
-from ops.paths import ROOT
+from local import debug, logs, shell, watch
+from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
+from local.commands import deployed_suite, port_number, reported
+from local.deploy import build, deploy
+from local.engine_process import EngineProcess, disk_is_full
+from local.live import put_again
+from local.people import make_people
+from local.progress import doing, say
+from local.suite import Suite
+from ops.paths import STATE
 from ops.publish import publish
-from ops.stacks import CommandError, outputs_of
 
-STATE = ROOT / ".local"
+# Commands with a module of their own, which has `add_arguments` and `run`.
+COMMANDS: dict[str, ModuleType] = {"logs": logs, "watch": watch, "debug": debug, "shell": shell}
+NEXT = {
+    "make demo": "drives every application once",
+    "make feed": "sends traffic for the insights; `make feed-posts` for the social stream",
+    "make logs F=Resize": "shows what a function logs; `make status ALL=1` lists every address",
+    "make watch": "has changed functions run within a second",
+    "make down": "stops the suite and deletes its data",
+}
 
 
 def up(port: int | None, console: Console) -> int:
-    """Start the engine, deploy the suite, publish the pages."""
-    with console.status("starting the engine"):
+    """Start the engine, deploy the suite, publish the pages and make what they need.
+
+    Interrupted, it stops the engine that it has started.
+    """
+    with doing(console, "starting the engine"):
         engine, remark = EngineProcess.find_or_start(STATE, port)
     if remark:
-        console.print(remark, highlight=False, soft_wrap=True)
-    with console.status("sam build"):
-        build(STATE / "build.log")
-    with engine.needed():
-        with console.status("sam deploy"):
-            outputs = deploy(engine, STATE / "deploy.log")
-        publish(outputs, engine.client)
-        return status(console)
+        say(console, remark)
+    try:
+        with doing(console, "sam build"):
+            build(STATE / "build.log")
+        with engine.needed():
+            with doing(console, "sam deploy"):
+                outputs = deploy(engine, STATE / "deploy.log")
+            with doing(console, "publishing the pages"):
+                publish(outputs, engine.client)
+                suite = Suite(engine, outputs)
+                make_people(suite)
+                put_again(suite)
+    except KeyboardInterrupt:
+        if engine.started_here:
+            engine.stop()
+        raise
+    return status(console, everything=False)
 
 
 def down(console: Console) -> int:
@@ -39,74 +67,68 @@ def down(console: Console) -> int:
     elif engine.stop():
         console.print("The engine is down; what it held is gone.")
     else:
-        console.print(
-            f"The engine had ended by itself; what it left is removed{engine.now_used_by()}.",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        say(console, f"The engine had ended by itself; what it left is removed{engine.now_used_by()}.")
     return 0
 
 
-def status(console: Console) -> int:
-    """Say whether the engine is up, and where everything is; 1 if it is down."""
-    engine = EngineProcess.find(STATE)
-    if engine is None:
-        console.print("The engine is down. `make up` starts it.")
-        return 1
-    console.print(f"The engine is up at {engine.endpoint} (process {engine.pid}).", highlight=False)
-    for name, value in sorted(outputs_of(STACK, engine.client).items()):
-        console.print(f"  {name:<26} {value}", highlight=False, soft_wrap=True)
+def status(console: Console, *, everything: bool) -> int:
+    """Say where the suite is, how to sign in and what to do next; every address, too, if asked for."""
+    suite = deployed_suite(STATE)
+    say(console, f"The suite is up at {suite.engine.endpoint} (process {suite.engine.pid}).")
+    say(console, f"  pages    {suite['WebUrl']}/")
+    say(console, f"  sign in  {DEMO_EMAIL} with {DEMO_PASSWORD}")
+    if everything:
+        for name, value in sorted(suite.outputs.items()):
+            say(console, f"  {name:<26} {value}")
+    else:
+        console.print("Next:")
+        for command, what in NEXT.items():
+            say(console, f"  {command:<20} {what}")
     if full := disk_is_full():
-        console.print(f"What fails may do so because {full}.", style="red", highlight=False, soft_wrap=True)
+        say(console, f"What fails may do so because {full}.", "red")
     return 0
 
 
-def logs(console: Console) -> int:
-    """Print the log of an engine that ended by itself, the engine's, and the end of every function's log."""
-    engine = EngineProcess.find(STATE)
-    if engine is None:
-        crashed = EngineProcess.recorded(STATE) is not None
-        console.print(
-            "The engine has ended by itself." if crashed else "The engine is down. `make up` starts it."
+def _port_remark(state: Path, port: int | None) -> str:
+    """Say that the port that somebody gives to a command is not the engine's."""
+    engine = EngineProcess.recorded(state) if port else None
+    if engine is None or engine.port == port or not engine.answers():
+        return ""
+    return f"The engine of this checkout is at {engine.endpoint}, not at PORT={port}."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="local.cli", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--port", type=port_number, help="port of an engine that is not up yet (4566)")
+    for name, what in (("up", up.__doc__), ("down", down.__doc__)):
+        commands.add_parser(name, parents=[common], help=str(what).partition("\n")[0])
+    shown = commands.add_parser("status", parents=[common], help="say where everything is")
+    shown.add_argument("--all", action="store_true", help="every output of the stack")
+    for name, module in COMMANDS.items():
+        module.add_arguments(
+            commands.add_parser(name, parents=[common], help=str(module.__doc__).partition("\n")[0])
         )
-    if kept := log_tail(STATE, crashed=True):
-        _print_log(console, "the end of the log of an engine that had ended by itself", kept)
-    if last := log_tail(STATE):
-        _print_log(
-            console, "the end of the engine's log" if engine else "the end of the last one's log", last
-        )
-    if engine is None:
-        return 1
-    client = engine.client("logs")
-    for group in client.describe_log_groups()["logGroups"]:
-        found = client.filter_log_events(logGroupName=group["logGroupName"], limit=1000)["events"][-50:]
-        _print_log(console, group["logGroupName"], "\n".join(event["message"].rstrip() for event in found))
-    return 0
+    return parser
 
 
-def _print_log(console: Console, title: str, text: str) -> None:
-    console.rule(title)
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
+@reported
 def main() -> int:
     """Dispatch the command line."""
-    parser = argparse.ArgumentParser(prog="local.cli", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "status", "logs"])
-    parser.add_argument("--port", type=int, help="port of an engine that is not up yet (4566)")
-    arguments = parser.parse_args()
+    arguments = _parser().parse_args()
     console = Console()
-    try:
-        STATE.mkdir(exist_ok=True)
-        if arguments.command == "up":
-            return up(arguments.port, console)
-        return {"down": down, "status": status, "logs": logs}[arguments.command](console)
-    except Exception as error:
-        full = disk_is_full()  # which shows in many ways
-        if not (full or isinstance(error, EngineError | SamError | CommandError)):
-            raise
-        for line in filter(None, (str(error), full and f"Perhaps because {full}.")):
-            console.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
-        return 1
+    STATE.mkdir(exist_ok=True)
+    if arguments.command == "up":
+        return up(arguments.port, console)
+    if arguments.command == "down":
+        return down(console)
+    if remark := _port_remark(STATE, arguments.port):
+        say(Console(stderr=True), remark)
+    if arguments.command == "status":
+        return status(console, everything=arguments.all)
+    result: int = COMMANDS[arguments.command].run(STATE, arguments, console)
+    return result
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import platform
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from local.engine_process import REGION, EngineProcess, aws_environment, clean_environment
@@ -114,6 +116,13 @@ def _built(*, exclusive: bool) -> Iterator[None]:
         yield
 
 
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads a group of its own, and the group."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def _sam(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -122,14 +131,19 @@ def _sam(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
             f"{ROOT / '.venv/tools/bin'}:{clean['PATH']}"  # the SAM CLI looks for python3.13 with pip there
         )
         sam = {"PATH": path, "AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}
+        process = subprocess.Popen(
+            [str(ROOT / ".venv/tools/bin/sam"), *arguments],
+            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env=clean | sam | environment, start_new_session=True,
+        )  # fmt: skip
+        status = None
         try:
-            status = subprocess.run(
-                [str(ROOT / ".venv/tools/bin/sam"), *arguments],
-                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
-                env=clean | sam | environment, timeout=_TIMEOUT_S,
-            ).returncode  # fmt: skip
+            status = process.wait(_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            status = None
+            pass
+        finally:
+            if status is None:  # Ctrl-C, too: what it has started must not go on
+                _end_group(process)
     if status != 0:
         how = f"was ended after {_TIMEOUT_S} s" if status is None else f"failed with status {status}"
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])

@@ -125,6 +125,11 @@ class EngineProcess:
         """Base URL of every AWS service."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def started_here(self) -> bool:
+        """Whether this very process has started it."""
+        return self._child is not None
+
     @classmethod
     def start(
         cls,

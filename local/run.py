@@ -12,12 +12,10 @@ import sys
 
 from local.deploy import STACK
 from local.engine_process import EngineError, EngineProcess, aws_environment, clean_environment
-from ops.paths import ROOT
+from ops.paths import STATE
 from ops.stacks import CommandError, reported
 
 __all__ = ["main"]
-
-STATE = ROOT / ".local"
 
 
 def _engine_environment() -> dict[str, str]:

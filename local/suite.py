@@ -13,7 +13,7 @@ import requests
 from local.clients.browse import session
 from local.deploy import STACK
 from local.engine_process import EngineProcess
-from ops.paths import ROOT
+from ops.paths import ROOT, STATE
 from ops.stacks import CommandError, outputs_of
 
 __all__ = ["Suite", "suite_after"]
@@ -57,7 +57,7 @@ def suite_after(module: str, *arguments: str, port: int | None) -> Suite:
     """
     options = [] if port is None else ["--port", str(port)]
     done = subprocess.run([sys.executable, "-m", module, *arguments, *options], cwd=ROOT, check=False)
-    engine = EngineProcess.find(ROOT / ".local")
+    engine = EngineProcess.find(STATE)
     if done.returncode or engine is None:
         raise CommandError(f"{module} failed: its own message says why.")
     return Suite(engine, outputs_of(STACK, engine.client))

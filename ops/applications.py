@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -14,7 +16,7 @@ import yaml
 
 from ops.template import PATH
 
-__all__ = ["Application", "contents", "owner", "sections"]
+__all__ = ["Application", "contents", "deployed_applications", "owner", "sections"]
 
 _BANNER = re.compile(r"  # ={10,} (.+)")
 
@@ -81,6 +83,15 @@ def owner(logical_id: str) -> Application:
             f"{logical_id} begins with no prefix of an application: see Contents in template.yaml"
         )
     return max(fitting, key=lambda each: each[0])[1]
+
+
+def deployed_applications(outputs: Iterable[str]) -> set[str]:
+    """Return the folders of the applications that a stack's outputs are of."""
+    found = set()
+    for output in outputs:
+        with suppress(LookupError):  # one of no application alone, such as SignInUrl
+            found.add(owner(output).folder)
+    return found
 
 
 def sections(section: str, text: str | None = None) -> dict[str, list[str]]:

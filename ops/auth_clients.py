@@ -2,8 +2,8 @@
 
 ``make clients STACK=suite-prod DO='add shop --company shop --title "The Shop" --key public.pem --scopes
 accounts'`` makes the API key, prints it, puts it on the usage plan, and stores what functions need. ``list``,
-``add-key``, ``remove-key`` and ``remove`` do what they say; functions notice within half a minute. Without
-STACK `local.run` has it work on the local suite that is up.
+``add-key``, ``remove-key`` and ``remove`` do what they say; ``add-page`` registers the suite's page `auth/`.
+Functions notice within half a minute. Without STACK `local.run` has it work on the local suite that is up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,16 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from ops.stacks import CommandError, clients, outputs_of, reported
 
-__all__ = ["SCOPES", "ClientError", "public_jwk", "register", "remove"]
+__all__ = [
+    "PAGE_CLIENT",
+    "SCOPES",
+    "ClientError",
+    "is_registered",
+    "public_jwk",
+    "register",
+    "register_page",
+    "remove",
+]
 
 type Factory = Callable[[str], Any]
 
@@ -31,6 +40,7 @@ SCOPES = (
     "accounts", "tokens", "users:read", "users:write", "users:erase", "users:export", "users:merge",
     "users:import",
 )  # fmt: skip
+PAGE_CLIENT = "sign-on-page"  # as in web/auth/auth.js
 _LEAST_RSA_BITS = 2048
 # Host and port become a part of the pages' Content-Security-Policy.
 _REST = r"(:[0-9]{1,5})?(/[!$%&'()*+,./0-9:;=?@A-Z_a-z~-]*)?"
@@ -128,10 +138,29 @@ def register(
     return key
 
 
+def register_page(factory: Factory, outputs: Mapping[str, str]) -> str:
+    """Register the suite's page `auth/` as an application, where it is published; its address. Idempotent."""
+    page = f"{outputs['WebUrl']}/auth/"
+    register(
+        factory, outputs, PAGE_CLIENT, company="suite", title="The demo page", redirect_uris=[page],
+        logout_uris=[page],
+    )  # fmt: skip
+    return page
+
+
+def is_registered(factory: Factory, outputs: Mapping[str, str], client_id: str) -> bool:
+    """Tell whether there is a client of that name."""
+    return _stored(factory, outputs, client_id) is not None
+
+
 def remove(factory: Factory, outputs: Mapping[str, str], client_id: str) -> None:
-    """Forget a client and its API key."""
-    known = _stored(factory, outputs, client_id)
-    if known is not None and known["api_key_id"]:
+    """Forget a client and its API key.
+
+    Raises:
+        ClientError: There is no such client.
+    """
+    known = _known(factory, outputs, client_id)
+    if known["api_key_id"]:
         factory("apigateway").delete_api_key(apiKey=known["api_key_id"])
     factory("dynamodb").delete_item(TableName=outputs["AuthUsersTableName"], Key=_key(client_id))
 
@@ -145,6 +174,13 @@ def _stored(factory: Factory, outputs: Mapping[str, str], client_id: str) -> dic
         TableName=outputs["AuthUsersTableName"], Key=_key(client_id), ConsistentRead=True
     )
     record: dict[str, Any] | None = json.loads(answer["Item"]["client"]["S"]) if "Item" in answer else None
+    return record
+
+
+def _known(factory: Factory, outputs: Mapping[str, str], client_id: str) -> dict[str, Any]:
+    record = _stored(factory, outputs, client_id)
+    if record is None:
+        raise ClientError(f"there is no client {client_id!r}; `list` shows the clients")
     return record
 
 
@@ -166,7 +202,8 @@ def _api_key(
     return made["id"], made["value"]
 
 
-def _list(factory: Factory, outputs: Mapping[str, str]) -> None:
+def _list(factory: Factory, outputs: Mapping[str, str]) -> str:
+    lines = []
     pages = (
         factory("dynamodb")
         .get_paginator("scan")
@@ -180,7 +217,9 @@ def _list(factory: Factory, outputs: Mapping[str, str]) -> None:
         for item in page["Items"]:
             record = json.loads(item["client"]["S"])
             kids = ", ".join(key["kid"] for key in record["keys"]) or "no key"
-            print(f"{item['pk']['S'][2:]:<24} {record['company']:<16} {' '.join(record['scopes'])} [{kids}]")
+            name, scopes = item["pk"]["S"][2:], " ".join(record["scopes"])
+            lines.append(f"{name:<24} {record['company']:<16} {scopes} [{kids}]")
+    return "\n".join(lines) or "no clients are registered"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -209,7 +248,56 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("client")
         command.add_argument("key", type=Path if name == "add-key" else str)
     commands.add_parser("remove", help="forget a client").add_argument("client")
+    commands.add_parser("add-page", help="register the suite's page auth/ as an application")
     return parser
+
+
+def _add(factory: Factory, outputs: Mapping[str, str], asked: argparse.Namespace) -> str:
+    links = {"verify": asked.verify_link, "reset": asked.reset_link}
+    api_key = register(
+        factory, outputs, asked.client, company=asked.company, title=asked.title,
+        keys=[public_jwk(path.read_bytes(), path.stem) for path in asked.key], scopes=asked.scopes,
+        trusted=asked.trusted, redirect_uris=asked.redirect_uri, logout_uris=asked.logout_uri,
+        links={name: link for name, link in links.items() if link},
+    )  # fmt: skip
+    return f"API key: {api_key}" if api_key else "registered for single sign-on; it needs no API key"
+
+
+def _add_page(factory: Factory, outputs: Mapping[str, str], _asked: argparse.Namespace) -> str:
+    return f"{register_page(factory, outputs)} is registered as {PAGE_CLIENT}"
+
+
+def _add_key(factory: Factory, outputs: Mapping[str, str], asked: argparse.Namespace) -> str:
+    record = _known(factory, outputs, asked.client)
+    key = public_jwk(asked.key.read_bytes(), asked.key.stem)
+    record["keys"] = [each for each in record["keys"] if each["kid"] != key["kid"]] + [key]
+    _store(factory, outputs, asked.client, record)
+    return f"{asked.client} has the keys {', '.join(each['kid'] for each in record['keys'])}"
+
+
+def _remove_key(factory: Factory, outputs: Mapping[str, str], asked: argparse.Namespace) -> str:
+    record = _known(factory, outputs, asked.client)
+    kids = [key["kid"] for key in record["keys"]]
+    if asked.key not in kids:
+        raise ClientError(f"{asked.client} has no key {asked.key!r}; it has {', '.join(kids) or 'none'}")
+    record["keys"] = [key for key in record["keys"] if key["kid"] != asked.key]
+    _store(factory, outputs, asked.client, record)
+    return f"the key {asked.key} of {asked.client} is removed"
+
+
+def _remove(factory: Factory, outputs: Mapping[str, str], asked: argparse.Namespace) -> str:
+    remove(factory, outputs, asked.client)
+    return f"{asked.client} is removed"
+
+
+_COMMANDS = {
+    "list": lambda factory, outputs, _asked: _list(factory, outputs),
+    "add": _add,
+    "add-page": _add_page,
+    "add-key": _add_key,
+    "remove-key": _remove_key,
+    "remove": _remove,
+}
 
 
 @reported
@@ -219,30 +307,9 @@ def main() -> int:
     factory = clients(asked.region)
     outputs = outputs_of(asked.stack, factory)
     try:
-        if asked.command == "list":
-            _list(factory, outputs)
-        elif asked.command == "remove":
-            remove(factory, outputs, asked.client)
-        elif asked.command == "add":
-            links = {"verify": asked.verify_link, "reset": asked.reset_link}
-            api_key = register(
-                factory, outputs, asked.client, company=asked.company, title=asked.title,
-                keys=[public_jwk(path.read_bytes(), path.stem) for path in asked.key], scopes=asked.scopes,
-                trusted=asked.trusted, redirect_uris=asked.redirect_uri, logout_uris=asked.logout_uri,
-                links={name: link for name, link in links.items() if link},
-            )  # fmt: skip
-            print(f"API key: {api_key}" if api_key else "registered for single sign-on; it needs no API key")
-        else:
-            record = _stored(factory, outputs, asked.client)
-            if record is None:
-                raise ClientError(f"there is no client {asked.client}")  # noqa: TRY301
-            if asked.command == "add-key":
-                record["keys"].append(public_jwk(asked.key.read_bytes(), asked.key.stem))
-            else:
-                record["keys"] = [key for key in record["keys"] if key["kid"] != asked.key]
-            _store(factory, outputs, asked.client, record)
+        print(_COMMANDS[asked.command](factory, outputs, asked))
     except (ClientError, OSError) as error:  # a key's file that is not there
-        raise CommandError(f"not registered: {error}") from error
+        raise CommandError(f"nothing is changed: {error}") from error
     return 0
 
 

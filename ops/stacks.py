@@ -11,13 +11,30 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-__all__ = ["Client", "CommandError", "Outputs", "clients", "outputs_of", "region_of", "reported"]
+__all__ = [
+    "Client",
+    "CommandError",
+    "MissingOutputError",
+    "Outputs",
+    "clients",
+    "outputs_of",
+    "region_of",
+    "reported",
+]
 
 type Client = Callable[[str], Any]
 
 
 class CommandError(Exception):
     """A command cannot do what it is asked for; the text is one line for whoever asked."""
+
+
+class MissingOutputError(CommandError):
+    """A stack has no output of that name: it is not this suite's, or without that application."""
+
+    def __init__(self, stack: str, output: str) -> None:
+        super().__init__(f"{stack} has no output {output}: is it this suite's, with that application?")
+        self.output = output
 
 
 class Outputs(dict[str, str]):
@@ -28,7 +45,7 @@ class Outputs(dict[str, str]):
         self._stack = stack
 
     def __missing__(self, name: str) -> str:
-        raise CommandError(f"{self._stack} has no output {name}: is it this suite's, with that application?")
+        raise MissingOutputError(self._stack, name)
 
 
 def region_of(named: str | None = None) -> str:
@@ -72,12 +89,18 @@ def outputs_of(stack: str, client: Client) -> Outputs:
 
 
 def reported(main: Callable[[], int]) -> Callable[[], int]:
-    """Have a command report what it cannot do, and what AWS refuses, as one line and the status 1."""
+    """Have a command report what it cannot do, and what AWS refuses, as one line and the status 1.
+
+    Who interrupts it gets the status that shells have for that, 130, and no traceback.
+    """
 
     @functools.wraps(main)
     def command() -> int:
         try:
             return main()
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
         except (CommandError, BotoCoreError, ClientError) as error:
             print(" ".join(str(error).split()), file=sys.stderr)
             return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 
 import hypothesis
 import pytest
@@ -12,7 +13,10 @@ import pytest
 from local.deploy import build, deploy
 from local.engine_process import EngineProcess
 from local.suite import Suite
+from ops.applications import Application, contents, owner
 from ops.publish import publish
+from ops.settings import overrides
+from ops.stacks import MissingOutputError
 
 # `sam build` hashes the folders of functions: bytecode in them would have everything built again.
 sys.dont_write_bytecode = True
@@ -36,6 +40,41 @@ def pytest_runtest_makereport(
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
         report.outcome = "failed"
     return report
+
+
+def _skip_if_off(application: Application) -> None:
+    """Skip a test of an application that is switched off in [local] of samconfig.toml."""
+    if overrides("local").get(application.switch) == "false":
+        pytest.skip(f"{application.switch} is off in samconfig.toml")
+
+
+@contextmanager
+def _skipped_where_switched_off() -> Iterator[None]:
+    """Skip a test that asks for an output of an application that is switched off."""
+    try:
+        yield
+    except MissingOutputError as missing:
+        with suppress(LookupError):  # an output of no application
+            _skip_if_off(owner(missing.output))
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """An application that is switched off skips the tests in its folders, and those that need its outputs."""
+    if "suite" in getattr(item, "fixturenames", ()):
+        for application in contents():
+            if application.folder in item.path.parts:
+                _skip_if_off(application)
+    with _skipped_where_switched_off():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """As of the set-up."""
+    with _skipped_where_switched_off():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -5,35 +5,28 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Protocol, cast
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
+from local.commands import port_number, reported
 from local.demo.checks import Checks, Result
-from local.deploy import STACK, SamError, build, deploy
-from local.engine_process import EngineError, EngineProcess, disk_is_full
+from local.deploy import STACK, build, deploy
+from local.engine_process import EngineProcess, disk_is_full
+from local.live import put_again
+from local.people import make_people
+from local.progress import Bars, say
 from local.suite import Suite
-from ops.applications import contents
-from ops.paths import ROOT
+from ops.applications import contents, deployed_applications
+from ops.paths import STATE
 from ops.publish import publish
-
-STATE = ROOT / ".local"
 
 
 class Drive(Protocol):
@@ -45,6 +38,7 @@ class Drive(Protocol):
         STEPS: Its number of checks.
         BESIDE: May be absent. True of what waits for the clock and minds no faults that others inject: it is
             driven beside the others.
+        NEEDS: May be absent. Outputs of the stack that not every deployment of the application has.
     """
 
     FLOW: str
@@ -65,40 +59,24 @@ def drives() -> dict[str, Drive]:
     }
 
 
+@reported
 def main() -> int:
     """Run the demo; 0 if every flow passed."""
     parser = argparse.ArgumentParser(prog="local.demo", description=__doc__)
-    parser.add_argument("--port", type=int, help="port of an engine that is not up yet (4566)")
+    parser.add_argument("--port", type=port_number, help="port of an engine that is not up yet (4566)")
     parser.add_argument(
         "--full", action="store_true", help="the long form: 100,000 posts through the social stream"
     )
     arguments = parser.parse_args()
+    STATE.mkdir(exist_ok=True)
     console = Console()
     started = time.perf_counter()
-    try:
-        with Progress(
-            SpinnerColumn(), TextColumn("[bold]{task.description:<44.44}"), BarColumn(), MofNCompleteColumn(),
-            TimeElapsedColumn(), console=console,
-        ) as progress:  # fmt: skip
-            suite = _up(progress, arguments.port, arguments.full)
-            found = drives()
-            with ThreadPoolExecutor(max_workers=1) as beside:
-                waiting = {
-                    name: beside.submit(_drive, progress, suite, name, module)
-                    for name, module in found.items()
-                    if getattr(module, "BESIDE", False)
-                }
-                results = [
-                    waiting[name].result() if name in waiting else _drive(progress, suite, name, found[name])
-                    for name in sorted(found, key=lambda name: name in waiting)
-                ]
-    except Exception as error:
-        if not (isinstance(error, EngineError | SamError) or disk_is_full()):
-            raise
-        console.print(f"[red]The demo could not start:[/red] {error}", highlight=False)
-        _show_full_disk(console)
-        return 1
-
+    with Bars(console) as bars:
+        suite = _up(bars, arguments.port, arguments.full)
+        found = deployed(suite, drives())
+        for name in drives().keys() - found.keys():
+            say(console, f"{name}: skipped, as it is not deployed")
+        results = _drive_all(bars, suite, found)
     _show(console, results)
     report = {
         "stack": STACK,
@@ -117,6 +95,32 @@ def main() -> int:
     return 0 if results and all(result.ok for result in results) and up else 1
 
 
+def deployed(suite: Suite, found: dict[str, Drive]) -> dict[str, Drive]:
+    """Return those drives whose application is deployed: it, or what it needs, may be switched off."""
+    on = deployed_applications(suite.outputs)
+    return {
+        name: module
+        for name, module in found.items()
+        if name in on and all(output in suite.outputs for output in getattr(module, "NEEDS", ()))
+    }
+
+
+def _drive_all(bars: Bars, suite: Suite, found: dict[str, Drive]) -> list[Result]:
+    """Drive one application after another, and beside them those that wait for the clock."""
+    waiting = {name: module for name, module in found.items() if getattr(module, "BESIDE", False)}
+    ended: list[Result] = []
+
+    def wait_for_the_clock() -> None:
+        ended.extend(_drive(bars, suite, name, module) for name, module in waiting.items())
+
+    # A daemon: Ctrl-C waits for no clock.
+    beside = threading.Thread(target=wait_for_the_clock, daemon=True)
+    beside.start()
+    results = [_drive(bars, suite, name, module) for name, module in found.items() if name not in waiting]
+    beside.join()
+    return results + ended
+
+
 def _show_state(console: Console, results: list[Result], *, up: bool) -> None:
     """Say where everything is; of an engine that has ended, only that."""
     if not up:
@@ -128,7 +132,7 @@ def _show_state(console: Console, results: list[Result], *, up: bool) -> None:
     console.print("\nThe suite is up; `make down` stops it.")
     for result in results:
         console.print(f"  {result.application}: {result.address}", soft_wrap=True, highlight=False)
-    console.print(f"Sign in to insights/ and auth/ as {DEMO_EMAIL} with {DEMO_PASSWORD}", highlight=False)
+    say(console, f"Sign in to the pages as {DEMO_EMAIL} with {DEMO_PASSWORD}")
 
 
 def _show_full_disk(console: Console) -> None:
@@ -136,33 +140,40 @@ def _show_full_disk(console: Console) -> None:
         console.print(f"[red]What failed may be so because {full}.[/red]", highlight=False)
 
 
-def _drive(progress: Progress, suite: Suite, name: str, module: Drive) -> Result:
+def _drive(bars: Bars, suite: Suite, name: str, module: Drive) -> Result:
     """Drive one application; a bar with a step for each check."""
     result = Result(name, module.FLOW, module.PAGE, f"{suite['WebUrl']}/{module.PAGE}")
-    bar = progress.add_task(name, total=module.STEPS)
-    checks = Checks(result, lambda what: progress.update(bar, advance=1, description=f"{name}: {what}"))
+    bar = bars.begin(name, module.STEPS)
+    checks = Checks(result, lambda what: bars.advance(bar, what))
     with checks.timed():
         module.drive(suite, checks)
-    done = len(result.checked) + len(result.failed)
-    progress.update(bar, description=name, total=done, completed=done)
+    bars.end(bar)
     return result
 
 
-def _up(progress: Progress, port: int | None, full: bool) -> Suite:
-    """Start the engine unless it is up, build, deploy and publish; a bar with a step for each."""
-    bar = progress.add_task("engine", total=4)
+def _up(bars: Bars, port: int | None, full: bool) -> Suite:
+    """Start the engine unless it is up, build, deploy, publish, make people; a bar with a step for each."""
+    bar = bars.begin("engine, build, deploy, pages", 4)
     engine, remark = EngineProcess.find_or_start(STATE, port)
     if remark:
-        progress.console.print(remark, highlight=False)
-    progress.update(bar, advance=1, description="sam build")
-    build(STATE / "build.log")
-    progress.update(bar, advance=1, description="sam deploy")
-    with engine.needed():
-        outputs = deploy(engine, STATE / "deploy.log")
-        progress.update(bar, advance=1, description="pages")
-        publish(outputs, engine.client)
-    progress.update(bar, advance=1, description="engine, build, deploy, pages")
-    return Suite(engine, outputs, full=full)
+        say(bars.console, remark)
+    try:
+        bars.advance(bar, "sam build")
+        build(STATE / "build.log")
+        bars.advance(bar, "sam deploy")
+        with engine.needed():
+            outputs = deploy(engine, STATE / "deploy.log")
+            bars.advance(bar, "pages")
+            publish(outputs, engine.client)
+            suite = Suite(engine, outputs, full=full)
+            put_again(suite)
+            make_people(suite)
+    except KeyboardInterrupt:
+        if engine.started_here:
+            engine.stop()
+        raise
+    bars.end(bar)
+    return suite
 
 
 def _show(console: Console, results: list[Result]) -> None:
@@ -180,5 +191,4 @@ def _show(console: Console, results: list[Result]) -> None:
 
 
 if __name__ == "__main__":
-    Path(STATE).mkdir(exist_ok=True)
     sys.exit(main())

@@ -12,14 +12,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from datagen.cloudfront_logs import Corpus, LogFile, Truth
-from local.demo.checks import Checks, wait
+from local.demo.checks import Checks
 from local.suite import Suite
+from local.waiting import wait
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 
 FLOW = "log bucket → preprocess → Firehose → partition → Athena"
 PAGE = "insights/"
-STEPS = 14
+STEPS = 16
 # Rows, fields, seed: a file of today and one of older years, for each of four distributions.
 CORPORA = ((4_000, 33, 11), (2_000, 26, 12))
 BROKEN = "demo/EBROKEN.2026-11-22-20.00000000.gz"

@@ -11,9 +11,10 @@ from local.clients.company import Company
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
 from local.clients.sign_on import Application, Visitor, told
 from local.clients.table_dump import readable
-from local.demo.checks import Checks, wait
+from local.demo.checks import Checks
+from local.people import log_in, mails_to, make_people
 from local.suite import Suite
-from ops.auth_clients import register
+from local.waiting import wait
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 
@@ -35,12 +36,12 @@ def drive(suite: Suite, checks: Checks) -> None:
     # Somebody new.
     answer = shop.post("/v1/signup", email=new, password=password, profile=PERSONAL)
     checks.equal("sign-up: accepted", answer.status_code, 202)
-    checks.equal("sign-up: not before the address is verified", _log_in(shop, new, password).status_code, 403)
-    [mail] = wait(lambda: _mails(suite, new), PATIENCE_S) or [{"token": ""}]
+    checks.equal("sign-up: not before the address is verified", log_in(shop, new, password).status_code, 403)
+    [mail] = wait(lambda: mails_to(suite, new), PATIENCE_S) or [{"token": ""}]
     checks.equal(
         "verify: by the token of the mail", shop.post("/v1/verify", token=mail["token"]).status_code, 200
     )
-    tokens = _log_in(shop, new, password).json()
+    tokens = log_in(shop, new, password).json()
     checks.true("log-in: tokens", "access_token" in tokens, str(tokens))
     refreshed = shop.post("/v1/token/refresh", refresh_token=tokens["refresh_token"]).json()
     retried = shop.post("/v1/token/refresh", refresh_token=tokens["refresh_token"]).json()
@@ -69,7 +70,7 @@ def drive(suite: Suite, checks: Checks) -> None:
     checks.true("the table: no hash", not any(mark in seen for mark in ("$argon2", "$2b$", "$6$")))
     checks.equal("erase", shop.ask("DELETE", person).status_code, 204)
     checks.equal("erased: for ever", shop.get(person).status_code, 410)
-    checks.equal("erased: no log-in", _log_in(shop, new, password).status_code, 401)
+    checks.equal("erased: no log-in", log_in(shop, new, password).status_code, 401)
     checks.equal(
         "erased: no session",
         shop.post("/v1/introspect", token=refreshed["access_token"]).json(),
@@ -80,7 +81,7 @@ def drive(suite: Suite, checks: Checks) -> None:
         suite.http.post(f"{shop.url}/v1/login", json={"request": "x"}).status_code,
         401,
     )
-    _leave_somebody(suite, checks)
+    _leave_somebody(suite, checks, shop)
 
 
 def _import(suite: Suite, checks: Checks, shop: Company, email: str) -> None:
@@ -99,11 +100,11 @@ def _import(suite: Suite, checks: Checks, shop: Company, email: str) -> None:
     state = wait(lambda: _done(shop, begun["job_id"]), PATIENCE_S) or {"lines": "not done in time"}
     expected = {"created": 1, "merged": 0, "already": 0, "conflict": 1, "refused": 1}
     checks.equal("import: what became of the lines", state["lines"], expected)
-    first = _log_in(shop, email, password).json()
+    first = log_in(shop, email, password).json()
     checks.true("import: log-in by the old password", "user_id" in first, str(first))
     exported = shop.get(f"/v1/users/{first.get('user_id')}/export").json()
     checks.equal("import: the old hash is replaced", exported.get("legacy_passwords_of"), [])
-    checks.equal("import: and again by the new one", _log_in(shop, email, password).status_code, 200)
+    checks.equal("import: and again by the new one", log_in(shop, email, password).status_code, 200)
 
 
 def _done(shop: Company, job: str) -> dict[str, Any] | None:
@@ -127,27 +128,8 @@ def _sign_on(suite: Suite, checks: Checks, email: str, password: str, user: str)
     checks.equal("sign-on: the address", application.userinfo(tokens["access_token"]).json()["email"], email)
 
 
-def _leave_somebody(suite: Suite, checks: Checks) -> None:
+def _leave_somebody(suite: Suite, checks: Checks, shop: Company) -> None:
     """Leave somebody to sign in as, and the page of `web/auth/` as an application."""
-    page = f"{suite['WebUrl']}/{PAGE}"
-    register(
-        suite.client, suite.outputs, "sign-on-page", company="demo-shop", title="The demo page",
-        redirect_uris=[page], logout_uris=[page],
-    )  # fmt: skip
-    shop = Company(suite, "demo-shop", title="The Shop")
-    if _log_in(shop, DEMO_EMAIL, DEMO_PASSWORD).status_code != 200:
-        shop.post("/v1/signup", email=DEMO_EMAIL, password=DEMO_PASSWORD, profile={"name": "Demo Person"})
-        [mail, *_] = wait(lambda: _mails(suite, DEMO_EMAIL), PATIENCE_S) or [{"token": ""}]
-        shop.post("/v1/verify", token=mail["token"])
-    checks.equal("somebody to sign in as", _log_in(shop, DEMO_EMAIL, DEMO_PASSWORD).status_code, 200)
-    checks.equal("the page is there", suite.http.get(page).status_code, 200)
-
-
-def _log_in(shop: Company, email: str, password: str) -> Any:
-    return shop.post("/v1/login", email=email, password=password)
-
-
-def _mails(suite: Suite, email: str) -> list[dict[str, str]]:
-    pages = suite.client("dynamodb").get_paginator("scan").paginate(TableName=suite["AuthOutboxTableName"])
-    items = [item for page in pages for item in page["Items"] if item["to"]["S"] == email]
-    return [{"token": item["token"]["S"]} for item in items]
+    make_people(suite)
+    checks.equal("somebody to sign in as", log_in(shop, DEMO_EMAIL, DEMO_PASSWORD).status_code, 200)
+    checks.equal("the page is there", suite.http.get(f"{suite['WebUrl']}/{PAGE}").status_code, 200)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Checks", "Result", "wait"]
+__all__ = ["Checks", "Result"]
 
 
 @dataclass
@@ -63,11 +63,3 @@ class Checks:
             self._result.failed.append(f"{type(error).__name__}: {error}")
         finally:
             self._result.milliseconds += (time.perf_counter() - start) * 1000
-
-
-def wait[T](probe: Callable[[], T], seconds: float) -> T:
-    """Ask until the answer is something, or patience ends; the last answer."""
-    end = time.monotonic() + seconds
-    while not (answer := probe()) and time.monotonic() < end:
-        time.sleep(0.2)
-    return answer

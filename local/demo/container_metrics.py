@@ -8,18 +8,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.demo.checks import Checks, wait
+from local.demo.checks import Checks
 from local.suite import Suite
+from local.waiting import wait
 
-__all__ = ["BESIDE", "FLOW", "PAGE", "STEPS", "drive"]
+__all__ = ["BESIDE", "FLOW", "NEEDS", "PAGE", "STEPS", "drive"]
 
 FLOW = "schedule → slots of the next minute → sample → CloudWatch → alarm, dashboard"
 PAGE = "insights/"
 STEPS = 8
 BESIDE = True  # it waits for slots of the clock
+NEEDS = ("ContainerMetricsClusterNames",)  # absent where no clusters are named
 SLOT = timedelta(seconds=5)
-RUNNING = [1, 3]  # tasks at each slot
+RUNNING = [1, 3]  # tasks at the first slot and at the last one
 SERVICES = [0, 1]
+# A slot may be sampled until the next one is due; later it is missing. So counts change when no sample of the
+# first slot is under way any more, and there is time for the change before the last one.
+SLOTS = 4
+CHANGE_AFTER = timedelta(seconds=7)
+LEAD = timedelta(seconds=3)  # of the start of an execution
+TRIES = 3  # for slots that a busy machine misses
+PATIENCE_S = 90.0  # a schedule is precise to a minute
 
 
 def _seconds_until(moment: datetime) -> float:
@@ -55,36 +64,21 @@ class _Cluster:
 
 
 def drive(suite: Suite, checks: Checks) -> None:
-    """Sample two slots of the stack's cluster, and of a cluster that is none of the stack's."""
-    machine, states = suite["ContainerMetricsStateMachineArn"], suite.client("stepfunctions")
+    """Sample slots of the stack's cluster, and of a cluster that is none of the stack's."""
     cluster = _Cluster(suite, suite["ContainerMetricsClusterNames"].split(",")[0])
-    cluster.scale(RUNNING[0], SERVICES[0])
-
-    # A start so late that two slots alone are left.
-    while time.time() % 5 > 3.5:  # the next slot is too near to be sure of it
-        time.sleep(0.1)
-    now = datetime.now(UTC)
-    first = now.replace(second=now.second - now.second % 5, microsecond=0) + SLOT
-    scheduled = first + SLOT * (len(RUNNING) - 1) - timedelta(seconds=115)
-
-    def start(name: str) -> str:
-        given = {"scheduled": scheduled.strftime("%Y-%m-%dT%H:%M:%SZ"), "ECSClusterName": name}
-        answer = states.start_execution(stateMachineArn=machine, input=json.dumps(given))
-        return str(answer["executionArn"])
-
-    execution, stranger = start(cluster.name), start("someone-elses")
-    slots = [first + SLOT * number for number in range(len(RUNNING))]
-    for number, slot in enumerate(slots[:-1], 1):
-        time.sleep(_seconds_until(slot + SLOT / 2))
-        cluster.scale(RUNNING[number], SERVICES[number])
-
-    ended = _ended(suite, execution)
+    for _ in range(TRIES):
+        slots, ended, stranger = _sample(suite, cluster)
+        found = {
+            metric: _series(suite, cluster.name, metric, slots)
+            for metric in ("RunningTask", "ActiveServices")
+        }
+        if None not in [*found["RunningTask"], *found["ActiveServices"]]:
+            break
     checks.equal(
         "an execution that starts late samples the slots that are left", ended["status"], "SUCCEEDED"
     )
     for metric, counts in (("RunningTask", RUNNING), ("ActiveServices", SERVICES)):
-        series = _series(suite, cluster.name, metric, slots)
-        checks.equal(f"five-second series of {metric} are what the cluster had", series, counts)
+        checks.equal(f"five-second series of {metric} are what the cluster had", found[metric], counts)
     refused = _ended(suite, stranger)
     checks.true(
         "a cluster that the template does not name fails with its reason",
@@ -98,9 +92,38 @@ def drive(suite: Suite, checks: Checks) -> None:
     checks.true("the dashboard is there", json.loads(dashboard["DashboardBody"])["widgets"])
     rows = PersonAt(suite, DEMO_EMAIL, DEMO_PASSWORD).get("containers", cluster=cluster.name).json()["rows"]
     shown = {row[0]: row[1] for row in rows}
-    found = [shown.get(int(slot.timestamp())) for slot in slots]
-    checks.equal("the page's API answers with the same series", found, RUNNING)
+    checks.equal(
+        "the page's API answers with the same series",
+        [shown.get(int(slot.timestamp())) for slot in slots],
+        RUNNING,
+    )
     _check_schedule(suite, checks)
+
+
+def _sample(suite: Suite, cluster: _Cluster) -> tuple[list[datetime], dict[str, Any], str]:
+    """Change the cluster's counts between the first and the last slot of an execution.
+
+    Returns:
+        The two slots, how the execution ended, and the ARN of one for a cluster that is none of the stack's.
+    """
+    cluster.scale(RUNNING[0], SERVICES[0])
+    # A start so late that a few slots alone are left.
+    soon = datetime.now(UTC) + LEAD
+    first = soon.replace(second=soon.second - soon.second % 5, microsecond=0) + SLOT
+    last = first + SLOT * (SLOTS - 1)
+    scheduled = last - timedelta(seconds=115)
+
+    def start(name: str) -> str:
+        given = {"scheduled": scheduled.strftime("%Y-%m-%dT%H:%M:%SZ"), "ECSClusterName": name}
+        answer = suite.client("stepfunctions").start_execution(
+            stateMachineArn=suite["ContainerMetricsStateMachineArn"], input=json.dumps(given)
+        )
+        return str(answer["executionArn"])
+
+    execution, stranger = start(cluster.name), start("someone-elses")
+    time.sleep(_seconds_until(first + CHANGE_AFTER))
+    cluster.scale(RUNNING[1], SERVICES[1])
+    return [first, last], _ended(suite, execution), stranger
 
 
 def _check_schedule(suite: Suite, checks: Checks) -> None:
@@ -110,7 +133,7 @@ def _check_schedule(suite: Suite, checks: Checks) -> None:
         each for each in scheduler.list_schedules()["Schedules"] if "ContainerMetricsSchedule" in each["Name"]
     ]
     schedule = scheduler.get_schedule(Name=found["Name"])
-    moment = f"{datetime.now(UTC) + timedelta(seconds=2):%Y-%m-%dT%H:%M:%S}"
+    moment = f"{datetime.now(UTC) + timedelta(seconds=5):%Y-%m-%dT%H:%M:%S}"
     scheduler.create_schedule(
         Name=f"demo-{time.time_ns():x}", ScheduleExpression=f"at({moment})", ActionAfterCompletion="DELETE",
         FlexibleTimeWindow={"Mode": "OFF"}, Target=schedule["Target"],
@@ -126,7 +149,7 @@ def _check_schedule(suite: Suite, checks: Checks) -> None:
 
     checks.equal(
         "the schedule starts an execution, and tells it the scheduled time and the clusters",
-        [given["sources"] for given in wait(started, 15)],
+        [given["sources"] for given in wait(started, PATIENCE_S)],
         [[{"source": "ecs", "targets": suite["ContainerMetricsClusterNames"].split(",")}]],
     )
 
@@ -138,7 +161,7 @@ def _ended(suite: Suite, execution: str) -> dict[str, Any]:
         found: dict[str, Any] = suite.client("stepfunctions").describe_execution(executionArn=execution)
         return found if found["status"] != "RUNNING" else None
 
-    return wait(ended, 40) or {"status": "RUNNING"}
+    return wait(ended, PATIENCE_S) or {"status": "RUNNING"}
 
 
 def _series(suite: Suite, cluster: str, metric: str, slots: list[datetime]) -> list[float | None]:

@@ -14,8 +14,9 @@ from datagen.ec2_calls import Calls, Event, at, broken, recorded
 from local.clients.athena import ask
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
 from local.clients.subscriber import Subscriber
-from local.demo.checks import Checks, wait
+from local.demo.checks import Checks
 from local.suite import Suite
+from local.waiting import wait
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 

@@ -13,8 +13,9 @@ from datagen.office import docx, paragraphs
 from local.clients.hub import Owner
 from local.clients.producer import Clicks
 from local.clients.subscriber import Subscriber
-from local.demo.checks import Checks, wait
+from local.demo.checks import Checks
 from local.suite import Suite
+from local.waiting import wait
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 

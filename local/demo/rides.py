@@ -6,8 +6,9 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 from local.clients.visitor import Visitor
-from local.demo.checks import Checks, wait
+from local.demo.checks import Checks
 from local.suite import Suite
+from local.waiting import wait
 
 __all__ = ["BESIDE", "FLOW", "PAGE", "STEPS", "drive"]
 

@@ -15,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 from datagen.social_posts import Posts, Record
 from local.clients.athena import ask
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD, PersonAt
-from local.demo.checks import Checks, wait
+from local.demo.checks import Checks
 from local.feeders.posts import feed
 from local.suite import Suite
+from local.waiting import wait
 from ops.redrive import redrive, waiting
 
 __all__ = ["FLOW", "PAGE", "STEPS", "Lake", "drive"]

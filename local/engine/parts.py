@@ -22,6 +22,7 @@ _PATCHES: tuple[str, ...] = (
     "services.firehose",
     "services.athena",
     "services.lambda_worker",
+    "services.lambda_logs",
     "services.event_sources",
     "services.cloudformation",
     "services.iam_policies",
@@ -53,6 +54,8 @@ _PATCHES: tuple[str, ...] = (
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
+    "start_page",
+    "debugging",
     "iam_record",
     "services.s3_website",
     "services.rest_api",

@@ -17,10 +17,12 @@ from datetime import UTC, datetime
 from itertools import batched
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.console import Console
 
 from datagen.cloudfront_logs import DISTRIBUTIONS, RealtimeRecord, realtime_records
+from local.commands import reported
 from local.feeders.feeding import suite_to_feed
+from local.progress import Bars
 
 __all__ = ["Truth", "feed", "put"]
 
@@ -117,25 +119,23 @@ def _calls(traffic: Iterator[RealtimeRecord], rate: float, again: float) -> Iter
         yield [*chunk, *twice]
 
 
+@reported
 def main() -> int:
-    """Feed the suite that is up; 1 if none is."""
+    """Feed the suite that is up."""
     parser = argparse.ArgumentParser(prog="local.feeders.logs", description=__doc__)
     parser.add_argument("--rate", type=float, default=100, help="records a second")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, help="the same seed gives the same traffic")
     arguments = parser.parse_args()
-    suite = suite_to_feed()
-    if suite is None:
-        return 1
-    with Progress(TextColumn("records"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-        total = round(arguments.rate * arguments.seconds)
-        bar = progress.add_task("records", total=total)
+    suite = suite_to_feed("LogStreamName")
+    with Bars(Console()) as bars:
+        bar = bars.begin("records", round(arguments.rate * arguments.seconds))
         feed(
             suite.client("kinesis"), suite["LogStreamName"], rate=arguments.rate,
             seconds=arguments.seconds, seed=arguments.seed,
-            advance=lambda count: progress.advance(bar, count),
+            advance=lambda count: bars.advance(bar, steps=count),
         )  # fmt: skip
-        progress.update(bar, completed=total)
+        bars.end(bar)
     return 0
 
 

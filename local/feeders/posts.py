@@ -16,20 +16,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.console import Console
+from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from datagen.social_posts import Posts, Record
+from local.commands import reported
 from local.engine_process import REGION
 from local.feeders.feeding import suite_to_feed
+from local.progress import Bars
 
 if TYPE_CHECKING:
     from shared.envelope import Envelope
@@ -119,8 +114,9 @@ class _Rate(ProgressColumn):
         return Text(f"{task.finished_speed or task.speed or 0:.0f}/s")
 
 
+@reported
 def main() -> int:
-    """Feed the suite that is up; 1 if none is."""
+    """Feed the suite that is up."""
     from local.feeders import jetstream  # whoever only puts posts needs no WebSocket
 
     parser = argparse.ArgumentParser(prog="local.feeders.posts", description=__doc__)
@@ -132,9 +128,7 @@ def main() -> int:
     source.add_argument("--live", nargs="?", const=jetstream.PUBLIC, metavar="URL", help="Jetstream's feed")
     parser.add_argument("--encrypt", action="store_true", help="encrypt each record before it is put")
     arguments = parser.parse_args()
-    suite = suite_to_feed()
-    if suite is None:
-        return 1
+    suite = suite_to_feed("SocialStreamName")
     records: Iterable[Record]
     total: int | None = None
     if arguments.file:
@@ -152,13 +146,13 @@ def main() -> int:
 
         envelope = Envelope(suite.client("kms"), suite["SocialRecordKeyArn"], REGION)
         records = sealed(records, envelope, suite["SocialStreamName"])
-    columns = (TextColumn("posts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), _Rate())
-    with Progress(*columns) as progress:
-        bar = progress.add_task("posts", total=total)
+    with Bars(Console(), _Rate()) as bars:
+        bar = bars.begin("posts", total)
         feed(
             suite.client("kinesis"), suite["SocialStreamName"], records, rate=arguments.rate,
-            seconds=arguments.seconds, advance=lambda count: progress.advance(bar, count),
+            seconds=arguments.seconds, advance=lambda count: bars.advance(bar, steps=count),
         )  # fmt: skip
+        bars.end(bar)
     return 0
 
 

@@ -1040,6 +1040,16 @@ def _no_default_database(resources: dict[str, Any]) -> None:
         _statement("InsightsFunctionRole", sid)(resources)["Resource"].pop(1)
 
 
+@_spoils(
+    "an operators' API that takes visitors' tokens",
+    "people_sign_up_only_where_they_may", "operators_routes_ask_for_the_group",
+)  # fmt: skip
+def _strangers_at_the_insights(resources: dict[str, Any]) -> None:
+    schemes = _at(resources, "InsightsApi.DefinitionBody.components")["securitySchemes"]
+    arns = schemes["people"]["x-amazon-apigateway-authorizer"]["providerARNs"]
+    arns[0] = {"Fn::GetAtt": ["VisitorsUserPool", "Arn"]}
+
+
 @_spoils("an operators' route to a function that asks for no group", "operators_routes_ask_for_the_group")
 def _route_without_group(resources: dict[str, Any]) -> None:
     paths = _at(resources, "InsightsApi.DefinitionBody.paths")

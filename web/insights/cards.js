@@ -67,7 +67,7 @@ export class Card {
     const details = this.body.querySelector("details");
     if (isOpen && details) details.open = true; // what came may have none
     const scroll = this.body.querySelector(".scroll");
-    if (scroll) scroll.scrollTop = scrollTop;
+    if (scroll && scrollTop) scroll.scrollTop = scrollTop; // which has the page laid out at once
     if (place >= 0) focusable(this.body)[place]?.focus();
   }
 

@@ -1,6 +1,7 @@
 // An application's health and what it did lately, as the overview of the API tells it: docs/insights.md, "Overview".
 import { bytes, count, duration, element, percent, svg } from "./suite.js";
 
+const CLOCK = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
 const SPARK = { width: 160, height: 36 };
 const STATES = { ok: { word: "Healthy", look: "good" }, alarm: { word: "Alarm", look: "bad" }, unknown: { word: "Not known", look: "warm" } };
 
@@ -76,9 +77,10 @@ function spark(name, points, read) {
     "aria-label": `${name} over time, at most ${read(most)} at once`,
   });
   points.forEach(([second, value], place) => {
-    const height = value ? Math.max(1.5, (value / most) * (SPARK.height - 2)) : 0;
+    if (!value) return;
+    const height = Math.max(1.5, (value / most) * (SPARK.height - 2));
     const column = svg("rect", { class: place === points.length - 1 ? "part" : "", x: place * step, y: SPARK.height - 1 - height, width: Math.max(step - 1, 1), height });
-    column.append(svg("title", {}, `${new Date(second * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}: ${read(value)}`));
+    column.append(svg("title", {}, `${CLOCK.format(second * 1000)}: ${read(value)}`));
     chart.append(column);
   });
   chart.append(svg("line", { x1: 0, x2: SPARK.width, y1: SPARK.height - 0.5, y2: SPARK.height - 0.5 }));

@@ -1,5 +1,6 @@
 // What every page needs: the addresses that the deployment wrote, elements, and numbers for people.
 
+const WHOLE = new Intl.NumberFormat("en");
 const SVG = "http://www.w3.org/2000/svg";
 
 /** The stack's outputs, as `config.json` beside the pages has them. Throws with a sentence for people. */
@@ -18,11 +19,11 @@ export function bytes(count) {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let unit = 0;
   while (count >= 1000 && unit < units.length - 1) { count /= 1000; unit += 1; }
-  return `${unit && count < 100 ? count.toFixed(1) : Math.round(count).toLocaleString("en")} ${units[unit]}`;
+  return `${unit && count < 100 ? count.toFixed(1) : WHOLE.format(Math.round(count))} ${units[unit]}`;
 }
 
 /** 1234567.4 -> "1,234,567" */
-export const count = (value) => Math.round(value).toLocaleString("en");
+export const count = (value) => WHOLE.format(Math.round(value));
 
 /** 0.1234 -> "12.3 %" */
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;

@@ -4,7 +4,13 @@
 export const LOCAL_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const zoneOf = (zone) => (zone === "utc" ? "UTC" : undefined);
-const format = (zone, options) => new Intl.DateTimeFormat("en-GB", { timeZone: zoneOf(zone), hourCycle: "h23", ...options });
+const formats = new Map(); // one takes longer to make than a hundred to use, and charts have a thousand moments
+
+function format(zone, options) {
+  const name = JSON.stringify([zone, options]);
+  if (!formats.has(name)) formats.set(name, new Intl.DateTimeFormat("en-GB", { timeZone: zoneOf(zone), hourCycle: "h23", ...options }));
+  return formats.get(name);
+}
 
 /** 12:34, or 12:34:56 with seconds; `moment` is in milliseconds since the epoch. */
 export const clock = (moment, zone, seconds = false) =>

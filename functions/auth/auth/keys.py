@@ -3,7 +3,8 @@
 Trigger: CloudFormation custom resource `AuthKeys`; a daily schedule.
 Input: CloudFormation's event, or `{"rotate": true}` of the schedule (`{"rotate": "now"}` of an operator who
     wants a new key now).
-Output: none; secrets lie wrapped by KMS in SSM parameters (see `tokens`).
+Output: of a rotation `{"made", "removed", "signing_keys"}`, lists of keys' ids, the last one being all that
+    are good now, the newest last. Secrets are wrapped by KMS in SSM parameters (see `tokens`).
 On failure: CloudFormation is told, and rolls back; before that, a refusal is tried again for half a minute,
     as a new role is not known everywhere at once ("eventually consistent",
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html). A failed rotation is tried again,
@@ -38,11 +39,10 @@ _DAY_S = 86_400
 _WAITS_S = (1, 2, 4, 8, 16)  # between tries while a fresh role spreads; less than the function's time-out
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> None:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]] | None:
     """Make what is missing; renew what is old."""
     if isinstance(event, dict) and event.get("rotate") in (True, "now"):
-        _rotate(now=event["rotate"] == "now")
-        return
+        return _rotate(now=event["rotate"] == "now")
     if not isinstance(event, dict) or "RequestType" not in event:
         raise ForeignEventError("expected a custom resource's request, or rotate")
     try:
@@ -53,6 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         _tell(event, context, f"{type(error).__name__}: see the log {context.log_stream_name}")
     else:
         _tell(event, context, None)
+    return None
 
 
 def _make_missing_patiently() -> None:
@@ -81,7 +82,7 @@ def _make_missing() -> None:
             logger.info("secret made", purpose=purpose, id=entry["id"])
 
 
-def _rotate(*, now: bool) -> None:
+def _rotate(*, now: bool) -> dict[str, list[str]]:
     settings = RotationSettings.from_env()
     name = f"{settings.secrets}/signing"
     keys: list[Entry] = json.loads(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])["keys"]
@@ -90,7 +91,13 @@ def _rotate(*, now: bool) -> None:
     renewed = next_signing_keys(keys, make, int(time.time()), life_s)
     if renewed != keys:
         _put(settings.secrets, "signing", renewed, overwrite=True)
-    logger.info("signing keys", before=[key["id"] for key in keys], after=[key["id"] for key in renewed])
+    before, after = [key["id"] for key in keys], [key["id"] for key in renewed]
+    logger.info("signing keys", before=before, after=after)
+    return {
+        "made": [each for each in after if each not in before],
+        "removed": [each for each in before if each not in after],
+        "signing_keys": after,
+    }
 
 
 def _put(prefix: str, purpose: Purpose, keys: list[Entry], *, overwrite: bool) -> None:

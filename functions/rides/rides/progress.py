@@ -50,8 +50,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         after = _STEPS[step](storage, ride, settings, now)
     except ConflictingWriteError:  # cancelled meanwhile, or another start of the machine was faster
         after = storage.ride(ride.visitor, ride.id) or ride
-    if after.state != ride.state:
-        count(f"Rides{after.state.capitalize()}")
+    if after.state in _METRICS and after.moments.get(after.state, 0) >= now:  # this step's own doing
+        count(_METRICS[after.state])
     logger.info("step", step=step, before=ride.state, after=after.state)
     return {
         "visitor": after.visitor,
@@ -87,6 +87,16 @@ _STEPS: dict[Any, Callable[[Storage, Ride, RideSettings, float], Ride]] = {
     "pick_up": _move("arriving", "riding"),
     "finish": _finish,
     "fail": _fail,
+}
+
+
+_METRICS: dict[State, str] = {
+    "assigned": "RidesAssigned",
+    "arriving": "RidesArriving",
+    "riding": "RidesBegun",
+    "done": "RidesDone",
+    "unserved": "RidesUnserved",
+    "failed": "RidesFailed",
 }
 
 

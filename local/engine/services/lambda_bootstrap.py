@@ -121,6 +121,16 @@ def _report_lineage() -> None:
     handlers.BUILTIN_HANDLERS.append(("before-call", add_depth))
 
 
+def _debugger() -> Any:
+    """Return debugpy, listening, in the process of a function that is debugged; None in all others."""
+    port = os.environ.get("_ENGINE_DEBUG_PORT")
+    if port is None:
+        return None
+    debugpy = importlib.import_module("debugpy")
+    debugpy.listen(("127.0.0.1", int(port)))
+    return debugpy
+
+
 def _json_default(value: object) -> float:
     if isinstance(value, decimal.Decimal):
         return math.nan if value.is_nan() else float(value)
@@ -211,6 +221,7 @@ def main() -> None:
         logging.getLogger().setLevel(os.environ.get("AWS_LAMBDA_LOG_LEVEL", "INFO"))
     sys.argv[:] = [""]
 
+    debugger = _debugger()
     try:
         handler = _load_handler()
     except _InitError as error:
@@ -231,6 +242,8 @@ def main() -> None:
                 os.environ[name] = value
         log_handler.request_id = invocation["request_id"]
         _report_lineage()
+        if debugger is not None and not debugger.is_client_connected():
+            debugger.wait_for_client()
         _answer(answers, _invoke(handler, invocation, as_json=as_json))
 
 

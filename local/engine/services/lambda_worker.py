@@ -29,10 +29,11 @@ from typing import Any
 from ministack.core import lambda_runtime as pool
 from ministack.services import lambda_svc
 
+from local.engine import debugging
 from local.engine.patching import pin, replaces
 from local.engine.settings import SETTINGS
 
-__all__ = ["PythonWorker"]
+__all__ = ["PythonWorker", "folders_of"]
 
 _logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class PythonWorker:
         self._answers = self._output = -1
         self._log = bytearray()
         self._init_error: dict[str, Any] | None = None
+        self._debugged: debugging.Session | None = None
 
     def resident_bytes(self) -> int:
         """Return the process's resident memory, or an estimate where the system does not say."""
@@ -88,6 +90,9 @@ class PythonWorker:
                 self._end()
                 return answer | {"log": log}
             timeout = float(self.config.get("Timeout", 3))
+            if (session := self._debugged) is not None:
+                timeout = debugging.TIMEOUT_S
+                session.tell(f"invoked: {request_id} waits for a debugger, unless one is attached")
             invocation = {
                 "event": event,
                 "request_id": request_id,
@@ -96,6 +101,8 @@ class PythonWorker:
                 "environment": environment,
             }
             answer = self._exchange(json.dumps(invocation).encode() + b"\n", timeout, request_id)
+            if session is not None:
+                session.tell(f"ended: {request_id}")
             return answer | {"log": self._take_log()}
 
     def start(self) -> None:
@@ -107,8 +114,8 @@ class PythonWorker:
         """Start the process and load the function's module in it."""
         self._end()
         self._tmpdir = tempfile.mkdtemp(prefix="function-")
-        task_root = _extracted([self.code_zip])
-        opt = _extracted([_layer(reference) for reference in self.config.get("Layers") or []])
+        task_root, opt = folders_of(self.config, self.code_zip)
+        self._debugged = debugging.claim(self.func_name, self)
         self._answers, answer_end = os.pipe()
         self._output, output_end = os.pipe()
         os.set_blocking(self._output, False)
@@ -166,9 +173,10 @@ class PythonWorker:
             pool.HOST_PREFIX_ENV: "true",
         }
         own = (config.get("Environment") or {}).get("Variables") or {}
-        return environment | {
+        environment |= {
             key: value for key, value in own.items() if key not in pool._RESERVED_RUNTIME_ENV_VARS
         }
+        return environment | (self._debugged.environment() if self._debugged else {})
 
     def _exchange(self, request: bytes, timeout: float, request_id: str) -> dict[str, Any]:
         """Send a request and return the answer; an error when the process ends or runs out of time."""
@@ -258,7 +266,15 @@ class PythonWorker:
         """End this environment."""
         pool.kill_workers([self])
 
+    def kill_now(self) -> None:
+        """Kill the process even if it is invoked; the invocation fails."""
+        if self._proc is not None:
+            self._proc.kill()
+
     def _discard_tmpdir(self) -> None:
+        if self._debugged is not None:
+            debugging.release(self._debugged)
+            self._debugged = None
         for name in ("_answers", "_output"):
             descriptor = getattr(self, name)
             if descriptor >= 0:
@@ -267,6 +283,12 @@ class PythonWorker:
         if self._tmpdir:
             shutil.rmtree(self._tmpdir, ignore_errors=True)
             self._tmpdir = None
+
+
+def folders_of(config: dict[str, Any], code_zip: bytes) -> tuple[str, str]:
+    """Return the folders of a function's code and of its layers."""
+    layers = [_layer(reference) for reference in config.get("Layers") or []]
+    return _extracted([code_zip]), _extracted(layers)
 
 
 def _layer(reference: str | dict[str, Any]) -> bytes:

@@ -144,13 +144,19 @@ def test_a_new_signing_key_is_published_before_it_signs_and_the_old_one_stays(
         ]
         return found
 
-    present = keys()
-    newest = present[-1]
-    if len(present) == 1:
-        suite.client("lambda").invoke(
+    def rotate() -> dict[str, list[str]]:
+        answer = suite.client("lambda").invoke(
             FunctionName=suite["AuthKeysFunctionName"], Payload=json.dumps({"rotate": "now"}).encode()
         )
-        newest = wait_until(lambda: keys()[1:], what="a new key")[-1]
+        told: dict[str, list[str]] = json.loads(answer["Payload"].read())
+        return told
+
+    present = keys()
+    if len(present) == 1:
+        assert rotate()["made"] == [keys()[-1]["id"]]
+    newest = keys()[-1]
+    # Nothing more is made while the newest one does not sign yet.
+    assert rotate() == {"made": [], "removed": [], "signing_keys": [key["id"] for key in keys()]}
     assert newest["from"] > present[0]["from"] + 3000, "it signs an hour later"
     assert "wrapped" in newest
     assert "d" not in newest["public"]

@@ -51,7 +51,7 @@ class Checkout:
             patch.setattr(sys, "argv", ["local", *words])
             patch.setenv("COLUMNS", "500")
             status: int = module.main()
-        return status, self._capsys.readouterr().out
+        return status, "".join(self._capsys.readouterr())
 
     def record(self, **state: object) -> None:
         """Write a state file."""
@@ -209,6 +209,7 @@ def test_the_demo_does_not_call_a_killed_engine_up(
 
     monkeypatch.setattr(demo, "_up", lambda *_: Suite(engine, {"WebUrl": "http://pages.example"}))
     monkeypatch.setattr(demo, "drives", lambda: {"one": Killing})
+    monkeypatch.setattr(demo, "deployed", lambda _, found: found)
     status, printed = ours.run("demo", engine.port)
     assert status == 1
     assert "The engine has ended by itself, and the suite with it: `make logs` shows why" in printed

@@ -6,6 +6,7 @@ import base64
 import concurrent.futures
 import io
 import os
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -211,6 +212,31 @@ def test_an_update_lets_the_invocation_in_flight_finish(cloud: Cloud) -> None:
         )
         assert cloud.invoke(function, {"seconds": 0})["payload"] == "new"
         assert slow.result()["payload"] == "old"
+
+
+def test_streams_of_functions_that_share_a_log_group_name_them(cloud: Cloud) -> None:
+    """`YYYY/MM/DD/<function_name>[<function_version>][<execution_environment_GUID>]`."""
+    group, logs = cloud.name("group"), cloud.client("logs")
+    logs.create_log_group(logGroupName=group)
+    functions = [
+        cloud.function(
+            f"def handler(event, context): print('line of {name}')", LoggingConfig={"LogGroup": group}
+        )
+        for name in ("one", "two")
+    ]
+    for function in functions:
+        cloud.invoke(function)
+
+    def printed() -> list[dict[str, str]]:
+        found = logs.filter_log_events(logGroupName=group)["events"]
+        lines = [event for event in found if event["message"].startswith("line of")]
+        return lines if len(lines) == 2 else []
+
+    events = awaited(cloud, printed)
+    for function, name, event in zip(functions, ("one", "two"), events, strict=True):
+        assert event["message"] == f"line of {name}"
+        pattern = rf"\d{{4}}/\d\d/\d\d/{function}\[\$LATEST\]\[[0-9a-f]{{32}}\]"
+        assert re.fullmatch(pattern, event["logStreamName"])
 
 
 @pytest.mark.ours_only

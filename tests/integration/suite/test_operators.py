@@ -13,9 +13,11 @@ from botocore.exceptions import ClientError
 
 from local import run as local_run
 from local.clients.person import PersonAt
+from local.clients.sign_on import Form, Visitor
 from local.deploy import STACK
 from local.engine_process import aws_environment
 from local.suite import Suite
+from ops.auth_clients import register_page
 from ops.paths import ROOT
 
 EMAIL = "colleague@example.org"
@@ -140,11 +142,41 @@ def test_make_clients_registers_and_removes(suite: Suite) -> None:
         "registered for single sign-on; it needs no API key\n",
     ), added.stderr
     assert "made-here" in clients("list").stdout
-    assert clients("remove made-here").returncode == 0
+    assert clients("remove made-here").stdout == "made-here is removed\n"
     assert "made-here" not in clients("list").stdout
-    refused = clients("add made-here --company shop --title Shop --key no-such-file.pem")
-    assert refused.returncode != 0
-    assert refused.stderr.splitlines()[0].startswith("not registered: [Errno 2] No such file")
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("add made-here --company shop --title Shop --key no-such-file.pem", "[Errno 2] No such file"),
+        ("remove nobody", "there is no client 'nobody'"),
+        ("add-key nobody README.md", "there is no client 'nobody'"),
+        ("remove-key sign-on-page k9", "sign-on-page has no key 'k9'; it has none"),
+    ],
+)
+def test_what_clients_cannot_do_is_one_line(suite: Suite, command: str, says: str) -> None:
+    register_page(suite.client, suite.outputs)
+    done = run(suite, "make", "clients", f"STACK={STACK}", f"DO={command}")
+    assert (done.returncode, done.stdout) == (2, "")
+    [line, _] = done.stderr.splitlines()  # and make's own
+    assert line.startswith(f"nothing is changed: {says}")
+
+
+def test_add_page_registers_the_page_once(suite: Suite) -> None:
+    told = [run(suite, "make", "clients", f"STACK={STACK}", "DO=add-page").stdout for _ in range(2)]
+    assert told == [f"{suite['WebUrl']}/auth/ is registered as sign-on-page\n"] * 2
+    listed = run(suite, "make", "clients", f"STACK={STACK}", "DO=list").stdout
+    assert listed.count("sign-on-page ") == 1
+    visitor = Visitor(suite)
+    asked = {
+        "response_type": "code", "client_id": "sign-on-page", "redirect_uri": f"{suite['WebUrl']}/auth/",
+        "scope": "openid", "state": "s", "nonce": "n", "code_challenge": "a" * 43,
+        "code_challenge_method": "S256",
+    }  # fmt: skip
+    page = visitor.open(asked)
+    assert page.status_code == 200
+    assert Form(page).names == ["email", "password"]
 
 
 # What would lead a command to a real account, or nowhere.

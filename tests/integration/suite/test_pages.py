@@ -11,7 +11,14 @@ def test_folder_without_slash_leads_to_the_page(suite: Suite) -> None:
     answer = suite.http.get(f"{suite['WebUrl']}/images")
     assert [step.status_code for step in answer.history] == [302]
     assert answer.url == f"{suite['WebUrl']}/images/"
-    assert "<title>Image resizer</title>" in answer.text
+    assert 'data-application="images"' in answer.text
+
+
+def test_root_of_the_port_leads_browsers_to_the_pages(suite: Suite) -> None:
+    answer = suite.http.get(f"{suite.engine.endpoint}/", headers={"Accept": "text/html"})
+    assert [step.status_code for step in answer.history] == [302]
+    assert answer.url == f"{suite['WebUrl']}/"
+    assert "<title>" in answer.text
 
 
 @pytest.mark.parametrize("path", ["nothing", "nothing/", "images/nothing.js"])

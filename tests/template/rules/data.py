@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ops.template import Stack
+from ops.template import Resource, Stack
 
 from . import Verdict, rule
 from ._iam import as_list, covers, statements
@@ -23,7 +23,10 @@ DISPOSABLE = {
     "AuthImportBucket": "uploads are deleted once they are imported",
     "Ec2SearchDomain": "costs by the hour; the record itself is in the calls bucket",
     "Ec2AlertsKey": "encrypts messages in flight, nothing at rest",
+    "RidesFleetTable": "made anew when it is first needed; rides know their unicorns",
 }
+# Pools in which strangers make accounts for themselves, and the APIs that may take their tokens.
+VISITORS = {"VisitorsUserPool": {"RidesApi"}}
 STATEFUL = {
     "AWS::Cognito::UserPool",
     "AWS::DynamoDB::Table",
@@ -278,13 +281,16 @@ def costs_by_the_hour(stack: Stack) -> list[str]:
 
 @rule
 def people_sign_up_only_where_they_may(stack: Stack) -> Iterator[Verdict]:
-    """The operators' pool makes accounts by an administrator alone.
+    """The operators' pool makes accounts by an administrator alone; the visitors' pool opens APIs of theirs.
 
     `AllowAdminCreateUserOnly`: "The setting for allowing self-service sign-up":
     https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminCreateUserConfigType.html
     """
     groups = {each.properties.get("GroupName") for each in stack.of("AWS::Cognito::UserPoolGroup")}
     for pool in stack.of("AWS::Cognito::UserPool"):
+        if pool.name in VISITORS:
+            yield from _opens_visitors_apis_alone(stack, pool)
+            continue
         if "operators" not in groups:
             yield Verdict(pool.name, "has no group operators: nobody could read the operators' pages")
         closed = pool.properties.get("AdminCreateUserConfig", {}).get("AllowAdminCreateUserOnly") is True
@@ -292,3 +298,10 @@ def people_sign_up_only_where_they_may(stack: Stack) -> Iterator[Verdict]:
             pool.name,
             "" if closed else "lets strangers sign up: set AdminCreateUserConfig.AllowAdminCreateUserOnly",
         )
+
+
+def _opens_visitors_apis_alone(stack: Stack, pool: Resource) -> Iterator[Verdict]:
+    for api in stack.of("AWS::ApiGateway::RestApi"):
+        takes = pool.arn in str(api.properties["Body"])
+        problem = f"takes tokens of {pool.name}, in which strangers make accounts for themselves"
+        yield Verdict(api.name, problem if takes and api.name not in VISITORS[pool.name] else "")

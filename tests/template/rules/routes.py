@@ -8,6 +8,7 @@ from typing import Any
 from ops.template import Resource, Stack
 
 from . import Verdict, rule
+from .data import VISITORS
 from .delivery import FUNCTION
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "x-amazon-apigateway-any-method"}
@@ -114,6 +115,13 @@ OPERATORS = {"InsightsFunction"}
 OPERATORS_APIS = {"InsightsApi"}
 
 
+def _lets_operators_in(stack: Stack, scheme: dict[str, Any]) -> bool:
+    """Whether a scheme takes tokens of a pool that is not the visitors'."""
+    arns = scheme.get("x-amazon-apigateway-authorizer", {}).get("providerARNs", [])
+    pools = [stack.at(arn, "AWS::Cognito::UserPool") for arn in arns]
+    return any(pool is None or pool.name not in VISITORS for pool in pools)
+
+
 @rule
 def operators_routes_ask_for_the_group(stack: Stack) -> Iterator[Verdict]:
     """A route behind the operators' pool leads to a function that reads the group, as no authorizer does."""
@@ -122,7 +130,7 @@ def operators_routes_ask_for_the_group(stack: Stack) -> Iterator[Verdict]:
         schemes = api.properties["Body"].get("components", {}).get("securitySchemes", {})
         for path, method, operation in operations(api):
             names = [name for each in operation.get("security", []) for name in each]
-            pooled = [name for name in names if "x-amazon-apigateway-authorizer" in schemes.get(name, {})]
+            pooled = [name for name in names if _lets_operators_in(stack, schemes.get(name, {}))]
             uri = str(operation.get("x-amazon-apigateway-integration", {}).get("uri", ""))
             asks = any(f"{function.arn}/" in uri for function in asking)
             what = f"{method.upper()} {path}"

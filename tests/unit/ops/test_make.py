@@ -118,5 +118,37 @@ def test_deploy_is_refused_before_the_build(
     assert says in line
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("up", "PORT=99999"), "PORT=99999 is not a port"),
+        (("demo", "PORT=abc"), "PORT=abc is not a port"),
+        (("logs", "SINCE=soon"), "SINCE=soon is not a time"),
+        (("watch",), "The engine is down"),
+        (("debug", "F=Resize"), "The engine is down"),
+        (("shell",), "The engine is down"),
+        (("feed-posts", "FILE=nothing.jsonl"), "The engine is down"),
+        (("clients", "DO=remove nobody"), "The engine is down"),
+        (("clients",), "say what: make clients DO=list"),
+        (("bench", "BENCH=nope"), "there is no benchmark nope; there are access_logs "),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    done = make(*words, SUITE_STATE=str(tmp_path))
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) <= 2, "and make's own"
+    assert "Traceback" not in done.stderr
+
+
+def test_sam_local_without_docker_fails_with_a_line(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexit 1\n")
+    docker.chmod(0o755)
+    done = make("sam-local", f"PATH={tmp_path}:{os.environ['PATH']}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "make sam-local needs Docker" in done.stderr.splitlines()[0]
+
+
 def test_group_of_operators_is_the_functions() -> None:
     assert GROUP == SHARED_GROUP
