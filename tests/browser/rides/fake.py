@@ -76,8 +76,8 @@ class FakeSuite:
         """Have a session in the tab, as after the hosted sign-in, from the next page on."""
         session = {"token": token_of("ada@example.org", seconds=seconds), "refresh": refresh,
                    "email": "ada@example.org", "expires": (time.time() + seconds) * 1000}  # fmt: skip
-        script = f"sessionStorage.tested ??= sessionStorage.setItem('{name}.session', '{json.dumps(session)}') ?? 1"
-        self.page.add_init_script(script)
+        kept = f"sessionStorage.setItem('{name}.session', '{json.dumps(session)}')"
+        self.page.add_init_script(f"if (!sessionStorage.tested) {kept}; sessionStorage.tested = 1;")
 
     def open(self, search: str = "") -> None:
         """Go to the page."""
@@ -93,7 +93,7 @@ class FakeSuite:
         request = route.request
         path = request.url.partition("/live")[2].partition("?")[0]
         if request.method == "POST" and path == "/v1/rides":
-            self.posted.append(request.post_data_json)
+            self.posted.append(dict(request.post_data_json or {}))
         if self.status == 0:
             route.abort()
         elif self.status != 200:
@@ -119,7 +119,7 @@ class FakeSuite:
 
     def _identity(self, route: Route) -> None:
         operation = route.request.headers["x-amz-target"].partition(".")[2]
-        self.called.append((operation, route.request.post_data_json))
+        self.called.append((operation, dict(route.request.post_data_json or {})))
         if operation in self.refused:
             code, message = self.refused[operation]
             self._answer(route, 400, {"__type": code, "message": message})

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.rides.fake import SENATE_SQUARE, STEPS, FakeSuite, a_ride
 
+EMAIL = {"Name": "email", "Value": "ada@example.org"}
 NEAR = 1e-4  # degrees: some ten metres
 
 
@@ -63,7 +64,7 @@ def test_a_point_of_the_map_is_chosen_by_pointer(page: Page, visitor: FakeSuite)
     visitor.open()
     box = page.locator(".map svg").bounding_box()
     assert box
-    # The railway square, 60.1712 N 24.9441 E, in the map's extent: 24.9351762 to 24.9534145, 60.164155 to 60.179113.
+    # The railway square, 60.1712 N 24.9441 E; the map is 24.9351762 to 24.9534145, 60.164155 to 60.179113.
     across, down = (24.9441 - 24.9351762) / 0.0182383, (60.179113 - 60.1712) / 0.014958
     page.mouse.click(box["x"] + across * box["width"], box["y"] + down * box["height"])
     expect(page.locator("#chosen")).to_have_text("Railway Square")
@@ -85,7 +86,7 @@ def test_a_point_of_the_map_is_chosen_by_keys(page: Page, visitor: FakeSuite) ->
     request_button(page).click()
     expect(page.locator("#panel-title")).to_have_text("Requested")
     pickup = visitor.posted[0]["pickup"]
-    # From the middle of the map 200 m to the east, where a degree is 55.3 km, and 20 m to the north, where it is 111.2 km.
+    # From the map's middle 200 m to the east, where a degree is 55.3 km, and 20 m to the north: 111.2 km.
     assert pickup["longitude"] == pytest.approx(24.9442954 + 200 / 55_310, abs=NEAR)
     assert pickup["latitude"] == pytest.approx(60.171634 + 20 / 111_195, abs=NEAR / 2)
 
@@ -169,10 +170,10 @@ def test_the_unicorn_flies_from_its_start_to_the_visitor(page: Page, visitor: Fa
     ride["moments"]["arriving"] = now
     visitor.rides = {ride["id"]: ride}
     visitor.open(f"?ride={ride['id']}")
-    # On the map the start is 177 m from the west, the pick-up place 978 m; the unicorn stays clear of the edge.
+    # The start is 177 m from the map's west, the pick-up place 978 m; the unicorn stays clear of the edge.
     expect(page.locator(".unicorn")).to_be_visible()
     seen = [unicorn_at(page)[0]]
-    while seen[-1] < 950 and len(seen) < 100:  # noqa: PLR2004
+    while seen[-1] < 950 and len(seen) < 100:
         page.wait_for_timeout(100)
         seen.append(unicorn_at(page)[0])
     assert 170 < seen[0] < 700
@@ -198,13 +199,13 @@ def test_reduced_motion_makes_the_unicorn_jump(page: Page, visitor: FakeSuite) -
     for _ in range(15):
         seen.add(unicorn_at(page))
         page.wait_for_timeout(100)
-    assert len(seen) == 2  # noqa: PLR2004  where it started, and where it picked up
+    assert len(seen) == 2  # where it started, and where it picked up
 
 
 def test_a_name_with_markup_stays_text(page: Page, visitor: FakeSuite) -> None:
     name = "<img src=x onerror=window.hit=1><script>window.hit=1</script>"
     ride = a_ride("done")
-    ride["unicorn"] |= {"name": name, "colour": "\"><b>"}
+    ride["unicorn"] |= {"name": name, "colour": '"><b>'}
     visitor.rides = {ride["id"]: ride}
     visitor.open(f"?ride={ride['id']}")
     expect(page.locator(".receipt")).to_contain_text(name)
@@ -350,10 +351,10 @@ def test_an_account_is_registered_and_confirmed(page: Page, api: FakeSuite) -> N
     expect(page.locator("#panel-title")).to_have_text("Your account is ready")
     who = {"ClientId": "visitors", "Username": "ada@example.org"}
     assert api.called == [
-        ("SignUp", who | {"Password": "a long enough one", "UserAttributes": [{"Name": "email", "Value": "ada@example.org"}]}),
+        ("SignUp", who | {"Password": "a long enough one", "UserAttributes": [EMAIL]}),
         ("ResendConfirmationCode", who),
         ("ConfirmSignUp", who | {"ConfirmationCode": "123456"}),
-    ]  # fmt: skip
+    ]
     page.locator("#content").get_by_role("button", name="Sign in").click()
     expect(page).to_have_title("The hosted sign-in")
     page.go_back()
@@ -376,7 +377,7 @@ def test_a_forgotten_password_is_set_anew(page: Page, api: FakeSuite) -> None:
 
 
 def test_no_password_is_kept_in_the_browser(page: Page, api: FakeSuite) -> None:
-    api.refused = {"SignUp": ("LimitExceededException", "Attempt limit exceeded, please try after some time.")}
+    api.refused = {"SignUp": ("LimitExceededException", "Attempt limit exceeded")}
     api.open("?account=register")
     page.get_by_label("Email address").fill("ada@example.org")
     page.get_by_label("Password", exact=True).fill("a long enough one")
@@ -387,23 +388,31 @@ def test_no_password_is_kept_in_the_browser(page: Page, api: FakeSuite) -> None:
     assert json.loads(kept)[0]["rides.email"] == "ada@example.org"
 
 
-# Codes as the API reference of each operation names them, messages as Cognito sends them.
+POLICY = "Password did not conform with policy: Password not long enough"
+CONFIRMED = "User cannot be confirmed. Current status is CONFIRMED"
+CODE = "Code from the mail"
+# Codes as the API reference of each operation names them; the messages matter in two of them.
 REFUSALS = [
-    ("register", "UsernameExistsException", "User already exists", "There is an account with this address already", "Email address"),
-    ("register", "InvalidPasswordException", "Password did not conform with policy: Password not long enough", "stronger password: password not long enough.", "Password"),
-    ("register", "CodeDeliveryFailureException", "Failed to deliver", "could not be sent", "Email address"),
-    ("register", "InvalidParameterException", "Invalid email address format.", "Check what you entered", None),
-    ("register", "TooManyRequestsException", "Too many requests", "Try again in a moment", None),
-    ("register", "UserLambdaValidationException", "PreSignUp failed", "That did not work", None),
-    ("confirm", "CodeMismatchException", "Invalid verification code provided, please try again.", "This is not the code", "Code from the mail"),
-    ("confirm", "ExpiredCodeException", "Invalid code provided, please request a code again.", "has expired", "Code from the mail"),
-    ("confirm", "NotAuthorizedException", "User cannot be confirmed. Current status is CONFIRMED", "confirmed already", None),
-    ("confirm", "TooManyFailedAttemptsException", "x", "too many wrong codes", "Code from the mail"),
-    ("confirm", "UserNotFoundException", "Username/client id combination not found.", "There is no account", "Email address"),
-    ("forgot", "LimitExceededException", "Attempt limit exceeded, please try after some time.", "quarter of an hour", None),
+    ("register", "UsernameExistsException", "x", "an account with this address already", "Email address"),
+    ("register", "InvalidPasswordException", POLICY, "stronger password: password not long", "Password"),
+    ("register", "CodeDeliveryFailureException", "x", "could not be sent", "Email address"),
+    ("register", "InvalidParameterException", "x", "Check what you entered", None),
+    ("register", "TooManyRequestsException", "x", "Try again in a moment", None),
+    ("register", "UserLambdaValidationException", "x", "That did not work", None),
+    ("confirm", "CodeMismatchException", "x", "This is not the code", CODE),
+    ("confirm", "ExpiredCodeException", "x", "has expired", CODE),
+    ("confirm", "NotAuthorizedException", CONFIRMED, "confirmed already", None),
+    ("confirm", "TooManyFailedAttemptsException", "x", "too many wrong codes", CODE),
+    ("confirm", "UserNotFoundException", "x", "There is no account", "Email address"),
+    ("forgot", "LimitExceededException", "x", "quarter of an hour", None),
     ("reset", "PasswordHistoryPolicyViolationException", "x", "used this password before", "Password"),
-]  # fmt: skip
-OPERATIONS = {"register": "SignUp", "confirm": "ConfirmSignUp", "forgot": "ForgotPassword", "reset": "ConfirmForgotPassword"}  # fmt: skip
+]
+OPERATIONS = {
+    "register": "SignUp",
+    "confirm": "ConfirmSignUp",
+    "forgot": "ForgotPassword",
+    "reset": "ConfirmForgotPassword",
+}
 
 
 @pytest.mark.parametrize(("form", "code", "message", "words", "field"), REFUSALS)

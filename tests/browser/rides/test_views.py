@@ -28,7 +28,7 @@ def assert_good(page: Page, name: str) -> None:
             page.set_viewport_size({"width": width, "height": 800})
             page.emulate_media(color_scheme=scheme)
             page.wait_for_timeout(50)
-            problems |= {problem: f"{width} px {scheme}" for problem in view_problems(page)}
+            problems |= dict.fromkeys(view_problems(page), f"{width} px {scheme}")
             SCREENSHOTS.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=SCREENSHOTS / f"rides_{name}_{scheme}_{width}.png")
     assert problems == {}
