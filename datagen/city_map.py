@@ -25,8 +25,10 @@ from shapely import (
     LineString,
     Polygon,
     box,
+    from_wkb,
     line_merge,
     polygonize,
+    transform,
     unary_union,
 )
 from shapely import Point as Dot
@@ -59,6 +61,7 @@ _KINDS = {
     "path": {"highway": {"footway", "path", "cycleway"}},
     "coast": {"natural": {"coastline"}},
 }
+_WKB = osmium.geom.WKBFactory()
 _LINES = {"coast", "rail", "road", "street", "path"}
 PLACES = {
     "Helsingin päärautatieasema": "Central railway station",
@@ -158,7 +161,7 @@ def _take_way(source: Source, way: Any) -> None:
     runs = list(_runs(source.extent, way.nodes))
     is_cut = sum(map(len, runs)) < len(way.nodes)
     if way.is_closed() and len(runs) > 1 and runs[0][0] == runs[-1][-1]:
-        runs[0] = runs.pop() + runs[0][1:]  # it goes on at the ring's first node
+        runs[0] = runs.pop() + runs[0][1:]  # it goes on at the first node
     if way.is_closed() and is_cut and kind == "water":
         source.cut += [LineString(run) for run in runs if len(run) > 1]
     elif way.is_closed() and is_cut and kind in ("park", "building"):
@@ -185,15 +188,8 @@ def _runs(extent: Extent, nodes: Iterable[Any]) -> Iterator[list[Point]]:
 
 
 def _take_area(source: Source, area: Any) -> None:
-    rings = [[source.extent.project(node.lon, node.lat) for node in ring] for ring in area.outer_rings()]
-    holes = [
-        [source.extent.project(node.lon, node.lat) for node in inner]
-        for ring in area.outer_rings()
-        for inner in area.inner_rings(ring)
-    ]
-    shape = unary_union([Polygon(ring) for ring in rings]).difference(
-        unary_union([Polygon(hole) for hole in holes])
-    )
+    outline = from_wkb(bytes.fromhex(_WKB.create_multipolygon(area)))
+    shape = transform(outline, source.extent.project, interleaved=False)
     name = area.tags.get("name", "")
     if name in PLACES:
         middle = shape.centroid if shape.contains(shape.centroid) else shape.representative_point()
@@ -226,7 +222,7 @@ def water_of(source: Source) -> Any:
 
 def _to_the_edge(line: LineString, edge: Polygon) -> LineString:
     """A line that the extract cut, on to the edge of the map."""
-    if line.is_ring:
+    if line.is_closed:
         return line
     points = list(line.coords)
     for place, end in ((0, points[0]), (len(points), points[-1])):
@@ -264,13 +260,13 @@ def layers_of(source: Source) -> dict[str, Any]:
 
 
 def parts_of(kind: str, shape: Any) -> Iterator[tuple[list[Point], bool]]:
-    """The lines and rings of a layer, simplified, and whether each is a ring."""
+    """The lines and outlines of a layer, simplified, and whether each is closed."""
     for part in getattr(shape, "geoms", [shape]):
         if isinstance(part, Polygon):
             if part.area >= LEAST_M2.get(kind, 0):
-                for ring in (part.exterior, *part.interiors):
-                    if ring.length > 40:  # a courtyard of ten metres
-                        yield simplified(list(ring.coords), TOLERANCE_M[kind]), True
+                for outline in (part.exterior, *part.interiors):
+                    if outline.length > 40:  # a courtyard of ten metres
+                        yield simplified(list(outline.coords), TOLERANCE_M[kind]), True
         elif kind in LEAST_M and part.length > LEAST_M[kind]:
             yield simplified(list(part.coords), TOLERANCE_M[kind]), False
 
@@ -300,7 +296,7 @@ def map_of(source: Source) -> dict[str, Any]:
         "west": extent.west, "south": extent.south, "east": extent.east, "north": extent.north,
         "width": round(extent.width, 1), "height": round(extent.height, 1),
         "layers": [
-            [kind, "".join(path_of(points, is_ring=is_ring) for points, is_ring in parts_of(kind, shape))]
+            [kind, "".join(path_of(line, is_closed=is_closed) for line, is_closed in parts_of(kind, shape))]
             for kind, shape in layers_of(source).items()
         ],
         "streets": labels_of(source),

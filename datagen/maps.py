@@ -64,8 +64,8 @@ class Extent:
 def simplified(points: Sequence[Point], tolerance: float) -> list[Point]:
     """A line with fewer points: no point that is left out is further from the new line than the tolerance.
 
-    By Douglas and Peucker: https://doi.org/10.3138/FM57-6770-U75U-7727. First and last points stay; a ring is
-    a line whose ends are the same, and is divided at the point that is furthest from them.
+    By Douglas and Peucker: https://doi.org/10.3138/FM57-6770-U75U-7727. First and last points stay; a closed
+    line is divided at the point that is furthest from them.
 
     Args:
         points: At least one.
@@ -95,22 +95,22 @@ def _distance(point: Point, start: Point, end: Point) -> float:
     return hypot(point[0] - start[0] - share * across, point[1] - start[1] - share * down)
 
 
-def path_of(points: Sequence[Point], *, is_ring: bool) -> str:
-    """The path of a line or ring, in whole metres: `M10 5l3-2 0 7z`; empty if nothing is left of it.
+def path_of(points: Sequence[Point], *, is_closed: bool) -> str:
+    """The path of a line, in whole metres: `M10 5l3-2 0 7z`; empty if nothing is left of it.
 
     Args:
-        points: Of the line; a ring's last is its first.
-        is_ring: Whether it is closed.
+        points: Of the line; a closed one's last is its first.
+        is_closed: Whether it is closed.
     """
     whole = [(round(x), round(y)) for x, y in points]
     whole = [point for place, point in enumerate(whole) if place == 0 or point != whole[place - 1]]
-    if is_ring and whole[0] == whole[-1]:
+    if is_closed and whole[0] == whole[-1]:
         whole.pop()
-    if len(whole) < (3 if is_ring else 2):
+    if len(whole) < (3 if is_closed else 2):
         return ""
     (x, y), *_ = whole
     steps = ""
     for (before_x, before_y), (after_x, after_y) in pairwise(whole):
         for number in (after_x - before_x, after_y - before_y):
             steps += str(number) if number < 0 or not steps else f" {number}"  # a minus separates, too
-    return f"M{x} {y}l{steps}{'z' * is_ring}"
+    return f"M{x} {y}l{steps}{'z' * is_closed}"

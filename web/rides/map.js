@@ -37,7 +37,7 @@ class CityMap {
     this.stage.append(this.drawing);
     this.#drawTown();
     this.trail = svg("g", { class: "trail" });
-    this.pin = svg("g", { class: "pin", hidden: "" }, svg("circle", { class: "ring", r: 26 }),
+    this.pin = svg("g", { class: "pin", hidden: "" }, svg("circle", { class: "ripple", r: 26 }),
       svg("path", { d: "M0 0C-8 -22 -30 -34 -30 -58a30 30 0 0 1 60 0C30 -34 8 -22 0 0z" }), svg("circle", { class: "eye", cy: -58, r: 11 }));
     this.cross = svg("g", { class: "cross" }, svg("circle", { r: 30 }), svg("path", { d: "M-52 0h36M16 0h36M0 -52v36M0 16v36" }));
     this.unicorn = svg("g", { class: "unicorn", hidden: "" });

@@ -23,7 +23,7 @@ let ride; // which is followed
 let pickup = JSON.parse(sessionStorage.getItem(PICKUP) ?? "null");
 let timer; // of the next question
 let asking = false; // a request is on its way
-let skew = 0; // seconds by which the API's clock is ahead of ours
+let skew = 0; // seconds by which the API's clock is ahead of the browser's
 
 const now = () => Date.now() / 1000 + skew;
 const query = () => new URLSearchParams(location.search);
@@ -75,7 +75,7 @@ function show(isMoved = false) {
   const who = visitors.person();
   if (ride?.id !== id) ride = null;
   map.choosable(false);
-  find(".town").dataset.view = account ? "account" : id ? "ride" : "request";
+  arrange();
   if (account && isForm(account) && !who) showAccount(account);
   else if (id && !who) showSignIn("Sign in to follow your ride", "Your sign-in has ended. The ride has not.");
   else if (id) {
@@ -86,6 +86,11 @@ function show(isMoved = false) {
   else showRequest();
   showHistory();
   if (isMoved) find("#panel-title").focus({ preventScroll: false });
+}
+
+/** Small screens have the map in another size, or none, by what is shown; at once, before anything is there. */
+function arrange() {
+  find(".town").dataset.view = query().has("account") ? "account" : query().has("ride") ? "ride" : "request";
 }
 
 function showAccount(name) {
@@ -242,7 +247,8 @@ async function follow(id) {
 function steps({ state, moments }) {
   const at = STEPS.indexOf(state);
   return element("ol", { className: "steps" }, ...STEPS.map((step, place) => {
-    const made = element("li", { className: place < at || state === "done" ? "past" : place === at ? "current" : "" },
+    const isPast = place < at || state === "done" || (at < 0 && step in moments); // it was there before it was cancelled
+    const made = element("li", { className: isPast ? "past" : place === at ? "current" : "" },
       element("span", {}, STATES[step].word), element("small", {}, moments[step] ? when(moments[step]).split(", ")[1] : ""));
     if (place === at) made.setAttribute("aria-current", "step");
     return made;
@@ -389,6 +395,7 @@ function look(place) {
   looked = setTimeout(() => say(`Under the crosshair: ${nameOf(place)}.`), 300);
 }
 
+arrange();
 try {
   [map, config] = await Promise.all([drawMap(find("#map"), { onChoose: choose, onLook: look }), openPage()]);
   const isReturning = await visitors.finishSignIn(config).catch((error) => { complain(error.message); return false; });

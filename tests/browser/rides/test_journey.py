@@ -67,7 +67,8 @@ def age(page: Page, seconds: int) -> None:
     page.evaluate(
         """seconds => {
           const session = JSON.parse(sessionStorage.getItem("visit.session"));
-          sessionStorage.setItem("visit.session", JSON.stringify({ ...session, expires: Date.now() + 1000 * seconds }));
+          session.expires = Date.now() + 1000 * seconds;
+          sessionStorage.setItem("visit.session", JSON.stringify(session));
         }""",
         seconds,
     )

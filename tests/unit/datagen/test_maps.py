@@ -23,14 +23,14 @@ LAYERS = dict(MAP["layers"])
 def lines_of(path: str) -> list[list[Point]]:
     """A path's lines as SVG draws them: `M` is a place, `l` are steps from it, `z` leads back."""
     lines = []
-    for first, steps, ring in re.findall(r"M(-?\d+ -?\d+)l([-\d ]+)(z?)", path):
+    for first, steps, end in re.findall(r"M(-?\d+ -?\d+)l([-\d ]+)(z?)", path):
         x, y = map(int, first.split())
         numbers = [int(number) for number in re.findall(r"-?\d+", steps)]
         line = [(float(x), float(y))]
         for right, down in zip(numbers[::2], numbers[1::2], strict=True):
             x, y = x + right, y + down
             line.append((float(x), float(y)))
-        lines.append([*line, line[0]] if ring else line)
+        lines.append([*line, line[0]] if end else line)
     return lines
 
 
@@ -138,19 +138,19 @@ def test_points_on_a_straight_line_are_left_out() -> None:
     ]
 
 
-def test_rings_stay_rings() -> None:
+def test_closed_lines_stay_closed() -> None:
     square: list[Point] = [(0, 0), (5, 0), (10, 0), (10, 10), (0, 10), (0, 0)]
     assert simplified(square, 1) == [(0, 0), (10, 0), (10, 10), (0, 10), (0, 0)]
 
 
 def test_paths_are_what_svg_draws() -> None:
-    assert path_of([(10.4, 5), (13, 3), (13, 10), (10.4, 5)], is_ring=True) == "M10 5l3-2 0 7z"
-    assert path_of([(0, 0), (0.2, 0.3), (4, 0)], is_ring=False) == "M0 0l4 0"
-    assert path_of([(0, 0), (0.2, 0.3)], is_ring=False) == ""
+    assert path_of([(10.4, 5), (13, 3), (13, 10), (10.4, 5)], is_closed=True) == "M10 5l3-2 0 7z"
+    assert path_of([(0, 0), (0.2, 0.3), (4, 0)], is_closed=False) == "M0 0l4 0"
+    assert path_of([(0, 0), (0.2, 0.3)], is_closed=False) == ""
 
 
 @given(st.lists(points, min_size=2, max_size=12))
 def test_drawn_paths_come_back(line: list[Point]) -> None:
     whole = [(float(round(x)), float(round(y))) for x, y in line]
     moved = [point for place, point in enumerate(whole) if place == 0 or point != whole[place - 1]]
-    assert lines_of(path_of(line, is_ring=False)) == ([moved] if len(moved) > 1 else [])
+    assert lines_of(path_of(line, is_closed=False)) == ([moved] if len(moved) > 1 else [])
