@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Request, expect
 from local.suite import Suite
 
 PASSWORD = "a unicorn over the roofs"
-CODE = "123456"  # the local engine's every code
+CODE, RESET_CODE = "123456", "654321"  # the local engine's every code: to confirm, to set a password anew
 
 
 def email() -> str:
@@ -162,7 +162,7 @@ def test_a_forgotten_password_is_set_anew(page: Page, suite: Suite) -> None:
     page.get_by_label("Password", exact=True).fill("another unicorn, please")
     page.get_by_role("button", name="Set the password").click()
     expect(page.get_by_role("alert")).to_contain_text("This is not the code")
-    page.get_by_label("Code from the mail").fill(CODE)
+    page.get_by_label("Code from the mail").fill(RESET_CODE)
     page.get_by_role("button", name="Set the password").click()
     title(page, "Your account is ready")
     page.locator("#content").get_by_role("button", name="Sign in").click()
