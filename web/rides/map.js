@@ -97,8 +97,9 @@ class CityMap {
       this.drawn = ride.unicorn.colour;
       this.unicorn.replaceChildren(unicorn(ride.unicorn.colour, 2.3));
     }
-    const { x: exactly, y, left, way } = this.#flight(ride, now);
-    const x = Math.max(EDGE_M, Math.min(this.data.width - EDGE_M, exactly)); // else its nose is cut off
+    const { x: exactX, y: exactY, left, way } = this.#flight(ride, now);
+    const clear = (value, size) => Math.max(EDGE_M, Math.min(size - EDGE_M, value)); // else its nose is cut off
+    const [x, y] = [clear(exactX, this.data.width), clear(exactY, this.data.height)];
     this.unicorn.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${left ? -1 : 1} 1)`);
     const key = `${ride.id} ${way}`;
     if (this.drawnWay !== key) {
