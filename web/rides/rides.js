@@ -85,7 +85,7 @@ function show(isMoved = false) {
   } else if (sessionStorage.getItem(PENDING) && who) send();
   else showRequest();
   showHistory();
-  if (isMoved) find("#panel-title").focus({ preventScroll: false });
+  if (isMoved) find("#panel-title").focus();
 }
 
 /** Small screens have the map in another size, or none, by what is shown; at once, before anything is there. */
