@@ -19,6 +19,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from local.browser import MISSING, SWITCHES, chromium, sign_in
 from local.clients.person import PersonAt
+from local.clients.visitor import Visitor
 from local.engine_process import EngineError
 from local.feeders.logs import feed
 from local.suite import Suite, suite_after
@@ -39,6 +40,7 @@ PICTURES = {
     "container_metrics": "insights/?app=container_metrics",
     "ec2_monitor": "insights/?app=ec2_monitor",
     "event_hub": "status/",
+    "rides": "rides/",
     "home": "",  # last, as it waits for calm
 }
 WIDTH, HEIGHT = 1280, 800
@@ -66,6 +68,19 @@ def _context(browser: Browser, scale: float) -> BrowserContext:
 
 def _shot(page: Page) -> Image.Image:
     return Image.open(io.BytesIO(page.screenshot(animations="disabled", caret="hide"))).convert("RGB")
+
+
+def _request_ride(page: Page, visitor: Visitor) -> None:
+    """Have a visitor sign in and request a ride, until the unicorn is under way."""
+    page.locator("#content").get_by_role("button", name="Sign in").or_(
+        page.locator("#shell").get_by_role("button", name="Sign in")
+    ).first.click()
+    page.get_by_label("Username").fill(visitor.email)
+    page.get_by_label("Password").fill(visitor.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("combobox", name="Place").select_option("Senate Square")
+    page.get_by_role("button", name="Request a unicorn", exact=True).click()
+    page.locator("#panel-title").get_by_text("Arriving").wait_for()
 
 
 @dataclass
@@ -137,6 +152,8 @@ def _take(suite: Suite, executable: str, say: Callable[[str], None]) -> None:
         sign_in(page, suite, operator.email, operator.password)
         for name, path in PICTURES.items():
             _open(page, suite, path)
+            if name == "rides":
+                _request_ride(page, Visitor(suite))
             if name == "home":
                 with suppress(PlaywrightTimeout):  # an alarm that is real has its picture, too
                     page.get_by_text("are healthy").wait_for(timeout=_CALM_MS)

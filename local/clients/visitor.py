@@ -30,10 +30,10 @@ class Visitor:
     def __init__(self, suite: Suite, email: str | None = None) -> None:
         self._suite = suite
         self.email = email or f"visitor-{secrets.token_hex(6)}@example.org"
-        password = secrets.token_urlsafe(16)
-        self._identity("SignUp", Username=self.email, Password=password)
+        self.password = secrets.token_urlsafe(16)
+        self._identity("SignUp", Username=self.email, Password=self.password)
         self._identity("ConfirmSignUp", Username=self.email, ConfirmationCode=_CODE)
-        self.tokens = tokens_of(suite, suite["VisitorsUserPoolId"], self.email, password)
+        self.tokens = tokens_of(suite, suite["VisitorsUserPoolId"], self.email, self.password)
         self.token = self.tokens["IdToken"]
 
     def _identity(self, operation: str, **fields: str) -> None:
