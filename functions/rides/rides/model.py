@@ -102,10 +102,10 @@ FLEET: tuple[Unicorn, ...] = tuple(
         _unicorn("Cirrus", "white", 60.1719, 24.9414),
         _unicorn("Dusk", "violet", 60.1651, 24.9484),
         _unicorn("Ember", "copper", 60.1688, 24.9523),
-        _unicorn("Fjord", "teal", 60.1738, 24.9332),
-        _unicorn("Glimmer", "gold", 60.1661, 24.9325),
+        _unicorn("Fjord", "teal", 60.1738, 24.9362),
+        _unicorn("Glimmer", "gold", 60.1661, 24.9372),
         _unicorn("Heather", "lilac", 60.1707, 24.9476),
-        _unicorn("Iris", "blue", 60.1640, 24.9401),
+        _unicorn("Iris", "blue", 60.1647, 24.9401),
         _unicorn("Juniper", "green", 60.1725, 24.9509),
     )
 )
