@@ -135,6 +135,7 @@ function renew(refused) {
       return null;
     }
     const next = sessionOf(await response.json(), session.refresh);
+    if (stored()?.refresh !== session.refresh) return person(); // meanwhile somebody signed out, or another signed in
     keep(next);
     tabs.postMessage({ session: next });
     return next;
