@@ -16,13 +16,13 @@ from typing import Any
 
 from rich.console import Console
 
-from local.commands import deployed_suite
+from local.commands import deployed_suite, port_number
 from local.functions import Function, find, functions_of
 from local.progress import say
 from ops.paths import ROOT
 from ops.stacks import CommandError
 
-__all__ = ["add_arguments", "attach_configuration", "run"]
+__all__ = ["add_arguments", "attach_configuration", "listen_port", "run"]
 
 _PORT = 5678  # debugpy's own
 
@@ -30,7 +30,19 @@ _PORT = 5678  # debugpy's own
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("--function", help="short name, logical id or name of the function")
-    parser.add_argument("--listen", type=int, default=_PORT, help="port for the debugger")
+    parser.add_argument("--listen", type=listen_port, default=_PORT, help="port for the debugger")
+
+
+def listen_port(text: str) -> int:
+    """Read the option `--listen`.
+
+    Raises:
+        CommandError: It is not a port that a program may listen on.
+    """
+    try:
+        return port_number(text)
+    except CommandError:
+        raise CommandError(f"LISTEN={text} is not a port: a number from 1 to 65535 is") from None
 
 
 def attach_configuration(function: Function, port: int, folders: dict[str, str]) -> dict[str, Any]:

@@ -106,7 +106,8 @@ def _zipped(files: dict[str, Path]) -> bytes:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:  # not compressed: it goes to this machine
         for name, path in files.items():
-            archive.write(path, name)
+            with suppress(FileNotFoundError):  # an editor's temporary file
+                archive.write(path, name)
     return held.getvalue()
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from local.commands import deployed_suite
@@ -109,7 +110,7 @@ def _put(suite: Suite, changed: set[Path], console: Console) -> set[Path]:
     for folder in sorted({folder_of(path) for path in mine}):
         try:
             done = _put_folder(suite, folder)
-        except CommandError as error:
+        except (CommandError, BotoCoreError, ClientError, OSError) as error:
             say(console, f"{moment} {error}", "red")
         else:
             say(console, f"{moment} {folder}: {done} ({time.monotonic() - begun:.1f} s)")

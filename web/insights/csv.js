@@ -2,7 +2,7 @@
 import { element } from "../shared/suite.js";
 
 /** What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection */
-const FORMULA = /^[=+\-@\t\r]/;
+const FORMULA = /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
 
 function field(value) {
   if (value === null || value === undefined) return "";

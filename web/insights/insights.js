@@ -114,7 +114,14 @@ function open() {
   complain();
   showAccess();
   render({ hasRange: Boolean(known.kinds), filters: known.filters, refreshes: known.refreshes, more: known.more });
-  if (!mayAsk()) return;
+  if (!mayAsk()) { // what an operator saw is for nobody else
+    for (const dialog of document.querySelectorAll("dialog")) {
+      dialog.close();
+      dialog.replaceChildren();
+    }
+    find("#panels").replaceChildren();
+    return;
+  }
   showHealth(screen);
   if (known.live) {
     Object.assign(screen, known.live === "live" ? liveCards() : containerCards());

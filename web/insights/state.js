@@ -22,14 +22,15 @@ export const current = () => state;
 /** Read the address; `defaults` has what it does not say: `app`, and by application `window` and `refresh`. */
 export function read(defaults) {
   const query = new URLSearchParams(location.search);
-  const app = query.get("app") in defaults ? query.get("app") : Object.keys(defaults)[0];
+  const app = Object.hasOwn(defaults, query.get("app")) ? query.get("app") : Object.keys(defaults)[0];
   const from = query.get("from");
   const to = query.get("to");
   const window = query.get("window") ?? (from || to ? null : defaults[app]?.window);
   state = {
     app, window, from: window ? null : from, to: window ? null : to,
     zone: query.get("zone") === "utc" ? "utc" : "local",
-    refresh: query.get("refresh") ?? defaults[app]?.refresh,
+    // No link may ask oftener than the form offers.
+    refresh: Object.hasOwn(defaults[app].refreshes, query.get("refresh")) ? query.get("refresh") : defaults[app].refresh,
     rows: query.has("rows"),
     filters: Object.fromEntries(Object.keys(FILTERS).filter((name) => query.get(name)).map((name) => [name, query.get(name)])),
     more: Object.fromEntries(["cluster", "minutes", "most"].filter((name) => query.get(name)).map((name) => [name, query.get(name)])),

@@ -47,7 +47,9 @@ function watched({ alarms, queues }) {
   const found = new Map([["Dead letters", [count(dead), dead > 0]]]);
   for (const alarm of alarms) {
     if (!alarm.metric || alarm.value === null || alarm.metric === "ApproximateNumberOfMessagesVisible") continue;
-    found.set(inWords(alarm.metric), [valueInWords(alarm), alarm.state === "ALARM"]);
+    const name = inWords(alarm.metric);
+    if (found.get(name)?.[1]) continue; // of two alarms on one metric the one that fires is shown
+    found.set(name, [valueInWords(alarm), alarm.state === "ALARM"]);
   }
   return element("dl", { className: "watched" }, ...[...found].map(([name, [value, isWrong]]) =>
     element("div", { className: isWrong ? "bad" : "" }, element("dt", {}, name), element("dd", {}, value))));

@@ -68,7 +68,7 @@ function sessions({ name, home, urlOf, clientOf }) {
       keep(stored()); // sets the timer
       return;
     }
-    if (sessionStorage.getItem(begunKey)) return; // on the way back from the sign-in
+    if (new URLSearchParams(location.search).has("state")) return; // on the way back from the sign-in
     await new Promise((resolve) => {
       heard = resolve;
       setTimeout(resolve, ANSWER_MS);
@@ -135,8 +135,9 @@ function sessions({ name, home, urlOf, clientOf }) {
       const response = await fetch(url, { ...request, headers: { ...request.headers, Authorization: session.token }, cache: "no-store" });
       if (response.status === 401 && !isLast && await renew(session.token)) continue;
       if (response.status === 401) end();
-      const body = await response.json().catch(() => ({ code: String(response.status), message: "The answer cannot be read" }));
-      return { status: response.status, body };
+      const body = await response.json().catch(() => null);
+      if (body) return { status: response.status, body };
+      return { status: response.ok ? 502 : response.status, body: { code: String(response.status), message: "The answer cannot be read" } };
     }
     return ended;
   }
@@ -160,6 +161,7 @@ function sessions({ name, home, urlOf, clientOf }) {
         return null;
       }
       const next = sessionOf(await response.json(), session.refresh);
+      if (stored()?.refresh !== session.refresh) return person(); // meanwhile somebody signed out, or another signed in
       keep(next);
       tabs.postMessage({ session: next });
       return next;

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import APIResponse, BrowserContext, Page, Route, expect
 
 from local.clients.person import PersonAt
 from local.suite import Suite
@@ -229,6 +229,44 @@ def test_a_session_is_renewed_once_for_all_tabs(page: Page, suite: Suite, person
     other.wait_for_function(f"before => ({stored})() !== before", arg=before)
     assert page.evaluate(stored) == other.evaluate(stored)
     assert len(renewals) == 1
+
+
+def test_a_renewal_under_way_does_not_undo_the_sign_out(page: Page, suite: Suite, person: PersonAt) -> None:
+    page.goto(suite["WebUrl"] + "/")
+    sign_in(page, person)
+    other = another_tab(page.context, f"{suite['WebUrl']}/status/")
+    expect(other.locator(".who")).to_have_text(person.email)
+    held: list[tuple[Route, APIResponse]] = []
+    page.context.route("**/oauth2/token", lambda route: held.append((route, route.fetch())))
+    age(page, 60)
+    page.reload()
+    while not held:
+        page.wait_for_timeout(100)
+    other.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    route, answer = held[0]
+    assert answer.ok
+    route.fulfill(response=answer)
+    page.wait_for_timeout(1000)
+    for tab in (page, other):
+        assert tab.evaluate("() => sessionStorage.getItem('sign-in.session')") is None
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_of_two_alarms_on_one_metric_the_one_that_fires_is_shown(page: Page, suite: Suite) -> None:
+    page.goto(suite["WebUrl"] + "/")
+    shown = page.evaluate(
+        """async () => {
+          const { healthStrip } = await import("/shared/health.js");
+          const [description, since, metric] = ["Fires", "2026-11-28T00:00:00Z", "Errors"];
+          const alarms = [["ALARM", 3], ["OK", 0]]
+            .map(([state, value]) => ({ state, value, metric, description, since }));
+          return [alarms, alarms.toReversed()]
+            .map((each) => healthStrip({ state: "alarm", alarms: each, queues: [] }))
+            .map((strip) => strip.querySelector(".watched .bad")?.textContent);
+        }"""
+    )
+    assert shown == ["Failed invocations3"] * 2
 
 
 def test_an_account_that_was_closed_is_signed_out(page: Page, suite: Suite) -> None:

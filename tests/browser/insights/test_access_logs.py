@@ -384,11 +384,11 @@ def test_csv_has_no_formulas(page: Page, suite: Suite, person: PersonAt) -> None
     text = page.evaluate(
         """async () => (await import("/insights/csv.js")).csv(["a", "b"], [
           ['=HYPERLINK("x")', 1], ["+1", -2], ["-1", null], ["@x", 0.5], ["\\t=1", "a\\r\\nb"],
-          ["ok, \\"so\\"", "E1"]])"""
+          ["\\n=1", "＝1"], ["ok, \\"so\\"", "E1"]])"""
     )
     assert list(csv.reader(io.StringIO(text, newline=""))) == [
         ["a", "b"], ["'=HYPERLINK(\"x\")", "1"], ["'+1", "-2"], ["'-1", ""], ["'@x", "0.5"],
-        ["'\t=1", "a\r\nb"], ['ok, "so"', "E1"],
+        ["'\t=1", "a\r\nb"], ["'\n=1", "'＝1"], ['ok, "so"', "E1"],
     ]  # fmt: skip
 
 

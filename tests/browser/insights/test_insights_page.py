@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from local.clients.person import PersonAt
 from local.feeders.logs import feed
 from local.suite import Suite
-from tests.browser.insights.screen import address, asked, number, open_screen, panel
+from tests.browser.insights.screen import address, asked, field, number, open_screen, panel
 
 SCREENS = {
     "access_logs": "Access logs",
@@ -188,6 +188,38 @@ def test_an_ended_session_leads_to_the_sign_in(page: Page, suite: Suite, person:
     )
     expect(page.locator("#sign-in").get_by_role("button", name="Sign in")).to_be_visible(timeout=15_000)
     expect(page.locator("#signed-in")).to_be_hidden()
+
+
+def test_nothing_of_an_operator_stays_when_the_session_ends(
+    page: Page, suite: Suite, person: PersonAt
+) -> None:
+    open_screen(page, suite, person, "access_logs", rows="")
+    expect(page.locator("#rows")).to_be_visible()
+    expect(page.locator("#panels .card").first).to_be_visible()
+    page.evaluate("() => sessionStorage.clear()")
+    page.evaluate("() => window.dispatchEvent(new Event('session'))")  # as when another tab signs out
+    expect(page.locator("#sign-in")).to_be_visible()
+    expect(page.locator("#rows")).to_be_hidden()
+    assert page.evaluate("() => document.querySelector('#rows').textContent") == ""
+    expect(page.locator("#panels > *")).to_have_count(0)
+
+
+def test_an_unknown_application_in_the_address_is_the_first(
+    page: Page, suite: Suite, person: PersonAt
+) -> None:
+    open_screen(page, suite, person, "constructor")
+    expect(page.get_by_role("heading", name="Access logs")).to_be_visible()
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_no_address_asks_oftener_than_the_form_offers(page: Page, suite: Suite, person: PersonAt) -> None:
+    open_screen(page, suite, person, "log_streaming", refresh="0.001")
+    expect(page.locator("#as-of")).to_contain_text("As of")
+    questions: list[str] = []
+    page.on("request", lambda request: questions.append(request.url) if "/live?" in request.url else None)
+    page.wait_for_timeout(4000)
+    assert len(questions) <= 4, "a preflight and a question every three seconds"
+    expect(field(page, "refresh")).to_have_value("3")
 
 
 def test_signing_out_forgets_the_token(page: Page, suite: Suite, person: PersonAt) -> None:

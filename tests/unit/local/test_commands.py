@@ -8,18 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
+from local import watch
 from local.commands import port_number, reported
-from local.debug import attach_configuration
+from local.debug import attach_configuration, listen_port
 from local.demo.__main__ import deployed
 from local.engine_process import EngineProcess
 from local.functions import Function, find
-from local.live import SHARED, syntax_error
+from local.live import SHARED, _zipped, syntax_error
 from local.logs import seconds_of
 from local.progress import Bars, doing
 from local.suite import Suite
@@ -42,6 +45,32 @@ def test_what_is_no_port_is_refused_by_its_name(text: str) -> None:
 @pytest.mark.parametrize(("text", "port"), [("1", 1), ("4566", 4566), ("65535", 65535)])
 def test_ports_are_read(text: str, port: int) -> None:
     assert port_number(text) == port
+
+
+@pytest.mark.parametrize("text", ["99999", "-1", "0", "abc"])
+def test_what_no_debugger_can_reach_is_refused(text: str) -> None:
+    with pytest.raises(CommandError, match=f"^LISTEN={re.escape(text)} is not a port"):
+        listen_port(text)
+
+
+def test_a_file_that_is_gone_again_is_left_out_of_the_code(tmp_path: Path) -> None:
+    kept = tmp_path / "api.py"
+    kept.write_text("x = 1\n")
+    archive = _zipped({"4913": tmp_path / "4913", "api.py": kept})
+    assert zipfile.ZipFile(io.BytesIO(archive)).namelist() == ["api.py"]
+
+
+@pytest.mark.parametrize(
+    "error", [EndpointConnectionError(endpoint_url="http://127.0.0.1"), CommandError("x"), OSError("x")]
+)
+def test_watching_goes_on_after_what_cannot_be_put(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def put(*_: Any) -> str:
+        raise error
+
+    monkeypatch.setattr(watch, "_put_folder", put)
+    said = io.StringIO()
+    assert watch._put(cast(Suite, None), {ROOT / "web/index.html"}, Console(file=said)) == set()
+    assert str(error) in " ".join(said.getvalue().split())
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("1d", 86_400)])
