@@ -48,7 +48,7 @@ export async function restore(config) {
     keep(stored()); // sets the timer
     return;
   }
-  if (sessionStorage.getItem(BEGUN)) return; // on the way back from the sign-in
+  if (new URLSearchParams(location.search).has("state")) return; // on the way back from the sign-in
   const answered = new Promise((resolve) => { window.addEventListener("session", resolve, { once: true }); });
   tabs.postMessage({ wanted: true });
   await Promise.race([answered, new Promise((resolve) => { setTimeout(resolve, ANSWER_MS); })]);
@@ -110,8 +110,9 @@ export async function ask(url) {
     const response = await fetch(url, { headers: { Authorization: session.token }, cache: "no-store" });
     if (response.status === 401 && !isLast && await renew(session.token)) continue;
     if (response.status === 401) end();
-    const body = await response.json().catch(() => ({ code: String(response.status), message: "The answer cannot be read" }));
-    return { status: response.status, body };
+    const body = await response.json().catch(() => null);
+    if (body) return { status: response.status, body };
+    return { status: response.ok ? 502 : response.status, body: { code: String(response.status), message: "The answer cannot be read" } };
   }
   return ended;
 }
