@@ -45,8 +45,8 @@ function complain(message) {
   find("#trouble").hidden = !message;
 }
 
-/** Ask the API for a panel until it has an answer; throws with a sentence for people. */
-async function panel(name, query = {}) {
+/** Ask the API for a panel until it has an answer, or nobody waits for one any more; throws with a sentence for people. */
+async function panel(name, query = {}, isAwaited = () => true) {
   let first = {};
   for (;;) {
     const { status, body } = await ask(`${config.InsightsApiUrl}/v1/insights/${encodeURIComponent(name)}?${new URLSearchParams(query)}`)
@@ -60,6 +60,7 @@ async function panel(name, query = {}) {
     first = { ...first, ...body };
     query = { query: body.query };
     await new Promise((resolve) => { setTimeout(resolve, 1000); });
+    if (!isAwaited()) throw new Error("Another question was asked meanwhile.");
   }
 }
 
@@ -190,7 +191,7 @@ async function loadLive(isCurrent) {
   const { minutes, cluster } = current().more;
   const query = screen.known.live === "live" ? (minutes ? { minutes } : {}) : cluster ? { cluster } : {};
   try {
-    const answer = await panel(screen.known.live, query);
+    const answer = await panel(screen.known.live, query, isCurrent);
     if (!isCurrent()) return;
     if (answer.clusters) offerClusters(answer);
     remember("", () => screen.show(answer, hintOf(application().next)));
@@ -234,7 +235,7 @@ async function loadDeclared(isCurrent) {
       }
       card.body.setAttribute("aria-busy", "true");
       try {
-        const answer = await panel(each.panel, question(each));
+        const answer = await panel(each.panel, question(each), isCurrent);
         if (!isCurrent()) return;
         const when = words();
         const hint = current().app === "access_logs" && !Object.keys(question(each)).some((name) => name in FILTERS) ? `${hintOf(application().next)} ${LATER}` : current().app === "access_logs" ? "Remove a filter, or choose a longer range." : hintOf(application().next);
@@ -272,7 +273,7 @@ async function showRows() {
   dialog.replaceChildren(element("div", { className: "top" }, element("h2", { id: "rows-title" }, `Requests${behind.length ? ` of ${behind.join(", ")}` : ""}, the newest first`), card.actions, close), card.body, card.note);
   if (!dialog.open) dialog.showModal();
   try {
-    const answer = await panel(screen.rows.panel, question(screen.rows));
+    const answer = await panel(screen.rows.panel, question(screen.rows), () => mine === round && dialog.open);
     if (mine !== round || !dialog.open) return;
     remember("rows", () => draw(screen.rows, answer, card, words(), empty(`No requests in ${words()}.`)));
   } catch (error) {

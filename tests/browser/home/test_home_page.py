@@ -253,6 +253,30 @@ def test_a_renewal_under_way_does_not_undo_the_sign_out(page: Page, suite: Suite
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
+def test_who_went_back_from_the_sign_in_has_the_session_of_another_tab(
+    page: Page, suite: Suite, person: PersonAt
+) -> None:
+    page.goto(suite["WebUrl"] + "/")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_label("Username")).to_be_visible()
+    other = another_tab(page.context, suite["WebUrl"] + "/")
+    sign_in(other, person)
+    page.goto(suite["WebUrl"] + "/")
+    expect(page.locator(".who")).to_have_text(person.email)
+
+
+@pytest.mark.parametrize("body", ["<h1>proxy</h1>", "null"])
+def test_an_answer_that_is_none_is_told(page: Page, suite: Suite, person: PersonAt, body: str) -> None:
+    page.goto(suite["WebUrl"] + "/")
+    sign_in(page, person)
+    page.route(
+        "**/v1/insights/overview",
+        lambda route: route.fulfill(body=body, headers={"Access-Control-Allow-Origin": "*"}),
+    )
+    page.reload()
+    expect(page.get_by_role("alert")).to_have_text("The answer cannot be read")
+
+
 def test_of_two_alarms_on_one_metric_the_one_that_fires_is_shown(page: Page, suite: Suite) -> None:
     page.goto(suite["WebUrl"] + "/")
     shown = page.evaluate(

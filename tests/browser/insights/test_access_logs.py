@@ -362,6 +362,28 @@ def test_chart_never_falls_to_zero_where_logs_may_be_on_their_way(
     expect(card.locator(".note")).to_contain_text("left out")
 
 
+def test_nobody_asks_on_for_an_answer_that_is_not_awaited(page: Page, suite: Suite, person: PersonAt) -> None:
+    running = {"query": "00000000-0000-0000-0000-000000000000", "message": "It runs."}
+    questions: list[str] = []
+
+    def answer(route: Route) -> None:
+        if route.request.method != "GET" or re.search("/(panels|overview)", route.request.url):
+            route.continue_()
+            return
+        questions.append(route.request.url)
+        route.fulfill(status=202, json=running, headers={"Access-Control-Allow-Origin": "*"})
+
+    page.route(re.compile("/v1/insights/"), answer)
+    open_screen(page, suite, person, "access_logs")
+    expect(page.locator("[data-panel=bots_by_edge]")).to_be_visible()
+    for window in ("hour", "day", "half_day", "week"):
+        page.locator(f"[data-window={window}]").click()
+    page.wait_for_timeout(1500)
+    questions.clear()
+    page.wait_for_timeout(3000)
+    assert len(questions) <= 9, "three questions are asked side by side, each again after a second"
+
+
 # ---- numbers to take along
 
 
