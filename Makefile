@@ -84,7 +84,7 @@ watch: $(TOOLS) ## Have changed functions and pages on the engine within a secon
 	@$(CLI) watch $(PORTED)
 debug: $(TOOLS) ## Have the next invocation of a function wait for a debugger, until Ctrl-C (F=Resize, LISTEN=5678)
 	@$(CLI) debug $(PORTED) $(call given,F,--function) $(call given,LISTEN,--listen)
-shell: $(TOOLS) ## Open a shell whose sam, python and aws work on the local suite (DO='sam list endpoints')
+shell: $(TOOLS) ## Open a shell whose sam, python and aws work on the local suite (DO='sam list stack-outputs --stack-name suite-local')
 	@$(CLI) shell $(PORTED) $(call given,DO,--command)
 
 .PHONY: feed
@@ -214,11 +214,10 @@ bench: $(BENCH_ENV) setup ## Run the benchmarks beside their peers (BENCH=image_
 	$(VENV)/bench/bin/python -m bench.report; exit $$missed
 
 # ---- deploy to AWS
-ENV ?= default
 
 .PHONY: deploy
 deploy: $(TOOLS) ## Build for AWS, deploy and publish the pages (ENV=staging)
-	@env=$(call quoted,ENV); $(PY) -m ops.names "$$env"; \
+	@env=$(if $(value ENV),$(call quoted,ENV),default); $(PY) -m ops.names "$$env"; \
 	  wheels=$$($(PY) -m ops.settings "$$env" Architecture); stack=$$($(PY) -m ops.settings "$$env" stack_name); \
 	  region=$$($(PY) -m ops.settings "$$env" region); export AWS_REGION=$$region AWS_DEFAULT_REGION=$$region; \
 	  WHEELS=$$wheels sam build --config-env "$$env" --cache-dir .aws-sam/cache-$$wheels; \

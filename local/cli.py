@@ -64,7 +64,9 @@ def down(console: Console) -> int:
     engine = EngineProcess.recorded(STATE)
     if engine is None:
         console.print("The engine is not up.")
-    elif engine.stop():
+        return 0
+    say(console, "Stopping the engine; that may take half a minute.")
+    if engine.stop():
         console.print("The engine is down; what it held is gone.")
     else:
         say(console, f"The engine had ended by itself; what it left is removed{engine.now_used_by()}.")

@@ -19,7 +19,7 @@ from local.waiting import wait
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 
 FLOW = "log bucket → preprocess → Firehose → partition → Athena"
-PAGE = "insights/"
+PAGE = "insights/?app=access_logs"
 STEPS = 16
 # Rows, fields, seed: a file of today and one of older years, for each of four distributions.
 CORPORA = ((4_000, 33, 11), (2_000, 26, 12))

@@ -15,7 +15,7 @@ from local.waiting import wait
 __all__ = ["BESIDE", "FLOW", "NEEDS", "PAGE", "STEPS", "drive"]
 
 FLOW = "schedule → slots of the next minute → sample → CloudWatch → alarm, dashboard"
-PAGE = "insights/"
+PAGE = "insights/?app=container_metrics"
 STEPS = 8
 BESIDE = True  # it waits for slots of the clock
 NEEDS = ("ContainerMetricsClusterNames",)  # absent where no clusters are named

@@ -21,7 +21,7 @@ from local.waiting import wait
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 
 FLOW = "EventBridge → Firehose → shape → bucket → Athena; EventBridge → alerts"
-PAGE = "insights/"
+PAGE = "insights/?app=ec2_monitor"
 STEPS = 8
 MORE, MALFORMED = 300, 10
 _PATIENCE_S = 60.0

@@ -92,13 +92,26 @@ def _happen(owner: Owner, updates: Subscriber) -> dict[str, Callable[[], object]
     connection = f"dxcon-{uuid.uuid4().hex[:8]}"
     owner.set_alarm(owner.alarm("AWS/DX", "ConnectionState", ConnectionId=connection))
     seen["Direct Connect: endpoints were told"] = lambda: updates.about(connection)
-    health = owner.alarm("AWS/Route53", "HealthCheckStatus", HealthCheckId=str(uuid.uuid4()))
+    health = owner.alarm(
+        "AWS/Route53", "HealthCheckStatus", name=f"Checkout of shop {uuid.uuid4().hex[:4]}",
+        HealthCheckId=str(uuid.uuid4()),
+    )  # fmt: skip
     owner.set_alarm(health)
-    seen["Route 53: the status page's record says down"] = lambda: (
-        owner.statuses().get(health, {}).get("state") == "down"
-    )
+    seen["Route 53: the status page's record says down, then up"] = lambda: _down_and_up(owner, health)
     _documents(owner, seen)
     return seen
+
+
+def _down_and_up(owner: Owner, health: str) -> bool:
+    """Whether the status page's record of a health check went down; then the check is well again."""
+
+    def state() -> object:
+        return owner.statuses().get(health, {}).get("state")
+
+    if state() != "down":
+        return False
+    owner.set_alarm(health, "OK")
+    return bool(wait(lambda: state() == "up", _PATIENCE_S))
 
 
 def _databases(owner: Owner, seen: dict[str, Callable[[], object]]) -> None:

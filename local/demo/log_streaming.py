@@ -16,7 +16,7 @@ from local.suite import Suite
 __all__ = ["FLOW", "PAGE", "STEPS", "drive", "minutes_of", "table_of"]
 
 FLOW = "stream → window → partials → reduce → results → API"
-PAGE = "insights/"
+PAGE = "insights/?app=log_streaming"
 STEPS = 9
 RATE, SECONDS = 800.0, 4.0
 PATIENCE_S = 15.0

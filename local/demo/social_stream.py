@@ -24,7 +24,7 @@ from ops.redrive import redrive, waiting
 __all__ = ["FLOW", "PAGE", "STEPS", "Lake", "drive"]
 
 FLOW = "stream → ingest → write → table → activity → Firehose → Athena"
-PAGE = "insights/"
+PAGE = "insights/?app=social_stream"
 STEPS = 10
 SMALL, FULL = 1_500, 100_000
 POISON = 0.01

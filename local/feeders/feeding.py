@@ -22,9 +22,10 @@ def suite_to_feed(output: str) -> Suite:
         CommandError: None is up, or the application of the stream is not deployed.
     """
     suite = deployed_suite(STATE)
+    application = owner(output)
     if output not in suite.outputs:
-        switch = owner(output).switch
-        raise CommandError(f"{switch} is off: set it in [local] of samconfig.toml, and `make up`")
+        raise CommandError(f"{application.switch} is off: set it in [local] of samconfig.toml, and `make up`")
     PersonAt(suite, DEMO_EMAIL, DEMO_PASSWORD)
-    print(f"Look at it: {suite['WebUrl']}/insights/ (sign in as {DEMO_EMAIL}, {DEMO_PASSWORD})")
+    page = f"{suite['WebUrl']}/insights/?app={application.folder}"
+    print(f"Look at it: {page} (sign in as {DEMO_EMAIL}, {DEMO_PASSWORD})")
     return suite

@@ -3,7 +3,7 @@
 -- such as '13', then those of docs/access_logs.md, "Queries".
 -- Panel: {"title": "Requests over time", "place": 0, "parameters": "requests_by_slot", "chart": "lines",
 --   "time": "slot", "lines": ["requests", "ofbots", "failed"],
---   "columns": {"requests": "Requests", "ofbots": "Of bots", "failed": "4xx and 5xx", "totalbytes": "Bytes"}}
+--   "columns": {"requests": "Requests", "ofbots": "From bots", "failed": "4xx and 5xx", "totalbytes": "Bytes"}}
 SELECT
   substr(requesttime, 1, characters) AS slot,
   count(*) AS requests,

@@ -27,7 +27,7 @@ function show(cards, answer, hint) {
   if (!answer.seconds.rows.length) {
     for (const card of Object.values(cards)) {
       card.pend();
-      card.fill(empty(`Nothing in the last minutes. ${hint}`));
+      card.fill(empty(`No requests in the last minutes. ${hint}`));
     }
     return;
   }
@@ -60,9 +60,9 @@ function showSeconds(cards, { totals, seconds: answer }) {
     card.offer(answer);
     chart.draw();
   };
-  const stats = [["Requests", count(totals.requests)], ["Of bots", percent(totals.bot_requests / Math.max(1, totals.requests))], ["Sent", bytes(totals.sent)], ["Late", count(totals.late)]];
-  draw(cards.seconds, "Requests per second", ["Requests", "Of bots"], seconds.map(([second, requests, , bots]) => [second, requests, bots]), count,
-    [["Requests", (row) => count(row[1]), true], ["Of bots", (row) => count(row[3]), true]],
+  const stats = [["Requests", count(totals.requests)], ["From bots", percent(totals.bot_requests / Math.max(1, totals.requests))], ["Sent", bytes(totals.sent)], ["Late", count(totals.late)]];
+  draw(cards.seconds, "Requests per second", ["Requests", "From bots"], seconds.map(([second, requests, , bots]) => [second, requests, bots]), count,
+    [["Requests", (row) => count(row[1]), true], ["From bots", (row) => count(row[3]), true]],
     [element("dl", { className: "stats", id: "totals" }, ...stats.map(([name, value]) => element("div", { className: "stat" }, element("dt", {}, name), element("dd", {}, value))))]);
   draw(cards.sent, "Bytes per second", ["Bytes"], seconds.map(([second, , sent]) => [second, sent]), bytes, [["Bytes", (row) => bytes(row[2]), true]]);
 }

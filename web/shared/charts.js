@@ -7,12 +7,25 @@ import { stamp, tick } from "./time.js";
 const COLOURS = ["accent", "violet", "bad", "teal", "good", "warm", "muted"];
 const HEIGHT = 190;
 const ROW = 26; // of bars
-const CHARACTER = 6.9; // the width of one in a name
+const NAME_FONT = 12; // pixels, of names of bars
 
 /** The next round number: 1, 2 or 5 times a power of ten. */
 function ceiling(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
+}
+
+const pen = document.createElement("canvas").getContext("2d");
+
+/** A name that is at most `width` pixels wide: what is too long loses its middle, since ends tell names apart. */
+function fitting(name, width) {
+  pen.font = `${NAME_FONT}px ${getComputedStyle(document.body).fontFamily}`;
+  for (let kept = name.length; kept > 2; kept -= 1) {
+    const tail = Math.floor(kept / 2);
+    const text = kept === name.length ? name : `${name.slice(0, kept - tail)}…${name.slice(name.length - tail)}`;
+    if (pen.measureText(text).width <= width) return text;
+  }
+  return "…";
 }
 
 /** How wide a chart may be, so that its text is as large as the page's: the place's own width, up to a bound. */
@@ -164,7 +177,6 @@ function choosable(part, choose) {
 export function bars({ title, rows, show, width = 460, whole = 0, choose, hint = "" }) {
   const left = Math.min(190, Math.round(width * 0.4));
   const right = 74;
-  const longest = Math.floor((left - 10) / CHARACTER); // characters of a name
   const most = whole || Math.max(...rows.map(([, value]) => value)) || 1;
   const said = rows.map(([name, value]) => `${name} ${show(value)}`).join(", ");
   const chart = svg("svg", { class: "chart", viewBox: `0 0 ${width} ${rows.length * ROW}`, role: choose ? "group" : "img", "aria-label": choose ? title : `${title}: ${said}` });
@@ -174,7 +186,7 @@ export function bars({ title, rows, show, width = 460, whole = 0, choose, hint =
     const part = svg("g", { class: "row" },
       svg("title", {}, `${name}: ${show(value)}${hint ? `. ${hint}` : ""}`),
       svg("rect", { class: "target", x: 0, y: place * ROW, width, height: ROW }),
-      svg("text", { class: "name", x: left - 10, y: middle + 4, "text-anchor": "end" }, name.length > longest ? `${name.slice(0, longest - 1)}…` : name),
+      svg("text", { class: "name", x: left - 10, y: middle + 4, "text-anchor": "end" }, fitting(name, left - 12)),
       ...(whole ? [svg("rect", { class: "track", x: left, y: middle - 8, width: width - left - right, height: 16, rx: 3 })] : []),
       svg("rect", { class: "length", x: left, y: middle - 8, width: Math.max(value ? 2 : 0, length).toFixed(1), height: 16, rx: 3 }),
       svg("text", { class: "value", x: left + Math.max(whole ? width - left - right : 0, length) + 8, y: middle + 4 }, show(value)));

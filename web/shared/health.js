@@ -47,7 +47,7 @@ function watched({ alarms, queues }) {
   const found = new Map([["Dead letters", [count(dead), dead > 0]]]);
   for (const alarm of alarms) {
     if (!alarm.metric || alarm.value === null || alarm.metric === "ApproximateNumberOfMessagesVisible") continue;
-    const name = inWords(alarm.metric);
+    const name = `${inWords(alarm.metric)}${alarm.summed ? ", 24 h" : ""}`;
     if (found.get(name)?.[1]) continue; // of two alarms on one metric the one that fires is shown
     found.set(name, [valueInWords(alarm), alarm.state === "ALARM"]);
   }

@@ -123,7 +123,9 @@ def _range(query: _Query, kind: _Kind, now: datetime) -> tuple[datetime, datetim
     except OverflowError:  # a week before the first date that there is
         raise BadRequestError("bad_request", "from must be given with so early a to.") from None
     if not timedelta() < until - since <= timedelta(days=MAX_DAYS):
-        raise BadRequestError("bad_request", f"from must be before to, by at most {MAX_DAYS} days.")
+        raise BadRequestError(
+            "bad_request", f"The range must begin before it ends, and be at most {MAX_DAYS} days long."
+        )
     return since, until
 
 

@@ -300,7 +300,7 @@ def test_point_of_the_chart_can_be_read_and_zooms_by_keyboard(
             break
         chart.press("ArrowLeft")
     text = chart.get_attribute("aria-valuetext") or ""
-    assert f"Requests {newest[1]:,}, Of bots {newest[2]:,}, 4xx and 5xx {newest[3]:,}" in text
+    assert f"Requests {newest[1]:,}, From bots {newest[2]:,}, 4xx and 5xx {newest[3]:,}" in text
     chart.press("Enter")
     begin = datetime.fromisoformat(f"{newest[0]}0:00Z")
     assert asked(page).items() >= {
@@ -467,7 +467,9 @@ def test_renewed_session_leaves_the_screen_as_it_is(
 
 def test_wrong_question_is_said_once(page: Page, suite: Suite, person: PersonAt) -> None:
     open_screen(page, suite, person, "access_logs", **{"from": "2020-01-01", "to": "2026-11-22"})
-    expect(page.get_by_role("alert")).to_have_text("from must be before to, by at most 92 days.")
+    expect(page.get_by_role("alert")).to_have_text(
+        "The range must begin before it ends, and be at most 92 days long."
+    )
     ready(page)
     expect(page.get_by_role("alert")).to_have_count(1)
     page.get_by_role("button", name="the last 24 hours").click()

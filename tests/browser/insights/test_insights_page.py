@@ -157,7 +157,7 @@ def test_the_newest_seconds_are_left_out_until_they_are_complete(
     card.locator("summary").click()
     expect(card.locator("tbody tr")).to_have_count(2)
     expect(card.get_by_role("slider")).to_have_attribute(
-        "aria-valuetext", re.compile("Requests 3, Of bots 0")
+        "aria-valuetext", re.compile("Requests 3, From bots 0")
     )
 
 
