@@ -32,6 +32,8 @@ _LATE_S = 5  # how late an event may come
 # "YYYY/MM/DD/<function_name>[<function_version>][<execution_environment_GUID>]",
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html
 _STREAM = re.compile(r"\d{4}/\d\d/\d\d/(?P<function>[\w-]+)\[")
+# What a message could command a terminal with: control characters but tabs and line feeds.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -183,10 +185,11 @@ def run(state: Path, arguments: argparse.Namespace, console: Console) -> int:
         _engine_logs(state, console)
     names = {function.name: function.short for function in functions}
     begun = time.time()
-    since_ms = round((begun - arguments.since) * 1000) if arguments.since else 0
-    lines = tail.since(since_ms) if since_ms else tail.newest(_MOST)
+    is_timed = arguments.since is not None
+    since_ms = max(0, round((begun - (arguments.since or 0)) * 1000))
+    lines = tail.since(since_ms) if is_timed else tail.newest(_MOST)
     if not lines:
-        say(console, "Nothing was logged in that time." if since_ms else "Nothing was logged yet.")
+        say(console, "Nothing was logged in that time." if is_timed else "Nothing was logged yet.")
     _show(console, lines, names)
     try:
         while arguments.follow:
@@ -200,7 +203,8 @@ def run(state: Path, arguments: argparse.Namespace, console: Console) -> int:
 def _show(console: Console, lines: list[Line], names: dict[str, str]) -> None:
     for line in lines:
         moment = datetime.fromtimestamp(line.time_ms / 1000, UTC)
-        say(console, f"{moment:%H:%M:%S} {names.get(line.source, line.source)}  {line.message}")
+        message = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", line.message)
+        say(console, f"{moment:%H:%M:%S} {names.get(line.source, line.source)}  {message}")
 
 
 def _of_no_engine(state: Path, console: Console) -> int:

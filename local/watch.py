@@ -103,18 +103,20 @@ def _put(suite: Suite, changed: set[Path], console: Console) -> set[Path]:
     others = sorted(path.relative_to(ROOT).as_posix() for path in changed if not folder_of(path))
     if others:
         say(console, f"{moment} {', '.join(others)}: `make up` deploys it")
-    mine = {path for path in changed if folder_of(path)}
-    if wrong := syntax_error(sorted(path for path in mine if path.suffix == ".py")):
-        say(console, f"{moment} {wrong}; the old code stays", "red")
-        return mine
-    for folder in sorted({folder_of(path) for path in mine}):
+    waiting: set[Path] = set()
+    for folder in sorted({folder_of(path) for path in changed} - {""}):
+        mine = {path for path in changed if folder_of(path) == folder}
+        if wrong := syntax_error(sorted(path for path in mine if path.suffix == ".py")):
+            say(console, f"{moment} {wrong}; the old code stays", "red")
+            waiting |= mine
+            continue
         try:
             done = _put_folder(suite, folder)
         except (CommandError, BotoCoreError, ClientError, OSError) as error:
             say(console, f"{moment} {error}", "red")
         else:
             say(console, f"{moment} {folder}: {done} ({time.monotonic() - begun:.1f} s)")
-    return set()
+    return waiting
 
 
 def _put_folder(suite: Suite, folder: str) -> str:

@@ -11,7 +11,7 @@ function copied(text, label) {
 
 /** A command that runs the same query again. */
 export function command({ athena: { sql, database, workgroup, region }, parameters }) {
-  return ["aws athena start-query-execution", `--region ${region}`, `--work-group ${workgroup}`, `--query-execution-context Database=${database}`,
+  return ["aws athena start-query-execution", `--region ${quoted(region)}`, `--work-group ${quoted(workgroup)}`, `--query-execution-context ${quoted(`Database=${database}`)}`,
     `--query-string ${quoted(sql)}`, ...(parameters?.length ? [`--execution-parameters ${parameters.map((each) => quoted(each)).join(" ")}`] : []),
     ...(isLocal() ? [`--endpoint-url ${location.protocol}//127.0.0.1:${location.port}`] : [])].join(" ");
 }

@@ -16,7 +16,7 @@ export function readable(column, value) {
   if (value === null || value === undefined) return null;
   if (typeof value === "number") return (isRatio(column) ? percent : /bytes/.test(column) ? bytes : column === "status" ? String : count)(value);
   if (/^\d{4}-\d\d-\d\dT[\d:]+Z$/.test(value)) return stamp(Date.parse(value), current().zone, true);
-  return column === "botcategory" ? KINDS[value] ?? value : value;
+  return column === "botcategory" && Object.hasOwn(KINDS, value) ? KINDS[value] : value;
 }
 
 /** A sentence where there are no numbers, and perhaps a command. */

@@ -5,6 +5,7 @@ import { borders, change, current, filter, FILTERS, OF_ROWS, WINDOWS, zoomToFiel
 import { find } from "./cards.js";
 
 const KINDS = { people: "People", bots: "All bots", ai: "AI crawlers", search: "Search engines", seo: "SEO tools", monitor: "Monitors", tool: "Tools", preview: "Link previews", feed: "Feed readers", scanner: "Scanners" };
+const kindOf = (value) => (Object.hasOwn(KINDS, value) ? KINDS[value] : value);
 const seen = { distribution: new Set(), kind: new Set(Object.keys(KINDS)) }; // values that a filter may have
 
 const form = () => find("#controls");
@@ -50,8 +51,8 @@ export function render({ hasRange, filters, refreshes, more }) {
     if (values[name]) form().elements[name].value = values[name];
   }
   const chips = Object.entries(chosen).filter(([name]) => filters.includes(name) && !OF_ROWS.includes(name)).map(([name, value]) => {
-    const chip = element("button", { type: "button", className: "plain small chip", onclick: () => filter(name, null) }, `${FILTERS[name]}: ${KINDS[value] ?? value} ✕`);
-    chip.setAttribute("aria-label", `Remove the filter ${FILTERS[name]}: ${KINDS[value] ?? value}`);
+    const chip = element("button", { type: "button", className: "plain small chip", onclick: () => filter(name, null) }, `${FILTERS[name]}: ${kindOf(value)} ✕`);
+    chip.setAttribute("aria-label", `Remove the filter ${FILTERS[name]}: ${kindOf(value)}`);
     return chip;
   });
   find("#chips").replaceChildren(...chips);

@@ -10,6 +10,7 @@ const PARTS = 6; // of a column of stacks; the others are one more
 const OTHERS = "others"; // what a query, too, calls those that it sums up
 const CHARACTERS = { 60: 16, 600: 15, 3600: 13, 86_400: 10 }; // of a time, by the seconds of a slot
 const LATE_S = 25 * 3600; // CloudFront delivers most logs within an hour, and all within a day
+const CALLS_LATE_S = 1800; // CloudTrail delivers within some 5 minutes, Firehose within its buffer of 15
 /** What a bar of a column filters by, and what somebody reads who is about to choose it. */
 const CHOICES = {
   distribution: ["distribution", "Show this distribution alone"],
@@ -114,14 +115,22 @@ const DRAW = {
     const by = grouped(answer.rows, name, value);
     const shown = by.filter(([each]) => each !== OTHERS).slice(0, PARTS).map(([each]) => each);
     const names = by.length > shown.length ? [...shown, OTHERS] : shown;
-    const slots = slotsOf(answer);
+    const every = slotsOf(answer);
+    const ends = ({ second }) => second + answer.range.slot_s;
+    const settled = Math.min(Date.parse(answer.range.to), Date.parse(answer.as_of) - CALLS_LATE_S * 1000) / 1000;
+    const newest = every.findLastIndex(({ key }) => answer.rows.some((row) => row[slot] === key));
+    // What nothing has arrived of yet is left out: it is no zero.
+    const slots = every.filter((each, place) => place <= newest || ends(each) <= settled);
     const points = slots.map(({ key, second }) => {
       const of = answer.rows.filter((row) => row[slot] === key);
       return [labelOf(second, answer), ...names.map((each) => of.filter((row) => (shown.includes(row[name]) ? row[name] : OTHERS) === each).reduce((sum, row) => sum + row[value], 0))];
     });
     const [heading, number] = panel.bar.map((column) => panel.columns[column]);
     const numbers = table(title, [[heading, (row) => row[0]], [number, (row) => count(row[1]), true]], by);
-    const isPart = (place) => (!slots[place].isCut ? "" : place === slots.length - 1 ? "so far" : "from the beginning of the range");
+    const isPart = (place) => {
+      if (slots[place].isCut && place === 0) return "from the beginning of the range";
+      return slots[place].isCut || ends(slots[place]) > settled ? "so far" : "";
+    };
     card.fill(...stacks({ title, points, names, show: count, width: room(card.body), partial: isPart, hint: "Show this time alone", choose: answer.range.slot_s > 600 ? (place) => zoomIn(answer)(slots[place].second) : undefined }),
       onDemand(numbers, by.length));
     return answer.range.slot_s === 86_400 ? "days are UTC’s" : "";

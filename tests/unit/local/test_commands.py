@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
-from local import watch
+from local import logs, watch
 from local.commands import port_number, reported
 from local.debug import attach_configuration, listen_port
 from local.demo.__main__ import deployed
@@ -227,3 +227,28 @@ def test_piped_progress_is_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "auth: 2 of 3 second" in lines
     assert lines[-1].startswith("auth: 3 of 3, ")
     assert held.getvalue().replace("\n", "").isprintable()
+
+
+def test_messages_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    line = logs.Line("Resize", 0, "name\x1b]0;title\x07 \x1b[2J\x9b31m\ttab\nnext")
+    logs._show(Console(), [line], {})
+    shown = capsys.readouterr().out
+    assert not {character for character in shown if character < " " or "\x7f" <= character <= "\x9f"} - {
+        "\t",
+        "\n",
+    }
+    assert "tab\nnext" in shown
+
+
+def test_a_source_that_does_not_compile_holds_back_its_own_folder_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(watch, "ROOT", tmp_path)
+    done: list[str] = []
+    monkeypatch.setattr(watch, "_put_folder", lambda _suite, folder: done.append(folder) or "put")
+    broken, page = tmp_path / "functions/auth/auth/api.py", tmp_path / "web/index.html"
+    for path, text in ((broken, "def x(:"), (page, "<h1>")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    waiting = watch._put(None, {broken, page}, Console())  # type: ignore[arg-type]
+    assert (waiting, done) == ({broken}, ["web"])
