@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
-from local import logs, watch
+from local import live, logs, watch
 from local.commands import port_number, reported
 from local.debug import attach_configuration, listen_port
 from local.demo.__main__ import deployed
@@ -230,7 +230,7 @@ def test_piped_progress_is_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_messages_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    line = logs.Line("Resize", 0, "name\x1b]0;title\x07 \x1b[2J\x9b31m\ttab\nnext")
+    line = logs.Line(0, "Resize", "name\x1b]0;title\x07 \x1b[2J\x9b31m\ttab\nnext")
     logs._show(Console(), [line], {})
     shown = capsys.readouterr().out
     assert not {character for character in shown if character < " " or "\x7f" <= character <= "\x9f"} - {
@@ -244,8 +244,14 @@ def test_a_source_that_does_not_compile_holds_back_its_own_folder_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(watch, "ROOT", tmp_path)
+    monkeypatch.setattr(live, "ROOT", tmp_path)
     done: list[str] = []
-    monkeypatch.setattr(watch, "_put_folder", lambda _suite, folder: done.append(folder) or "put")
+
+    def put(_suite: object, folder: str) -> str:
+        done.append(folder)
+        return "put"
+
+    monkeypatch.setattr(watch, "_put_folder", put)
     broken, page = tmp_path / "functions/auth/auth/api.py", tmp_path / "web/index.html"
     for path, text in ((broken, "def x(:"), (page, "<h1>")):
         path.parent.mkdir(parents=True)
