@@ -13,7 +13,7 @@ from local.clients.person import PersonAt
 from local.deploy import STACK
 from local.feeders.logs import feed
 from local.suite import Suite
-from ops.applications import contents
+from ops.applications import contents, owner
 from shared import clients
 from tests.support.waiting import wait_until
 
@@ -58,11 +58,15 @@ def test_every_alarm_of_an_application_is_in_its_overview(suite: Suite, look: An
         for page in resources
         for each in page["StackResourceSummaries"]
     }
-    alarms = {name for name, kind in kinds.items() if kind == "AWS::CloudWatch::Alarm"}
-    queues = {name for name in kinds if name.endswith("DeadLetterQueue")}
-    found = [look(application) for application in APPLICATIONS]
-    assert {alarm["name"] for each in found for alarm in each["alarms"]} == alarms - {"InsightsErrorsAlarm"}
-    assert {queue["name"] for each in found for queue in each["queues"]} == queues
+    for application in APPLICATIONS:
+        own = {name for name in kinds if owner(name).folder == application}
+        found = look(application)
+        assert {alarm["name"] for alarm in found["alarms"]} == {
+            name for name in own if kinds[name] == "AWS::CloudWatch::Alarm"
+        }
+        assert {queue["name"] for queue in found["queues"]} == {
+            name for name in own if name.endswith("DeadLetterQueue")
+        }
 
 
 @pytest.fixture
