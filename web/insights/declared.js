@@ -75,7 +75,7 @@ const DRAW = {
     const rows = sorted.slice(0, panel.parameters === "posts" ? most : BARS);
     const shown = rows.map((row) => [readable(panel.bar[0], row[label]) ?? "–", row[value]]);
     const chart = bars({
-      title, rows: shown, show: (number) => readable(panel.bar[1], number), width: room(card.body, 1100),
+      title, rows: shown, show: (number) => readable(panel.bar[1], number) ?? "–", width: room(card.body, 1100),
       whole: isRatio(panel.bar[1]) ? 1 : 0, ...choiceOf(panel, answer, rows),
     });
     const places = new Map(sorted.map((row, place) => [row, place + 1]));
