@@ -76,6 +76,7 @@ def dead_letter(suite: Suite) -> Iterator[None]:
     sqs.purge_queue(QueueUrl=queue)
 
 
+@pytest.mark.timeout(300)  # queues' metrics are by the minute
 def test_a_dead_letter_is_told_with_what_to_do(
     page: Page, suite: Suite, person: PersonAt, dead_letter: None
 ) -> None:

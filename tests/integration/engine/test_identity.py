@@ -31,6 +31,8 @@ from tests.support.waiting import wait_until
 
 type Start = Callable[..., EngineProcess]
 
+STOPPING = "Stopping the engine; that may take half a minute.\n"
+
 
 class Checkout:
     """One checkout's folder of state, and its commands."""
@@ -115,7 +117,7 @@ def test_down_ends_the_engine_and_its_workers(ours: Checkout, start: Start) -> N
     cloud.invoke(cloud.function("def handler(event, context): return 1"))
     group = engine._processes()
     assert len(group) == 2
-    assert ours.run("down") == (0, "The engine is down; what it held is gone.\n")
+    assert ours.run("down") == (0, STOPPING + "The engine is down; what it held is gone.\n")
     assert not [process for process in group if process.is_running() and process.status() != "zombie"]
     assert not _temporary(engine).exists()
     assert ours.run("down") == (0, "The engine is not up.\n")
@@ -125,7 +127,7 @@ def test_down_leaves_the_process_of_a_reused_pid(
     ours: Checkout, stranger: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     ours.record(id="0123456789abcdef", port=free_port(), pid=stranger.pid, temporary=str(tmp_path / "gone"))
-    assert ours.run("down") == (0, "The engine had ended by itself; what it left is removed.\n")
+    assert ours.run("down") == (0, STOPPING + "The engine had ended by itself; what it left is removed.\n")
     assert stranger.poll() is None
 
 
@@ -281,7 +283,7 @@ def test_a_hung_engine_is_named_and_ended(ours: Checkout, start: Start) -> None:
         status, printed = ours.run(command, engine.port)
         assert status == 1
         assert f"the engine (process {engine.pid}) runs and does not answer at {engine.endpoint}" in printed
-    assert ours.run("down") == (0, "The engine is down; what it held is gone.\n")
+    assert ours.run("down") == (0, STOPPING + "The engine is down; what it held is gone.\n")
     assert engine._child is not None
     assert engine._child.wait(5) == -signal.SIGKILL
 
@@ -306,7 +308,8 @@ def test_two_checkouts_want_one_port(ours: Checkout, start: Start, tmp_path: Pat
     status, printed = ours.run("down")
     assert (status, printed) == (
         0,
-        f"The engine had ended by itself; what it left is removed; port {port} is now used by {name}.\n",
+        STOPPING
+        + f"The engine had ended by itself; what it left is removed; port {port} is now used by {name}.\n",
     )
     assert theirs.answers()
     assert theirs.client("s3").list_buckets()["Buckets"] == []

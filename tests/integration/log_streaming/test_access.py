@@ -37,6 +37,7 @@ def used(suite: Suite, live: Live, person: PersonAt) -> None:
     live.put([live.line(now, "EACCESS000000"), b"poison", live.line(now, "EACCESS000000")], shard=0)
     live.wait_for("EACCESS000000", range(now, now + 1), 2)
     wait_until(live.quarantined, seconds=30)
+    person.get("overview")
     person.get("live")
     person.get("top_viewers")
     person.get("containers")

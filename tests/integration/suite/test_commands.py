@@ -29,6 +29,7 @@ from local.suite import Suite
 from ops.next_steps import next_steps
 from ops.paths import ROOT
 from ops.stacks import outputs_of
+from tests.support.interrupts import heed_interrupts
 from tests.support.waiting import wait_until
 
 type Run = Callable[..., tuple[int, str, str]]
@@ -178,6 +179,7 @@ def test_following_ends_cleanly_with_ctrl_c(suite: Suite, tmp_path: Path) -> Non
             cwd=ROOT,
             stdout=output,
             stderr=failures,
+            preexec_fn=heed_interrupts,
         )
 
     def followed() -> bool:
@@ -202,6 +204,7 @@ def test_ctrl_c_during_up_leaves_nothing_half(tmp_path: Path, at: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", program, "up", "--port", str(free_port())], cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"SUITE_STATE": str(tmp_path)},
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
     assert process.stdout is not None
     while at not in process.stdout.readline():

@@ -20,6 +20,7 @@ from local.engine_process import free_port
 from local.suite import Suite
 from ops.paths import ROOT
 from tests.support.documented import Command, documented
+from tests.support.interrupts import heed_interrupts
 from tests.support.waiting import wait_until
 
 # Those in blocks, and in README's table of commands.
@@ -70,7 +71,7 @@ def make(words: tuple[str, ...], state: Path, **options: str) -> subprocess.Pope
     return subprocess.Popen(
         ["make", *words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env=kept | {"SUITE_STATE": str(state)} | options,
+        env=kept | {"SUITE_STATE": str(state)} | options, preexec_fn=heed_interrupts,
     )  # fmt: skip
 
 

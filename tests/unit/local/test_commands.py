@@ -29,6 +29,7 @@ from local.suite import Suite
 from local.watch import changes, folder_of, state_of
 from ops.paths import ROOT
 from ops.stacks import CommandError
+from tests.support.interrupts import heed_interrupts
 
 FUNCTIONS = [
     Function("AuthApiFunction", "suite-local-AuthApiFunction-1", "functions/auth/"),
@@ -175,8 +176,9 @@ def test_an_interrupted_command_says_so_and_has_the_shells_status(module: str) -
         "sys.exit(reported(main)())"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
+    )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
