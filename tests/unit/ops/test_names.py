@@ -41,7 +41,8 @@ def test_longest_name_is_the_longest() -> None:
 def test_fault_beside_the_name_is_told_by_logical_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LIMITS, "AWS::Cognito::UserPoolDomain", (63, "x+"))
     assert refusal("suite-dev", "eu-west-1", {}) == (
-        "the stack name 'suite-dev' would give names that services do not take to UserPoolDomain, VisitorsUserPoolDomain"
+        "the stack name 'suite-dev' would give names that services do not take to "
+        "UserPoolDomain, VisitorsUserPoolDomain"
     )
 
 
