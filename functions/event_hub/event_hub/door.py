@@ -26,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared import strict_json
 from shared.clients import client, client_elsewhere
 from shared.http import (
+    CROSS_ORIGIN_HEADERS,
     Answer,
     BadRequestError,
     BusyError,
@@ -51,7 +52,6 @@ MAX_BODY_BYTES = 1_000_000
 """256 KB, the most that SNS takes of a publisher:
 https://docs.aws.amazon.com/sns/latest/dg/large-message-payloads.html"""
 FRESH_S = 15  # the page asks as often
-_HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
 # A confirmation that came too late, or was answered before: it will be as wrong if SNS repeats it.
 _REFUSED_TOKEN = {"InvalidParameter", "NotFound"}
 
@@ -66,7 +66,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: A
         except (ClientError, BotoCoreError, OSError) as error:  # of a service, or the certificate's host
             raise BusyError("busy", "A service does not answer now; try again in a moment.") from error
 
-    return respond("hub", event, serve, headers=_HEADERS)
+    return respond("hub", event, serve, headers=CROSS_ORIGIN_HEADERS)
 
 
 def _serve(request: Request, facts: Facts) -> Answer:

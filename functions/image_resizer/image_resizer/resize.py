@@ -25,6 +25,7 @@ from urllib.parse import quote
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.http import (
+    CROSS_ORIGIN_HEADERS,
     Answer,
     BadRequestError,
     BusyError,
@@ -53,7 +54,6 @@ __all__ = ["handler"]
 RESERVE_S = 0.8  # to store the variant, look at the original again, and answer
 TRIES = 3  # of which one may meet a write that is not done yet, and one what it wrote
 SECRET_TTL_S = 300
-_HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
 # Of the function's time, what an image may take: what takes more will take it whenever it is asked for.
 SHARE = 0.8
 _HEAD = 131_072  # bytes in which a file says its size, and whether it is animated or transparent
@@ -62,7 +62,9 @@ _HEAD = 131_072  # bytes in which a file says its size, and whether it is animat
 @publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:
     """Answer one request."""
-    answer = respond("resize", event, lambda facts: _serve(event, context, facts), headers=_HEADERS)
+    answer = respond(
+        "resize", event, lambda facts: _serve(event, context, facts), headers=CROSS_ORIGIN_HEADERS
+    )
     if event["httpMethod"] == "HEAD":
         answer["body"] = ""
     return answer

@@ -17,9 +17,18 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.http import Answer, BusyError, Facts, ForbiddenError, NotFoundError, json_answer, respond
+from shared.http import (
+    CROSS_ORIGIN_HEADERS,
+    Answer,
+    BusyError,
+    Facts,
+    ForbiddenError,
+    NotFoundError,
+    aws_errors_as_busy,
+    json_answer,
+    respond,
+)
 from shared.metrics import publishes_metrics
 from shared.operators import is_operator
 
@@ -30,11 +39,6 @@ from .settings import InsightsSettings
 
 __all__ = ["handler"]
 
-_HEADERS = {
-    "Access-Control-Allow-Origin": "*",  # a token, not a cookie, says who asks
-    "Access-Control-Expose-Headers": "Retry-After, X-Request-Id",
-}
-
 
 @publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: ARG001
@@ -43,15 +47,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: A
     def serve(facts: Facts) -> Answer:
         panel = (event.get("pathParameters") or {}).get("panel") or "live"
         facts["panel"] = panel if re.fullmatch(r"[a-z0-9_]{1,32}", panel) else "-"
-        try:
+        with aws_errors_as_busy("The data cannot be read now; try again in a moment."):
             return _serve(event, panel)
-        except (ClientError, BotoCoreError) as error:
-            code = error.response["Error"].get("Code") if isinstance(error, ClientError) else None
-            busy = BusyError("busy", "The data cannot be read now; try again in a moment.")
-            busy.add_note(code or type(error).__name__)
-            raise busy from error
 
-    return respond("insights", event, serve, headers=_HEADERS)
+    return respond("insights", event, serve, headers=CROSS_ORIGIN_HEADERS)
 
 
 def _serve(event: dict[str, Any], panel: str) -> Answer:

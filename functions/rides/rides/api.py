@@ -22,10 +22,10 @@ from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.clients import client
 from shared.http import (
+    CROSS_ORIGIN_HEADERS,
     Answer,
     BadRequestError,
     BusyError,
@@ -34,6 +34,7 @@ from shared.http import (
     NotFoundError,
     Request,
     UnauthorizedError,
+    aws_errors_as_busy,
     json_answer,
     respond,
 )
@@ -49,10 +50,6 @@ __all__ = ["handler"]
 MAX_BODY_BYTES = 10_240
 PAGE = 20
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_HEADERS = {
-    "Access-Control-Allow-Origin": "*",  # a token, not a cookie, says who asks
-    "Access-Control-Expose-Headers": "Retry-After, X-Request-Id",
-}
 
 
 @publishes_metrics
@@ -60,18 +57,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: A
     """Answer a request about rides."""
 
     def serve(facts: Facts) -> Answer:
-        try:
+        with aws_errors_as_busy("Rides cannot be served now; try again in a moment."):
             return _serve(event, facts)
-        except (ClientError, BotoCoreError) as error:
-            busy = BusyError("busy", "Rides cannot be served now; try again in a moment.")
-            busy.add_note(
-                error.response["Error"].get("Code", "")
-                if isinstance(error, ClientError)
-                else type(error).__name__
-            )
-            raise busy from error
 
-    return respond("rides", event, serve, headers=_HEADERS)
+    return respond("rides", event, serve, headers=CROSS_ORIGIN_HEADERS)
 
 
 def _serve(event: dict[str, Any], facts: Facts) -> Answer:
@@ -111,13 +100,13 @@ def _request(machine: str, storage: Storage, visitor: str, request: Request, fac
     pickup = place_of(body["pickup"])
     ride = Ride(visitor, ride_id, "requested", pickup, {"requested": round(time.time(), 3)})
     is_new = storage.request(ride)
-    if not is_new:
+    if is_new:
+        count("RidesRequested")
+    else:
         known = storage.ride(visitor, ride_id)
         if known is None or known.pickup != pickup:
             raise ConflictError("other_request", "There is a ride with this id, from another place.")
         ride = known
-    else:
-        count("RidesRequested")
     if ride.state == "requested":
         _start(machine, ride)
     facts["is_new"] = is_new

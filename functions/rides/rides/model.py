@@ -7,7 +7,7 @@ that when its visitor cancels it (`cancelled`, until the ride has begun), when n
 
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from .geography import Place
 
@@ -17,7 +17,6 @@ __all__ = [
 ]  # fmt: skip
 
 type State = Literal["requested", "assigned", "arriving", "riding", "done", "cancelled", "unserved", "failed"]
-STATES: frozenset[str] = frozenset(get_args(State.__value__))
 OPEN: frozenset[str] = frozenset(("requested", "assigned", "arriving", "riding"))
 CANCELLABLE: frozenset[str] = OPEN - {"riding"}
 

@@ -13,7 +13,6 @@ Recorded event: events/rides/progress_assign.json
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,7 +77,7 @@ def _finish(storage: Storage, ride: Ride, settings: RideSettings, now: float) ->
 
 
 def _fail(storage: Storage, ride: Ride, settings: RideSettings, now: float) -> Ride:  # noqa: ARG001
-    return storage.end(replace(ride), "failed", now) if ride.state in OPEN else ride
+    return storage.end(ride, "failed", now) if ride.state in OPEN else ride
 
 
 _STEPS: dict[Any, Callable[[Storage, Ride, RideSettings, float], Ride]] = {

@@ -28,7 +28,8 @@ HttpError
 An error is told as `{"code", "message"}`: a stable name for programs, and a sentence for people.
 """
 
-from ._answer import Answer, Facts, error_answer, json_answer, respond
+from ._answer import CROSS_ORIGIN_HEADERS, Answer, Facts, error_answer, json_answer, respond
+from ._aws import aws_errors_as_busy
 from ._errors import (
     BadGatewayError,
     BadRequestError,
@@ -53,6 +54,7 @@ from ._errors import (
 from ._request import MAX_BODY_BYTES, Request
 
 __all__ = [
+    "CROSS_ORIGIN_HEADERS",
     "MAX_BODY_BYTES",
     "Answer",
     "BadGatewayError",
@@ -76,6 +78,7 @@ __all__ = [
     "UnauthorizedError",
     "UnprocessableError",
     "UnsupportedTypeError",
+    "aws_errors_as_busy",
     "error_answer",
     "json_answer",
     "respond",

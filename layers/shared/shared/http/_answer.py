@@ -13,11 +13,24 @@ from ..metrics import count
 from ..settings import SettingsError
 from ._errors import HttpError, InternalError, ReasonError
 
-__all__ = ["Answer", "Facts", "error_answer", "json_answer", "respond"]
+__all__ = [
+    "CROSS_ORIGIN_HEADERS",
+    "Answer",
+    "Facts",
+    "error_answer",
+    "json_answer",
+    "respond",
+]
 
 logger = Logger()
 
 REQUEST_ID = "X-Request-Id"
+CROSS_ORIGIN_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Retry-After, X-Request-Id",
+}
+"""What lets pages of every origin read an answer: of what is public, or comes for a token and no cookie."""
+
 _HEADERS = {
     "Cache-Control": "no-store",
     "Strict-Transport-Security": "max-age=63072000",
