@@ -53,8 +53,9 @@ def publish(outputs: dict[str, str], client: Client) -> int:
                 Body=_page(path, origins), ContentType=kind, CacheControl="no-cache",
             )  # fmt: skip
             written += 1
-    config = {name: value for name, value in outputs.items() if not name.endswith(_PRIVATE)}
-    config_text = json.dumps({**config, "ImageSamples": [path.name for path in samples()]}, indent=2)
+    config_text = json.dumps(
+        {**_public(outputs), "ImageSamples": [path.name for path in samples()]}, indent=2
+    )
     s3.put_object(
         Bucket=outputs["WebBucketName"], Key="config.json", Body=config_text.encode(),
         ContentType="application/json", CacheControl="no-cache",
@@ -65,12 +66,16 @@ def publish(outputs: dict[str, str], client: Client) -> int:
     return written
 
 
+def _public(outputs: dict[str, str]) -> dict[str, str]:
+    """The outputs that pages may know."""
+    return {name: value for name, value in outputs.items() if not name.endswith(_PRIVATE)}
+
+
 def _origins(outputs: dict[str, str]) -> dict[str, str]:
     """What pages may ask, by the placeholder in their content security policies."""
-    public = {name: value for name, value in outputs.items() if not name.endswith(_PRIVATE)}
     origins = {
         name: "{0.scheme}://{0.netloc}".format(urlsplit(value))
-        for name, value in public.items()
+        for name, value in _public(outputs).items()
         if name.endswith("Url") and name != "WebUrl"
     }
     images = {origin for name, origin in origins.items() if name.startswith("Images")}

@@ -5,7 +5,7 @@ import { openPage } from "../shared/shell.js";
 import { ask, finishSignIn, person } from "../shared/signin.js";
 import { complain, copy, element, isLocal } from "../shared/suite.js";
 
-const REFRESH_MS = 60_000; // the API reads no oftener
+const REFRESH_MS = 60_000; // each look may cost $0.0009
 const ROOM = 2; // for counts in a card
 
 const find = (selector) => document.querySelector(selector);
