@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from local.suite import Suite
 from ops.publish import WEB
 
-__all__ = ["MISSING", "SWITCHES", "chromium", "pages", "sign_in"]
+__all__ = ["MISSING", "SWITCHES", "chromium", "fill_sign_in", "pages", "sign_in"]
 
 MISSING = "no Chromium: 'apt install chromium' or 'brew install --cask google-chrome' gets it"
 SWITCHES = (
@@ -35,11 +35,16 @@ def pages() -> list[str]:
     return sorted(files | set(re.findall(r'\bpage: "([^"]+)"', listed)))
 
 
+def fill_sign_in(page: Page, email: str, password: str) -> None:
+    """Sign somebody in at the hosted page, on which they are."""
+    page.get_by_label("Username").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
 def sign_in(page: Page, suite: Suite, email: str, password: str) -> None:
     """Sign an operator in on the start page, as people do."""
     page.goto(f"{suite['WebUrl']}/")
     page.locator("#shell").get_by_role("button", name="Sign in").click()
-    page.get_by_label("Username").fill(email)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    fill_sign_in(page, email, password)
     page.locator("#shell").get_by_text(email).wait_for(state="attached")  # small screens hide it

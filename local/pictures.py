@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from local.browser import MISSING, SWITCHES, chromium, sign_in
+from local.browser import MISSING, SWITCHES, chromium, fill_sign_in, sign_in
 from local.clients.person import PersonAt
 from local.clients.visitor import Visitor
 from local.engine_process import EngineError
@@ -75,9 +75,7 @@ def _request_ride(page: Page, visitor: Visitor) -> None:
     page.locator("#content").get_by_role("button", name="Sign in").or_(
         page.locator("#shell").get_by_role("button", name="Sign in")
     ).first.click()
-    page.get_by_label("Username").fill(visitor.email)
-    page.get_by_label("Password").fill(visitor.password)
-    page.get_by_role("button", name="Sign in").click()
+    fill_sign_in(page, visitor.email, visitor.password)
     page.get_by_role("combobox", name="Place").select_option("Senate Square")
     page.get_by_role("button", name="Request a unicorn", exact=True).click()
     page.locator("#panel-title").get_by_text("Arriving").wait_for()

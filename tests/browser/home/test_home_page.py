@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import APIResponse, BrowserContext, Page, Route, expect
 
+from local.browser import fill_sign_in
 from local.clients.person import PersonAt
 from local.suite import Suite
 from ops.applications import contents
@@ -22,9 +23,7 @@ def person(suite: Suite) -> PersonAt:
 
 def sign_in(page: Page, person: PersonAt) -> None:
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_label("Username").fill(person.email)
-    page.get_by_label("Password").fill(person.password)
-    page.get_by_role("button", name="Sign in").click()
+    fill_sign_in(page, person.email, person.password)
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
@@ -150,9 +149,7 @@ def test_signing_in_leads_back_to_where_it_began(page: Page, suite: Suite, perso
     address = f"{suite['WebUrl']}/insights/?app=social_stream"
     page.goto(address)
     page.locator("#shell").get_by_role("button", name="Sign in").click()
-    page.get_by_label("Username").fill(person.email)
-    page.get_by_label("Password").fill(person.password)
-    page.get_by_role("button", name="Sign in").click()
+    fill_sign_in(page, person.email, person.password)
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     assert page.url.startswith(address)
     assert "code=" not in page.url

@@ -6,12 +6,13 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
+from local.browser import fill_sign_in
 from local.clients.person import PersonAt
 from local.suite import Suite
 
-__all__ = ["address", "asked", "field", "number", "open_screen", "panel", "rows_of", "shown"]
+__all__ = ["address", "answer_as_api", "asked", "field", "number", "open_screen", "panel", "rows_of", "shown"]
 
 
 def address(suite: Suite, app: str, **query: str) -> str:
@@ -22,10 +23,20 @@ def open_screen(page: Page, suite: Suite, person: PersonAt, app: str, **query: s
     """Open an application's screen and sign in; who comes back is on the same address."""
     page.goto(address(suite, app, **query))
     page.locator("#sign-in").get_by_role("button", name="Sign in").click()
-    page.get_by_label("Username").fill(person.email)
-    page.get_by_label("Password").fill(person.password)
-    page.get_by_role("button", name="Sign in").click()
+    fill_sign_in(page, person.email, person.password)
     expect(page.locator("#shell")).to_contain_text(person.email)
+
+
+def answer_as_api(page: Page, matching: str | re.Pattern[str], body: Any, status: int = 200) -> None:
+    """Answer GETs whose address matches; preflights go on to the API."""
+
+    def answer(route: Route) -> None:
+        if route.request.method == "GET":
+            route.fulfill(status=status, json=body, headers={"Access-Control-Allow-Origin": "*"})
+        else:
+            route.continue_()
+
+    page.route(matching, answer)
 
 
 def field(page: Page, name: str) -> Locator:

@@ -19,7 +19,16 @@ from datagen.cloudfront_logs import FIELDS, Corpus
 from local.clients.person import PersonAt
 from local.suite import Suite
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.insights.screen import address, asked, field, open_screen, panel, rows_of, shown
+from tests.browser.insights.screen import (
+    address,
+    answer_as_api,
+    asked,
+    field,
+    open_screen,
+    panel,
+    rows_of,
+    shown,
+)
 from tests.support.waiting import wait_until
 
 BUSIEST = f"ZZ{int(time.time()) % 1000:03}-P9"  # an edge location that no earlier run has used
@@ -73,18 +82,7 @@ def answers(
     page: Page, status: int, code: str, message: str, match: str = r"/v1/insights/(?!overview|panels)\w+"
 ) -> None:
     """Let the API refuse."""
-
-    def refuse(route: Route) -> None:
-        if route.request.method != "GET":
-            route.continue_()
-            return
-        route.fulfill(
-            status=status,
-            json={"code": code, "message": message},
-            headers={"Access-Control-Allow-Origin": "*"},
-        )
-
-    page.route(re.compile(match), refuse)
+    answer_as_api(page, re.compile(match), {"code": code, "message": message}, status)
 
 
 def test_panels_show_what_the_api_says(page: Page, suite: Suite, person: PersonAt, logs: None) -> None:
@@ -339,14 +337,7 @@ def test_chart_never_falls_to_zero_where_logs_may_be_on_their_way(
             "slot_s": 3600,
         },
     }  # fmt: skip
-    page.route(
-        re.compile("/v1/insights/requests_over_time"),
-        lambda route: (
-            route.fulfill(json=answer, headers={"Access-Control-Allow-Origin": "*"})
-            if route.request.method == "GET"
-            else route.continue_()
-        ),
-    )
+    answer_as_api(page, re.compile("/v1/insights/requests_over_time"), answer)
     open_screen(page, suite, person, "access_logs", zone="utc")
     card = shown(page, "requests_over_time")
     chart = card.get_by_role("slider")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from local.clients.person import PersonAt
 from local.suite import Suite
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.insights.screen import asked, field, open_screen, panel
+from tests.browser.insights.screen import answer_as_api, asked, field, open_screen, panel
 
 TASKS = 7
 
@@ -83,17 +83,9 @@ def test_panel_is_readable_on_a_phone_and_in_the_dark(
 def test_without_a_cluster_the_panel_says_what_to_do(page: Page, suite: Suite, person: PersonAt) -> None:
     """As in a deployment that names none: the API does not know the panel."""
     unknown = {"code": "unknown_panel", "message": "There is no such panel in this deployment."}
-    headers = {"Access-Control-Allow-Origin": "*"}
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url) if "/containers" in request.url else None)
-    page.route(
-        "**/v1/insights/containers*",
-        lambda route: (
-            route.fulfill(status=404, json=unknown, headers=headers)
-            if route.request.method == "GET"
-            else route.continue_()
-        ),
-    )
+    answer_as_api(page, "**/v1/insights/containers*", unknown, 404)
     open_screen(page, suite, person, "container_metrics")
     expect(page.locator("#panels")).to_contain_text("deploy with ContainerMetricsClusters=")
     asked_before = len(requests)
@@ -112,13 +104,6 @@ def test_a_cluster_without_numbers_says_where_to_look(
         "as_of": "2026-11-25T12:00:00Z", "cluster": "web", "clusters": ["web"], "since": 0,
         "missing": missing, "columns": [], "rows": [],
     }  # fmt: skip
-    page.route(
-        "**/v1/insights/containers*",
-        lambda route: (
-            route.fulfill(json=answer, headers={"Access-Control-Allow-Origin": "*"})
-            if route.request.method == "GET"
-            else route.continue_()
-        ),
-    )
+    answer_as_api(page, "**/v1/insights/containers*", answer)
     open_screen(page, suite, person, "container_metrics")
     expect(panel(page, "RunningTask")).to_contain_text(sentence)

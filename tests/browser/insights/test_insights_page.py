@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from local.browser import fill_sign_in
 from local.clients.person import PersonAt
 from local.feeders.logs import feed
 from local.suite import Suite
-from tests.browser.insights.screen import address, asked, field, number, open_screen, panel
+from tests.browser.insights.screen import address, answer_as_api, asked, field, number, open_screen, panel
 
 SCREENS = {
     "access_logs": "Access logs",
@@ -92,9 +93,7 @@ def test_application_that_is_not_deployed_says_how_to(page: Page, suite: Suite) 
 def test_wrong_password_stays_outside(page: Page, suite: Suite, person: PersonAt) -> None:
     page.goto(address(suite, "access_logs"))
     page.locator("#sign-in").get_by_role("button", name="Sign in").click()
-    page.get_by_label("Username").fill(person.email)
-    page.get_by_label("Password").fill("not the password")
-    page.get_by_role("button", name="Sign in").click()
+    fill_sign_in(page, person.email, "not the password")
     expect(page.get_by_text("Incorrect username or password")).to_be_visible()
 
 
@@ -144,14 +143,7 @@ def test_the_newest_seconds_are_left_out_until_they_are_complete(
         "bots": {"columns": [], "rows": []}, "bot_addresses": {"columns": [], "rows": []},
         "viewers": {"minute": None, "complete": False, "error": 0, "columns": [], "rows": []},
     }  # fmt: skip
-    page.route(
-        "**/v1/insights/live*",
-        lambda route: (
-            route.fulfill(json=answer, headers={"Access-Control-Allow-Origin": "*"})
-            if route.request.method == "GET"
-            else route.continue_()
-        ),
-    )
+    answer_as_api(page, "**/v1/insights/live*", answer)
     open_screen(page, suite, person, "log_streaming", zone="utc")
     card = panel(page, "seconds")
     card.locator("summary").click()
@@ -166,14 +158,7 @@ def test_quiet_stream_names_the_command_that_feeds_it(page: Page, suite: Suite, 
         "as_of": "2026-11-28T00:00:30Z", "totals": {},
         "seconds": {"columns": [], "rows": [], "complete_until": 0},
     }  # fmt: skip
-    page.route(
-        "**/v1/insights/live*",
-        lambda route: (
-            route.fulfill(json=answer, headers={"Access-Control-Allow-Origin": "*"})
-            if route.request.method == "GET"
-            else route.continue_()
-        ),
-    )
+    answer_as_api(page, "**/v1/insights/live*", answer)
     open_screen(page, suite, person, "log_streaming")
     expect(panel(page, "seconds")).to_contain_text("Run make feed to make some.")
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, expect
 
+from local.browser import fill_sign_in
 from local.suite import Suite
 
 PASSWORD = "a unicorn over the roofs"
@@ -35,13 +36,6 @@ def register(page: Page, suite: Suite, who: str) -> None:
     title(page, "Your account is ready")
 
 
-def sign_in_there(page: Page, who: str, password: str = PASSWORD) -> None:
-    """At the hosted page, on which somebody is."""
-    page.get_by_label("Username").fill(who)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
-
-
 def choose(page: Page, place: str = "Senate Square") -> None:
     page.get_by_role("combobox", name="Place").select_option(place)
 
@@ -52,7 +46,7 @@ def rider(page: Page, suite: Suite) -> str:
     who = email()
     register(page, suite, who)
     page.locator("#content").get_by_role("button", name="Sign in").click()
-    sign_in_there(page, who)
+    fill_sign_in(page, who, PASSWORD)
     expect(page.locator(".who")).to_have_text(who)
     return who
 
@@ -86,7 +80,7 @@ def test_from_the_home_page_to_the_receipt(page: Page, suite: Suite) -> None:
     title(page, "Where do you wait?")
     register(page, suite, who)
     page.locator("#content").get_by_role("button", name="Sign in").click()
-    sign_in_there(page, who)
+    fill_sign_in(page, who, PASSWORD)
     expect(page.locator("#chosen")).to_have_text("Senate Square")  # it was kept
     request(page)
     said: list[str] = []
@@ -146,7 +140,7 @@ def test_an_ended_sign_in_leads_back_to_the_ride(page: Page, suite: Suite, rider
     hosted = page.get_by_label("Username")
     expect(hosted.or_(page.locator(".steps"))).to_be_visible()
     if hosted.is_visible():
-        sign_in_there(page, rider)
+        fill_sign_in(page, rider, PASSWORD)
     expect(page.locator(".steps")).to_be_visible()
     assert page.url == address
 
@@ -166,7 +160,7 @@ def test_a_forgotten_password_is_set_anew(page: Page, suite: Suite) -> None:
     page.get_by_role("button", name="Set the password").click()
     title(page, "Your account is ready")
     page.locator("#content").get_by_role("button", name="Sign in").click()
-    sign_in_there(page, who, "another unicorn, please")
+    fill_sign_in(page, who, "another unicorn, please")
     expect(page.locator(".who")).to_have_text(who)
 
 
