@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Playwright
 
 from local.browser import MISSING, SWITCHES, chromium, sign_in
 from local.clients.person import PersonAt
@@ -88,7 +88,7 @@ class Scorer:
 
 
 @contextmanager
-def signed_in_browser(suite: Suite) -> Iterator[Scorer]:
+def signed_in_browser(suite: Suite, playwright: Playwright) -> Iterator[Scorer]:
     """Run a browser with an operator's tab, from which the tabs that Lighthouse opens have their session.
 
     Raises:
@@ -99,7 +99,7 @@ def signed_in_browser(suite: Suite) -> Iterator[Scorer]:
         raise LighthouseError(MISSING)
     operator = PersonAt(suite, "lighthouse@example.org")
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="lighthouse-") as profile, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory(prefix="lighthouse-") as profile:
         # Lighthouse works in the browser's own context; `no_viewport` leaves it the emulation of screens.
         context = playwright.chromium.launch_persistent_context(
             profile, executable_path=executable, no_viewport=True,

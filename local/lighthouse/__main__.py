@@ -9,6 +9,8 @@ import argparse
 import sys
 from itertools import product
 
+from playwright.sync_api import sync_playwright
+
 from local.browser import pages
 from local.engine_process import EngineError
 from local.lighthouse import CATEGORIES, FORMS, LEAST, LighthouseError, Score, Scorer, signed_in_browser
@@ -57,7 +59,7 @@ def main() -> int:
     found: list[Score] = []
     try:
         suite = suite_after("local.cli", "up", port=port)
-        with signed_in_browser(suite) as scorer:
+        with sync_playwright() as playwright, signed_in_browser(suite, playwright) as scorer:
             for path, form in product(pages(), FORMS):
                 score = _best(scorer, path, form)
                 found.append(score)

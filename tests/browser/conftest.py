@@ -8,7 +8,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from local.browser import MISSING, SWITCHES, chromium
 from ops.paths import ROOT
@@ -23,17 +23,23 @@ type Launch = Callable[..., Browser]
 
 
 @pytest.fixture(scope="session")
-def launch() -> Iterator[Launch]:
+def playwright() -> Iterator[Playwright]:
+    """The one that a thread may have."""
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def launch(playwright: Playwright) -> Launch:
     """Chromium of this machine, without its background traffic."""
     executable = chromium()
     if executable is None:
         pytest.skip(MISSING)
-    with sync_playwright() as playwright:
 
-        def start(*switches: str) -> Browser:
-            return playwright.chromium.launch(executable_path=executable, args=[*SWITCHES, *switches])
+    def start(*switches: str) -> Browser:
+        return playwright.chromium.launch(executable_path=executable, args=[*SWITCHES, *switches])
 
-        yield start
+    return start
 
 
 @pytest.fixture(scope="session")

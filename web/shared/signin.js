@@ -116,9 +116,10 @@ function sessions({ name, home, urlOf, clientOf }) {
     if (!response?.ok) throw new Error("The sign-in could not be finished. Please sign in again.");
     const tokens = await response.json();
     const session = sessionOf(tokens, tokens.refresh_token);
-    keep(session);
+    sessionStorage.setItem(sessionKey, JSON.stringify(session)); // no `session` event: this page is about to go
     tabs.postMessage({ session });
-    location.replace(begun.page);
+    history.replaceState(null, "", begun.page);
+    location.reload(); // also where the two differ by their fragment alone
     return true;
   }
 

@@ -19,6 +19,7 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.events import ForeignEventError
 from shared.metrics import count, publishes_metrics
 
 from .dispatch import assign
@@ -26,24 +27,24 @@ from .model import OPEN, Ride, State
 from .settings import RideSettings
 from .storage import ConflictingWriteError, Storage
 
-__all__ = ["UnknownRideError", "handler"]
+__all__ = ["handler"]
 
 logger = Logger()
 
 
-class UnknownRideError(Exception):
-    """There is no such ride or step: the machine's input is wrong, and trying again changes nothing."""
-
-
 @publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
-    """Take a step of a ride."""
+    """Take a step of a ride.
+
+    Raises:
+        ForeignEventError: It names no step, or no ride that there is: trying again changes nothing.
+    """
     settings = RideSettings.from_env()
     storage = Storage(settings.rides_table, settings.fleet_table, settings.ride_days)
     step = event.get("step")
     ride = storage.ride(str(event.get("visitor")), str(event.get("ride")))
     if ride is None or step not in _STEPS:
-        raise UnknownRideError("no such ride" if ride is None else "no such step")
+        raise ForeignEventError("no such ride" if ride is None else "no such step")
     now = time.time()
     try:
         after = _STEPS[step](storage, ride, settings, now)

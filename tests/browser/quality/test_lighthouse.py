@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Playwright
 
 from local.browser import chromium, pages
 from local.lighthouse import CATEGORIES, Scorer, signed_in_browser
@@ -17,14 +18,14 @@ STEADY = [category for category in CATEGORIES if category != "performance"]
 
 
 @pytest.fixture(scope="module")
-def scorer(suite: Suite) -> Iterator[Scorer]:
+def scorer(suite: Suite, playwright: Playwright) -> Iterator[Scorer]:
     if chromium() is None:
         pytest.skip("no Chromium: 'apt install chromium' or 'brew install --cask google-chrome' gets it")
     try:
         installed(ROOT / "local/lighthouse")
     except NpmError as error:
         pytest.skip(str(error))
-    with signed_in_browser(suite) as running:
+    with signed_in_browser(suite, playwright) as running:
         yield running
 
 

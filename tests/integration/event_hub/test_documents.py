@@ -27,6 +27,9 @@ needs_libreoffice = pytest.mark.skipif(
     reason="no LibreOffice: 'apt install libreoffice-writer-nogui' gets it",
 )
 
+pytestmark = pytest.mark.timeout(600)  # an encoding takes seconds where other lanes want the processor, too
+_SECONDS = 240
+
 
 @pytest.fixture
 def folder() -> str:
@@ -49,7 +52,7 @@ def stored(suite: Suite, key: str) -> dict[str, Any] | None:
 
 
 def pdf_of(suite: Suite, key: str) -> dict[str, Any]:
-    wait_until(lambda: stored(suite, key) is not None, seconds=60, what=f"the PDF of {key}")
+    wait_until(lambda: stored(suite, key) is not None, seconds=_SECONDS, what=f"the PDF of {key}")
     made = stored(suite, key)
     assert made
     return made
@@ -66,7 +69,7 @@ def dead_letter(suite: Suite, key: str) -> str:
         told = letters(suite, "HubDocumentsDeadLetterQueueUrl").items()
         return next((reason for body, reason in told if key in body), "")
 
-    return wait_until(found, seconds=60, what=f"a dead letter about {key}")
+    return wait_until(found, seconds=_SECONDS, what=f"a dead letter about {key}")
 
 
 def notification(suite: Suite, key: str, etag: str, sequencer: str) -> str:
@@ -147,7 +150,7 @@ def test_newer_upload_replaces_the_pdf_and_an_older_event_does_not(suite: Suite,
     first = upload(suite, key, b"first")
     before = pdf_of(suite, key)["Metadata"]["source-sequencer"]
     upload(suite, key, b"second")
-    wait_until(lambda: text(pdf_of(suite, key)) == "second", seconds=60)
+    wait_until(lambda: text(pdf_of(suite, key)) == "second", seconds=_SECONDS)
     old = notification(suite, key, first, before)
     suite.client("sqs").send_message(QueueUrl=suite["HubDocumentsQueueUrl"], MessageBody=old)
     _drained(suite)
@@ -164,7 +167,7 @@ def _drained(suite: Suite) -> None:
         )
         return all(int(answer["Attributes"][name]) == 0 for name in names)
 
-    wait_until(empty, seconds=60, what="an empty queue of documents")
+    wait_until(empty, seconds=_SECONDS, what="an empty queue of documents")
 
 
 @pytest.mark.parametrize(

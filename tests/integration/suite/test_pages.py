@@ -11,7 +11,7 @@ def test_folder_without_slash_leads_to_the_page(suite: Suite) -> None:
     answer = suite.http.get(f"{suite['WebUrl']}/images")
     assert [step.status_code for step in answer.history] == [302]
     assert answer.url == f"{suite['WebUrl']}/images/"
-    assert 'data-application="images"' in answer.text
+    assert 'data-application="image_resizer"' in answer.text
 
 
 def test_root_of_the_port_leads_browsers_to_the_pages(suite: Suite) -> None:
