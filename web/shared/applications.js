@@ -66,6 +66,13 @@ export const APPLICATIONS = [
     icon: "M6 20c0-6 2-10 7-12l1-1c3 2 5 5 5 8 0 1-1 2-2 1l-4-1c0 2 0 3 1 5zM13 8l4-6-1 7M10 9c-4 1-6 5-6 9",
     next: { text: "Register, and request a ride", local: "", aws: "" },
   },
+  {
+    name: "api_portal", title: "API portal", page: "portal/", output: "PortalApiUrl", parameter: "EnableApiPortal",
+    text: "Keys and plans for the suite's APIs, usage against quota, and subscriptions on AWS Marketplace.",
+    flow: ["browser", "API", "keys, plans", "usage", "AWS Marketplace"],
+    icon: "M8 11a4 4 0 1 1 3.5-6L21 14v4h-4v-3h-3v-3l-3-2M7 6h1",
+    next: { text: "Register, and get a key", local: "", aws: "" },
+  },
 ];
 
 /** The address of a page below the root. */
