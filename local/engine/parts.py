@@ -51,6 +51,7 @@ _PATCHES: tuple[str, ...] = (
     "services.snowball",
     "services.dms",
     "services.redshift",
+    "services.usage_plans",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
