@@ -64,6 +64,7 @@ _MIDDLEWARE: tuple[str, ...] = (
     "faults",
     "aws_events",
     "states",
+    "services.marketplace",
 )
 # Modules with `start() -> None`: their threads begin once every patch is in place.
 _THREADS: tuple[str, ...] = ("services.cloudwatch",)
