@@ -41,7 +41,6 @@ from shared.http import (
 from shared.metrics import count, publishes_metrics
 from shared.visitors import visitor_of
 
-from .hours import iso
 from .marketplace import full_arn, licence_of
 from .settings import RegistrationSettings
 from .subscription_storage import ChangingError, OtherVisitorError, Record, Subscription, SubscriptionStorage
@@ -146,16 +145,16 @@ def _list(storage: SubscriptionStorage, visitor: str, facts: Facts) -> Answer:
 
 
 def _shown(subscription: Subscription, storage: SubscriptionStorage) -> dict[str, Any]:
-    """A subscription as its visitor sees it; moments are ISO 8601, hours those of use."""
+    """A subscription as its visitor sees it; moments are seconds since the epoch, hours those of use."""
     facts = subscription.facts
     shown: dict[str, Any] = {
         "id": subscription.id,
         "plan": subscription.plan,
         "state": subscription.state,
-        "since": iso(facts.began or facts.registered),
+        "since": (facts.began or facts.registered) / 1000,
         "usage": [_used(record) for record in storage.records(subscription.id, SHOWN_HOURS)],
     }
-    return shown if facts.use_ends is None else shown | {"until": iso(facts.use_ends)}
+    return shown if facts.use_ends is None else shown | {"until": facts.use_ends / 1000}
 
 
 def _used(record: Record) -> dict[str, Any]:
