@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from boto3 import client
@@ -44,8 +44,11 @@ class MemoryTable:
             raise self._refusal("ConditionalCheckFailedException")
         self.tables[TableName][place] = copy.deepcopy(Item)
 
-    def delete_item(self, *, TableName: str, Key: Item) -> None:  # noqa: N803
-        self.tables[TableName].pop(self._place(TableName, Key), None)
+    def delete_item(self, *, TableName: str, Key: Item, **request: Any) -> None:  # noqa: N803
+        place = self._place(TableName, Key)
+        if not _holds(request, self.tables[TableName].get(place, {})):
+            raise self._refusal("ConditionalCheckFailedException")
+        self.tables[TableName].pop(place, None)
 
     def update_item(self, *, TableName: str, Key: Item, **request: Any) -> Item:  # noqa: N803
         place = self._place(TableName, Key)
@@ -57,12 +60,13 @@ class MemoryTable:
         return {"Attributes": copy.deepcopy(after)}
 
     def transact_write_items(self, *, TransactItems: list[Item]) -> None:  # noqa: N803
+        writes: dict[str, Callable[..., Any]] = {"Put": self.put_item, "Update": self.update_item}
         before = copy.deepcopy(self.tables)
         codes = []
         for each in TransactItems:
             [(kind, request)] = each.items()
             try:
-                {"Put": self.put_item, "Update": self.update_item}[kind](**request)
+                writes[kind](**request)
                 codes.append("None")
             except self.exceptions.ConditionalCheckFailedException:
                 codes.append("ConditionalCheckFailed")
@@ -110,7 +114,8 @@ class MemoryTable:
 
     def _refusal(self, code: str, **more: Any) -> ClientError:
         kind: type[ClientError] = getattr(self.exceptions, code)
-        return kind({"Error": {"Code": code, "Message": ""}, **more}, "Write")
+        answer: Any = {"Error": {"Code": code, "Message": ""}, **more}
+        return kind(answer, "Write")
 
 
 def _holds(request: Item, item: Item) -> bool:

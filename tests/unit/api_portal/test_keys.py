@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 from api_portal import gateway, keys
 from api_portal.key_storage import LEASE_S, Key, KeyStorage
 from api_portal.plans import Plan
+from local.memory_table import MemoryTable
 from shared import clients
 from shared.http import BusyError, ConflictError, ForbiddenError, HttpError, NotFoundError
-from tests.support.memory_table import MemoryTable
 from tests.unit.api_portal.memory_gateway import MemoryGateway
 
 NOW = 1_795_838_400.0
