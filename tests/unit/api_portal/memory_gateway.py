@@ -50,6 +50,8 @@ class MemoryGateway:
     def create_usage_plan_key(self, *, usagePlanId: str, keyId: str, keyType: str) -> None:
         assert keyType == "API_KEY"
         self._known(keyId)
+        if any(keyId in members for members in self.members.values()):
+            raise self._error("ConflictException")
         self.members[usagePlanId].add(keyId)
 
     def get_usage_plan(self, *, usagePlanId: str) -> dict[str, Any]:
@@ -59,13 +61,13 @@ class MemoryGateway:
         self.asked_usage.append(request)
         key = request["keyId"]
         if key not in self.members[request["usagePlanId"]]:
-            raise self._not_found()
+            raise self._error("NotFoundException")
         return {"items": {key: self.usage[key]}} if key in self.usage else {"items": {}}
 
     def _known(self, key: str) -> None:
         if key not in self.keys:
-            raise self._not_found()
+            raise self._error("NotFoundException")
 
-    def _not_found(self) -> ClientError:
-        error: type[ClientError] = self.exceptions.NotFoundException
-        return error({"Error": {"Code": "NotFoundException", "Message": ""}}, "Test")
+    def _error(self, code: str) -> ClientError:
+        error: type[ClientError] = getattr(self.exceptions, code)
+        return error({"Error": {"Code": code, "Message": ""}}, "Test")

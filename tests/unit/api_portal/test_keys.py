@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from api_portal import keys
+from api_portal import gateway, keys
 from api_portal.key_storage import LEASE_S, Key, KeyStorage
 from api_portal.plans import Plan
 from local.memory_table import MemoryTable
@@ -266,6 +266,12 @@ def test_keys_that_are_kept_are_bounded(world: World) -> None:
     assert refusal(lambda: world.create(wanted(now=NOW + 1000)), ConflictError) == "too_many_keys"
 
 
+def test_call_that_was_tried_again_is_no_conflict(world: World) -> None:
+    key, _ = world.create(wanted())
+    gateway.attach(key.gateway_key, "plan0")
+    assert world.gateway.members["plan0"] == {key.gateway_key}
+
+
 # ---- plans
 
 
@@ -379,7 +385,7 @@ def test_key_is_replaced_once(world: World) -> None:
 def test_two_rotations_at_once_replace_a_key_once(world: World) -> None:
     old, _ = world.create(wanted())
     second = wanted(replaces=old.id, hours=1)
-    real, raced = world.table.transact_write_items, []
+    real, raced = world.table.transact_write_items, list[World]()
 
     def first_comes_another(**request: Any) -> None:
         if not raced:
