@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import pytest
@@ -20,7 +20,6 @@ from tests.support.waiting import wait_until
 
 SCHEDULE = (ROOT / "events/api_portal/metering_schedule.json").read_bytes()
 PLANS: tuple[Plan, ...] = ("images", "fleet")
-_accounts = count(300_000_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def meter(suite: Suite) -> Callable[[], None]:
 
 
 def account() -> str:
-    return str(next(_accounts))
+    return f"{secrets.randbelow(10**12):012}"
 
 
 def closed(seconds: float = 2.5) -> None:

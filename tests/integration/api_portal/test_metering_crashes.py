@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -56,7 +56,7 @@ def meter(suite: Suite, settings: MeteringSettings) -> Callable[..., int]:
 def bought_and_used(suite: Suite, market: Marketplace, plan: Plan) -> Purchase:
     """A subscription since two hours ago: 3 calls in the hour before this one, 4 in the one before that."""
     now = datetime.now(UTC)
-    account = str(uuid.uuid4().int)[:12]
+    account = f"{secrets.randbelow(10**12):012}"
     purchase = market.buy(PRODUCTS[plan], account, since=now - 2 * HOUR, publish=False)
     licence = purchase.licence.rpartition(":")[2]
     name = f"{PRODUCTS[plan]}:{purchase.customer}" if plan == "fleet" else licence
