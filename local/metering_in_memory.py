@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from io import StringIO
 from typing import Any
 
 import botocore.session
@@ -228,12 +229,14 @@ class World:
         )  # fmt: skip
 
     def meter(self, stop: Stop | None = None) -> None:
-        """An invocation of the metering."""
+        """An invocation of the metering; its metrics go nowhere."""
         stop = stop or Stop()
-        Meter(
+        meter = Meter(
             self.settings, dynamodb=stop.around(self.table), gateway=stop.around(self.gateway),
             market=stop.around(self.market), clock=lambda: self.now,
-        ).run()  # fmt: skip
+        )  # fmt: skip
+        with redirect_stdout(StringIO()):
+            meter.run()
 
     @property
     def billed(self) -> Counter[tuple[str, str]]:
