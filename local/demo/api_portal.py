@@ -1,4 +1,4 @@
-"""Drive of the API portal: a visitor gets a key, a program uses it up to its quota, it is rotated and revoked."""
+"""Drive of the API portal: a visitor gets a key, a program asks with it up to its quota, it is rotated and revoked."""
 
 from __future__ import annotations
 
