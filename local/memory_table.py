@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from boto3 import client
@@ -60,13 +60,12 @@ class MemoryTable:
         return {"Attributes": copy.deepcopy(after)}
 
     def transact_write_items(self, *, TransactItems: list[Item]) -> None:  # noqa: N803
-        writes: dict[str, Callable[..., Any]] = {"Put": self.put_item, "Update": self.update_item}
         before = copy.deepcopy(self.tables)
         codes = []
         for each in TransactItems:
             [(kind, request)] = each.items()
             try:
-                writes[kind](**request)
+                (self.put_item if kind == "Put" else self.update_item)(**request)
                 codes.append("None")
             except self.exceptions.ConditionalCheckFailedException:
                 codes.append("ConditionalCheckFailed")
@@ -114,8 +113,8 @@ class MemoryTable:
 
     def _refusal(self, code: str, **more: Any) -> ClientError:
         kind: type[ClientError] = getattr(self.exceptions, code)
-        answer: Any = {"Error": {"Code": code, "Message": ""}, **more}
-        return kind(answer, "Write")
+        told: Any = {"Error": {"Code": code, "Message": ""}, **more}
+        return kind(told, "Write")
 
 
 def _holds(request: Item, item: Item) -> bool:
