@@ -416,7 +416,7 @@ def test_key_of_another_visitor_is_unknown(world: World) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_crash_while_revoking_is_mended_by_the_next_attempt(world: World, *, after: bool) -> None:
+def test_crash_while_revoking_is_repaired_by_the_next_attempt(world: World, *, after: bool) -> None:
     for number in range(3):
         key, _ = world.create(wanted())
         world.line.stop = (len(world.line.calls) + number, after, Crash())
