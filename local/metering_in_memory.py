@@ -28,6 +28,7 @@ from api_portal.settings import MeteringSettings
 from api_portal.subscription_storage import Subscription, SubscriptionStorage
 from local.engine.services.metering import Book, MeteringError, Product, Purchase
 from local.memory_table import MemoryTable
+from shared.usage import MINUTE
 
 __all__ = ["Crash", "Market", "Sample", "Stop", "World"]
 
@@ -225,7 +226,9 @@ class World:
         self.used[subscription, hour] += calls
         self.table.update_item(
             TableName="usage", Key={"key": {"S": subscription}, "hour": {"S": hour}},
-            UpdateExpression="ADD calls :n", ExpressionAttributeValues={":n": {"N": str(calls)}},
+            UpdateExpression="ADD calls :n, #minute :n",
+            ExpressionAttributeNames={"#minute": datetime.fromtimestamp(self.now, UTC).strftime(MINUTE)},
+            ExpressionAttributeValues={":n": {"N": str(calls)}},
         )  # fmt: skip
 
     def meter(self, stop: Stop | None = None) -> None:

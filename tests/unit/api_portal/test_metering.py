@@ -165,6 +165,35 @@ def test_use_after_the_end_is_not_metered(world: World) -> None:
     assert told(world, subscription) == [("failed", "2026-11-20T10", "CustomerNotSubscribed")]
 
 
+def test_use_between_the_end_and_its_arrival_is_not_metered(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.now += 20 * MINUTE + 59
+    world.use(subscription, 4)
+    world.end(subscription)  # of which it is told half an hour later
+    world.now += 1
+    world.use(subscription, 100)
+    world.now += 30 * MINUTE
+    world.use(subscription, 100)
+    world.meter()
+    assert world.billed == {(subscription, "2026-11-20T10"): 7}
+
+
+def test_keys_are_revoked_when_the_last_hour_closes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    revoked: list[str] = []
+    monkeypatch.setattr(metering, "revoke_keys", lambda *given: revoked.append(given[1]))
+    subscription, other = world.subscribe(1), world.subscribe(2)
+    world.now += 2 * HOUR + 20 * MINUTE
+    world.end(subscription)
+    world.meter()
+    assert revoked == []
+    world.now += 11 * MINUTE
+    world.meter()
+    world.now += HOUR
+    world.meter()
+    assert revoked == [subscription] != [other]
+
+
 def test_last_use_is_sent_within_the_hour_after_the_end(world: World) -> None:
     subscription = world.subscribe()
     world.use(subscription, 3)
