@@ -68,7 +68,7 @@ def test_subscription_from_purchase_to_the_last_record(
     assert market.records(purchase) == []  # the hour is not over
     market.end(purchase)
     assert buyer.once(subscription, "ending")["state"] == "ending"
-    assert buyer.fleet(value).status_code == 403
+    assert wait_until(lambda: buyer.fleet(value).status_code == 403)
     assert buyer.create_key(plan="fleet").json()["code"] == "not_subscribed"
     closed()
     meter()
@@ -92,7 +92,7 @@ def test_licence_from_purchase_to_the_last_record(
     market.amend(purchase)
     market.end(purchase)
     assert buyer.once(subscription, "ending")["state"] == "ending"
-    assert buyer.variant(key["value"], "100/nothing.jpg").status_code == 403
+    assert wait_until(lambda: buyer.variant(key["value"], "100/nothing.jpg").status_code == 403)
     assert buyer.own_keys()[key["id"]]["state"] == "revoked"
     closed()
     meter()

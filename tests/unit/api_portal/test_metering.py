@@ -119,6 +119,47 @@ def test_two_invocations_at_once_meter_once(world: World) -> None:
     assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
 
 
+def test_quantity_that_was_fixed_stays(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    late, world.now = world.now, AFTER_AN_HOUR
+    put = world.table.put_item
+
+    def interrupted(**request: Any) -> None:
+        """Before the record is written another call is counted, and another invocation does it all."""
+        world.table.put_item = put  # type: ignore[method-assign]
+        world.now = late
+        world.use(subscription, 1)
+        world.now = AFTER_AN_HOUR
+        world.meter()
+        put(**request)
+
+    world.table.put_item = interrupted  # type: ignore[method-assign]
+    world.meter()
+    assert world.billed == world.used
+    assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
+
+
+def test_record_that_was_sent_stays_sent(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.now = AFTER_AN_HOUR
+    send = world.market.batch_meter_usage
+
+    def interrupted(**request: Any) -> Any:
+        """Another invocation sends the record, and then the licence is taken away."""
+        world.market.batch_meter_usage = send  # type: ignore[method-assign]
+        world.meter()
+        [purchase] = world.book.purchases.values()
+        purchase.deprovisioned = True
+        return send(**request)
+
+    world.market.batch_meter_usage = interrupted  # type: ignore[method-assign]
+    world.meter()
+    assert world.billed == world.used
+    assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
+
+
 def test_unprocessed_records_are_sent_again(world: World) -> None:
     subscriptions = [world.subscribe(number) for number in (1, 2, 3)]
     for subscription in subscriptions:
