@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import uuid
 
+from local.clients.buyer import Buyer, open_market
+from local.clients.marketplace import Marketplace, Purchase
 from local.clients.visitor import PortalVisitor
-from local.demo import api_portal_marketplace
 from local.demo.checks import Checks
 from local.suite import Suite
+from local.waiting import wait
+from ops.paths import ROOT
 
 __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 
-FLOW = "browser → API → key → plan → the suite's APIs"
+FLOW = "browser → API → key → plan → the suite's APIs → usage → AWS Marketplace"
 PAGE = "portal/"
-STEPS = 12 + api_portal_marketplace.STEPS
+STEPS = 19
 _QUOTA = 3  # with what comes after it, within the burst of five
+_CALLS = 3
+_PATIENCE_S = 30.0
+_SCHEDULED = ROOT / "events/api_portal/metering_schedule.json"
 
 
 def drive(suite: Suite, checks: Checks) -> None:
@@ -48,7 +55,7 @@ def drive(suite: Suite, checks: Checks) -> None:
     )
     stranger = PortalVisitor(suite)
     checks.equal("another visitor cannot revoke it", stranger.revoke(key).status_code, 404)
-    api_portal_marketplace.buy_and_end(suite, checks)
+    _buy_and_end(suite, checks)
 
 
 def _reach_the_quota(suite: Suite, checks: Checks, visitor: PortalVisitor, value: str) -> None:
@@ -73,3 +80,32 @@ def _reach_the_quota(suite: Suite, checks: Checks, visitor: PortalVisitor, value
     )
     told = (usage["quota"]["limit"], usage["used"], usage["remaining"])
     checks.equal("usage against quota is told", told, (_QUOTA, _QUOTA, 0))
+
+
+def _buy_and_end(suite: Suite, checks: Checks) -> None:
+    """Buy the plan `fleet`, register, call with a key, unsubscribe, and read what was metered."""
+    market, buyer = open_market(suite), Buyer(suite)
+    purchase, subscription = buyer.subscribe(market, "fleet", account=f"{secrets.randbelow(10**12):012}")
+    checks.equal("a purchase is registered", buyer.subscriptions()[subscription]["state"], "active")
+    stranger = Buyer(suite).register(purchase.token)
+    checks.equal("its token is no other visitor's", stranger.json().get("code"), "other_visitor")
+    created = buyer.create_key(plan="fleet", subscription=subscription)
+    value = created.json().get("value", "")
+    checks.equal("it gives a key of its plan", created.status_code, 201)
+    called = [buyer.fleet(value).status_code for _ in range(_CALLS)]
+    checks.equal("the key opens the API", called, [200] * _CALLS)
+    market.end(purchase)
+    checks.equal("the end is known", buyer.once(subscription, "ending")["state"], "ending")
+    refused = wait(lambda: buyer.fleet(value).status_code == 403, _PATIENCE_S)
+    checks.true("its key is refused", refused)
+    metered = wait(lambda: _metered(suite, market, purchase), _PATIENCE_S)
+    checks.equal("what was used is metered once", metered, [_CALLS])
+    market.deprovision(purchase)
+
+
+def _metered(suite: Suite, market: Marketplace, purchase: Purchase) -> list[int]:
+    """What AWS Marketplace accepted; the schedule's five minutes are not waited for."""
+    suite.client("lambda").invoke(
+        FunctionName=suite["PortalMeteringFunctionName"], Payload=_SCHEDULED.read_bytes()
+    )
+    return [record.quantity for record in market.records(purchase)]

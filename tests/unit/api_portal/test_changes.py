@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from api_portal import changes
 from api_portal.changes import handler
 from api_portal.subscription_storage import Subscription, SubscriptionStorage
 from local.memory_table import MemoryTable
 from ops.paths import ROOT
+from shared.http import BusyError
 
 from .conftest import PRODUCT, TOPIC, Queue
 
@@ -155,6 +157,26 @@ def test_table_that_does_not_answer_has_the_message_come_back(
     records = recorded("changes_agreements")[:3]
     monkeypatch.setattr(table, "get_item", lambda **_: (_ for _ in ()).throw(TimeoutError()))
     assert follow(*records) == {"batchItemFailures": [{"itemIdentifier": records[2]["messageId"]}]}
+
+
+def test_keys_are_revoked_at_the_end_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    revoked: list[str] = []
+    monkeypatch.setattr(changes, "revoke_keys", lambda *given: revoked.append(given[1]))
+    follow(told(2, 1), told(3, 2))
+    assert revoked == []
+    follow(told(4, 30))
+    assert revoked == [LICENCE]
+    follow(told(4, 30))  # again, as a key may have been made meanwhile
+    assert revoked == [LICENCE, LICENCE]
+
+
+def test_key_that_is_being_created_has_the_end_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: object) -> None:
+        raise BusyError("busy", "The key is being created.")
+
+    monkeypatch.setattr(changes, "revoke_keys", busy)
+    end = told(4, 30)
+    assert follow(told(2, 1), end) == {"batchItemFailures": [{"itemIdentifier": end["messageId"]}]}
 
 
 def test_two_writers_at_once_lose_no_fact(monkeypatch: pytest.MonkeyPatch, table: MemoryTable) -> None:
