@@ -40,8 +40,8 @@ from shared.http import (
 )
 from shared.metrics import count, publishes_metrics
 
-from .geography import place_of
-from .model import CANCELLABLE, Ride, cents_of
+from .geography import Place, distance_m, place_of
+from .model import AREA_M, CANCELLABLE, CENTRE, Ride, cents_of
 from .settings import ApiSettings
 from .storage import ConflictingWriteError, Storage
 
@@ -97,7 +97,7 @@ def _request(machine: str, storage: Storage, visitor: str, request: Request, fac
     if body.keys() != {"id", "pickup"}:
         raise BadRequestError("bad_request", "A request has an id and a pickup, and nothing else.")
     ride_id = _id_of(body["id"])
-    pickup = place_of(body["pickup"])
+    pickup = _pickup_of(body["pickup"])
     ride = Ride(visitor, ride_id, "requested", pickup, {"requested": round(time.time(), 3)})
     is_new = storage.request(ride)
     if is_new:
@@ -185,6 +185,14 @@ def _id_of(value: Any) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise BadRequestError("bad_request", "id must be a UUID in lower case.")
     return value
+
+
+def _pickup_of(value: Any) -> Place:
+    """A place where unicorns fly: one far away would have a unicorn for days."""
+    pickup = place_of(value)
+    if distance_m(pickup, CENTRE) > AREA_M:
+        raise BadRequestError("bad_place", "Unicorns fly in the middle of Helsinki alone.")
+    return pickup
 
 
 def _shown(ride: Ride) -> dict[str, Any]:

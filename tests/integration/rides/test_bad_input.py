@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import uuid
 from typing import Any
 
 import pytest
@@ -22,6 +20,10 @@ PLACES: dict[str, Any] = {
     "null": {"latitude": None, "longitude": 24.9},
     "list": {"latitude": [60.1], "longitude": 24.9},
     "one of two": {"latitude": 60.1},
+    "another town": {"latitude": 48.2082, "longitude": 16.3738},
+    "just outside": {"latitude": 60.1942, "longitude": 24.9443},
+    "too small for the table": {"latitude": 1e-200, "longitude": 24.9},
+    "minus zero": {"latitude": -0.0, "longitude": 0},
     "three": {"latitude": 60.1, "longitude": 24.9, "height": 3},
     "text as a place": "60.1,24.9",
     "nothing": None,
@@ -34,9 +36,6 @@ def test_what_is_no_place_is_refused(visitor: Visitor, place: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_place")
 
 
-MINUS_ZERO = json.dumps({"id": str(uuid.UUID(int=9)), "pickup": {"latitude": -0.0, "longitude": 0}}).encode()
-
-
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
@@ -45,17 +44,14 @@ MINUS_ZERO = json.dumps({"id": str(uuid.UUID(int=9)), "pickup": {"latitude": -0.
         (b"[]", 400, "bad_json"),
         (b"{}", 400, "bad_request"),
         (b'{"id": "<script>alert(1)</script>", "pickup": {}}', 400, "bad_request"),
-        (MINUS_ZERO, 202, ""),
         (b'{"id": "' + b"x" * 10_300 + b'"}', 413, "body_too_large"),
     ],
-    ids=["cut", "NaN", "list", "empty", "script", "minus zero", "10 KB"],
+    ids=["cut", "NaN", "list", "empty", "script", "10 KB"],
 )  # fmt: skip
 def test_what_is_no_request_is_refused(suite: Suite, body: bytes, status: int, code: str) -> None:
     visitor = Visitor(suite)
     answer = visitor.ask("POST", "/v1/rides", data=body, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.json().get("code", "")) == (status, code)
-    if status == 202:
-        assert str(answer.json()["pickup"]["latitude"]) == "0.0"
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 @pytest.mark.parametrize("after", ["", "x", "WzEsMl0=", "bnVsbA==", "WyIxIiwgMV0="])
