@@ -8,7 +8,7 @@ Output: 202 with the ride that was requested, 200 with rides. A visitor sees the
 On failure: JSON with a stable code (see `shared.http`); 503 is worth another try, with the same id.
 Idempotent: a request is known by the client's id: sent again it is the same ride, with another pick-up place
     409. A ride whose state machine did not start is started by the next request with its id. A cancelled ride
-    is cancelled again.
+    is cancelled again. A ride that nobody takes further is marked as failed when its visitor looks.
 Recorded event: events/rides/api_request.json
 """
 
@@ -41,7 +41,7 @@ from shared.http import (
 from shared.metrics import count, publishes_metrics
 
 from .geography import Place, distance_m, place_of
-from .model import AREA_M, CANCELLABLE, CENTRE, Ride, cents_of
+from .model import AREA_M, CANCELLABLE, CENTRE, OPEN, Ride, cents_of
 from .settings import ApiSettings
 from .storage import ConflictingWriteError, Storage
 
@@ -49,6 +49,8 @@ __all__ = ["handler"]
 
 MAX_BODY_BYTES = 10_240
 PAGE = 20
+LOST_S = 900
+"""Seconds after which a ride that should be over, or assigned, is one that nobody takes further."""
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -152,8 +154,19 @@ def _position_of(text: str) -> tuple[str, float]:
 
 def _one(storage: Storage, visitor: str, request: Request, facts: Facts) -> Answer:
     ride = _own(storage, visitor, request)
+    if _is_lost(ride, now := time.time()):
+        try:
+            ride = storage.end(ride, "failed", now)
+            count("RidesFailed")
+        except ConflictingWriteError:  # it went on after all
+            ride = _own(storage, visitor, request)
     facts["state"] = ride.state
     return json_answer(200, _shown(ride))
+
+
+def _is_lost(ride: Ride, now: float) -> bool:
+    """Whether the execution of an open ride must be gone: stopped by hand, or failed to the last."""
+    return ride.state in OPEN and (ride.ends or ride.moments["requested"]) + LOST_S < now
 
 
 def _cancel(storage: Storage, visitor: str, request: Request, facts: Facts) -> Answer:
