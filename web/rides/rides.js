@@ -11,7 +11,7 @@ const POLL_MS = 1000;
 const TIMEOUT_MS = 10_000;
 const RETRY_MS = 2000; // while there is no answer
 const PAGE = 5; // of the history
-const PENDING = "rides.pending"; // in sessionStorage: a request that is not answered yet, { id, pickup }
+const PENDING = "rides.pending"; // in sessionStorage: a request that is not answered yet, { id, pickup, email }
 const PICKUP = "rides.pickup"; // the place that was chosen last
 const NEAR_M = 60; // of a place: somebody waits there
 
@@ -82,7 +82,7 @@ function show(isMoved = false) {
     if (ride) showRide();
     else panel("Your ride", "", element("span", { className: "skeleton tall" }));
     follow(id);
-  } else if (sessionStorage.getItem(PENDING) && who) send();
+  } else if (who && pending()) send();
   else showRequest();
   showHistory();
   if (isMoved) find("#panel-title").focus();
@@ -168,16 +168,27 @@ function locate() {
 /** Begin a request. Its id is made before anything is sent: however often it is sent, it is one ride. */
 function begin() {
   if (asking || !pickup) return;
-  sessionStorage.setItem(PENDING, JSON.stringify({ id: crypto.randomUUID(), pickup }));
+  sessionStorage.setItem(PENDING, JSON.stringify({ id: crypto.randomUUID(), pickup, email: visitors.person()?.email }));
   send();
+}
+
+/** The request that is not answered yet, or null; one of somebody else, who was signed in here before, is forgotten. */
+function pending() {
+  const kept = JSON.parse(sessionStorage.getItem(PENDING) ?? "null");
+  const who = visitors.person();
+  if (!kept || !who || kept.email === who.email) return kept;
+  sessionStorage.removeItem(PENDING);
+  return null;
 }
 
 /** Send the request that is not answered yet, until it is. */
 async function send() {
-  if (asking) return;
+  const kept = pending();
+  if (asking || !kept) return;
   asking = true;
   clearTimeout(timer);
-  const { id, pickup: from } = JSON.parse(sessionStorage.getItem(PENDING));
+  const { id, pickup: from } = kept;
+  const address = location.search;
   showWaiting(from);
   const sent = Date.now();
   const { status, body } = await call("/v1/rides", {
@@ -189,9 +200,12 @@ async function send() {
     if (status === 202) skew = clockSkew(body.moments.requested, sent);
     ride = body;
     go(`?ride=${id}`);
+  } else if (pending()?.id !== id) { // it was discarded meanwhile
+    if (find("#request")) showChosen();
   } else if (status === 401) showSignIn("Sign in to request your unicorn", "Your sign-in has ended. The request is kept.");
-  else if (status === 0 || status === 429 || status >= 500) timer = setTimeout(send, RETRY_MS);
-  else {
+  else if (status === 0 || status === 429 || status >= 500) {
+    if (location.search === address) timer = setTimeout(send, RETRY_MS); // else it is sent when somebody is back here
+  } else {
     sessionStorage.removeItem(PENDING);
     showRequest(body.message ?? "The request was refused.");
   }
@@ -305,6 +319,8 @@ function again() {
   const button = element("button", { type: "button", id: "again" }, "Try again");
   button.addEventListener("click", () => {
     pickup = ride.pickup;
+    history.pushState(null, "", location.pathname); // where a reload finds what is not answered yet
+    arrange();
     begin();
   });
   return element("div", { className: "actions" }, button, element("button", { type: "button", className: "plain", onclick: () => go("") }, "Choose another place"));

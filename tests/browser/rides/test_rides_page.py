@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.rides.fake import SENATE_SQUARE, STEPS, FakeSuite, a_ride
 
@@ -135,6 +135,45 @@ def test_a_refused_request_is_not_sent_again(page: Page, visitor: FakeSuite) -> 
     assert len(visitor.posted) == 1
 
 
+def test_a_request_that_was_discarded_on_its_way_is_not_sent_again(page: Page, visitor: FakeSuite) -> None:
+    held: list[Route] = []
+    page.route("**/fake/live/v1/rides", held.append)
+    visitor.open()
+    places(page).select_option("Senate Square")
+    request_button(page).click()
+    page.get_by_role("button", name="Discard the request").click()
+    expect(request_button(page)).to_be_disabled()
+    [sent] = held
+    sent.abort()
+    expect(request_button(page)).to_be_enabled()
+    page.wait_for_timeout(2500)  # longer than between two attempts
+    assert len(held) == 1
+    page.unroute("**/fake/live/v1/rides")
+    request_button(page).click()
+    expect(page.locator("#panel-title")).to_have_text("Requested")
+
+
+def test_a_request_of_somebody_else_is_not_sent(page: Page, visitor: FakeSuite) -> None:
+    """Of whoever was signed in before, in the same tab."""
+    visitor.status = 0
+    visitor.open()
+    places(page).select_option("Senate Square")
+    request_button(page).click()
+    expect(page.locator("#connection")).to_contain_text("goes on trying")
+    page.evaluate(
+        """() => {
+          const session = JSON.parse(sessionStorage.getItem("visit.session"));
+          sessionStorage.setItem("visit.session", JSON.stringify({ ...session, email: "bob@example.org" }));
+        }"""
+    )
+    visitor.status = 200
+    visitor.posted.clear()
+    page.reload()
+    expect(page.locator("#panel-title")).to_have_text("Where do you wait?")
+    expect(page.locator("#history")).to_be_visible()
+    assert visitor.posted == []
+
+
 def test_a_stranger_chooses_before_signing_in(page: Page, api: FakeSuite) -> None:
     api.open()
     places(page).select_option("Senate Square")
@@ -250,6 +289,20 @@ def test_an_unserved_visitor_is_told_when_to_ask_again(page: Page, visitor: Fake
     [sent] = visitor.posted
     assert sent["pickup"] == ride["pickup"]
     assert sent["id"] != ride["id"]
+
+
+def test_another_try_without_an_answer_is_sent_again_after_a_reload(page: Page, visitor: FakeSuite) -> None:
+    ride = a_ride("unserved", retry_after=0)
+    visitor.rides = {ride["id"]: ride}
+    visitor.open(f"?ride={ride['id']}")
+    expect(page.get_by_role("button", name="Try again")).to_be_enabled()
+    visitor.status = 0
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#connection")).to_contain_text("goes on trying")
+    visitor.status = 200
+    page.reload()
+    expect(page.locator("#panel-title")).to_have_text("Requested")
+    assert len({sent["id"] for sent in visitor.posted}) == 1
 
 
 def test_an_offline_page_says_so_and_catches_up(page: Page, visitor: FakeSuite) -> None:
