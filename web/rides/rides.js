@@ -421,7 +421,10 @@ try {
     frame();
     window.addEventListener("popstate", () => show(true));
     window.addEventListener("session", () => show());
-    window.addEventListener("online", () => { connection(""); show(); });
+    window.addEventListener("online", () => {
+      connection("");
+      if (!find("form.account")) show(); // what somebody entered stays
+    });
     window.addEventListener("offline", () => connection("You are offline. A ride goes on; this page catches up when you are online again."));
     document.addEventListener("visibilitychange", () => { if (!document.hidden && query().has("ride") && visitors.person()) follow(query().get("ride")); });
   }

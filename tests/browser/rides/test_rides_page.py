@@ -461,6 +461,22 @@ def test_no_password_is_kept_in_the_browser(page: Page, api: FakeSuite) -> None:
     assert json.loads(kept)[0]["rides.email"] == "ada@example.org"
 
 
+def test_what_was_entered_offline_is_still_there_when_the_connection_is_back(
+    page: Page, api: FakeSuite
+) -> None:
+    api.open("?account=register")
+    page.context.set_offline(True)
+    page.get_by_label("Email address").fill("ada@example.org")
+    page.get_by_label("Password", exact=True).fill("a long enough one")
+    page.get_by_role("button", name="Create the account").click()
+    expect(page.get_by_role("alert")).to_contain_text("What you entered is still here")
+    page.context.set_offline(False)
+    expect(page.locator("#connection")).to_be_hidden()
+    expect(page.get_by_label("Password", exact=True)).to_have_value("a long enough one")
+    page.get_by_role("button", name="Create the account").click()
+    expect(page.locator("#panel-title")).to_have_text("Confirm your address")
+
+
 POLICY = "Password did not conform with policy: Password not long enough"
 CONFIRMED = "User cannot be confirmed. Current status is CONFIRMED"
 CODE = "Code from the mail"
