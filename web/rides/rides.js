@@ -71,12 +71,12 @@ function say(sentence) {
 function show(isMoved = false) {
   clearTimeout(timer);
   const id = query().get("ride");
-  const account = query().get("account");
+  const account = accountAsked();
   const who = visitors.person();
   if (ride?.id !== id) ride = null;
   map.choosable(false);
   arrange();
-  if (account && isForm(account) && !who) showAccount(account);
+  if (account) showAccount(account);
   else if (id && !who) showSignIn("Sign in to follow your ride", "Your sign-in has ended. The ride has not.");
   else if (id) {
     if (ride) showRide();
@@ -90,7 +90,13 @@ function show(isMoved = false) {
 
 /** Small screens have the map in another size, or none, by what is shown; at once, before anything is there. */
 function arrange() {
-  find(".town").dataset.view = query().has("account") ? "account" : query().has("ride") ? "ride" : "request";
+  find(".town").dataset.view = accountAsked() ? "account" : query().has("ride") ? "ride" : "request";
+}
+
+/** The form that the address asks for; who is signed in needs none. */
+function accountAsked() {
+  const name = query().get("account");
+  return isForm(name) && !visitors.person() ? name : null;
 }
 
 function showAccount(name) {

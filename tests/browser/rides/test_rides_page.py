@@ -524,6 +524,22 @@ def test_each_refusal_is_a_sentence(
         expect(invalid).to_have_count(1)
 
 
+@pytest.mark.parametrize("name", ["constructor", "toString", "", "unknown"])
+def test_a_form_that_is_none_is_the_request(page: Page, api: FakeSuite, name: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    api.open(f"?account={name}")
+    expect(page.locator("#panel-title")).to_have_text("Where do you wait?")
+    expect(page.locator("#map")).to_be_visible()
+
+
+def test_who_comes_back_from_the_sign_in_to_a_form_has_the_map(page: Page, visitor: FakeSuite) -> None:
+    """The sign-in of the bar leads back to the address on which it began."""
+    page.set_viewport_size({"width": 390, "height": 800})
+    visitor.open("?account=register")
+    expect(request_button(page)).to_be_visible()
+    expect(page.locator("#map")).to_be_visible()
+
+
 def test_an_unconfirmed_account_is_confirmed_first(page: Page, api: FakeSuite) -> None:
     api.refused = {"ForgotPassword": ("UserNotConfirmedException", "User is not confirmed.")}
     api.open("?account=forgot")
