@@ -14,6 +14,7 @@ const PAGE = 5; // of the history
 const PENDING = "rides.pending"; // in sessionStorage: a request that is not answered yet, { id, pickup, email }
 const PICKUP = "rides.pickup"; // the place that was chosen last
 const NEAR_M = 60; // of a place: somebody waits there
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/; // of a ride
 
 const find = (selector) => document.querySelector(selector);
 const isStill = matchMedia("(prefers-reduced-motion: reduce)");
@@ -77,7 +78,7 @@ function show(isMoved = false) {
   map.choosable(false);
   arrange();
   if (account) showAccount(account);
-  else if (id && !who) showSignIn("Sign in to follow your ride", "Your sign-in has ended. The ride has not.");
+  else if (id && !who) showEnded();
   else if (id) {
     if (ride) showRide();
     else panel("Your ride", "", element("span", { className: "skeleton tall" }));
@@ -113,6 +114,18 @@ function leave() {
 
 function showSignIn(title, sentence) {
   panel(title, sentence, element("div", { className: "actions" }, element("button", { type: "button", onclick: leave }, "Sign in")));
+}
+
+/** Nobody is signed in any more: whoever comes next sees nothing of the ride. */
+function showEnded() {
+  clearRide();
+  showSignIn("Sign in to follow your ride", "Your sign-in has ended. The ride has not.");
+}
+
+function clearRide() {
+  ride = null;
+  map.follow(null);
+  map.show(null);
 }
 
 // ---- the request
@@ -243,6 +256,10 @@ function showWaiting(from) {
 async function follow(id) {
   clearTimeout(timer);
   if (query().get("ride") !== id || document.hidden) return;
+  if (!ID.test(id)) { // nothing that is sent anywhere
+    showUnknown();
+    return;
+  }
   const { status, body } = await call(`/v1/rides/${id}`);
   if (query().get("ride") !== id) return; // somebody went elsewhere meanwhile
   if (status === 200) {
@@ -254,14 +271,19 @@ async function follow(id) {
     }
     if (isStill.matches) drawRide();
   } else if (status === 401) {
-    showSignIn("Sign in to follow your ride", "Your sign-in has ended. The ride has not.");
+    showEnded();
     return;
   } else if (status === 404) {
-    panel("No such ride", "You have no ride with this address.", another());
+    showUnknown();
     return;
   }
   clearTimeout(timer);
   if (!ride || OPEN.includes(ride.state)) timer = setTimeout(() => follow(id), status === 200 ? POLL_MS : RETRY_MS);
+}
+
+function showUnknown() {
+  clearRide();
+  panel("No such ride", "You have no ride with this address.", another());
 }
 
 function steps({ state, moments }) {
@@ -305,10 +327,15 @@ function receipt() {
 
 function cancelButton() {
   const button = element("button", { type: "button", className: "plain" }, "Cancel the ride");
+  const { id } = ride;
   button.addEventListener("click", async () => {
     button.disabled = true;
-    const { status, body } = await call(`/v1/rides/${ride.id}/cancel`, { method: "POST" });
+    const { status, body } = await call(`/v1/rides/${id}/cancel`, { method: "POST" });
     button.disabled = false;
+    if (query().get("ride") !== id) { // somebody went elsewhere meanwhile
+      showHistory();
+      return;
+    }
     if (status === 200) {
       ride = body;
       showRide();
@@ -426,7 +453,10 @@ try {
     show();
     frame();
     window.addEventListener("popstate", () => show(true));
-    window.addEventListener("session", () => show());
+    window.addEventListener("session", () => {
+      ride = null; // it is somebody else's
+      show();
+    });
     window.addEventListener("online", () => {
       connection("");
       if (!find("form.account")) show(); // what somebody entered stays

@@ -345,8 +345,52 @@ def test_the_back_button_leads_from_the_ride_to_the_request(page: Page, visitor:
 
 
 def test_somebody_elses_ride_is_none(page: Page, visitor: FakeSuite) -> None:
-    visitor.open("?ride=of-somebody-else")
+    visitor.open(f"?ride={a_ride()['id']}")
     expect(page.locator("#panel-title")).to_have_text("No such ride")
+
+
+@pytest.mark.parametrize("ride", ["1", "..", ".", "%3Flimit=1", "../../other", "x/cancel"])
+def test_what_is_no_ride_is_not_asked_for(page: Page, visitor: FakeSuite, ride: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url) if "/fake/live" in sent.url else None)
+    visitor.open(f"?ride={ride}")
+    expect(page.locator("#panel-title")).to_have_text("No such ride")
+    expect(page.locator("#history")).to_be_visible()
+    assert {url.partition("/fake/live")[2] for url in asked} == {"/v1/rides?limit=5"}
+
+
+def test_who_signs_in_next_sees_nothing_of_the_ride(page: Page, visitor: FakeSuite) -> None:
+    ride = a_ride("arriving")
+    visitor.rides = {ride["id"]: ride}
+    visitor.open(f"?ride={ride['id']}")
+    expect(page.locator(".unicorn")).to_be_visible()
+    visitor.rides = {}
+    page.evaluate("() => new BroadcastChannel('visit').postMessage({ ended: true })")  # in another tab
+    expect(page.locator("#panel-title")).to_have_text("Sign in to follow your ride")
+    for mark in (".unicorn", ".pin"):
+        expect(page.locator(mark)).to_be_hidden()
+    page.evaluate(
+        """() => new BroadcastChannel('visit').postMessage({ session: {
+          token: 'e30.e30.x', refresh: 'x', email: 'bob@example.org', expires: Date.now() + 3600000 } })"""
+    )
+    expect(page.locator("#panel-title")).to_have_text("No such ride")
+    expect(page.locator(".unicorn")).to_be_hidden()
+
+
+def test_a_cancellation_is_not_shown_elsewhere(page: Page, visitor: FakeSuite) -> None:
+    ride = a_ride("arriving")
+    visitor.rides = {ride["id"]: ride}
+    held: list[Route] = []
+    page.route("**/cancel", held.append)
+    visitor.open(f"?ride={ride['id']}")
+    page.get_by_role("button", name="Cancel the ride").click()
+    page.evaluate("() => history.pushState(null, '', location.pathname)")
+    page.evaluate("() => window.dispatchEvent(new PopStateEvent('popstate'))")
+    expect(page.locator("#panel-title")).to_have_text("Where do you wait?")
+    [sent] = held
+    sent.fallback()
+    expect(page.locator("#history tbody")).to_contain_text("Cancelled")
+    expect(page.locator("#panel-title")).to_have_text("Where do you wait?")
 
 
 # ------------------------------------------------------------------------------------------------ the session
