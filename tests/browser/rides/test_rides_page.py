@@ -91,6 +91,16 @@ def test_a_point_of_the_map_is_chosen_by_keys(page: Page, visitor: FakeSuite) ->
     assert pickup["latitude"] == pytest.approx(60.171634 + 20 / 111_195, abs=NEAR / 2)
 
 
+def test_a_point_is_chosen_where_the_map_cannot_be_loaded(page: Page, visitor: FakeSuite) -> None:
+    page.route("**/map.json", lambda route: route.abort())
+    visitor.open()
+    page.get_by_role("application", name="Map of central Helsinki").press("Enter")
+    expect(page.locator("#chosen")).to_have_text("60.1716, 24.9443")
+    request_button(page).click()
+    expect(page.locator("#panel-title")).to_have_text("Requested")
+    expect(page.locator(".facts")).to_contain_text("60.1716, 24.9443")
+
+
 def test_own_position_is_asked_for_on_request_alone(page: Page, visitor: FakeSuite) -> None:
     page.context.grant_permissions(["geolocation"])
     page.context.set_geolocation({"latitude": 60.17046, "longitude": 24.9522})
