@@ -31,8 +31,10 @@ const query = () => new URLSearchParams(location.search);
 
 /** Ask the API: `{ status, body }`; status 0 if no answer came. */
 async function call(path, request = {}) {
+  const sent = Date.now();
   try {
     const answer = await visitors.ask(`${config.RidesApiUrl}${path}`, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (answer.body.now) skew = clockSkew(answer.body.now, sent);
     connection(answer.status < 500 ? "" : "Rides cannot be reached just now. This page goes on trying.");
     return answer;
   } catch {
@@ -209,14 +211,12 @@ async function send() {
   const { id, pickup: from } = kept;
   const address = location.search;
   showWaiting(from);
-  const sent = Date.now();
   const { status, body } = await call("/v1/rides", {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ id, pickup: from }),
   });
   asking = false;
   if (status === 200 || status === 202) {
     sessionStorage.removeItem(PENDING);
-    if (status === 202) skew = clockSkew(body.moments.requested, sent);
     ride = body;
     go(`?ride=${id}`);
   } else if (pending()?.id !== id) { // it was discarded meanwhile

@@ -301,6 +301,16 @@ def test_an_unserved_visitor_is_told_when_to_ask_again(page: Page, visitor: Fake
     assert sent["id"] != ride["id"]
 
 
+def test_a_browser_whose_clock_is_wrong_counts_down_rightly(page: Page, visitor: FakeSuite) -> None:
+    """The API is an hour ahead."""
+    ride = a_ride("unserved", now=time.time() + 3600)
+    ride["moments"] = {state: moment + 3600 for state, moment in ride["moments"].items()}
+    visitor.rides = {ride["id"]: ride}
+    visitor.open(f"?ride={ride['id']}")
+    expect(page.locator("#eta")).to_have_text(re.compile(r"^[0-3] s"))
+    expect(page.get_by_role("button", name="Try again")).to_be_enabled()
+
+
 def test_another_try_without_an_answer_is_sent_again_after_a_reload(page: Page, visitor: FakeSuite) -> None:
     ride = a_ride("unserved", retry_after=0)
     visitor.rides = {ride["id"]: ride}

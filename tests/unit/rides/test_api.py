@@ -130,3 +130,10 @@ def test_other_rides_stay_what_they_are(
 
 def test_a_ride_that_goes_on_after_all_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert look(monkeypatch, a_ride("riding", -2000, -1000), a_ride("done", -2000, -1000)) == "done"
+
+
+def test_a_ride_is_told_with_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    ride = a_ride("done", -5000, -4000)
+    monkeypatch.setattr(api, "Storage", type("", (OneRide,), {"ride_then": ride}))
+    _, answer = ask("api_unknown_ride")
+    assert answer["now"] == pytest.approx(time.time(), abs=30)
