@@ -122,13 +122,13 @@ class Storage:
     # ---- unicorns
 
     def unicorns(self) -> list[Unicorn]:
-        """The whole fleet; on the first day it is made."""
+        """The whole fleet; who is missing is made, on the first day all of it."""
         found = self._scan()
-        if not found:
-            for unicorn in FLEET:
-                self._make(unicorn)
-            found = self._scan()
-        return found
+        there = {unicorn.name for unicorn in found}
+        missing = [unicorn for unicorn in FLEET if unicorn.name not in there]
+        for unicorn in missing:
+            self._make(unicorn)
+        return self._scan() if missing else found
 
     def _scan(self) -> list[Unicorn]:
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._fleet, ConsistentRead=True)

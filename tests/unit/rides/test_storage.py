@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from rides.model import FLEET
 from rides.storage import Storage
 
 NOW = 1_800_000_000.0
@@ -61,3 +65,37 @@ def test_the_history_knows_of_a_ride_that_has_just_ended() -> None:
     index = Index(1)
     Storage("rides", "fleet", 90, index).history("ada", 3, None)  # type: ignore[arg-type]
     assert index.asked[0]["ConsistentRead"] is True
+
+
+class Fleet:
+    """The table of unicorns, which answers so many writes."""
+
+    exceptions = SimpleNamespace(ConditionalCheckFailedException=KeyError)
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+        self.writes = 10
+
+    def get_paginator(self, _: str) -> SimpleNamespace:
+        return SimpleNamespace(paginate=lambda **_: [{"Items": list(self.items.values())}])
+
+    def put_item(self, *, Item: dict[str, Any], **_: Any) -> None:  # noqa: N803
+        if not self.writes:
+            raise TimeoutError
+        self.writes -= 1
+        if Item["name"]["S"] in self.items:
+            raise KeyError
+        self.items[Item["name"]["S"]] = Item
+
+
+def test_a_fleet_that_was_made_in_part_is_completed() -> None:
+    table = Fleet()
+    table.writes = 3
+    storage = Storage("rides", "fleet", 90, table)  # type: ignore[arg-type]
+    with pytest.raises(TimeoutError):
+        storage.unicorns()
+    table.writes = 100
+    table.items[FLEET[0].name]["ride"] = {"S": "x#y"}
+    assert {unicorn.name for unicorn in storage.unicorns()} == {unicorn.name for unicorn in FLEET}
+    assert table.items[FLEET[0].name]["ride"] == {"S": "x#y"}
+    assert table.writes == 100 - 7
