@@ -9,6 +9,7 @@ import pytest
 from local.clients.person import PersonAt
 from local.clients.visitor import Visitor
 from local.suite import Suite
+from tests.support.waiting import wait_until
 
 PLACES: dict[str, Any] = {
     "text": {"latitude": "60.1", "longitude": 24.9},
@@ -67,6 +68,23 @@ def test_only_id_tokens_of_visitors_are_taken(suite: Suite, visitor: Visitor) ->
         for method, path in (("GET", "/v1/rides"), ("POST", "/v1/rides"), ("POST", "/v1/rides/x/cancel")):
             assert visitor.ask(method, path, token=token).status_code == 401
     assert visitor.ask("GET", "/v1/rides").status_code == 200
+
+
+def test_an_expired_token_is_refused(suite: Suite) -> None:
+    visitor = Visitor(suite)
+    people, pool = suite.client("cognito-idp"), suite["VisitorsUserPoolId"]
+    client = people.create_user_pool_client(
+        UserPoolId=pool, ClientName="short", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"],
+        IdTokenValidity=1, TokenValidityUnits={"IdToken": "seconds"},
+    )["UserPoolClient"]["ClientId"]  # fmt: skip
+    token = people.admin_initiate_auth(
+        UserPoolId=pool, ClientId=client, AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": visitor.email, "PASSWORD": visitor.password},
+    )["AuthenticationResult"]["IdToken"]  # fmt: skip
+    wait_until(
+        lambda: visitor.ask("GET", "/v1/rides", token=token).status_code == 401, seconds=10, what="it expires"
+    )
+    people.delete_user_pool_client(UserPoolId=pool, ClientId=client)
 
 
 def test_a_visitor_is_no_operator(suite: Suite, visitor: Visitor) -> None:
