@@ -61,7 +61,9 @@ function panel(title, sentence, ...children) {
   const heading = find("#panel-title");
   if (heading.textContent !== title) heading.textContent = title;
   say(sentence);
+  const hadFocus = find("#content").contains(document.activeElement);
   find("#content").replaceChildren(...children);
+  if (hadFocus) heading.focus(); // what had it is gone
   find("#panel").removeAttribute("aria-busy");
   document.title = `${title} – Rides`;
 }

@@ -277,6 +277,16 @@ def test_a_ride_is_cancelled_while_it_may_be(page: Page, visitor: FakeSuite) -> 
     expect(page.get_by_role("button", name="Cancel the ride")).to_have_count(0)
 
 
+def test_the_focus_stays_in_the_panel_when_a_ride_goes_on(page: Page, visitor: FakeSuite) -> None:
+    ride = a_ride("arriving")
+    visitor.rides = {ride["id"]: ride}
+    visitor.open(f"?ride={ride['id']}")
+    page.get_by_role("button", name="Cancel the ride").focus()
+    visitor.rides[ride["id"]] = a_ride("riding")
+    expect(page.locator("#panel-title")).to_have_text("Riding")
+    expect(page.locator("#panel-title")).to_be_focused()
+
+
 def test_a_ride_that_has_begun_cannot_be_cancelled(page: Page, visitor: FakeSuite) -> None:
     ride = a_ride("riding")
     visitor.rides = {ride["id"]: ride}
