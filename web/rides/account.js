@@ -60,7 +60,7 @@ async function identity(config, operation, fields) {
 }
 
 /** Whether there is such a form. */
-export const isForm = (name) => name in FORMS;
+export const isForm = (name) => Object.hasOwn(FORMS, name);
 
 export const titleOf = (name) => FORMS[name].title;
 
