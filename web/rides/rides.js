@@ -165,7 +165,7 @@ function showRequest(sentence = "") {
     ...places.map(([name, at]) => element("option", { value: String(at) }, name)));
   list.addEventListener("change", () => { if (list.value) choose(map.places[Number(list.value)]); });
   const request = element("button", { type: "button", id: "request", className: "large" }, "Request a unicorn");
-  request.addEventListener("click", () => (who ? begin() : leave()));
+  request.addEventListener("click", () => (who ? begin(who) : leave()));
   if (!who) request.textContent = "Sign in to request a unicorn";
   panel("Where do you wait?", sentence,
     element("div", { className: "chosen" }, element("strong", { id: "chosen" }), element("span", { id: "coordinates", className: "muted" })),
@@ -189,9 +189,9 @@ function locate() {
 }
 
 /** Begin a request. Its id is made before anything is sent: however often it is sent, it is one ride. */
-function begin() {
+function begin({ email }) {
   if (asking || !pickup) return;
-  sessionStorage.setItem(PENDING, JSON.stringify({ id: crypto.randomUUID(), pickup, email: visitors.person()?.email }));
+  sessionStorage.setItem(PENDING, JSON.stringify({ id: crypto.randomUUID(), pickup, email }));
   send();
 }
 
@@ -352,11 +352,12 @@ function cancelButton() {
 /** What somebody does whom nobody could serve: wait, and ask again from the same place. */
 function again() {
   const button = element("button", { type: "button", id: "again" }, "Try again");
+  const who = visitors.person();
   button.addEventListener("click", () => {
     pickup = ride.pickup;
     history.pushState(null, "", location.pathname); // where a reload finds what is not answered yet
     arrange();
-    begin();
+    begin(who);
   });
   return element("div", { className: "actions" }, button, element("button", { type: "button", className: "plain", onclick: () => go("") }, "Choose another place"));
 }

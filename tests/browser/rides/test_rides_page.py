@@ -147,7 +147,7 @@ def test_a_refused_request_is_not_sent_again(page: Page, visitor: FakeSuite) -> 
 
 def test_a_request_that_was_discarded_on_its_way_is_not_sent_again(page: Page, visitor: FakeSuite) -> None:
     held: list[Route] = []
-    page.route("**/fake/live/v1/rides", held.append)
+    page.route("**/fake/live/v1/rides", lambda route: held.append(route))
     visitor.open()
     places(page).select_option("Senate Square")
     request_button(page).click()
@@ -411,7 +411,7 @@ def test_a_cancellation_is_not_shown_elsewhere(page: Page, visitor: FakeSuite) -
     ride = a_ride("arriving")
     visitor.rides = {ride["id"]: ride}
     held: list[Route] = []
-    page.route("**/cancel", held.append)
+    page.route("**/cancel", lambda route: held.append(route))
     visitor.open(f"?ride={ride['id']}")
     page.get_by_role("button", name="Cancel the ride").click()
     page.evaluate("() => history.pushState(null, '', location.pathname)")
@@ -540,6 +540,7 @@ def test_what_was_entered_offline_is_still_there_when_the_connection_is_back(
 ) -> None:
     api.open("?account=register")
     page.context.set_offline(True)
+    page.route("**/fake/identity", lambda route: route.abort(), times=1)
     page.get_by_label("Email address").fill("ada@example.org")
     page.get_by_label("Password", exact=True).fill("a long enough one")
     page.get_by_role("button", name="Create the account").click()

@@ -277,6 +277,12 @@ def test_a_ride_whose_machine_did_not_start_is_started_by_the_next_request(
 def test_a_ride_whose_step_fails_at_every_try_has_failed_and_its_unicorn_is_free(
     suite: Suite, visitor: Visitor, fleet: Fleet, faults: Faults
 ) -> None:
+    states = suite.client("stepfunctions")
+    running = {"stateMachineArn": suite["RidesStateMachineArn"], "statusFilter": "RUNNING"}
+    # The refusals are this ride's alone.
+    wait_until(
+        lambda: not states.list_executions(**running)["executions"], seconds=60, what="earlier rides are over"
+    )
     ride = visitor.request().json()["id"]
     visitor.until(ride, "arriving")
     refusal = {"status": 400, "type": "ValidationException", "times": 6}
