@@ -83,10 +83,8 @@ def test_from_the_home_page_to_the_receipt(page: Page, suite: Suite) -> None:
     fill_sign_in(page, who, PASSWORD)
     expect(page.locator("#chosen")).to_have_text("Senate Square")  # it was kept
     request(page)
-    said: list[str] = []
     for words in ("is yours|is on its way", "is on its way", "over the roofs", "You are back"):
         expect(page.locator("#sentence")).to_contain_text(re.compile(words), timeout=60_000)
-        said.append(page.locator("#sentence").inner_text())
     expect(page.locator(".receipt .total")).to_contain_text("$4.30")
     expect(page.locator("#history tbody tr")).to_have_count(1)
     expect(page.locator("#history tbody")).to_contain_text("Done")
