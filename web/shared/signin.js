@@ -3,7 +3,7 @@
 //
 // A session lives in the tabs alone, in sessionStorage: a new tab asks the open ones for it, and when the last one is
 // closed it is gone. It is renewed silently, by one tab for all of them, until the refresh token ends (12 hours). Cognito
-// sends people back to one page, which redeems the code and returns to the page on which they began.
+// sends people back to a page that is registered there, which redeems the code and returns to where they began.
 
 const RENEW_MS = 5 * 60_000; // before the token ends
 const ANSWER_MS = 120; // for which a new tab waits for the others
@@ -15,9 +15,9 @@ export const operators = sessions({
 });
 export const { person, restore, signIn, signOut, finishSignIn, ask } = operators;
 
-/** Visitors come back to the rides. */
+/** Visitors come back to the page on which they are: each that has their session is registered at the sign-in. */
 export const visitors = sessions({
-  name: "visit", home: new URL("../rides/", import.meta.url).href,
+  name: "visit", home: new URL(".", location.href).href,
   urlOf: (config) => config.VisitorsSignInUrl, clientOf: (config) => config.VisitorsUserPoolClientId,
 });
 

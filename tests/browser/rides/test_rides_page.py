@@ -405,7 +405,7 @@ def test_no_password_is_kept_in_the_browser(page: Page, api: FakeSuite) -> None:
     expect(page.get_by_role("alert")).to_contain_text("tried too often")
     kept = page.evaluate("() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }, location.href])")
     assert "long enough" not in kept
-    assert json.loads(kept)[0]["rides.email"] == "ada@example.org"
+    assert json.loads(kept)[0]["visit.email"] == "ada@example.org"
 
 
 POLICY = "Password did not conform with policy: Password not long enough"
