@@ -1,0 +1,116 @@
+"""What the portal's page looks like, and that everybody can use it, in each of its views and states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SCREENSHOTS
+from tests.browser.portal.fake import FakePortal, a_key, a_subscription
+from tests.browser.quality.checks import SCHEMES, WIDTHS, view_problems
+
+type Prepare = Callable[[Page], None]
+
+USAGE = {
+    "quota": {"limit": 1000, "period": "MONTH"}, "used": 812, "remaining": 188,
+    "days": [{"day": f"2026-11-{day:02}", "used": used} for day, used in enumerate([12, 90, 0, 310, 400], 1)],
+    "keys": [{"id": a_key()["id"], "name": "Shop", "used": 1000},
+             {"id": "3", "name": "Shop", "used": 850}, {"id": "5", "name": "Old one", "used": 112}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def portal(page: Page, pages: str) -> FakePortal:
+    fake = FakePortal(page, pages)
+    fake.keys = [
+        a_key("Shop"),
+        a_key("Nightly export", id="2", plan="images", subscription="l-0f3k2mexample"),
+        a_key("Shop", id="3", ends=4_099_622_400),
+        a_key("Unfinished", id="4", state="creating"),
+        a_key("Old one", id="5", state="revoked"),
+    ]
+    fake.subscriptions = [
+        a_subscription(state, id=f"l-{state}", until="2026-11-28T03:00:00Z")
+        for state in ("pending", "active", "ending", "ended", "failed")
+    ]
+    fake.usage = USAGE
+    return fake
+
+
+def assert_good(page: Page, name: str) -> None:
+    """No problem at any width, in either scheme; and a picture of each."""
+    problems: dict[str, str] = {}
+    for width in WIDTHS:
+        for scheme in SCHEMES:
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(50)
+            problems |= dict.fromkeys(view_problems(page), f"{width} px {scheme}")
+            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=SCREENSHOTS / f"portal_{name}_{scheme}_{width}.png", full_page=True)
+    assert problems == {}
+
+
+def unfold(page: Page) -> None:
+    page.evaluate("() => document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+
+
+def open_value(page: Page) -> None:
+    page.get_by_label("Name").fill("Shop, production")
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def open_rotation(page: Page) -> None:
+    page.get_by_role("button", name="Change plan: Nightly export").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def refuse_name(page: Page) -> None:
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.locator("#sentence")).to_contain_text("Name the key")
+
+
+def send(page: Page) -> None:
+    page.get_by_label("API key", exact=True).fill("x" * 40)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#status")).to_have_text("200")
+    unfold(page)
+
+
+# Name, whether somebody is signed in, the address, what shows that it is there, what is done then.
+VIEWS: list[tuple[str, bool, str, str, Prepare | None]] = [
+    ("plans", False, "", "article.plan", None),
+    ("apis", False, "?view=apis", "article.api", None),
+    ("api", False, "?view=apis&api=rides", ".operation", unfold),
+    ("api_images", False, "?view=apis&api=images", ".operation", None),
+    ("stranger", False, "?view=keys", "text=Sign in to make keys", None),
+    ("keys", True, "?view=keys", ".key-card", unfold),
+    ("keys_refused", True, "?view=keys", ".key-card", refuse_name),
+    ("value", True, "?view=keys", ".key-card", open_value),
+    ("change_plan", True, "?view=keys", ".key-card", open_rotation),
+    ("usage", True, "?view=usage", "meter", unfold),
+    ("console", False, "?view=try", "#curl", send),
+    ("subscriptions", True, "?view=subscriptions", ".subscription", unfold),
+    ("registration", False, "#registration=token", "#registration", None),
+    ("register", False, "?account=register", "form.account", None),
+]  # fmt: skip
+
+
+@pytest.mark.timeout(300)  # the first run installs axe
+@pytest.mark.parametrize(
+    ("name", "is_in", "search", "sign", "prepare"), VIEWS, ids=[name for name, *_ in VIEWS]
+)
+def test_each_view_can_be_used_by_everybody(
+    page: Page, portal: FakePortal, name: str, is_in: bool, search: str, sign: str, prepare: Prepare | None
+) -> None:
+    if is_in:
+        portal.sign_in()
+    page.emulate_media(reduced_motion="reduce")
+    portal.open(search)
+    expect(page.locator(sign).first).to_be_visible()
+    if prepare:
+        prepare(page)
+    assert_good(page, name)
