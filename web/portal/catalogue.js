@@ -30,7 +30,7 @@ function apiCard(name, document) {
   const keyed = operations.filter(({ access }) => access === "key").length;
   return element("article", { className: "card api" },
     element("h3", {}, element("a", { href: `?view=apis&api=${name}` }, apiTitle(name))),
-    element("p", { className: "muted" }, document.info.description ?? ""),
+    element("p", { className: "muted" }, (document.info.description ?? "").split(/(?<=\.)\s/)[0]),
     element("p", {}, `${operations.length} ${operations.length === 1 ? "operation" : "operations"}${keyed ? `, ${keyed} of them with a key` : ""}`),
     element("div", { className: "actions" },
       element("a", { className: "button plain", href: `?view=apis&api=${name}` }, "See operations"),

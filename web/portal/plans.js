@@ -18,7 +18,8 @@ export async function drawPlans(portal, place) {
   place.replaceChildren(
     element("ol", { className: "way" }, ...STEPS.map(([title, text]) => element("li", { className: "card" },
       element("strong", {}, title), element("span", { className: "muted" }, text)))),
-    element("div", { className: "plans" }, ...answer.body.plans.map(card)));
+    answer.body.plans.length ? element("div", { className: "plans" }, ...answer.body.plans.map(card))
+      : element("p", { className: "card empty" }, "There is no plan here: neither the image resizer nor the rides are deployed."));
 }
 
 function card(plan) {

@@ -85,10 +85,14 @@ function go(search) {
   show(true);
 }
 
+let turns = 0; // how often something else was shown
+
 /** Show what the address says. A view that somebody has left goes on drawing where nobody sees it. */
 async function show(isMoved = false) {
+  turns += 1;
+  const turn = turns;
   const account = query().get("account");
-  const name = viewName();
+  const name = query().get("view") in VIEWS ? query().get("view") : "plans";
   const view = VIEWS[name];
   const isAccount = account && isForm(account) && !visitors.person();
   const title = isAccount ? titleOf(account) : view.title;
@@ -117,10 +121,8 @@ async function show(isMoved = false) {
   } catch (error) {
     place.replaceChildren(trouble(error.message));
   }
-  if (!place.isConnected && viewName() === name && !query().has("account")) find("#content").replaceChildren(place);
+  if (turn === turns && !place.isConnected) find("#content").replaceChildren(place);
 }
-
-const viewName = () => (query().get("view") in VIEWS ? query().get("view") : "plans");
 
 /** What a view shows in place of what it could not have. */
 function trouble(sentence) {
@@ -155,7 +157,6 @@ try {
   if (!("PortalApiUrl" in portal.config)) {
     find("#content").replaceChildren(element("p", { className: "card empty" }, "The API portal is not deployed. The start page says how to deploy it."));
   } else if (!isReturning) {
-    await show();
     document.addEventListener("click", (event) => {
       const link = event.target.closest?.("main a[href^='?']");
       if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
@@ -166,6 +167,7 @@ try {
     window.addEventListener("session", () => { portal.secret = null; show(); });
     window.addEventListener("online", () => { connection(""); show(); });
     window.addEventListener("offline", () => connection(OFFLINE));
+    await show();
   }
 } catch (error) {
   complain(error.message);

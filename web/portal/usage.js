@@ -6,7 +6,6 @@ import { dayOf, periodOf, refusal } from "./words.js";
 
 const MONTHS = 2; // that can be chosen; API Gateway keeps 90 days
 const NEAR = 0.8; // of a quota
-const PADDING = 40; // pixels, of a card
 
 const date = (moment) => moment.toISOString().slice(0, 10);
 
@@ -26,6 +25,7 @@ export async function drawUsage(portal, place) {
   const months = Array.from({ length: MONTHS }, (_, back) => monthOf(back));
   const offered = plans.body.plans.filter(isOffered);
   const had = new Set(keys.body.keys.map(({ plan }) => plan));
+  if (!offered.length) throw new Error("There is no plan here.");
   const plan = offered.find(({ name }) => name === portal.query().get("plan")) ?? offered.find(({ name }) => had.has(name)) ?? offered[0];
   const month = months.find(({ value }) => value === portal.query().get("month")) ?? months[0];
   if (!had.has(plan.name)) {
@@ -35,10 +35,8 @@ export async function drawUsage(portal, place) {
   }
   const answer = await portal.call(`/v1/usage?${new URLSearchParams({ plan: plan.name, from: month.from, to: month.to })}`);
   if (answer.status !== 200) throw new Error(refusal(answer));
-  place.replaceChildren(choices(portal, offered, months, plan, month));
-  const card = element("section", { className: "card" });
-  place.append(card);
-  card.append(...drawn(answer.body, keys.body.keys, month, room(card) - PADDING));
+  place.replaceChildren(choices(portal, offered, months, plan, month),
+    element("section", { className: "card" }, ...drawn(answer.body, keys.body.keys, month)));
 }
 
 function choices(portal, plans, months, plan, month) {
@@ -54,7 +52,7 @@ function choices(portal, plans, months, plan, month) {
   return element("div", { className: "card fields" }, planField, monthField);
 }
 
-function drawn({ quota, used, days, keys: usages }, keys, month, wide) {
+function drawn({ quota, used, days, keys: usages }, keys, month) {
   const perDay = new Map(days.map((each) => [each.day, each.used]));
   const points = month.days.map((each) => [dayOf(each), perDay.get(each) ?? 0]);
   const during = month.isOpen ? "this month" : `in ${month.label}`;
@@ -66,12 +64,24 @@ function drawn({ quota, used, days, keys: usages }, keys, month, wide) {
     element("h3", {}, "By key"),
     element("ul", { className: "meters" }, ...rows.map((row) => keyUsage(row, quota, month.isOpen && quota?.period === "MONTH"))),
     element("h3", {}, "By day"),
-    ...(used ? stacks({ title: "Calls a day", points, names: ["Calls"], show: count, width: wide, partial: (place) => (month.isOpen && place === points.length - 1 ? "so far" : "") })
-      : [element("p", { className: "empty" }, month.isOpen ? "No call yet. The console sends the first one for you, under “Try it”." : "No call in this month.")]),
+    ...(used ? [chart(points, month.isOpen)] : [element("p", { className: "empty" }, month.isOpen ? "No call yet. The console sends the first one for you, under “Try it”." : "No call in this month.")]),
     element("details", {}, element("summary", {}, "Table"),
       table("Calls by day", [["Day (UTC)", ([label]) => label], ["Calls", ([, value]) => count(value), true]], points),
       table("Calls by key", [["Key", ([name]) => name], ["Calls", ([, value]) => count(value), true]], labels)),
   ];
+}
+
+/** Columns as wide as there is room, now and after the window has another size. */
+function chart(points, isOpen) {
+  const place = element("div", { className: "by-day" });
+  let wide = 0;
+  new ResizeObserver(() => {
+    if (room(place) === wide) return;
+    wide = room(place);
+    const partial = (at) => (isOpen && at === points.length - 1 ? "so far" : "");
+    place.replaceChildren(...stacks({ title: "Calls a day", points, names: ["Calls"], show: count, width: wide, partial }));
+  }).observe(place);
+  return place;
 }
 
 /** What a key has used, against its quota while that is the month's. */
@@ -79,10 +89,10 @@ function keyUsage({ name, last4, state, used }, quota, isAgainstQuota) {
   const title = element("span", { className: "name" }, name, element("span", { className: "muted" }, ` …${last4}${state === "revoked" ? ", revoked" : ""}`));
   if (!quota || !isAgainstQuota) return element("li", {}, title, element("span", { className: "number" }, `${count(used)} calls`));
   const { limit } = quota;
-  const bar = element("meter", { min: 0, max: limit, high: NEAR * limit, optimum: 0, value: used });
+  const isExceeded = used >= limit;
+  const bar = element("meter", { min: 0, max: limit, high: NEAR * limit, optimum: 0, value: used, className: isExceeded ? "exceeded" : "" });
   const sentence = `${count(used)} of ${count(limit)} calls`;
   bar.setAttribute("aria-label", `${name} …${last4}: ${sentence}`);
-  const isExceeded = used >= limit;
   const rest = isExceeded ? "Exceeded: its calls are refused until the quota begins anew." : `${count(limit - used)} left`;
   return element("li", {}, title, element("span", { className: "number" }, sentence), bar,
     element("span", { className: isExceeded ? "bad" : used >= NEAR * limit ? "warm" : "muted" }, rest));

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Request, Route
 from ops.api_documents import api_documents
 from tests.browser.visitors import HEADERS, FakeVisitors
 
-__all__ = ["VALUE", "FakePortal", "Sent", "a_key", "a_subscription", "documents"]
+__all__ = ["CREATED", "VALUE", "FakePortal", "Sent", "a_key", "a_subscription", "documents"]
 
 VALUE = "q8Xw2hJv5mTzR4nKc7Yb1dLs9gPf3aEu6iOt0xWk"
 """Of every key that the fake makes."""

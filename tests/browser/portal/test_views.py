@@ -14,8 +14,8 @@ from tests.browser.quality.checks import SCHEMES, WIDTHS, view_problems
 type Prepare = Callable[[Page], None]
 
 USAGE = {
-    "quota": {"limit": 1000, "period": "MONTH"}, "used": 812, "remaining": 188,
-    "days": [{"day": f"2026-11-{day:02}", "used": used} for day, used in enumerate([12, 90, 0, 310, 400], 1)],
+    "quota": {"limit": 1000, "period": "MONTH"}, "used": 1962, "remaining": 150,
+    "days": [{"day": f"2026-11-{day:02}", "used": used} for day, used in enumerate((112, 490, 0, 1360), 1)],
     "keys": [{"id": a_key()["id"], "name": "Shop", "used": 1000},
              {"id": "3", "name": "Shop", "used": 850}, {"id": "5", "name": "Old one", "used": 112}],
 }  # fmt: skip
