@@ -94,7 +94,9 @@ ACTIVITY: dict[str, tuple[_Activity, ...]] = {
     ),
     "event_hub": _counted("event_hub", ActionsDone="Actions done", DocumentsEncoded="Documents encoded"),
     "rides": _counted("rides", RidesRequested="Rides requested", RidesDone="Rides done"),
-    "api_portal": _counted("api_portal", KeysCreated="Keys created", SubscriptionsBegun="Subscriptions begun"),
+    "api_portal": _counted(
+        "api_portal", KeysCreated="Keys created", SubscriptionsBegun="Subscriptions begun"
+    ),
 }
 
 

@@ -122,14 +122,15 @@ class Storage:
 
     def unicorns(self) -> list[Unicorn]:
         """The whole fleet; on the first day it is made."""
-        found = self._scan()
+        found = self.fleet()
         if not found:
             for unicorn in FLEET:
                 self._make(unicorn)
-            found = self._scan()
+            found = self.fleet()
         return found
 
-    def _scan(self) -> list[Unicorn]:
+    def fleet(self) -> list[Unicorn]:
+        """The unicorns that there are; none before the first ride."""
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._fleet, ConsistentRead=True)
         return [_unicorn_of(item) for page in pages for item in page["Items"]]
 

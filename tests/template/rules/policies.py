@@ -192,9 +192,10 @@ WIDE = {
     ("HubStatusRole", "ReadAlarms"): "Route 53's alarms are in us-east-1; reading alone",
     ("HubConnectionRole", "ReadAlarms"): "a message names it; reading alone",
     ("HubRetryRunRole", "ReadJobTags"): "an event names it; reading alone",
+    ("PortalFunctionRole", "TagNewKeys"): "API Gateway makes up ids of keys; with the stack's own tag alone",
 }
 # Resources of AWS or of the account that a policy may name, by the form of their ARN behind the account.
-OF_THE_ACCOUNT = ("catalog", "database/default")
+OF_THE_ACCOUNT = ("catalog", "database/default", "/apikeys")
 
 
 @rule
@@ -221,7 +222,9 @@ def _foreign(stack: Stack, resource: str, tagged: bool) -> str:
     if (partition, region, account) != (
         place.partition,
         place.region if regional else "",
-        place.account if service != "s3" else "",
+        # "arn:aws:apigateway:region::resource-path" has none:
+        # https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html
+        place.account if service not in ("s3", "apigateway") else "",
     ):
         return f"names {resource}: partition, region and account have to be those of the stack"
     head, star, _ = rest.partition("*")
@@ -230,6 +233,8 @@ def _foreign(stack: Stack, resource: str, tagged: bool) -> str:
     names |= {f"database/{each.identifier}" for each in stack.of("AWS::Glue::Database")}
     names |= {f"workgroup/{each.identifier}" for each in stack.of("AWS::Athena::WorkGroup")}
     names |= {f"identity/{each.identifier}" for each in stack.of("AWS::SES::EmailIdentity")}
+    names |= {f"/usageplans/{each.identifier}" for each in stack.of("AWS::ApiGateway::UsagePlan")}
+    names |= {f"/restapis/{each.identifier}" for each in stack.of("AWS::ApiGateway::RestApi")}
     names |= {f"parameter/{place.stack}/", *OF_THE_ACCOUNT}
     names |= {f"{stack.parameters.get('LogFlinkCodeBucket', '')}/"} - {"/"}
     if tagged:
