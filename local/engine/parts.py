@@ -51,6 +51,7 @@ _PATCHES: tuple[str, ...] = (
     "services.snowball",
     "services.dms",
     "services.redshift",
+    "services.usage_plans",
 )
 # Modules with `wrap(app) -> app`, outermost first: they meet HTTP requests before the emulator does.
 _MIDDLEWARE: tuple[str, ...] = (
@@ -63,6 +64,7 @@ _MIDDLEWARE: tuple[str, ...] = (
     "faults",
     "aws_events",
     "states",
+    "services.marketplace",
 )
 # Modules with `start() -> None`: their threads begin once every patch is in place.
 _THREADS: tuple[str, ...] = ("services.cloudwatch",)
