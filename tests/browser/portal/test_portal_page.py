@@ -500,6 +500,7 @@ def test_the_command_has_a_variable_for_the_key(page: Page, api: FakePortal) -> 
     page.get_by_label("key", exact=True).first.fill("300x200/it's here.png")
     command = page.locator("#curl").inner_text()
     assert VALUE not in command
+    assert VALUE not in kept(page)
     assert '-H "x-api-key: $API_KEY"' in command
     assert command.endswith(
         f"'{api.api}/images/v1/variants?key=300x200%2Fit''s%20here.png'".replace("''", "'\\''")
