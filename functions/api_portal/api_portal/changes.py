@@ -14,6 +14,7 @@ Recorded event: events/api_portal/changes_license_updated.json
 """
 
 import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -54,41 +55,50 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # 
 
 
 def _follow(body: str, settings: MarketSettings, storage: SubscriptionStorage) -> None:
-    match change := parse(body):
-        case Nothing():
-            count("MarketplaceMessagesIgnored")
-            logger.info("nothing follows", reason=change.reason)
-        case CustomerChange():
-            product = _product(settings, change.product)
-            if change.topic != product.topic:
-                raise PermanentError("another topic than the product's")
-            subscription = f"{change.product}:{change.customer}"
-            _learn(settings, storage, subscription, product, change.kind, change.moment)
-        case LicenceChange():
-            product = _product(settings, change.product)
-            _learn(settings, storage, change.licence, product, change.kind, change.moment)
-            ended = storage.agreement_has(change.agreement, change.licence)
-            if ended is not None:
-                _learn(settings, storage, change.licence, product, "ending", ended)
-        case AgreementEnd():
-            product = _product(settings, change.product)
-            for subscription in storage.agreement_ended(change.agreement, change.moment):
-                _learn(settings, storage, subscription, product, "ending", change.moment)
-
-
-def _product(settings: MarketSettings, code: str) -> Product:
-    product = settings.product(code)
+    change = parse(body)
+    if isinstance(change, Nothing):
+        _ignore(change.reason)
+        return
+    product = settings.product(change.product)
     if product is None:
         raise PermanentError("unknown product")
-    return product
+    if isinstance(change, CustomerChange):
+        if change.topic != product.topic:
+            raise PermanentError("another topic than the product's")
+    elif product.topic:
+        _ignore("the product's topic tells the same")
+        return
+    for subscription, facts in _facts_of(change, storage):
+        _learn(settings, storage, subscription, product, facts)
+
+
+def _ignore(reason: str) -> None:
+    count("MarketplaceMessagesIgnored")
+    logger.info("nothing follows", reason=reason)
+
+
+def _facts_of(
+    change: CustomerChange | LicenceChange | AgreementEnd, storage: SubscriptionStorage
+) -> Iterator[tuple[str, dict[Kind, int]]]:
+    """The subscriptions that a change is about, and what it tells of each."""
+    match change:
+        case CustomerChange():
+            yield f"{change.product}:{change.customer}", {change.kind: change.moment}
+        case LicenceChange():
+            ended = storage.agreement_has(change.agreement, change.licence)
+            known: dict[Kind, int] = {"ending": ended} if ended else {}
+            yield change.licence, known | {change.kind: change.moment}
+        case AgreementEnd():
+            for licence in storage.agreement_ended(change.agreement, change.moment):
+                yield licence, {"ending": change.moment}
 
 
 def _learn(
-    settings: MarketSettings, storage: SubscriptionStorage, subscription: str, product: Product, kind: Kind,
-    moment: int,
+    settings: MarketSettings, storage: SubscriptionStorage, subscription: str, product: Product,
+    facts: Mapping[Kind, int],
 ) -> None:  # fmt: skip
-    before, after = storage.learn(subscription, product.code, product.plan, kind, moment)
-    logger.info("fact", subscription=subscription, kind=kind, before=before.state, after=after.state)
+    before, after = storage.learn(subscription, product.code, product.plan, facts)
+    logger.info("facts", subscription=subscription, kinds=[*facts], before=before.state, after=after.state)
     if after.state == "active" and before.state != "active":
         count("SubscriptionsBegun")
     if after.facts.use_ends is not None:

@@ -39,12 +39,16 @@ def create(name: str, tags: Mapping[str, str], customer: str = "") -> tuple[str,
 
 
 def attach(key: str, plan: str) -> None:
-    """Put a key into a usage plan; it may be there already.
+    """Put a new key into a usage plan; it may be there already, by a call that was tried again.
 
     Raises:
         ClientError: API Gateway refused.
     """
-    client("apigateway").create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
+    gateway = client("apigateway")
+    try:
+        gateway.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
+    except gateway.exceptions.ConflictException:
+        return
 
 
 def enable(key: str) -> None:

@@ -33,15 +33,14 @@ from shared.http import (
     GoneError,
     NotFoundError,
     Request,
-    UnauthorizedError,
     UnprocessableError,
     aws_errors_as_busy,
     json_answer,
     respond,
 )
 from shared.metrics import count, publishes_metrics
+from shared.visitors import visitor_of
 
-from .hours import iso
 from .marketplace import full_arn, licence_of
 from .settings import RegistrationSettings
 from .subscription_storage import ChangingError, OtherVisitorError, Record, Subscription, SubscriptionStorage
@@ -71,23 +70,14 @@ def _serve(event: dict[str, Any], facts: Facts) -> Answer:
     routes: dict[tuple[str, str], Callable[[Request, Facts], Answer]] = {
         ("POST", "/v1/marketplace"): partial(_arrive, settings),
         ("POST", "/v1/registrations"): lambda request, facts: _register(
-            settings, storage, _visitor(event), request, facts
+            settings, storage, visitor_of(event), request, facts
         ),
-        ("GET", "/v1/subscriptions"): lambda _, facts: _list(storage, _visitor(event), facts),
+        ("GET", "/v1/subscriptions"): lambda _, facts: _list(storage, visitor_of(event), facts),
     }
     route = routes.get((request.method, request.resource))
     if route is None:
         raise NotFoundError("not_found", "There is nothing here.")
     return route(request, facts)
-
-
-def _visitor(event: dict[str, Any]) -> str:
-    """Who asks: `sub` of the claims that the authorizer verified; it takes ID tokens alone."""
-    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    claims = authorizer.get("claims") or {}
-    if claims.get("token_use") != "id" or not claims.get("sub"):
-        raise UnauthorizedError("unauthorized", "Sign in first.")
-    return str(claims["sub"])
 
 
 def _arrive(settings: RegistrationSettings, request: Request, facts: Facts) -> Answer:  # noqa: ARG001
@@ -155,16 +145,16 @@ def _list(storage: SubscriptionStorage, visitor: str, facts: Facts) -> Answer:
 
 
 def _shown(subscription: Subscription, storage: SubscriptionStorage) -> dict[str, Any]:
-    """A subscription as its visitor sees it; moments are ISO 8601, hours those of use."""
+    """A subscription as its visitor sees it; moments are seconds since the epoch, hours those of use."""
     facts = subscription.facts
     shown: dict[str, Any] = {
         "id": subscription.id,
         "plan": subscription.plan,
         "state": subscription.state,
-        "since": iso(facts.began or facts.registered),
+        "since": (facts.began or facts.registered) / 1000,
         "usage": [_used(record) for record in storage.records(subscription.id, SHOWN_HOURS)],
     }
-    return shown if facts.use_ends is None else shown | {"until": iso(facts.use_ends)}
+    return shown if facts.use_ends is None else shown | {"until": facts.use_ends / 1000}
 
 
 def _used(record: Record) -> dict[str, Any]:

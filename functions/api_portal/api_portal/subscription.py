@@ -15,6 +15,7 @@ Whoever subscribes again after the end has a later `began`, and is active again.
 more than a beginning.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal, Self
 
@@ -42,14 +43,13 @@ class Facts:
     ending: int = 0
     ended: int = 0
 
-    def learned(self, kind: Kind, moment: int) -> Self:
-        """What is known with one more fact.
+    def learned(self, moments: Mapping[Kind, int]) -> Self:
+        """What is known with more facts.
 
         Args:
-            kind: Of the fact.
-            moment: Its own, not that of its arrival; milliseconds since the epoch.
+            moments: Of facts by their kinds: their own moments, not those of their arrival.
         """
-        return replace(self, **{kind: max(getattr(self, kind), moment)})
+        return replace(self, **{kind: max(getattr(self, kind), moment) for kind, moment in moments.items()})
 
     @property
     def state(self) -> State:

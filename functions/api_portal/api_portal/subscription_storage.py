@@ -151,22 +151,24 @@ class SubscriptionStorage:
         return [each for each in self.of_visitor(visitor) if each.plan == plan and each.state == "active"]
 
     def learn(
-        self, subscription: str, product: str, plan: str, kind: Kind, moment: int
+        self, subscription: str, product: str, plan: str, facts: Mapping[Kind, int]
     ) -> tuple[Subscription, Subscription]:
-        """Add a fact; the subscription before and after. A fact that adds nothing changes nothing.
+        """Add facts; the subscription before and after. What is known already changes nothing.
 
         Args:
             subscription: Its id.
             product: The product's code.
             plan: Name of the plan that the product is.
-            kind: Of the fact.
-            moment: Of the fact, milliseconds since the epoch.
+            facts: Their moments by kind, milliseconds since the epoch.
 
         Raises:
             ChangingError: Others wrote at every try.
         """
-        new = Subscription(subscription, product, plan)
-        return self._change(new, lambda before: replace(before, facts=before.facts.learned(kind, moment)))
+
+        def change(before: Subscription) -> Subscription:
+            return replace(before, facts=before.facts.learned(facts))
+
+        return self._change(Subscription(subscription, product, plan), change)
 
     def register(self, given: Subscription, moment: int) -> tuple[Subscription, Subscription]:
         """Make a subscription a visitor's; before and after. Done again it changes nothing.
@@ -186,7 +188,7 @@ class SubscriptionStorage:
             if before.visitor:
                 raise OtherVisitorError
             return replace(
-                before, facts=before.facts.learned("registered", moment), visitor=given.visitor,
+                before, facts=before.facts.learned({"registered": moment}), visitor=given.visitor,
                 account=given.account, customer=given.customer, licence=given.licence,
             )  # fmt: skip
 
@@ -232,17 +234,17 @@ class SubscriptionStorage:
     # ---- agreements
 
     def agreement_ended(self, agreement: str, moment: int) -> frozenset[str]:
-        """Note when an agreement ended; the subscriptions that are known to be of it."""
-        found = self._agreement(agreement, "SET ended = :value", {"N": str(moment)})
-        return frozenset(found.get("subscriptions", {}).get("SS", ()))
+        """Note when an agreement ended; the licences that are known to be of it."""
+        found = self._agreement(agreement, "ADD ends :value", {"NS": [str(moment)]})
+        return frozenset(found.get("licences", {}).get("SS", ()))
 
-    def agreement_has(self, agreement: str, subscription: str) -> int | None:
-        """Note that a subscription is of an agreement; when the agreement ended, if it did."""
-        found = self._agreement(agreement, "ADD subscriptions :value", {"SS": [subscription]})
-        return int(found["ended"]["N"]) if "ended" in found else None
+    def agreement_has(self, agreement: str, licence: str) -> int | None:
+        """Note that a licence is of an agreement; when the agreement ended, if it did."""
+        found = self._agreement(agreement, "ADD licences :value", {"SS": [licence]})
+        return max(map(int, found.get("ends", {}).get("NS", ())), default=None)
 
     def _agreement(self, agreement: str, expression: str, value: Any) -> Mapping[str, Any]:
-        """Update an agreement; what it is then: of two updates the later one sees the earlier one."""
+        """Add to an agreement; what it is then: of two updates the later one sees the earlier one."""
         return self._dynamodb.update_item(
             TableName=self._table, Key=_key(f"agreement#{agreement}", "state"), UpdateExpression=expression,
             ExpressionAttributeValues={":value": value}, ReturnValues="ALL_NEW",

@@ -24,6 +24,7 @@ UNGUARDED = {
     },
     "PortalApi": {
         "/v1/plans": "what everybody may know before they register; throttled",
+        "/v1/marketplace": "leads a browser to the page, and does nothing else; throttled",
     },
     "HubApi": {
         "/hub/sns": "SNS's signature, by a listed topic",

@@ -38,7 +38,7 @@ def replayed(history: list[Fact]) -> State:
 def folded(arrivals: list[Fact]) -> Facts:
     facts = Facts()
     for moment, kind in arrivals:
-        facts = facts.learned(kind, moment)
+        facts = facts.learned({kind: moment})
     return facts
 
 
@@ -90,5 +90,5 @@ def test_use_ends_at_the_first_end_since_the_last_beginning() -> None:
 
 def test_end_before_the_beginning_arrives_is_an_end() -> None:
     assert Facts(ending=T + 10).state == "ending"
-    assert Facts(ending=T + 10).learned("began", T).state == "ending"
-    assert Facts(ending=T + 10).learned("began", T + 11).state == "active"
+    assert Facts(ending=T + 10).learned({"began": T}).state == "ending"
+    assert Facts(ending=T + 10).learned({"began": T + 11}).state == "active"
