@@ -69,7 +69,7 @@ export async function drawSubscriptions(portal, place) {
 
 function card({ id, plan, state, since, until, usage }, titles) {
   const { word, look, sentence } = SUBSCRIPTION_STATES[state];
-  const facts = [["Since", when(Date.parse(since))], ...(until ? [[state === "ended" ? "Ended" : "Until", when(Date.parse(until))]] : []), ["Number", id]];
+  const facts = [["Since", when(1000 * since)], ...(until ? [[state === "ended" ? "Ended" : "Until", when(1000 * until)]] : []), ["Number", id]];
   const total = usage.reduce((sum, { quantity }) => sum + quantity, 0);
   return element("article", { className: "card subscription" },
     element("div", { className: "top" }, element("h3", {}, titles[plan] ?? plan), element("span", { className: `badge ${look}` }, word)),

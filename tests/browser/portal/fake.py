@@ -82,9 +82,9 @@ def a_key(name: str = "Shop", **more: Any) -> dict[str, Any]:
 
 def a_subscription(state: str = "active", **more: Any) -> dict[str, Any]:
     """A subscription as the API lists it."""
-    usage = [{"hour": "2026-11-28T01", "quantity": 1200, "state": "sent"},
-             {"hour": "2026-11-28T02", "quantity": 34, "state": "pending"}]  # fmt: skip
-    made = {"id": "l-0f3k2mexample", "plan": "images", "state": state, "since": "2026-11-20T08:00:00Z",
+    usage = [{"hour": "2026-11-28T02", "quantity": 34, "state": "pending"},
+             {"hour": "2026-11-28T01", "quantity": 1200, "state": "sent"}]  # fmt: skip
+    made = {"id": "l-0f3k2mexample", "plan": "images", "state": state, "since": CREATED,
             "usage": usage}  # fmt: skip
     return made | more
 

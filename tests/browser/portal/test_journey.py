@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from local.browser import fill_sign_in
+from local.clients.marketplace import Marketplace
+from local.clients.visitor import PortalVisitor
 from local.suite import Suite
 from ops.api_documents import APIS
 
 PASSWORD = "forty characters are a key"
+PRODUCT, FOREIGN = "suitelocalimages", "someoneelses"
 CODE = "123456"  # the local engine's every code
 BAR_S = 30  # from the sign-up to the first 200 with the new key
 REVOKED_S = 60  # after which a revoked key is refused
@@ -31,9 +35,20 @@ def view(page: Page, name: str) -> None:
     page.get_by_role("navigation", name="Parts of the portal").get_by_role("link", name=name).click()
 
 
+def an_account() -> str:
+    """Of AWS, for a buyer."""
+    return f"{secrets.randbelow(10**12):012}"
+
+
 def register(page: Page, suite: Suite, who: str) -> None:
     """Make an account on the page, and sign in."""
     page.goto(f"{suite['WebUrl']}/portal/?account=register")
+    fill_account(page, who)
+    title(page, "Your keys")
+
+
+def fill_account(page: Page, who: str) -> None:
+    """Fill in the form of a new account, and those after it."""
     page.get_by_label("Email address").fill(who)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Create the account").click()
@@ -42,7 +57,6 @@ def register(page: Page, suite: Suite, who: str) -> None:
     title(page, "Your account is ready")
     page.locator("#content").get_by_role("button", name="Sign in").click()
     fill_sign_in(page, who, PASSWORD)
-    title(page, "Your keys")
     expect(page.locator(".who")).to_have_text(who)
 
 
@@ -138,15 +152,75 @@ def test_the_catalogue_is_of_what_is_deployed(page: Page, suite: Suite) -> None:
     send(page, "event_hub GET /hub/status", 200)
 
 
-def test_a_plan_without_a_product_is_not_sold(page: Page, suite: Suite, developer: str) -> None:
+@pytest.fixture(scope="module")
+def market(suite: Suite) -> Marketplace:
+    """AWS Marketplace, with the product that the deployment sells and one that it does not."""
+    market = Marketplace(suite)
+    market.product(PRODUCT, ["calls"])
+    market.product(FOREIGN, ["calls"])
+    return market
+
+
+def arrive(page: Page, suite: Suite, token: str) -> None:
+    """Come from AWS Marketplace, which has the browser post its token in a form."""
+    page.goto("about:blank")
+    page.set_content(
+        f"""<form method="post" action="{suite["PortalApiUrl"]}/v1/marketplace">
+        <input name="x-amzn-marketplace-token" value="{token}"><button>Set up your account</button></form>"""
+    )
+    page.get_by_role("button").click()
+    page.wait_for_url(f"{suite['WebUrl']}/portal/**")
+
+
+@pytest.mark.timeout(240)
+def test_a_buyer_registers_and_calls_what_they_bought(page: Page, suite: Suite, market: Marketplace) -> None:
+    purchase = market.buy(PRODUCT, account=an_account())
+    arrive(page, suite, purchase.token)
+    expect(page.locator("#registration")).to_contain_text("Finish your subscription")
+    assert purchase.token not in page.url
+    page.locator("#registration").get_by_role("button", name="Create an account").click()
+    who = email()
+    fill_account(page, who)
+    expect(page.locator("#registration")).to_contain_text("You are subscribed")
+    title(page, "Subscriptions")
+    licence = purchase.licence.rpartition("/")[2].rpartition(":")[2]
+    card = page.locator(".subscription")
+    expect(card).to_contain_text(licence)
+    while card.locator(".badge").inner_text() != "Active":  # its event is on the way
+        page.wait_for_timeout(500)
+        page.reload()
+        expect(card).to_be_visible()
+    card.get_by_role("link", name="Get a key").click()
+    expect(page.get_by_label("Plan").locator("option:checked")).to_have_text("Images")
+    make_key(page, "Shop")
+    confirm(page, "Try it now")
+    send(page, "images GET /v1/variants", 200)
+    send(page, "rides GET /v1/fleet", 403)  # the plan has not this API
+
+
+def test_a_plan_that_nobody_bought_gives_no_key(page: Page, suite: Suite, developer: str) -> None:
+    expect(page.get_by_label("Plan").locator("option:not([disabled])")).to_have_text(["Free"])
     view(page, "Plans")
-    expect(page.locator("#plan-images .badge")).to_have_text("Not sold here")
-    expect(page.locator("#plan-fleet .badge")).to_have_text("Not sold here")
-    view(page, "Keys")
-    expect(page.get_by_label("Plan").locator("option")).to_have_text(["Free"])
+    expect(page.locator("#plan-images .badge")).to_have_text("AWS Marketplace")
+    view(page, "Subscriptions")
+    expect(page.locator("#content")).to_contain_text("No subscription yet.")
 
 
-def test_a_registration_that_aws_does_not_know_is_refused(page: Page, suite: Suite, developer: str) -> None:
-    page.goto(f"{suite['WebUrl']}/portal/?view=plans#registration=nobody-made-this")
-    expect(page.locator("#registration")).to_contain_text("does not know this registration")
-    assert "registration" not in page.url
+def test_bad_registrations_are_explained(
+    page: Page, suite: Suite, market: Marketplace, developer: str
+) -> None:
+    card = page.locator("#registration")
+    expired = market.token(market.buy(PRODUCT, account=an_account()), age=timedelta(hours=5))
+    foreign = market.buy(FOREIGN, account=an_account())
+    taken = market.buy(PRODUCT, account=an_account())
+    other = PortalVisitor(suite)
+    assert other.ask("POST", "/v1/registrations", json={"token": taken.token}).status_code == 201
+    for token, words in [
+        ("nobody-issued-this", "does not know this registration"),
+        (expired, "has expired"),
+        (foreign.token, "not sold here"),
+        (taken.token, "Another account has registered"),
+    ]:
+        arrive(page, suite, token)
+        expect(card).to_contain_text(words)
+        assert token not in page.url

@@ -658,7 +658,7 @@ def test_each_state_of_a_subscription_is_explained(
     usage = [
         {"hour": "2026-11-28T01", "quantity": 1200, "state": each} for each in ("sent", "pending", "failed")
     ]
-    visitor.subscriptions = [a_subscription(state, until="2026-11-28T03:00:00Z", usage=usage)]
+    visitor.subscriptions = [a_subscription(state, until=CREATED + 86_400, usage=usage)]
     visitor.open("?view=subscriptions")
     card = page.locator(".subscription")
     expect(card.locator(".badge")).to_have_text(word)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.portal.fake import FakePortal, a_key, a_subscription
+from tests.browser.portal.fake import CREATED, FakePortal, a_key, a_subscription
 from tests.browser.quality.checks import SCHEMES, WIDTHS, view_problems
 
 type Prepare = Callable[[Page], None]
@@ -32,7 +32,7 @@ def portal(page: Page, pages: str) -> FakePortal:
         a_key("Old one", id="5", state="revoked"),
     ]
     fake.subscriptions = [
-        a_subscription(state, id=f"l-{state}", until="2026-11-28T03:00:00Z")
+        a_subscription(state, id=f"l-{state}", until=CREATED + 86_400)
         for state in ("pending", "active", "ending", "ended", "failed")
     ]
     fake.usage = USAGE
