@@ -11,9 +11,13 @@ const JSON_BODY = { "Content-Type": "application/json" };
 /** Draw the keys of who is signed in. */
 export async function drawKeys(portal, place) {
   const [plans, keys, subscriptions] = await Promise.all([portal.plans(), portal.call("/v1/keys"), portal.call("/v1/subscriptions")]);
-  for (const answer of [plans, keys, subscriptions]) if (answer.status !== 200) throw new Error(refusal(answer));
+  for (const answer of [plans, keys]) if (answer.status !== 200) throw new Error(refusal(answer));
+  const offers = offersOf(plans.body.plans, subscriptions.body.subscriptions ?? []); // the free plan needs none
+  const wanted = offers.find(({ plan }) => plan === portal.query().get("plan"));
+  if (subscriptions.status !== 200) portal.say("Your subscriptions cannot be read just now: only the free plan can be chosen.", "warm");
+  else if (wanted?.isOff) portal.say("Keys of this plan need a subscription: subscribe to it on AWS Marketplace first.", "warm");
   const view = {
-    portal, offers: offersOf(plans.body.plans, subscriptions.body.subscriptions),
+    portal, offers,
     titles: Object.fromEntries(plans.body.plans.map(({ name, title }) => [name, title])),
     redraw: () => drawKeys(portal, place).catch((error) => portal.say(error.message, "bad")),
   };

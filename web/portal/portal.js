@@ -165,7 +165,10 @@ try {
     });
     window.addEventListener("popstate", () => show(true));
     window.addEventListener("session", () => { portal.secret = null; show(); });
-    window.addEventListener("online", () => { connection(""); show(); });
+    window.addEventListener("online", () => {
+      connection("");
+      if (!find("#content form:focus-within")) show(); // else what somebody fills in would be gone
+    });
     window.addEventListener("offline", () => connection(OFFLINE));
     await show();
   }

@@ -140,8 +140,8 @@ async function answerOf(url, request) {
 function shown(portal, { status, headers, text, size, type }, took) {
   const isGood = status < 400;
   const parsed = json(text);
-  const status_ = element("span", { className: `badge ${isGood ? "good" : "bad"}`, id: "status" }, String(status));
-  const line = element("p", { className: "outcome" }, status_, element("span", {}, `${count(took)} ms`), element("span", {}, bytes(size)));
+  const badge = element("span", { className: `badge ${isGood ? "good" : "bad"}`, id: "status" }, String(status));
+  const line = element("p", { className: "outcome" }, badge, element("span", {}, `${count(took)} ms`), element("span", {}, bytes(size)));
   line.setAttribute("role", "status");
   const body = element("pre", { tabIndex: 0 }, element("code", { id: "answer" }, parsed ? JSON.stringify(parsed, null, 2) : text || (size ? `${type || "Content"}, ${bytes(size)}` : "No content")));
   body.setAttribute("role", "region");

@@ -206,6 +206,16 @@ def test_a_plan_that_nobody_bought_gives_no_key(page: Page, suite: Suite, develo
     expect(page.locator("#content")).to_contain_text("No subscription yet.")
 
 
+def test_visitors_have_one_session_for_their_pages(page: Page, suite: Suite, developer: str) -> None:
+    page.goto(f"{suite['WebUrl']}/rides/")
+    expect(page.locator(".who")).to_have_text(developer)
+    page.goto(f"{suite['WebUrl']}/portal/?view=keys")
+    expect(page.locator(".who")).to_have_text(developer)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{suite['WebUrl']}/portal/")
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+
+
 def test_bad_registrations_are_explained(
     page: Page, suite: Suite, market: Marketplace, developer: str
 ) -> None:

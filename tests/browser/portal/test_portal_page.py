@@ -281,6 +281,14 @@ def test_each_refusal_is_a_sentence(
     expect(page.get_by_label("Name")).to_have_value("Shop")
 
 
+def test_keys_can_be_made_while_subscriptions_cannot_be_read(page: Page, visitor: FakePortal) -> None:
+    visitor.answers["GET /v1/subscriptions"] = (503, {"code": "unavailable", "message": "x"})
+    visitor.open("?view=keys")
+    expect(sentence(page)).to_contain_text("only the free plan")
+    make_key(page)
+    expect(page.locator("#secret")).to_have_text(VALUE)
+
+
 def test_a_key_is_rotated_with_an_overlap(page: Page, visitor: FakePortal) -> None:
     visitor.keys = [a_key()]
     visitor.open("?view=keys")
@@ -327,6 +335,7 @@ def test_a_sold_plan_without_an_active_subscription_gives_no_key(
     visitor.subscriptions = [a_subscription(state)] if state else []
     visitor.open("?view=keys&plan=images")
     plans = page.get_by_label("Plan")
+    expect(sentence(page)).to_contain_text("need a subscription")
     expect(plans).to_have_value("free")
     expect(plans.locator("option")).to_have_text(["Free", "Images (subscribe first)"])
     expect(plans.locator("option").nth(1)).to_be_disabled()
@@ -745,6 +754,16 @@ def test_an_offline_page_says_so_and_catches_up(page: Page, visitor: FakePortal)
     page.context.set_offline(False)
     expect(cards(page)).to_have_count(2)
     expect(page.locator("#connection")).to_be_hidden()
+
+
+def test_what_is_filled_in_survives_a_lost_connection(page: Page, visitor: FakePortal) -> None:
+    visitor.open("?view=keys")
+    page.get_by_label("Name").fill("Shop")
+    page.context.set_offline(True)
+    expect(page.locator("#connection")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.locator("#connection")).to_be_hidden()
+    expect(page.get_by_label("Name")).to_have_value("Shop")
 
 
 def test_views_have_addresses_and_the_back_button(page: Page, visitor: FakePortal) -> None:
