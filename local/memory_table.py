@@ -44,8 +44,11 @@ class MemoryTable:
             raise self._refusal("ConditionalCheckFailedException")
         self.tables[TableName][place] = copy.deepcopy(Item)
 
-    def delete_item(self, *, TableName: str, Key: Item) -> None:  # noqa: N803
-        self.tables[TableName].pop(self._place(TableName, Key), None)
+    def delete_item(self, *, TableName: str, Key: Item, **request: Any) -> None:  # noqa: N803
+        place = self._place(TableName, Key)
+        if not _holds(request, self.tables[TableName].get(place, {})):
+            raise self._refusal("ConditionalCheckFailedException")
+        self.tables[TableName].pop(place, None)
 
     def update_item(self, *, TableName: str, Key: Item, **request: Any) -> Item:  # noqa: N803
         place = self._place(TableName, Key)
@@ -62,7 +65,7 @@ class MemoryTable:
         for each in TransactItems:
             [(kind, request)] = each.items()
             try:
-                {"Put": self.put_item, "Update": self.update_item}[kind](**request)
+                (self.put_item if kind == "Put" else self.update_item)(**request)
                 codes.append("None")
             except self.exceptions.ConditionalCheckFailedException:
                 codes.append("ConditionalCheckFailed")
@@ -110,7 +113,8 @@ class MemoryTable:
 
     def _refusal(self, code: str, **more: Any) -> ClientError:
         kind: type[ClientError] = getattr(self.exceptions, code)
-        return kind({"Error": {"Code": code, "Message": ""}, **more}, "Write")
+        told: Any = {"Error": {"Code": code, "Message": ""}, **more}
+        return kind(told, "Write")
 
 
 def _holds(request: Item, item: Item) -> bool:

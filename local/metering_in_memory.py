@@ -10,7 +10,8 @@ Tests and the benchmark use both.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -88,8 +89,24 @@ def _model() -> Any:
     return botocore.session.get_session().get_service_model("meteringmarketplace")
 
 
+def _check(operation: str, request: dict[str, Any]) -> None:
+    """Refuse a request that boto3 would not send."""
+    report = ParamValidator().validate(request, _model().operation_model(operation).input_shape)
+    if report.has_errors():
+        raise AssertionError(report.generate_report())
+
+
+@contextmanager
+def _refusals(operation: str) -> Iterator[None]:
+    """Raise the book's refusals as boto3 does."""
+    try:
+        yield
+    except MeteringError as error:
+        raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, operation) from error
+
+
 class Market:
-    """BatchMeterUsage as boto3 has it, on a book and a clock.
+    """AWS Marketplace's metering as boto3 has it, on a book and a clock.
 
     Args:
         book: Products, purchases, and what was accepted.
@@ -101,17 +118,19 @@ class Market:
         self.requests: list[dict[str, Any]] = []
 
     def batch_meter_usage(self, **request: Any) -> dict[str, Any]:
-        shape = _model().operation_model("BatchMeterUsage").input_shape
-        report = ParamValidator().validate(request, shape)
-        if report.has_errors():
-            raise AssertionError(report.generate_report())
+        _check("BatchMeterUsage", request)
         self.requests.append(request)
-        try:
+        with _refusals("BatchMeterUsage"):
             answer = self._book.meter(_with_times(request, datetime.timestamp), self._clock())
-        except MeteringError as error:
-            told = {"Error": {"Code": error.code, "Message": error.message}}
-            raise ClientError(told, "BatchMeterUsage") from error
         return dict(_with_times(answer, lambda moment: datetime.fromtimestamp(moment, UTC)))
+
+    def resolve_customer(self, **request: Any) -> dict[str, Any]:
+        _check("ResolveCustomer", request)
+        with _refusals("ResolveCustomer"):
+            bought = self._book.resolve(request["RegistrationToken"], self._clock())
+        customer = {"CustomerIdentifier": bought.customer} if bought.customer else {}
+        account = {"CustomerAWSAccountId": bought.account, "LicenseArn": bought.licence}
+        return {"ProductCode": bought.product.code} | account | customer
 
 
 def _with_times(value: Any, convert: Callable[[Any], Any]) -> Any:

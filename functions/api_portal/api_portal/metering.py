@@ -29,7 +29,7 @@ from shared.events import Event, eventbridge_detail
 from shared.http import BusyError
 from shared.metrics import count, publishes_metrics
 
-from .hours import HOUR_MS, hour_start
+from .hours import HOUR_MS, hour_start, iso
 from .key_storage import KeyStorage
 from .market import MAX_RECORDS, send
 from .revocation import revoke_key, revoke_keys
@@ -49,6 +49,10 @@ MAX_AGE_MS = 6 * HOUR_MS
 """The oldest usage that is sent. AWS Marketplace takes a day's, but at the end of a month: "you have a 6-hour
 grace period to submit usage records for the previous billing month"
 (https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_UsageRecord.html)."""
+
+
+TELL_MS = 15 * 60_000
+"""For how long each invocation tells of a record that failed: three of them."""
 
 
 class MeteringError(Exception):
@@ -108,6 +112,7 @@ class Meter:
         margin = 1000 * self._settings.closing_seconds
         self._each(self._storage.open(self._now(), margin), self._close)
         self._each(self._batches(), self._send)
+        self._tell_failed()
         if self._failures:
             raise MeteringError(f"not done: {self._failures}")
 
@@ -155,9 +160,7 @@ class Meter:
             state="failed" if refused else "pending", reason="TwoMeters" if refused else "",
             account=subscription.account, customer=subscription.customer, licence=subscription.licence,
         )  # fmt: skip
-        is_new = self._storage.fix(record)
-        if is_new and refused:
-            self._tell_failed(record, record.reason)
+        self._storage.fix(record, self._now())
 
     def _is_metered_twice(self, usage_plan: str) -> bool:
         """Whether API Gateway meters the plan, too: it does if the plan has a product code of its own."""
@@ -180,28 +183,29 @@ class Meter:
 
     def _send(self, records: list[Record]) -> None:
         oldest = self._now() - MAX_AGE_MS
+        young = [record for record in records if record.stamp >= oldest]
         for record in records:
             if record.stamp < oldest:
-                self._settle(record, reason="TooOld")
-        young = [record for record in records if record.stamp >= oldest]
+                self._storage.settle(record, self._now(), reason="TooOld")
         if not young:
             return
-        left = len(young)
+        verdicts = 0
         for record, sent_as, reason in send(self._market, young):
-            self._settle(record, sent_as=sent_as, reason=reason)
-            left -= 1
-        if left:
-            count("MeteringRecordsUnprocessed", left)
-            logger.warning("records are not processed, and are sent again", records=left)
+            self._storage.settle(record, self._now(), sent_as=sent_as, reason=reason)
+            verdicts += 1
+        count("MeteringRecordsSettled", verdicts)
+        if verdicts < len(young):
+            count("MeteringRecordsUnprocessed", len(young) - verdicts)
+            logger.warning("records are not processed, and are sent again", records=len(young) - verdicts)
 
-    def _settle(self, record: Record, *, sent_as: str = "", reason: str = "") -> None:
-        if not self._storage.settle(record, sent_as=sent_as, reason=reason):
-            return  # another invocation was faster
-        if reason:
-            self._tell_failed(record, reason)
-        else:
-            count("MeteringRecordsSent")
-
-    def _tell_failed(self, record: Record, reason: str) -> None:
-        count("MeteringRecordsFailed")
-        logger.error("record failed", subscription=record.subscription, hour=record.hour, reason=reason)
+    def _tell_failed(self) -> None:
+        """Have the alarm fire for records that failed, for a while: an invocation may end before it tells."""
+        failed = list(self._storage.failed(self._now()))
+        if failed:
+            count("MeteringRecordsFailed", len(failed))
+        for record, since in failed:
+            logger.error(
+                "record failed", subscription=record.subscription, hour=record.hour, reason=record.reason
+            )
+            if since <= iso(self._now() - TELL_MS):
+                self._storage.told(record)

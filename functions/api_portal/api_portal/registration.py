@@ -96,7 +96,8 @@ def _register(
     product = settings.product(resolved["ProductCode"])
     if product is None:
         raise UnprocessableError("unknown_product", "This product is not sold here.")
-    arn = full_arn(resolved.get("LicenseArn") or "")
+    # What a topic tells names customers, though their licences have ARNs, too.
+    arn = "" if product.topic else full_arn(resolved.get("LicenseArn") or "")
     customer = "" if arn else resolved["CustomerIdentifier"].strip()
     given = Subscription(
         id=licence_of(arn) if arn else f"{product.code}:{customer}", product=product.code,

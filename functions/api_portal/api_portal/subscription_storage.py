@@ -5,7 +5,7 @@
 | `subscription#<id>` | `state`                     | facts, plan, visitor, customer; `due` is `meter`    |
 |                     |                             | while an hour is open                               |
 | `subscription#<id>` | `record#<dimension>#<hour>` | quantity, fixed by the first write; `due` is `send` |
-|                     |                             | while it is pending                                 |
+|                     |                             | while it is pending, `tell` once it failed          |
 | `visitor#<sub>`     | `subscription#<id>`         | whose it is                                         |
 | `agreement#<id>`    | `state`                     | its licences, and when it ended                     |
 
@@ -278,37 +278,63 @@ class SubscriptionStorage:
 
     # ---- records
 
-    def fix(self, record: Record) -> bool:
-        """Fix what was used in an hour; False if it was fixed before, and stays what it was."""
-        item = _record_item(record)
-        if record.state == "pending":
-            item |= {"due": {"S": "send"}, "at": {"S": iso(record.stamp)}}
+    def failed(self, now: int) -> Iterator[tuple[Record, str]]:
+        """The records that failed and are to be told of, and since when, ISO 8601."""
+        return ((_record_of(item), item["at"]["S"]) for item in self._due("tell", now))
+
+    def fix(self, record: Record, now: int) -> None:
+        """Fix what was used in an hour. What was fixed before stays what it was.
+
+        Args:
+            record: It.
+            now: Milliseconds since the epoch.
+        """
+        due = {"due": {"S": "tell" if record.reason else "send"}, "at": {"S": iso(now)}}
         try:
             self._dynamodb.put_item(
-                TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(#owner)",
+                TableName=self._table, Item=_record_item(record) | due,
+                ConditionExpression="attribute_not_exists(#owner)",
                 ExpressionAttributeNames={"#owner": "owner"},
             )  # fmt: skip
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+            return
 
-    def settle(self, record: Record, *, sent_as: str = "", reason: str = "") -> bool:
-        """Have a pending record be sent, or failed for a reason; False if it is not pending any more."""
-        done: dict[str, Any] = {"S": "failed"} if reason else {"S": "sent"}
-        name, value = ("reason", reason) if reason else ("sent_as", sent_as)
+    def settle(self, record: Record, now: int, *, sent_as: str = "", reason: str = "") -> None:
+        """Have a pending record be sent, or failed for a reason. One that is not pending stays what it is.
+
+        Args:
+            record: It.
+            now: Milliseconds since the epoch.
+            sent_as: Marketplace's id of the metering record.
+            reason: Why it failed.
+        """
+        if reason:
+            expression = "SET #state = :state, reason = :value, due = :tell, #at = :now"
+            values = {":state": "failed", ":value": reason, ":tell": "tell", ":now": iso(now)}
+        else:
+            expression = "SET #state = :state, sent_as = :value REMOVE due, #at"
+            values = {":state": "sent", ":value": sent_as}
+        self._update_record(record, expression, "#state = :before", values | {":before": "pending"})
+
+    def told(self, record: Record) -> None:
+        """Note that a record that failed was told of."""
+        self._update_record(record, "REMOVE due, #at", "due = :before", {":before": "tell"})
+
+    def _update_record(
+        self, record: Record, expression: str, condition: str, values: Mapping[str, str]
+    ) -> None:
+        names = {"#state": "state", "#at": "at"}
         try:
             self._dynamodb.update_item(
                 TableName=self._table, Key=_key(_owner(record.subscription), _record_name(record)),
-                UpdateExpression="SET #state = :state, #name = :value REMOVE due, #at",
-                ConditionExpression="#state = :pending",
-                ExpressionAttributeNames={"#state": "state", "#name": name, "#at": "at"},
-                ExpressionAttributeValues={
-                    ":state": done, ":value": {"S": value}, ":pending": {"S": "pending"},
+                UpdateExpression=expression, ConditionExpression=condition,
+                ExpressionAttributeNames={
+                    name: text for name, text in names.items() if name in expression + condition
                 },
+                ExpressionAttributeValues={name: {"S": text} for name, text in values.items()},
             )  # fmt: skip
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+            return  # another invocation was faster
 
     def records(self, subscription: str, limit: int) -> list[Record]:
         """The newest records of a subscription, newest first."""

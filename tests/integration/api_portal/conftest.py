@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from local.clients.marketplace import Marketplace
 from local.clients.visitor import PortalVisitor
 from local.suite import Suite
+from ops.settings import overrides
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +62,21 @@ def fast(free_plan: FreePlan) -> Iterator[FreePlan]:
     """The plan without a bound on the rate: what a test is about is something else."""
     with free_plan.changed(rateLimit=1000, burstLimit=1000):
         yield free_plan
+
+
+@pytest.fixture(scope="module")
+def subscriber(suite: Suite) -> PortalVisitor:
+    """A visitor with a subscription to the plan `images`."""
+    market = Marketplace(suite)
+    market.product(overrides("local")["PortalImagesProductCode"], ["calls"])
+    purchase = market.buy(overrides("local")["PortalImagesProductCode"])
+    buyer = PortalVisitor(suite)
+    registered = buyer.ask("POST", "/v1/registrations", json={"token": purchase.token})
+    assert registered.status_code == 201, registered.text
+
+    def is_active() -> bool:
+        [found] = buyer.ask("GET", "/v1/subscriptions").json()["subscriptions"]
+        return bool(found["state"] == "active")
+
+    wait_until(is_active, seconds=30, what="an active subscription")
+    return buyer

@@ -102,10 +102,13 @@ def used(visitor: PortalVisitor) -> list[str]:
     return flows(visitor)
 
 
-def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, visitor: PortalVisitor) -> None:
+def test_allowed_actions_are_those_that_the_flows_use(
+    suite: Suite, visitor: PortalVisitor, subscriber: PortalVisitor
+) -> None:
     """Deleting is for keys that were left unfinished, or revoked long ago: unit tests do both."""
     forget_decisions(suite)
     flows(visitor)
+    assert subscriber.create_key(plan="images").status_code == 201
     assert refused(suite, PART) == []
     assert unused(suite, PART) == {"apigateway:DELETE", "dynamodb:DeleteItem"}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from local.engine.services.metering import Book
 from local.memory_table import MemoryTable
+from local.metering_in_memory import Market
 from shared import clients
 
 PRODUCT = "n0123EXAMPLEXXXXXXXXXXXX"
@@ -41,9 +44,15 @@ def queue() -> Queue:
 
 
 @pytest.fixture
-def deployed(monkeypatch: pytest.MonkeyPatch, table: MemoryTable, queue: Queue) -> None:
-    """The functions' environment: the plan `fleet` is a product of SNS's era, `images` one of agreements'."""
-    made = {"dynamodb": table, "sqs": queue}
+def book() -> Book:
+    """The market's products and purchases."""
+    return Book()
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch, table: MemoryTable, queue: Queue, book: Book) -> None:
+    """The functions' environment, and what they call."""
+    made = {"dynamodb": table, "sqs": queue, "meteringmarketplace": Market(book, time.time)}
     monkeypatch.setattr(clients, "_client", lambda service, *_, **__: made[service])
     environment = {
         "PORTAL_TABLE": "portal", "USAGE_TABLE": "usage", "DEAD_LETTER_QUEUE_URL": "dead",

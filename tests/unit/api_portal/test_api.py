@@ -10,9 +10,9 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api_portal import api
+from local.memory_table import MemoryTable
 from ops.paths import ROOT
 from shared import clients
-from tests.support.memory_table import MemoryTable
 from tests.unit.api_portal.memory_gateway import MemoryGateway
 
 FREE = {

@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 from api_portal import gateway, keys
 from api_portal.key_storage import LEASE_S, Key, KeyStorage
 from api_portal.plans import Plan
+from local.memory_table import MemoryTable
 from shared import clients
 from shared.http import BusyError, ConflictError, ForbiddenError, HttpError, NotFoundError
-from tests.support.memory_table import MemoryTable
 from tests.unit.api_portal.memory_gateway import MemoryGateway
 
 NOW = 1_795_838_400.0
@@ -416,7 +416,7 @@ def test_key_of_another_visitor_is_unknown(world: World) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_crash_while_revoking_is_mended_by_the_next_attempt(world: World, *, after: bool) -> None:
+def test_crash_while_revoking_is_repaired_by_the_next_attempt(world: World, *, after: bool) -> None:
     for number in range(3):
         key, _ = world.create(wanted())
         world.line.stop = (len(world.line.calls) + number, after, Crash())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from api_portal import metering
 from api_portal.metering import MeteringError
 from api_portal.subscription_storage import Record
 from local.metering_in_memory import CODE, START, Crash, Stop, World
@@ -222,7 +223,7 @@ def test_other_quantity_of_an_hour_fails(world: World) -> None:
         account=record.account,
         licence=record.licence,
     )
-    world.storage.fix(other)
+    world.storage.fix(other, round(1000 * world.now))
     world.meter()
     assert told(world, subscription) == [("failed", "2026-11-20T10", "DuplicateRecord")]
     assert world.billed == world.used
@@ -297,6 +298,37 @@ def test_subscription_that_cannot_be_read_keeps_no_other_back(
     assert world.billed == {(second, "2026-11-20T10"): 4}
     world.meter()
     assert world.billed == world.used
+
+
+def test_failed_record_is_told_of_though_a_crash_comes_between(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_of: list[float] = []
+    monkeypatch.setattr(
+        metering,
+        "count",
+        lambda name, value=1: told_of.append(value) if name == "MeteringRecordsFailed" else None,
+    )
+    for call in range(1, 40):
+        world = World()
+        subscription = world.subscribe()
+        world.use(subscription, 3)
+        [purchase] = world.book.purchases.values()
+        purchase.deprovisioned = True
+        world.now = AFTER_AN_HOUR
+        told_of.clear()
+        try:
+            world.meter(Stop(call, behind=True))
+        except Crash:
+            world.now += 5 * MINUTE
+            told_of.clear()  # it died before it could tell
+            world.meter()
+        assert told_of == [1], call
+        assert told(world, subscription) == [("failed", "2026-11-20T10", "CustomerNotSubscribed")]
+    for _ in range(6):
+        world.now += 5 * MINUTE
+        world.meter()
+    assert len(told_of) <= 4
 
 
 def test_hours_without_use_make_no_record(world: World) -> None:
