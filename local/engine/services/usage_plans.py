@@ -24,7 +24,7 @@ from ministack.services.cloudformation import provisioners
 
 from local.engine.authorization import Check, Request, permissions, tags
 from local.engine.new_services import Answer, Refusal
-from local.engine.patching import pin, replaces
+from local.engine.patching import PATCHES, Patch, pin, replaces
 from local.engine.services.quotas import Usage
 
 __all__: list[str] = []
@@ -57,6 +57,15 @@ _LARGEST_OFFSET = {"DAY": 0, "WEEK": 6, "MONTH": 27}
 _KEY = re.compile(r"/apikeys/([^/]+)/?")
 _USAGE_OF_PLAN = re.compile(r"/usageplans/([^/]+)/usage/?")
 _USAGE_OF_KEY = re.compile(r"/usageplans/([^/]+)/keys/([^/]+)/usage/?")
+
+# https://repost.aws/knowledge-center/api-gateway-troubleshoot-403-forbidden has it for "Invalid API key".
+rest._GATEWAY_RESPONSE_ERROR_TYPES["INVALID_API_KEY"] = "ForbiddenException"
+PATCHES.append(
+    Patch(
+        "ministack.services.apigateway_v1._GATEWAY_RESPONSE_ERROR_TYPES",
+        "Refusals of an API key have the error type ForbiddenException",
+    )
+)
 
 _plans_since: dict[str, date] = {}
 _usage: dict[tuple[str, str], Usage] = {}
