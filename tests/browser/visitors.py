@@ -1,4 +1,4 @@
-"""A visitors' pool that answers as a test says, for the page alone; a fake of an API builds on it."""
+"""Visitors' accounts, made on a page; and a pool that answers as a test says, for the page alone."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ import json
 import time
 from typing import Any
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 
-__all__ = ["HEADERS", "FakeVisitors", "token_of"]
+__all__ = ["CODE", "HEADERS", "FakeVisitors", "make_account", "token_of"]
+
+CODE = "123456"
+"""The local engine's every code that confirms an address."""
 
 HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
 """What every answer lets pages of another origin see."""
+
+
+def make_account(page: Page, email: str, password: str) -> None:
+    """Fill in the form of a new account, on which the page is, until the account is ready."""
+    page.get_by_label("Email address").fill(email)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Create the account").click()
+    page.get_by_label("Code from the mail").fill(CODE)
+    page.get_by_role("button", name="Confirm", exact=True).click()
+    expect(page.get_by_role("heading", name="Your account is ready")).to_be_visible()
 
 
 def token_of(email: str, *, seconds: float = 3600) -> str:

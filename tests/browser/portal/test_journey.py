@@ -15,10 +15,10 @@ from local.clients.marketplace import Marketplace
 from local.clients.visitor import PortalVisitor
 from local.suite import Suite
 from ops.api_documents import APIS
+from tests.browser.visitors import make_account
 
 PASSWORD = "forty characters are a key"
 PRODUCT, FOREIGN = "suitelocalimages", "someoneelses"
-CODE = "123456"  # the local engine's every code
 BAR_S = 30  # from the sign-up to the first 200 with the new key
 REVOKED_S = 60  # after which a revoked key is refused
 
@@ -48,13 +48,8 @@ def register(page: Page, suite: Suite, who: str) -> None:
 
 
 def fill_account(page: Page, who: str) -> None:
-    """Fill in the form of a new account, and those after it."""
-    page.get_by_label("Email address").fill(who)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Create the account").click()
-    page.get_by_label("Code from the mail").fill(CODE)
-    page.get_by_role("button", name="Confirm", exact=True).click()
-    title(page, "Your account is ready")
+    """Make an account in the form on which the page is, and sign in."""
+    make_account(page, who, PASSWORD)
     page.locator("#content").get_by_role("button", name="Sign in").click()
     fill_sign_in(page, who, PASSWORD)
     expect(page.locator(".who")).to_have_text(who)

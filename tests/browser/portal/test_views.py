@@ -7,9 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SCREENSHOTS
 from tests.browser.portal.fake import CREATED, FakePortal, a_key, a_subscription
-from tests.browser.quality.checks import SCHEMES, WIDTHS, view_problems
+from tests.browser.quality.views import assert_good_views
 
 type Prepare = Callable[[Page], None]
 
@@ -37,20 +36,6 @@ def portal(page: Page, pages: str) -> FakePortal:
     ]
     fake.usage = USAGE
     return fake
-
-
-def assert_good(page: Page, name: str) -> None:
-    """No problem at any width, in either scheme; and a picture of each."""
-    problems: dict[str, str] = {}
-    for width in WIDTHS:
-        for scheme in SCHEMES:
-            page.set_viewport_size({"width": width, "height": 800})
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(50)
-            problems |= dict.fromkeys(view_problems(page), f"{width} px {scheme}")
-            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=SCREENSHOTS / f"portal_{name}_{scheme}_{width}.png", full_page=True)
-    assert problems == {}
 
 
 def unfold(page: Page) -> None:
@@ -113,4 +98,4 @@ def test_each_view_can_be_used_by_everybody(
     expect(page.locator(sign).first).to_be_visible()
     if prepare:
         prepare(page)
-    assert_good(page, name)
+    assert_good_views(page, f"portal_{name}")
