@@ -17,7 +17,6 @@ from bench.harness import ROOT, Suite
 
 sys.path[:0] = [str(ROOT / "layers/shared"), str(ROOT / "functions/api_portal")]
 os.environ |= {
-    "POWERTOOLS_METRICS_DISABLED": "true",
     "POWERTOOLS_METRICS_NAMESPACE": "bench",
     "POWERTOOLS_SERVICE_NAME": "api_portal",
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",

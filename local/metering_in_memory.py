@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from io import StringIO
 from typing import Any
 
 import botocore.session
@@ -27,6 +28,7 @@ from api_portal.settings import MeteringSettings
 from api_portal.subscription_storage import Subscription, SubscriptionStorage
 from local.engine.services.metering import Book, MeteringError, Product, Purchase
 from local.memory_table import MemoryTable
+from shared.usage import MINUTE
 
 __all__ = ["Crash", "Market", "Sample", "Stop", "World"]
 
@@ -224,16 +226,20 @@ class World:
         self.used[subscription, hour] += calls
         self.table.update_item(
             TableName="usage", Key={"key": {"S": subscription}, "hour": {"S": hour}},
-            UpdateExpression="ADD calls :n", ExpressionAttributeValues={":n": {"N": str(calls)}},
+            UpdateExpression="ADD calls :n, #minute :n",
+            ExpressionAttributeNames={"#minute": datetime.fromtimestamp(self.now, UTC).strftime(MINUTE)},
+            ExpressionAttributeValues={":n": {"N": str(calls)}},
         )  # fmt: skip
 
     def meter(self, stop: Stop | None = None) -> None:
-        """An invocation of the metering."""
+        """An invocation of the metering; its metrics go nowhere."""
         stop = stop or Stop()
-        Meter(
+        meter = Meter(
             self.settings, dynamodb=stop.around(self.table), gateway=stop.around(self.gateway),
             market=stop.around(self.market), clock=lambda: self.now,
-        ).run()  # fmt: skip
+        )  # fmt: skip
+        with redirect_stdout(StringIO()):
+            meter.run()
 
     @property
     def billed(self) -> Counter[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Drive of the API portal: a visitor gets a key, a program asks with it up to its quota, it is rotated and revoked."""
+"""Drive of the API portal: a visitor gets a key, a program reaches its quota, it is rotated and revoked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 import uuid
 
 from local.clients.visitor import PortalVisitor
+from local.demo import api_portal_marketplace
 from local.demo.checks import Checks
 from local.suite import Suite
 
@@ -13,7 +14,7 @@ __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 
 FLOW = "browser → API → key → plan → the suite's APIs"
 PAGE = "portal/"
-STEPS = 12
+STEPS = 12 + api_portal_marketplace.STEPS
 _QUOTA = 3  # with what comes after it, within the burst of five
 
 
@@ -47,6 +48,7 @@ def drive(suite: Suite, checks: Checks) -> None:
     )
     stranger = PortalVisitor(suite)
     checks.equal("another visitor cannot revoke it", stranger.revoke(key).status_code, 404)
+    api_portal_marketplace.buy_and_end(suite, checks)
 
 
 def _reach_the_quota(suite: Suite, checks: Checks, visitor: PortalVisitor, value: str) -> None:

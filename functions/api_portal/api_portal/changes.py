@@ -10,7 +10,7 @@ On failure: a message that is malformed, of another topic or of another product 
     on; after five receives SQS moves it there.
 Idempotent: a state is a function of the facts, of each kind the latest (see `subscription`), and is written
     on the condition that nobody wrote it in between. Keys are revoked again at every message after the end.
-Recorded event: events/api_portal/changes_license_updated.json
+Recorded event: events/api_portal/changes_agreements.json
 """
 
 import time

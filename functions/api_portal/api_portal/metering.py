@@ -150,7 +150,7 @@ class Meter:
     def _fix(self, subscription: Subscription, product: Product, closes: int) -> None:
         hour = subscription.open_hour
         keys = [gateway_key for _, _, gateway_key in self._keys.of_subscription(subscription.id)]
-        quantity = self._usage.calls(keys, hour)
+        quantity = self._usage.calls(keys, hour, closes)
         if not quantity:
             return
         refused = self._is_metered_twice(product.usage_plan)

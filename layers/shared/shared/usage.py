@@ -9,7 +9,8 @@ function itself counts, once it has made an answer::
     count_call(settings.portal_usage_table, event)
 
 An item has the key `key` (API Gateway's id of the key, never its value) and `hour` (`2026-11-28T03`, UTC, in
-which API Gateway took the request), and the number `calls`; `expires` is 40 days later.
+which API Gateway took the request), the number `calls`, and that of each minute, `m00` to `m59`, for an hour
+in which a subscription ends; `expires` is 40 days later.
 """
 
 from datetime import UTC, datetime
@@ -21,12 +22,14 @@ from .clients import client_without_retries
 from .events import Event
 from .metrics import count
 
-__all__ = ["HOUR", "KEPT_S", "count_call"]
+__all__ = ["HOUR", "KEPT_S", "MINUTE", "count_call"]
 
 logger = Logger()
 
 HOUR = "%Y-%m-%dT%H"
 """The format of an hour."""
+MINUTE = "m%M"
+"""The format of a minute of it."""
 KEPT_S = 40 * 86_400
 """Seconds for which a count is kept: longer than a month, of which the portal shows the calls."""
 
@@ -45,13 +48,15 @@ def count_call(table: str, event: Event) -> None:
     key = (context.get("identity") or {}).get("apiKeyId")
     if not table or not key:
         return
-    moment = context["requestTimeEpoch"] / 1000
+    seconds = context["requestTimeEpoch"] // 1000
+    moment = datetime.fromtimestamp(seconds, UTC)
     try:
         client_without_retries("dynamodb").update_item(
             TableName=table,
-            Key={"key": {"S": key}, "hour": {"S": datetime.fromtimestamp(moment, UTC).strftime(HOUR)}},
-            UpdateExpression="ADD calls :one SET expires = :expires",
-            ExpressionAttributeValues={":one": {"N": "1"}, ":expires": {"N": str(int(moment) + KEPT_S)}},
+            Key={"key": {"S": key}, "hour": {"S": moment.strftime(HOUR)}},
+            UpdateExpression="ADD calls :one, #minute :one SET expires = :expires",
+            ExpressionAttributeNames={"#minute": moment.strftime(MINUTE)},
+            ExpressionAttributeValues={":one": {"N": "1"}, ":expires": {"N": str(seconds + KEPT_S)}},
         )
     except (ClientError, BotoCoreError):
         logger.exception("a call could not be counted", key=key, request_id=context.get("requestId"))

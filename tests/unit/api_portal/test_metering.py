@@ -119,6 +119,47 @@ def test_two_invocations_at_once_meter_once(world: World) -> None:
     assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
 
 
+def test_quantity_that_was_fixed_stays(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    late, world.now = world.now, AFTER_AN_HOUR
+    put = world.table.put_item
+
+    def interrupted(**request: Any) -> None:
+        """Before the record is written another call is counted, and another invocation does it all."""
+        world.table.put_item = put  # type: ignore[method-assign]
+        world.now = late
+        world.use(subscription, 1)
+        world.now = AFTER_AN_HOUR
+        world.meter()
+        put(**request)
+
+    world.table.put_item = interrupted  # type: ignore[method-assign]
+    world.meter()
+    assert world.billed == world.used
+    assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
+
+
+def test_record_that_was_sent_stays_sent(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.now = AFTER_AN_HOUR
+    send = world.market.batch_meter_usage
+
+    def interrupted(**request: Any) -> Any:
+        """Another invocation sends the record, and then the licence is taken away."""
+        world.market.batch_meter_usage = send  # type: ignore[method-assign]
+        world.meter()
+        [purchase] = world.book.purchases.values()
+        purchase.deprovisioned = True
+        return send(**request)
+
+    world.market.batch_meter_usage = interrupted  # type: ignore[method-assign]
+    world.meter()
+    assert world.billed == world.used
+    assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
+
+
 def test_unprocessed_records_are_sent_again(world: World) -> None:
     subscriptions = [world.subscribe(number) for number in (1, 2, 3)]
     for subscription in subscriptions:
@@ -163,6 +204,35 @@ def test_use_after_the_end_is_not_metered(world: World) -> None:
     world.meter()
     assert world.storage.get(subscription).hour_closes is None  # type: ignore[union-attr]
     assert told(world, subscription) == [("failed", "2026-11-20T10", "CustomerNotSubscribed")]
+
+
+def test_use_between_the_end_and_its_arrival_is_not_metered(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.now += 20 * MINUTE + 59
+    world.use(subscription, 4)
+    world.end(subscription)  # of which it is told half an hour later
+    world.now += 1
+    world.use(subscription, 100)
+    world.now += 30 * MINUTE
+    world.use(subscription, 100)
+    world.meter()
+    assert world.billed == {(subscription, "2026-11-20T10"): 7}
+
+
+def test_keys_are_revoked_when_the_last_hour_closes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    revoked: list[str] = []
+    monkeypatch.setattr(metering, "revoke_keys", lambda *given: revoked.append(given[1]))
+    subscription, other = world.subscribe(1), world.subscribe(2)
+    world.now += 2 * HOUR + 20 * MINUTE
+    world.end(subscription)
+    world.meter()
+    assert revoked == []
+    world.now += 11 * MINUTE
+    world.meter()
+    world.now += HOUR
+    world.meter()
+    assert revoked == [subscription] != [other]
 
 
 def test_last_use_is_sent_within_the_hour_after_the_end(world: World) -> None:

@@ -20,6 +20,7 @@ class Table:
     def __init__(self) -> None:
         self.calls: dict[tuple[str, str, str], int] = {}
         self.expires: set[int] = set()
+        self.minutes: set[str] = set()
         self.failure: Exception | None = None
         self.asked = 0
 
@@ -27,7 +28,8 @@ class Table:
         self.asked += 1
         if self.failure:
             raise self.failure
-        assert request["UpdateExpression"] == "ADD calls :one SET expires = :expires"
+        assert request["UpdateExpression"] == "ADD calls :one, #minute :one SET expires = :expires"
+        self.minutes.add(request["ExpressionAttributeNames"]["#minute"])
         values = request["ExpressionAttributeValues"]
         place = (request["TableName"], request["Key"]["key"]["S"], request["Key"]["hour"]["S"])
         self.calls[place] = self.calls.get(place, 0) + int(values[":one"]["N"])
@@ -58,11 +60,15 @@ def test_calls_of_an_hour_are_one_number(table: Table) -> None:
 
 # `date -u -d 2026-11-28T03:59:59.999Z +%s%3N`, and a millisecond later
 @pytest.mark.parametrize(
-    ("epoch_ms", "hour"), [(1795838399999, "2026-11-28T03"), (1795838400000, "2026-11-28T04")]
+    ("epoch_ms", "hour", "minute"),
+    [(1795838399999, "2026-11-28T03", "m59"), (1795838400000, "2026-11-28T04", "m00")],
 )
-def test_a_call_counts_for_the_hour_of_its_request(table: Table, epoch_ms: int, hour: str) -> None:
+def test_a_call_counts_for_the_hour_of_its_request(
+    table: Table, epoch_ms: int, hour: str, minute: str
+) -> None:
     usage.count_call("calls", at(epoch_ms))
     assert table.calls == {("calls", "a1b2c3d4e5", hour): 1}
+    assert table.minutes == {minute}
     assert table.expires == {epoch_ms // 1000 + 3_456_000}  # 40 days
 
 
