@@ -21,6 +21,7 @@ __all__ = ["STACK", "SamError", "architecture", "build", "deploy", "deploy_stack
 STACK = setting("local", "stack_name")
 _TIMEOUT_S = 900  # a first build, which installs the layers, takes a minute, or five on a busy machine
 _ARTIFACTS = "suite-local-artifacts"  # as in samconfig.toml
+_TOPICS = ("PortalImagesTopicArn", "PortalFleetTopicArn")
 
 
 class SamError(RuntimeError):
@@ -51,7 +52,10 @@ def build(log: Path, *, wheels: str = "host", into: Path | None = None) -> None:
 
 def deploy(engine: EngineProcess, log: Path, **parameters: str) -> dict[str, str]:
     """Deploy the suite as samconfig's environment ``local`` has it, with further template parameters."""
-    return deploy_stack(engine, log, STACK, overrides("local") | parameters)
+    given = overrides("local") | parameters
+    for topic in filter(None, map(given.get, _TOPICS)):  # AWS Marketplace has it before the seller subscribes
+        engine.client("sns").create_topic(Name=topic.rpartition(":")[2])
+    return deploy_stack(engine, log, STACK, given)
 
 
 def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[str, str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ QUEUES = {
     "HubDeadLetterQueueUrl": "HubEventsQueueUrl",
     "HubLaterDeadLetterQueueUrl": "HubLaterQueueUrl",
     "HubDocumentsDeadLetterQueueUrl": "HubDocumentsQueueUrl",
+    "PortalDeadLetterQueueUrl": "PortalEventsQueueUrl",
 }
 
 

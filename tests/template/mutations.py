@@ -1093,3 +1093,54 @@ MUTATIONS.append(
         _default("EnableOpenSearch", "true"),
     )
 )
+
+
+# ---- API portal
+_GATEWAY = "arn:${AWS::Partition}:apigateway:${AWS::Region}::"
+for _path in (
+    "/apikeys",
+    "/apikeys/*",
+    "/usageplans/${PortalFreeUsagePlan}/keys",
+    "/usageplans/${PortalFreeUsagePlan}/*",
+):
+    _add(
+        f"a role that may GET {_path.replace('${PortalFreeUsagePlan}', 'PLAN')}",
+        ("values_of_api_keys_cannot_be_read",),
+        _in_statement("PortalFunctionRole", "ReadPlansAndUsage", Resource={"Fn::Sub": _GATEWAY + _path}),
+    )
+_add(
+    "a usage plan that is nobody's here",
+    ("arns_are_of_this_stack",),
+    _in_statement(
+        "PortalFunctionRole", "PutKeysIntoPlans", Resource={"Fn::Sub": f"{_GATEWAY}/usageplans/x/keys"}
+    ),
+)
+_add(
+    "keys of others may be changed",
+    ("arns_are_of_this_stack",),
+    _in_statement("PortalFunctionRole", "ChangeOwnKeys", Condition={}),
+)
+_add(
+    "a path that API Gateway does not have",
+    ("resources_fit_their_actions",),
+    _in_statement("PortalFunctionRole", "CreateKeys", Resource={"Fn::Sub": f"{_GATEWAY}/api-keys"}),
+)
+_add(
+    "an account in an ARN of API Gateway",
+    ("arns_are_of_this_stack",),
+    _in_statement(
+        "PortalFunctionRole", "CreateKeys",
+        Resource={"Fn::Sub": "arn:${AWS::Partition}:apigateway:${AWS::Region}:${AWS::AccountId}:/apikeys"},
+    ),
+)  # fmt: skip
+
+
+@_spoils("keyed routes of an API that is in no usage plan", "authorizers_are_the_operators_pool")
+def _api_without_plan(resources: dict[str, Any]) -> None:
+    _at(resources, "PortalFreeUsagePlan")["ApiStages"].pop()
+    del resources["PortalFleetUsagePlan"]["Properties"]["ApiStages"]
+
+
+@_spoils("a route of the portal without an authorizer", "routes_have_an_authorizer")
+def _open_keys(resources: dict[str, Any]) -> None:
+    del _at(resources, "PortalApi.DefinitionBody.paths")["/v1/keys"]["get"]["security"]

@@ -83,6 +83,16 @@ _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
             "HubDocumentsImageUri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/documents:1"
         },
     },
+    "ApiPortal": {
+        "sold, of both eras": {
+            "PortalImagesProductCode": "images0product",
+            "PortalImagesDimension": "calls",
+            "PortalFleetProductCode": "fleet0product",
+            "PortalFleetTopicArn": (
+                "arn:aws:sns:us-east-1:287250355862:aws-mp-subscription-notification-fleet0product"
+            ),
+        },
+    },
 }
 _ALL_OPTIONS = {
     name: value

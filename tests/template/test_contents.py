@@ -83,7 +83,7 @@ def test_a_resource_under_a_foreign_banner_is_seen() -> None:
     text = re.sub(
         r"^(  # =+) Insights$", r"  AuthStray: {Type: Stray}\n\1 Insights", PATH.read_text(), flags=re.M
     )
-    assert misplaced(text) == ["AuthStray is under the banner Rides, and its name is of Auth"]
+    assert misplaced(text) == ["AuthStray is under the banner API portal, and its name is of Auth"]
 
 
 def test_the_longest_prefix_says_whose_a_resource_is() -> None:

@@ -1,9 +1,9 @@
 // Rides: choose a place, request a unicorn, follow it, and see what earlier rides cost. The address says what is shown:
 // `?ride=` one ride, `?account=` a form of the account, neither the request.
+import { accountForm, isForm, titleOf } from "../shared/account.js";
 import { openPage } from "../shared/shell.js";
 import { visitors } from "../shared/signin.js";
 import { complain, count, element, svg } from "../shared/suite.js";
-import { accountForm, isForm, titleOf } from "./account.js";
 import { distance, drawMap, unicorn } from "./map.js";
 import { CANCELLABLE, countdown, money, OPEN, sentenceOf, STATES, STEPS, when } from "./words.js";
 

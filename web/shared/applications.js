@@ -66,6 +66,13 @@ export const APPLICATIONS = [
     icon: "M6 20c0-6 2-10 7-12l1-1c3 2 5 5 5 8 0 1-1 2-2 1l-4-1c0 2 0 3 1 5zM13 8l4-6-1 7M10 9c-4 1-6 5-6 9",
     next: { text: "Register, and request a ride", local: "", aws: "" },
   },
+  {
+    name: "api_portal", title: "API portal", page: "portal/", output: "PortalApiUrl", parameter: "EnableApiPortal",
+    text: "Gives keys to the suite's APIs by plan, shows usage against quota, and sells plans on AWS Marketplace.",
+    flow: ["browser", "API", "keys and plans", "usage", "AWS Marketplace"],
+    icon: "M8 7a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 11h9v4M17 11v3",
+    next: { text: "Register, make a key, and send a call", local: "", aws: "" },
+  },
 ];
 
 /** The address of a page below the root. */

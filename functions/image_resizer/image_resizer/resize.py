@@ -1,18 +1,20 @@
 """Makes a resized image and sends the browser to it.
 
 Trigger: API Gateway REST, proxy integration, `ANY /resize?key=<size>[,option...]/<key>`. The bucket's website
-    redirects here whatever it does not have.
+    redirects here whatever it does not have. `GET /v1/variants?key=...`, with an API key of the API portal,
+    does the same.
 Input: the original `<key>` in the bucket; the header `Accept` for the format `auto`.
 Output: 301 to the variant on the website, once it is stored; 301 to the canonical name of a size or an order
     of options that is not stored; 302 to a concrete format's name for `auto`. Redirects are never cached,
-    and lead to the configured address alone.
+    and lead to the configured address alone. With an API key 200 with `{"url", "key"}` of the variant, once
+    it is stored; the call is counted (`shared.usage`).
 On failure: JSON with a stable code (see `shared.http`); 503 and 504 are worth another try. No variant is
     stored. That an original cannot be resized is noted in a table, and answered from there for a day.
 Idempotent: a variant is written only where there is nothing (`If-None-Match`). It carries its original's
     ETag; one that belongs to an earlier original is replaced (`If-Match`), and one whose original changes
     meanwhile is taken back; where that fails, the function `invalidate` does it on the variant's own event.
     An object that is not a variant stays, whatever its name: 409.
-Recorded event: events/image_resizer/resize_jpeg.json
+Recorded event: events/image_resizer/resize_jpeg.json, resize_keyed.json
 """
 
 import time
@@ -36,9 +38,11 @@ from shared.http import (
     OutOfTimeError,
     TooLargeError,
     UnprocessableError,
+    json_answer,
     respond,
 )
 from shared.metrics import count, publishes_metrics
+from shared.usage import count_call
 
 from . import signing
 from .encoding import MAX_WEBP_SIDE
@@ -51,6 +55,8 @@ from .variants import Request, Variant, negotiate, parse_request
 
 __all__ = ["handler"]
 
+KEYED = "/v1/variants"
+"""The route for programs, which API Gateway lets in by their API keys."""
 RESERVE_S = 0.8  # to store the variant, look at the original again, and answer
 TRIES = 3  # of which one may meet a write that is not done yet, and one what it wrote
 SECRET_TTL_S = 300
@@ -77,12 +83,11 @@ def _serve(event: dict[str, Any], context: LambdaContext, facts: Facts) -> Answe
     request = _requested(event, settings.ladder)
     facts["variant"] = request.variant.segment
     bucket = Bucket(settings.bucket, settings.cache_control)
-    if settings.signing_secret_id:
-        key = _signing_key(settings.signing_secret_id, int(time.monotonic() / SECRET_TTL_S))
-        signing.verify(key, request.asked, request.key, request.signature, time.time())
-    elif bucket.is_ambiguous(request.key):  # a signature covers the key
-        raise BadRequestError("ambiguous_key", "There are originals with a space and with a + in this name.")
-    elif not request.is_canonical:
+    keyed = event["resource"] == KEYED
+    _verify(settings, request, bucket)
+    # Signed, another name could not be asked for; with an API key, it would be asked for at once.
+    direct = keyed or bool(settings.signing_secret_id)
+    if not request.is_canonical and not direct:
         count("Canonicalised")
         return _redirect(301, settings.url, request.variant, request.key)
 
@@ -90,15 +95,27 @@ def _serve(event: dict[str, Any], context: LambdaContext, facts: Facts) -> Answe
     if negotiated:
         variant = _negotiated(bucket, request, ",".join(_values(event, "Headers", "accept")))
         facts["variant"] = variant.segment
-        # Unsigned, the concrete name is asked for next, and made then; signed, it could not be.
-        if not settings.signing_secret_id:
+        if not direct:
             count("Negotiated")
             return _redirect(302, settings.url, variant, request.key, vary=True)
 
     deadline = _Deadline(lambda: context.get_remaining_time_in_millis() / 1000)
     refusals = Refusals(settings.refusals_table, time.time())
     _ensure(bucket, refusals, variant, request.key, settings.max_bytes, deadline, facts)
+    if keyed:
+        count_call(settings.portal_usage_table, event)
+        key = f"{variant.segment}/{request.key}"
+        return json_answer(200, {"url": _address(settings.url, variant, request.key), "key": key})
     return _redirect(302 if negotiated else 301, settings.url, variant, request.key, vary=negotiated)
+
+
+def _verify(settings: ResizeSettings, request: Request, bucket: Bucket) -> None:
+    """Refuse what is not signed, where it has to be; a name that may mean two originals, where it has not."""
+    if settings.signing_secret_id:
+        key = _signing_key(settings.signing_secret_id, int(time.monotonic() / SECRET_TTL_S))
+        signing.verify(key, request.asked, request.key, request.signature, time.time())
+    elif bucket.is_ambiguous(request.key):  # a signature covers the key
+        raise BadRequestError("ambiguous_key", "There are originals with a space and with a + in this name.")
 
 
 class _Deadline:
@@ -264,6 +281,9 @@ def _signing_key(secret_id: str, _period: int) -> bytes:
 
 
 def _redirect(status: int, url: str, variant: Variant, key: str, *, vary: bool = False) -> Answer:
-    location = f"{url}/{variant.segment}/{quote(key, safe='/')}"
-    headers = {"Location": location} | ({"Vary": "Accept"} if vary else {})
+    headers = {"Location": _address(url, variant, key)} | ({"Vary": "Accept"} if vary else {})
     return {"statusCode": status, "headers": headers, "body": ""}
+
+
+def _address(url: str, variant: Variant, key: str) -> str:
+    return f"{url}/{variant.segment}/{quote(key, safe='/')}"

@@ -22,6 +22,7 @@ class ResizeSettings(EnvSettings):
         cache_control: Header of stored variants.
         refusals_table: Table of the originals that cannot be resized, and why; empty: each request finds out.
         signing_secret_id: Secrets Manager secret that holds the key of signed URLs; empty: signing is off.
+        portal_usage_table: Table in which calls with API keys are counted; empty: they are not.
     """
 
     bucket: str
@@ -31,3 +32,4 @@ class ResizeSettings(EnvSettings):
     cache_control: str = "public, max-age=86400"
     refusals_table: str = ""
     signing_secret_id: str = ""
+    portal_usage_table: str = ""

@@ -40,7 +40,8 @@ PREFIXES: dict[str, tuple[str, ...]] = {
     "container_metrics": ("ContainerMetrics",),
     "ec2_monitor": ("Ec2", "JsonLayer"),
     "event_hub": ("Hub", "DocumentsLayer"),
-    "rides": ("Rides", "Visitors"),
+    "rides": ("Rides",),
+    "api_portal": ("Portal",),
 }
 """What the logical ids of each application begin with; the longest that fits counts."""
 
@@ -93,6 +94,9 @@ ACTIVITY: dict[str, tuple[_Activity, ...]] = {
     ),
     "event_hub": _counted("event_hub", ActionsDone="Actions done", DocumentsEncoded="Documents encoded"),
     "rides": _counted("rides", RidesRequested="Rides requested", RidesDone="Rides done"),
+    "api_portal": _counted(
+        "api_portal", KeysCreated="Keys created", SubscriptionsBegun="Subscriptions begun"
+    ),
 }
 
 

@@ -1,15 +1,17 @@
-"""Takes requests for rides, and tells visitors of theirs.
+"""Takes requests for rides, and tells visitors of theirs, and programs of the fleet.
 
-Trigger: API Gateway REST, proxy integration, behind the Cognito authorizer of the visitors' pool (ID tokens).
+Trigger: API Gateway REST, proxy integration, behind the Cognito authorizer of the visitors' pool (ID tokens);
+    the fleet with an API key of the API portal.
 Input: `POST /v1/rides` with `{"id": "<UUID of the client's>", "pickup": {"latitude", "longitude"}}`,
-    `GET /v1/rides` (`limit`, `after`), `GET /v1/rides/{id}`, `POST /v1/rides/{id}/cancel`.
+    `GET /v1/rides` (`limit`, `after`), `GET /v1/rides/{id}`, `POST /v1/rides/{id}/cancel`; with a key
+    `GET /v1/fleet`.
 Output: 202 with the ride that was requested, 200 with rides. A visitor sees their own rides alone: others are
-    404.
+    404. The unicorns are told without rides and visitors; the call is counted (`shared.usage`).
 On failure: JSON with a stable code (see `shared.http`); 503 is worth another try, with the same id.
 Idempotent: a request is known by the client's id: sent again it is the same ride, with another pick-up place
     409. A ride whose state machine did not start is started by the next request with its id. A cancelled ride
     is cancelled again. A ride that nobody takes further is marked as failed when its visitor looks.
-Recorded event: events/rides/api_request.json
+Recorded event: events/rides/api_request.json, api_fleet.json
 """
 
 import base64
@@ -33,15 +35,16 @@ from shared.http import (
     Facts,
     NotFoundError,
     Request,
-    UnauthorizedError,
     aws_errors_as_busy,
     json_answer,
     respond,
 )
 from shared.metrics import count, publishes_metrics
+from shared.usage import count_call
+from shared.visitors import visitor_of
 
 from .geography import Place, distance_m, place_of
-from .model import AREA_M, CANCELLABLE, CENTRE, OPEN, Ride, cents_of
+from .model import AREA_M, CANCELLABLE, CENTRE, FLEET, OPEN, Ride, cents_of
 from .settings import ApiSettings
 from .storage import ConflictingWriteError, Storage
 
@@ -66,10 +69,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: A
 
 
 def _serve(event: dict[str, Any], facts: Facts) -> Answer:
-    visitor = _visitor(event)
     request = Request.of(event, max_bytes=MAX_BODY_BYTES)
     settings = ApiSettings.from_env()
     storage = Storage(settings.rides_table, settings.fleet_table, settings.ride_days)
+    if (request.method, request.resource) == ("GET", "/v1/fleet"):
+        answer = _fleet(storage, facts)
+        count_call(settings.portal_usage_table, event)
+        return answer
+    visitor = visitor_of(event)
     routes: dict[tuple[str, str], Callable[[Storage, str, Request, Facts], Answer]] = {
         ("POST", "/v1/rides"): partial(_request, settings.state_machine),
         ("GET", "/v1/rides"): _history,
@@ -82,16 +89,20 @@ def _serve(event: dict[str, Any], facts: Facts) -> Answer:
     return route(storage, visitor, request, facts)
 
 
-def _visitor(event: dict[str, Any]) -> str:
-    """Who asks: `sub` of the claims that the authorizer verified.
-
-    An authorizer without scopes takes ID tokens alone; that is checked here, too.
-    """
-    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    claims = authorizer.get("claims") or {}
-    if claims.get("token_use") != "id" or not claims.get("sub"):
-        raise UnauthorizedError("unauthorized", "Sign in first.")
-    return str(claims["sub"])
+def _fleet(storage: Storage, facts: Facts) -> Answer:
+    now = time.time()
+    unicorns = sorted(storage.fleet() or FLEET, key=lambda unicorn: unicorn.name)
+    facts["unicorns"] = len(unicorns)
+    shown = [
+        {
+            "name": unicorn.name,
+            "colour": unicorn.colour,
+            "place": unicorn.place.shown(),
+            "is_free": unicorn.is_free(now),
+        }
+        for unicorn in unicorns
+    ]
+    return json_answer(200, {"unicorns": shown})
 
 
 def _request(machine: str, storage: Storage, visitor: str, request: Request, facts: Facts) -> Answer:

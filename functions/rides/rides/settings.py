@@ -31,6 +31,8 @@ class ApiSettings(RideSettings):
 
     Attributes:
         state_machine: ARN of what takes a ride from request to receipt.
+        portal_usage_table: Table in which calls with API keys are counted; empty: they are not.
     """
 
     state_machine: str = ""
+    portal_usage_table: str = ""

@@ -123,14 +123,15 @@ class Storage:
 
     def unicorns(self) -> list[Unicorn]:
         """The whole fleet; who is missing is made, on the first day all of it."""
-        found = self._scan()
+        found = self.fleet()
         there = {unicorn.name for unicorn in found}
         missing = [unicorn for unicorn in FLEET if unicorn.name not in there]
         for unicorn in missing:
             self._make(unicorn)
-        return self._scan() if missing else found
+        return self.fleet() if missing else found
 
-    def _scan(self) -> list[Unicorn]:
+    def fleet(self) -> list[Unicorn]:
+        """The unicorns that there are; none before the first ride."""
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._fleet, ConsistentRead=True)
         return [_unicorn_of(item) for page in pages for item in page["Items"]]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from mypy_boto3_apigateway import APIGatewayClient
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -52,6 +53,8 @@ _ON_AWS: Any = {"addressing_style": "virtual", "us_east_1_regional_endpoint": "r
 
 
 @overload
+def client(service: Literal["apigateway"], *, read_timeout: float = ...) -> "APIGatewayClient": ...
+@overload
 def client(service: Literal["athena"], *, read_timeout: float = ...) -> "AthenaClient": ...
 @overload
 def client(service: Literal["cloudformation"], *, read_timeout: float = ...) -> "CloudFormationClient": ...
@@ -75,6 +78,8 @@ def client(service: Literal["kms"], *, read_timeout: float = ...) -> "KMSClient"
 def client(service: Literal["lambda"], *, read_timeout: float = ...) -> "LambdaClient": ...
 @overload
 def client(service: Literal["logs"], *, read_timeout: float = ...) -> "CloudWatchLogsClient": ...
+@overload
+def client(service: Literal["meteringmarketplace"], *, read_timeout: float = ...) -> Any: ...
 @overload
 def client(service: Literal["s3"], *, read_timeout: float = ...) -> "S3Client": ...
 @overload

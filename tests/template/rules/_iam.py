@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Literal
 
 from policy_sentry.querying.actions import get_action_data
+from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from ops.template import Resource, Stack
 
@@ -143,7 +144,22 @@ def _action(name: str) -> tuple[dict[str, Any], ...]:
 
 def formats(action: str) -> set[str]:
     """The forms of ARN that an action takes, `*` for none; empty for an action that does not exist."""
-    return {row["resource_arn_format"] for row in _action(action) if row["action"] == action}
+    found = {row["resource_arn_format"] for row in _action(action) if row["action"] == action}
+    return found - {"*"} | _rest_resources() if action in REST_ACTIONS else found
+
+
+REST_ACTIONS = {f"apigateway:{method}" for method in ("DELETE", "GET", "PATCH", "POST", "PUT")}
+
+
+@cache
+def _rest_resources() -> set[str]:
+    """The forms of ARN of API Gateway, whose actions are HTTP's methods.
+
+    The reference lists the resources of REST APIs, and leaves open which method each of them takes:
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html
+    """
+    resources = get_service_prefix_data("apigateway")["resources"].values()
+    return {str(resource["arn"]) for resource in resources}
 
 
 def keys_of(action: str) -> set[str]:

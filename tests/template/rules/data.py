@@ -26,7 +26,7 @@ DISPOSABLE = {
     "RidesFleetTable": "made anew when it is first needed; rides know their unicorns",
 }
 # Pools in which strangers make accounts for themselves, and the APIs that may take their tokens.
-VISITORS = {"VisitorsUserPool": {"RidesApi"}}
+VISITORS = {"VisitorsUserPool": {"RidesApi", "PortalApi"}}
 STATEFUL = {
     "AWS::Cognito::UserPool",
     "AWS::DynamoDB::Table",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ops.template import Stack
 
 from . import Verdict, rule
-from ._iam import Policy, Statement, as_list, formats, keys_of, policies, resource_fits, statements
+from ._iam import Policy, Statement, as_list, covers, formats, keys_of, policies, resource_fits, statements
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html: those in use
 GLOBAL_KEYS = {
@@ -192,9 +192,12 @@ WIDE = {
     ("HubStatusRole", "ReadAlarms"): "Route 53's alarms are in us-east-1; reading alone",
     ("HubConnectionRole", "ReadAlarms"): "a message names it; reading alone",
     ("HubRetryRunRole", "ReadJobTags"): "an event names it; reading alone",
+    ("PortalFunctionRole", "TagNewKeys"): "API Gateway makes up ids of keys; with the stack's own tag alone",
 }
 # Resources of AWS or of the account that a policy may name, by the form of their ARN behind the account.
 OF_THE_ACCOUNT = ("catalog", "database/default")
+# Where keys of API Gateway are created; what is below it is every key of the account.
+KEYS = "/apikeys"
 
 
 @rule
@@ -221,7 +224,9 @@ def _foreign(stack: Stack, resource: str, tagged: bool) -> str:
     if (partition, region, account) != (
         place.partition,
         place.region if regional else "",
-        place.account if service != "s3" else "",
+        # "arn:aws:apigateway:region::resource-path" has none:
+        # https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html
+        place.account if service not in ("s3", "apigateway") else "",
     ):
         return f"names {resource}: partition, region and account have to be those of the stack"
     head, star, _ = rest.partition("*")
@@ -230,9 +235,11 @@ def _foreign(stack: Stack, resource: str, tagged: bool) -> str:
     names |= {f"database/{each.identifier}" for each in stack.of("AWS::Glue::Database")}
     names |= {f"workgroup/{each.identifier}" for each in stack.of("AWS::Athena::WorkGroup")}
     names |= {f"identity/{each.identifier}" for each in stack.of("AWS::SES::EmailIdentity")}
+    names |= {f"/usageplans/{each.identifier}" for each in stack.of("AWS::ApiGateway::UsagePlan")}
+    names |= {f"/restapis/{each.identifier}" for each in stack.of("AWS::ApiGateway::RestApi")}
     names |= {f"parameter/{place.stack}/", *OF_THE_ACCOUNT}
     names |= {f"{stack.parameters.get('LogFlinkCodeBucket', '')}/"} - {"/"}
-    if tagged:
+    if tagged or rest == KEYS:
         return ""
     if star:
         whole = any(head.startswith(f"{name.rstrip('/:')}{end}") for name in names for end in "/:" if name)
@@ -241,6 +248,24 @@ def _foreign(stack: Stack, resource: str, tagged: bool) -> str:
         rest == name or rest.startswith(f"{name.rstrip('/:')}{end}") for name in names for end in "/:" if name
     )
     return "" if known else f"names {resource}, which is nothing of this stack"
+
+
+@rule
+def values_of_api_keys_cannot_be_read(stack: Stack) -> Iterator[Verdict]:
+    """No role may read API keys: IAM does not see whether a request wants their values.
+
+    GetApiKey(s) tell them with `includeValue(s)`, GetUsagePlanKey(s) always:
+    https://docs.aws.amazon.com/apigateway/latest/api/API_UsagePlanKey.html
+    """
+    gateway = f"arn:{stack.place.partition}:apigateway:{stack.place.region}::"
+    keys = [f"{gateway}/apikeys", f"{gateway}/apikeys/key"]
+    for plan in stack.of("AWS::ApiGateway::UsagePlan"):
+        members = f"{gateway}/usageplans/{plan.identifier}/keys"
+        keys += [members, f"{members}/key"]
+    for statement in statements(stack, "identity"):
+        if "apigateway:GET" in statement.actions:
+            reads = any(covers(resource, key) for resource in statement.resources for key in keys)
+            yield Verdict(statement.where, "may read API keys, and with them their values" if reads else "")
 
 
 @rule

@@ -22,6 +22,10 @@ UNGUARDED = {
         "/oauth2/": "the protocol's own checks: client, code, PKCE, refresh and access tokens",
         "/v1/health": "says that it is there, and nothing else",
     },
+    "PortalApi": {
+        "/v1/plans": "what everybody may know before they register; throttled",
+        "/v1/marketplace": "leads a browser to the page, and does nothing else; throttled",
+    },
     "HubApi": {
         "/hub/sns": "SNS's signature, by a listed topic",
         "/hub/status": "what the public page shows; throttled",
@@ -88,14 +92,19 @@ def authorizers_are_the_operators_pool(stack: Stack) -> Iterator[Verdict]:
         for path, method, operation in operations(api):
             for name in [name for each in operation.get("security", []) for name in each]:
                 yield Verdict(
-                    api.name, _scheme_problem(stack, f"{method.upper()} {path}", schemes.get(name, {}))
+                    api.name, _scheme_problem(stack, api, f"{method.upper()} {path}", schemes.get(name, {}))
                 )
 
 
-def _scheme_problem(stack: Stack, what: str, scheme: dict[str, Any]) -> str:
+# APIs whose keyed routes the API portal sells: where it is off, they are closed.
+SOLD = {"ImagesApi", "RidesApi"}
+
+
+def _scheme_problem(stack: Stack, api: Resource, what: str, scheme: dict[str, Any]) -> str:
     authorizer = scheme.get("x-amazon-apigateway-authorizer")
     if authorizer is None:
-        if not stack.of("AWS::ApiGateway::UsagePlan"):
+        closed = api.name in SOLD and "PortalApi" not in stack.resources
+        if not closed and api.identifier not in _planned(stack):
             return f"guards {what} by a key, and no usage plan makes one good"
         keyed = (
             scheme.get("type") == "apiKey"
@@ -107,6 +116,12 @@ def _scheme_problem(stack: Stack, what: str, scheme: dict[str, Any]) -> str:
     if authorizer.get("type") != "cognito_user_pools" or not pools or not all(pools):
         return f"guards {what} by an authorizer that trusts no pool of this stack"
     return ""
+
+
+def _planned(stack: Stack) -> set[str]:
+    """The APIs that usage plans have."""
+    plans = stack.of("AWS::ApiGateway::UsagePlan")
+    return {stage["ApiId"] for plan in plans for stage in plan.properties.get("ApiStages", [])}
 
 
 # Functions that ask for the group `operators` before they answer; and APIs of which nobody else may call a

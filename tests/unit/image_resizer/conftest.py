@@ -20,11 +20,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> MemoryS3:
     bucket.upload("blue_marble.jpg", jpeg(1000, 700))
     secrets = SimpleNamespace(get_secret_value=lambda **_: {"SecretString": "an HMAC key"})
     services = {"s3": bucket, "secretsmanager": secrets, "dynamodb": bucket.refusals}
-    monkeypatch.setattr(clients, "_client", lambda service, _timeout: services[service])
+    monkeypatch.setattr(clients, "_client", lambda service, *_, **__: services[service])
     variables = {
         "BUCKET": "pictures",
         "URL": WEBSITE,
         "REFUSALS_TABLE": "refusals",
+        "PORTAL_USAGE_TABLE": "calls",
         "LADDER": "25,50,100,200,300,500,800,1200,1600,2400",
     }
     for name, value in variables.items():

@@ -18,10 +18,11 @@ def client_error(code: str, status: int, operation: str = "Test") -> ClientError
 
 
 class MemoryTable:
-    """The table of refusals; `failures` are raised or returned by its next calls."""
+    """The table of refusals; `failures` are raised or returned by its next calls. `counted` are keys."""
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}
+        self.counted: list[str] = []
         self.failures: list[ClientError | dict[str, Any]] = []
 
     def _failure(self) -> dict[str, Any] | None:
@@ -40,6 +41,11 @@ class MemoryTable:
     def put_item(self, *, TableName: str, Item: dict[str, Any]) -> None:
         self._failure()
         self.items[Item["name"]["S"]] = Item
+
+    def update_item(self, *, TableName: str, Key: dict[str, Any], **_: Any) -> None:
+        assert TableName == "calls"
+        self._failure()
+        self.counted.append(Key["key"]["S"])
 
 
 class MemoryS3:

@@ -71,7 +71,7 @@ def test_answers_own_headers_win() -> None:
 
 ERRORS = [getattr(http, name) for name in http.__all__ if name.endswith("Error")]
 # RFC 9110, section 15, and RFC 6585 for 429
-STATUSES = {400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 502, 503, 504}
+STATUSES = {400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 501, 502, 503, 504}
 
 
 def test_each_status_is_one_error() -> None:

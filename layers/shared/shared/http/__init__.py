@@ -19,6 +19,7 @@ HttpError
 │   ├── UnsupportedTypeError  415
 │   ├── UnprocessableError    422
 │   ├── InternalError         500
+│   ├── NotImplementedHereError 501
 │   └── BadGatewayError       502
 └── RetryableHttpError        asking again later may work, with Retry-After
     ├── TooManyRequestsError  429
@@ -41,6 +42,7 @@ from ._errors import (
     InternalError,
     MethodNotAllowedError,
     NotFoundError,
+    NotImplementedHereError,
     OutOfTimeError,
     PermanentHttpError,
     ReasonError,
@@ -68,6 +70,7 @@ __all__ = [
     "InternalError",
     "MethodNotAllowedError",
     "NotFoundError",
+    "NotImplementedHereError",
     "OutOfTimeError",
     "PermanentHttpError",
     "ReasonError",

@@ -13,6 +13,7 @@ __all__ = [
     "InternalError",
     "MethodNotAllowedError",
     "NotFoundError",
+    "NotImplementedHereError",
     "OutOfTimeError",
     "PermanentHttpError",
     "ReasonError",
@@ -142,6 +143,12 @@ class InternalError(PermanentHttpError):
     """The deployment is at fault: permissions, settings, or a bug."""
 
     status = 500
+
+
+class NotImplementedHereError(PermanentHttpError):
+    """What is asked for exists, and not in this deployment."""
+
+    status = 501
 
 
 class BadGatewayError(PermanentHttpError):
