@@ -41,6 +41,7 @@ PICTURES = {
     "ec2_monitor": "insights/?app=ec2_monitor",
     "event_hub": "status/",
     "rides": "rides/",
+    "api_portal": "portal/",
     "home": "",  # last, as it waits for calm
 }
 WIDTH, HEIGHT = 1280, 800

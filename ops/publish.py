@@ -1,8 +1,9 @@
 """Put the pages and their configuration where browsers find them; the same on AWS and on the local engine.
 
 ``python -m ops.publish STACK`` after a ``sam deploy``: uploads ``web/`` and the sample pictures, and writes
-``config.json``, from which pages learn the addresses of the APIs. A sample is uploaded where there is
-nothing, or in the place of an earlier one: an original of somebody's that has a sample's name stays.
+``config.json``, from which pages learn the addresses of the APIs, and ``portal/apis/<name>.json``, an
+OpenAPI document of each. A sample is uploaded where there is nothing, or in the place of an earlier one: an
+original of somebody's that has a sample's name stays.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from ops.api_documents import api_documents
 from ops.paths import ROOT
 from ops.stacks import Client, clients, outputs_of, reported
 
@@ -35,7 +37,7 @@ def samples() -> list[Path]:
 
 
 def publish(outputs: dict[str, str], client: Client) -> int:
-    """Upload the pages, ``config.json`` and the sample pictures; return how many objects were written.
+    """Upload pages, ``config.json``, APIs' documents, samples; return how many objects were written.
 
     Args:
         outputs: The stack's outputs.
@@ -53,14 +55,18 @@ def publish(outputs: dict[str, str], client: Client) -> int:
                 Body=_page(path, origins), ContentType=kind, CacheControl="no-cache",
             )  # fmt: skip
             written += 1
-    config_text = json.dumps(
-        {**_public(outputs), "ImageSamples": [path.name for path in samples()]}, indent=2
-    )
-    s3.put_object(
-        Bucket=outputs["WebBucketName"], Key="config.json", Body=config_text.encode(),
-        ContentType="application/json", CacheControl="no-cache",
-    )  # fmt: skip
-    written += 1
+    documents = api_documents(outputs)
+    config = _public(outputs) | {
+        "ImageSamples": [path.name for path in samples()],
+        "ApiDocuments": list(documents),
+    }
+    made = {"config.json": config} | {f"portal/apis/{name}.json": each for name, each in documents.items()}
+    for key, content in made.items():
+        s3.put_object(
+            Bucket=outputs["WebBucketName"], Key=key, Body=json.dumps(content, indent=2).encode(),
+            ContentType="application/json", CacheControl="no-cache",
+        )  # fmt: skip
+        written += 1
     if "ImagesBucketName" in outputs:
         written += sum(_publish_sample(s3, outputs["ImagesBucketName"], path) for path in samples())
     return written

@@ -1040,6 +1040,13 @@ def _no_default_database(resources: dict[str, Any]) -> None:
         _statement("InsightsFunctionRole", sid)(resources)["Resource"].pop(1)
 
 
+_add(
+    "a pool of strangers that tells capitals from small letters",
+    ("people_sign_up_only_where_they_may",),
+    _without("VisitorsUserPool.UsernameConfiguration"),
+)
+
+
 @_spoils(
     "an operators' API that takes visitors' tokens",
     "people_sign_up_only_where_they_may", "operators_routes_ask_for_the_group",

@@ -79,7 +79,7 @@ const DRAW = {
       whole: isRatio(panel.bar[1]) ? 1 : 0, ...choiceOf(panel, answer, rows),
     });
     const places = new Map(sorted.map((row, place) => [row, place + 1]));
-    const numbers = table(title, [...(panel.rank ? [["", (row) => places.get(row), true]] : []), ...columnsOf(panel, answer)], sorted);
+    const numbers = table(title, [...(panel.rank ? [["Rank", (row) => places.get(row), true]] : []), ...columnsOf(panel, answer)], sorted);
     card.fill(chart, onDemand(numbers, sorted.length));
     return sorted.length > rows.length ? `${rows.length} of ${count(sorted.length)} are drawn` : "";
   },

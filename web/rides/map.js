@@ -21,7 +21,7 @@ export function distance(one, other) {
 /** Draw the map into a figure. `onChoose` gets places, `onLook` those under the crosshair. */
 export async function drawMap(figure, { onChoose, onLook }) {
   const response = await fetch(new URL("map.json", import.meta.url)).catch(() => null);
-  const data = response?.ok ? await response.json() : FALLBACK; // a place can be chosen from the list, and a ride followed
+  const data = response?.ok ? await response.json() : FALLBACK; // a point can be chosen, and a ride followed
   return new CityMap(figure, data, onChoose, onLook);
 }
 

@@ -1,9 +1,9 @@
 // Rides: choose a place, request a unicorn, follow it, and see what earlier rides cost. The address says what is shown:
 // `?ride=` one ride, `?account=` a form of the account, neither the request.
+import { accountForm, isForm, titleOf } from "../shared/account.js";
 import { openPage } from "../shared/shell.js";
 import { visitors } from "../shared/signin.js";
 import { complain, count, element, svg } from "../shared/suite.js";
-import { accountForm, isForm, titleOf } from "./account.js";
 import { distance, drawMap, unicorn } from "./map.js";
 import { CANCELLABLE, countdown, money, OPEN, sentenceOf, STATES, STEPS, when } from "./words.js";
 
@@ -11,9 +11,10 @@ const POLL_MS = 1000;
 const TIMEOUT_MS = 10_000;
 const RETRY_MS = 2000; // while there is no answer
 const PAGE = 5; // of the history
-const PENDING = "rides.pending"; // in sessionStorage: a request that is not answered yet, { id, pickup }
+const PENDING = "rides.pending"; // in sessionStorage: a request that is not answered yet, { id, pickup, email }
 const PICKUP = "rides.pickup"; // the place that was chosen last
 const NEAR_M = 60; // of a place: somebody waits there
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/; // of a ride
 
 const find = (selector) => document.querySelector(selector);
 const isStill = matchMedia("(prefers-reduced-motion: reduce)");
@@ -30,8 +31,10 @@ const query = () => new URLSearchParams(location.search);
 
 /** Ask the API: `{ status, body }`; status 0 if no answer came. */
 async function call(path, request = {}) {
+  const sent = Date.now();
   try {
     const answer = await visitors.ask(`${config.RidesApiUrl}${path}`, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (answer.body.now) skew = clockSkew(answer.body.now, sent);
     connection(answer.status < 500 ? "" : "Rides cannot be reached just now. This page goes on trying.");
     return answer;
   } catch {
@@ -58,7 +61,9 @@ function panel(title, sentence, ...children) {
   const heading = find("#panel-title");
   if (heading.textContent !== title) heading.textContent = title;
   say(sentence);
+  const hadFocus = find("#content").contains(document.activeElement);
   find("#content").replaceChildren(...children);
+  if (hadFocus) heading.focus(); // what had it is gone
   find("#panel").removeAttribute("aria-busy");
   document.title = `${title} – Rides`;
 }
@@ -71,18 +76,18 @@ function say(sentence) {
 function show(isMoved = false) {
   clearTimeout(timer);
   const id = query().get("ride");
-  const account = query().get("account");
+  const account = accountAsked();
   const who = visitors.person();
   if (ride?.id !== id) ride = null;
   map.choosable(false);
   arrange();
-  if (account && isForm(account) && !who) showAccount(account);
-  else if (id && !who) showSignIn("Sign in to follow your ride", "Your sign-in has ended. The ride has not.");
+  if (account) showAccount(account);
+  else if (id && !who) showEnded();
   else if (id) {
     if (ride) showRide();
     else panel("Your ride", "", element("span", { className: "skeleton tall" }));
     follow(id);
-  } else if (sessionStorage.getItem(PENDING) && who) send();
+  } else if (who && pending()) send();
   else showRequest();
   showHistory();
   if (isMoved) find("#panel-title").focus();
@@ -90,7 +95,13 @@ function show(isMoved = false) {
 
 /** Small screens have the map in another size, or none, by what is shown; at once, before anything is there. */
 function arrange() {
-  find(".town").dataset.view = query().has("account") ? "account" : query().has("ride") ? "ride" : "request";
+  find(".town").dataset.view = accountAsked() ? "account" : query().has("ride") ? "ride" : "request";
+}
+
+/** The form that the address asks for; who is signed in needs none. */
+function accountAsked() {
+  const name = query().get("account");
+  return isForm(name) && !visitors.person() ? name : null;
 }
 
 function showAccount(name) {
@@ -107,6 +118,18 @@ function leave() {
 
 function showSignIn(title, sentence) {
   panel(title, sentence, element("div", { className: "actions" }, element("button", { type: "button", onclick: leave }, "Sign in")));
+}
+
+/** Nobody is signed in any more: whoever comes next sees nothing of the ride. */
+function showEnded() {
+  clearRide();
+  showSignIn("Sign in to follow your ride", "Your sign-in has ended. The ride has not.");
+}
+
+function clearRide() {
+  ride = null;
+  map.follow(null);
+  map.show(null);
 }
 
 // ---- the request
@@ -142,7 +165,7 @@ function showRequest(sentence = "") {
     ...places.map(([name, at]) => element("option", { value: String(at) }, name)));
   list.addEventListener("change", () => { if (list.value) choose(map.places[Number(list.value)]); });
   const request = element("button", { type: "button", id: "request", className: "large" }, "Request a unicorn");
-  request.addEventListener("click", () => (who ? begin() : leave()));
+  request.addEventListener("click", () => (who ? begin(who) : leave()));
   if (!who) request.textContent = "Sign in to request a unicorn";
   panel("Where do you wait?", sentence,
     element("div", { className: "chosen" }, element("strong", { id: "chosen" }), element("span", { id: "coordinates", className: "muted" })),
@@ -166,32 +189,44 @@ function locate() {
 }
 
 /** Begin a request. Its id is made before anything is sent: however often it is sent, it is one ride. */
-function begin() {
+function begin({ email }) {
   if (asking || !pickup) return;
-  sessionStorage.setItem(PENDING, JSON.stringify({ id: crypto.randomUUID(), pickup }));
+  sessionStorage.setItem(PENDING, JSON.stringify({ id: crypto.randomUUID(), pickup, email }));
   send();
+}
+
+/** The request that is not answered yet, or null; one of somebody else, who was signed in here before, is forgotten. */
+function pending() {
+  const kept = JSON.parse(sessionStorage.getItem(PENDING) ?? "null");
+  const who = visitors.person();
+  if (!kept || !who || kept.email === who.email) return kept;
+  sessionStorage.removeItem(PENDING);
+  return null;
 }
 
 /** Send the request that is not answered yet, until it is. */
 async function send() {
-  if (asking) return;
+  const kept = pending();
+  if (asking || !kept) return;
   asking = true;
   clearTimeout(timer);
-  const { id, pickup: from } = JSON.parse(sessionStorage.getItem(PENDING));
+  const { id, pickup: from } = kept;
+  const address = location.search;
   showWaiting(from);
-  const sent = Date.now();
   const { status, body } = await call("/v1/rides", {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ id, pickup: from }),
   });
   asking = false;
   if (status === 200 || status === 202) {
     sessionStorage.removeItem(PENDING);
-    if (status === 202) skew = clockSkew(body.moments.requested, sent);
     ride = body;
     go(`?ride=${id}`);
+  } else if (pending()?.id !== id) { // it was discarded meanwhile
+    if (find("#request")) showChosen();
   } else if (status === 401) showSignIn("Sign in to request your unicorn", "Your sign-in has ended. The request is kept.");
-  else if (status === 0 || status === 429 || status >= 500) timer = setTimeout(send, RETRY_MS);
-  else {
+  else if (status === 0 || status === 429 || status >= 500) {
+    if (location.search === address) timer = setTimeout(send, RETRY_MS); // else it is sent when somebody is back here
+  } else {
     sessionStorage.removeItem(PENDING);
     showRequest(body.message ?? "The request was refused.");
   }
@@ -223,6 +258,10 @@ function showWaiting(from) {
 async function follow(id) {
   clearTimeout(timer);
   if (query().get("ride") !== id || document.hidden) return;
+  if (!ID.test(id)) { // nothing that is sent anywhere
+    showUnknown();
+    return;
+  }
   const { status, body } = await call(`/v1/rides/${id}`);
   if (query().get("ride") !== id) return; // somebody went elsewhere meanwhile
   if (status === 200) {
@@ -234,14 +273,19 @@ async function follow(id) {
     }
     if (isStill.matches) drawRide();
   } else if (status === 401) {
-    showSignIn("Sign in to follow your ride", "Your sign-in has ended. The ride has not.");
+    showEnded();
     return;
   } else if (status === 404) {
-    panel("No such ride", "You have no ride with this address.", another());
+    showUnknown();
     return;
   }
   clearTimeout(timer);
   if (!ride || OPEN.includes(ride.state)) timer = setTimeout(() => follow(id), status === 200 ? POLL_MS : RETRY_MS);
+}
+
+function showUnknown() {
+  clearRide();
+  panel("No such ride", "You have no ride with this address.", another());
 }
 
 function steps({ state, moments }) {
@@ -285,10 +329,15 @@ function receipt() {
 
 function cancelButton() {
   const button = element("button", { type: "button", className: "plain" }, "Cancel the ride");
+  const { id } = ride;
   button.addEventListener("click", async () => {
     button.disabled = true;
-    const { status, body } = await call(`/v1/rides/${ride.id}/cancel`, { method: "POST" });
+    const { status, body } = await call(`/v1/rides/${id}/cancel`, { method: "POST" });
     button.disabled = false;
+    if (query().get("ride") !== id) { // somebody went elsewhere meanwhile
+      showHistory();
+      return;
+    }
     if (status === 200) {
       ride = body;
       showRide();
@@ -303,9 +352,12 @@ function cancelButton() {
 /** What somebody does whom nobody could serve: wait, and ask again from the same place. */
 function again() {
   const button = element("button", { type: "button", id: "again" }, "Try again");
+  const who = visitors.person();
   button.addEventListener("click", () => {
     pickup = ride.pickup;
-    begin();
+    history.pushState(null, "", location.pathname); // where a reload finds what is not answered yet
+    arrange();
+    begin(who);
   });
   return element("div", { className: "actions" }, button, element("button", { type: "button", className: "plain", onclick: () => go("") }, "Choose another place"));
 }
@@ -404,8 +456,14 @@ try {
     show();
     frame();
     window.addEventListener("popstate", () => show(true));
-    window.addEventListener("session", () => show());
-    window.addEventListener("online", () => { connection(""); show(); });
+    window.addEventListener("session", () => {
+      ride = null; // it is somebody else's
+      show();
+    });
+    window.addEventListener("online", () => {
+      connection("");
+      if (!find("form.account")) show(); // what somebody entered stays
+    });
     window.addEventListener("offline", () => connection("You are offline. A ride goes on; this page catches up when you are online again."));
     document.addEventListener("visibilitychange", () => { if (!document.hidden && query().has("ride") && visitors.person()) follow(query().get("ride")); });
   }

@@ -68,10 +68,10 @@ export const APPLICATIONS = [
   },
   {
     name: "api_portal", title: "API portal", page: "portal/", output: "PortalApiUrl", parameter: "EnableApiPortal",
-    text: "Keys and plans for the suite's APIs, usage against quota, and subscriptions on AWS Marketplace.",
-    flow: ["browser", "API", "keys, plans", "usage", "AWS Marketplace"],
-    icon: "M8 11a4 4 0 1 1 3.5-6L21 14v4h-4v-3h-3v-3l-3-2M7 6h1",
-    next: { text: "Register, and get a key", local: "", aws: "" },
+    text: "Gives keys to the suite's APIs by plan, shows usage against quota, and sells plans on AWS Marketplace.",
+    flow: ["browser", "API", "keys and plans", "usage", "AWS Marketplace"],
+    icon: "M8 7a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 11h9v4M17 11v3",
+    next: { text: "Register, make a key, and send a call", local: "", aws: "" },
   },
 ];
 

@@ -7,6 +7,7 @@ import { stamp, tick } from "./time.js";
 const COLOURS = ["accent", "violet", "bad", "teal", "good", "warm", "muted"];
 const HEIGHT = 190;
 const ROW = 26; // of bars
+const LABEL = 44; // pixels, of a column's label
 const NAME_FONT = 12; // pixels, of names of bars
 
 /** The next round number: 1, 2 or 5 times a power of ten. */
@@ -213,7 +214,7 @@ export function stacks({ title, points, names, show, width, partial, choose, hin
       svg("line", { class: "grid-line", x1: left, x2: wide, y1: y(value), y2: y(value) }),
       svg("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, show(value)));
   }
-  const every = Math.ceil(58 / step); // a label is as wide
+  const every = Math.ceil((LABEL + 14) / step);
   points.forEach(([label, ...values], place) => {
     const part = partial(place);
     const x = (left + place * step + Math.min(2, step * 0.12)).toFixed(1);
@@ -228,7 +229,7 @@ export function stacks({ title, points, names, show, width, partial, choose, hin
     });
     if (choose) choosable(column, () => choose(place));
     chart.append(column);
-    if (place % every === 0) chart.append(svg("text", { x: left + (place + 0.5) * step, y: height - 6, "text-anchor": "middle" }, label));
+    if (place % every === 0) chart.append(svg("text", { x: Math.min(left + (place + 0.5) * step, wide - LABEL / 2), y: height - 6, "text-anchor": "middle" }, label));
   });
   const { list } = legend(names);
   return [chart, list];

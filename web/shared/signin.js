@@ -3,7 +3,7 @@
 //
 // A session lives in the tabs alone, in sessionStorage: a new tab asks the open ones for it, and when the last one is
 // closed it is gone. It is renewed silently, by one tab for all of them, until the refresh token ends (12 hours). Cognito
-// sends people back to one page, which redeems the code and returns to the page on which they began.
+// sends people back to a page that is registered there, which redeems the code and returns to where they began.
 
 const RENEW_MS = 5 * 60_000; // before the token ends
 const ANSWER_MS = 120; // for which a new tab waits for the others
@@ -15,9 +15,9 @@ export const operators = sessions({
 });
 export const { person, restore, signIn, signOut, finishSignIn, ask } = operators;
 
-/** Visitors come back to the rides. */
+/** Visitors come back to the page on which they are: each that has their session is registered at the sign-in. */
 export const visitors = sessions({
-  name: "visit", home: new URL("../rides/", import.meta.url).href,
+  name: "visit", home: new URL(".", location.href).href,
   urlOf: (config) => config.VisitorsSignInUrl, clientOf: (config) => config.VisitorsUserPoolClientId,
 });
 
@@ -124,10 +124,10 @@ function sessions({ name, home, urlOf, clientOf }) {
   }
 
   /**
-   * An API's JSON in the name of who is signed in: `{ status, body }`; `request` is what `fetch` takes. A token that is refused
-   * and cannot be renewed ends the session.
+   * An API's JSON in the name of who is signed in: `{ status, body }`; `request` is what `fetch` takes, and `read` what reads a
+   * good answer that is not JSON. A token that is refused and cannot be renewed ends the session.
    */
-  async function ask(url, request = {}) {
+  async function ask(url, { read = json, ...request } = {}) {
     const ended = { status: 401, body: { code: "unauthorized", message: "Your sign-in has ended" } };
     for (const isLast of [false, true]) {
       let session = person();
@@ -136,7 +136,7 @@ function sessions({ name, home, urlOf, clientOf }) {
       const response = await fetch(url, { ...request, headers: { ...request.headers, Authorization: session.token }, cache: "no-store" });
       if (response.status === 401 && !isLast && await renew(session.token)) continue;
       if (response.status === 401) end();
-      const body = await response.json().catch(() => null);
+      const body = await (response.ok ? read : json)(response).catch(() => null);
       if (body) return { status: response.status, body };
       return { status: response.ok ? 502 : response.status, body: { code: String(response.status), message: "The answer cannot be read" } };
     }
@@ -179,6 +179,8 @@ function sessions({ name, home, urlOf, clientOf }) {
 
 /** A session that could not be renewed: good until its token ends. */
 const usable = (session, refused) => (session.token !== refused && session.expires > Date.now() ? session : null);
+
+const json = (response) => response.json();
 
 function post(url, fields) {
   return fetch(url, { method: "POST", headers: { "Content-Type": "application/x-www-form-urlencoded" }, body: new URLSearchParams(fields) });

@@ -10,7 +10,7 @@ Output: 202 with the ride that was requested, 200 with rides. A visitor sees the
 On failure: JSON with a stable code (see `shared.http`); 503 is worth another try, with the same id.
 Idempotent: a request is known by the client's id: sent again it is the same ride, with another pick-up place
     409. A ride whose state machine did not start is started by the next request with its id. A cancelled ride
-    is cancelled again.
+    is cancelled again. A ride that nobody takes further is marked as failed when its visitor looks.
 Recorded event: events/rides/api_request.json, api_fleet.json
 """
 
@@ -43,8 +43,8 @@ from shared.metrics import count, publishes_metrics
 from shared.usage import count_call
 from shared.visitors import visitor_of
 
-from .geography import place_of
-from .model import CANCELLABLE, FLEET, Ride, cents_of
+from .geography import Place, distance_m, place_of
+from .model import AREA_M, CANCELLABLE, CENTRE, FLEET, OPEN, Ride, cents_of
 from .settings import ApiSettings
 from .storage import ConflictingWriteError, Storage
 
@@ -52,6 +52,8 @@ __all__ = ["handler"]
 
 MAX_BODY_BYTES = 10_240
 PAGE = 20
+LOST_S = 900
+"""Seconds after which a ride that should be over, or assigned, is one that nobody takes further."""
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -108,7 +110,7 @@ def _request(machine: str, storage: Storage, visitor: str, request: Request, fac
     if body.keys() != {"id", "pickup"}:
         raise BadRequestError("bad_request", "A request has an id and a pickup, and nothing else.")
     ride_id = _id_of(body["id"])
-    pickup = place_of(body["pickup"])
+    pickup = _pickup_of(body["pickup"])
     ride = Ride(visitor, ride_id, "requested", pickup, {"requested": round(time.time(), 3)})
     is_new = storage.request(ride)
     if is_new:
@@ -121,7 +123,7 @@ def _request(machine: str, storage: Storage, visitor: str, request: Request, fac
     if ride.state == "requested":
         _start(machine, ride)
     facts["is_new"] = is_new
-    return json_answer(202 if is_new else 200, _shown(ride))
+    return json_answer(202 if is_new else 200, _told(ride))
 
 
 def _start(machine: str, ride: Ride) -> None:
@@ -163,8 +165,19 @@ def _position_of(text: str) -> tuple[str, float]:
 
 def _one(storage: Storage, visitor: str, request: Request, facts: Facts) -> Answer:
     ride = _own(storage, visitor, request)
+    if _is_lost(ride, now := time.time()):
+        try:
+            ride = storage.end(ride, "failed", now)
+            count("RidesFailed")
+        except ConflictingWriteError:  # it went on after all
+            ride = _own(storage, visitor, request)
     facts["state"] = ride.state
-    return json_answer(200, _shown(ride))
+    return json_answer(200, _told(ride))
+
+
+def _is_lost(ride: Ride, now: float) -> bool:
+    """Whether the execution of an open ride must be gone: stopped by hand, or failed to the last."""
+    return ride.state in OPEN and (ride.ends or ride.moments["requested"]) + LOST_S < now
 
 
 def _cancel(storage: Storage, visitor: str, request: Request, facts: Facts) -> Answer:
@@ -172,7 +185,7 @@ def _cancel(storage: Storage, visitor: str, request: Request, facts: Facts) -> A
         ride = _own(storage, visitor, request)
         facts["state"] = ride.state
         if ride.state == "cancelled":
-            return json_answer(200, _shown(ride))
+            return json_answer(200, _told(ride))
         if ride.state not in CANCELLABLE:
             raise ConflictError("too_late", "The ride has begun or is over; it cannot be cancelled.")
         try:
@@ -180,7 +193,7 @@ def _cancel(storage: Storage, visitor: str, request: Request, facts: Facts) -> A
         except ConflictingWriteError:
             continue
         count("RidesCancelled")
-        return json_answer(200, _shown(cancelled))
+        return json_answer(200, _told(cancelled))
     raise BusyError("busy", "The ride is changing; try again in a moment.")
 
 
@@ -196,6 +209,19 @@ def _id_of(value: Any) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise BadRequestError("bad_request", "id must be a UUID in lower case.")
     return value
+
+
+def _pickup_of(value: Any) -> Place:
+    """A place where unicorns fly: one far away would have a unicorn for days."""
+    pickup = place_of(value)
+    if distance_m(pickup, CENTRE) > AREA_M:
+        raise BadRequestError("bad_place", "Unicorns fly in the middle of Helsinki alone.")
+    return pickup
+
+
+def _told(ride: Ride) -> dict[str, Any]:
+    """A ride, and the moment: a browser's clock may be another one."""
+    return _shown(ride) | {"now": round(time.time(), 3)}
 
 
 def _shown(ride: Ride) -> dict[str, Any]:

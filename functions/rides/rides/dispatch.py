@@ -12,8 +12,8 @@ from .storage import ConflictingWriteError, Storage
 
 __all__ = ["LEASE_MARGIN_S", "assign"]
 
-LEASE_MARGIN_S = 120
-"""How much longer than its ride a unicorn stays assigned, if nobody frees it."""
+LEASE_MARGIN_S = 900
+"""How much longer than its ride a unicorn stays assigned, if nobody frees it: longer than a step is tried."""
 BOARDING_S = 2.0
 """Between assignment and departure."""
 _ROUNDS = 3  # of looking for a unicorn that is still free

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from .geography import Place
 
 __all__ = [
-    "BASE_CENTS", "CANCELLABLE", "CENTS_PER_KM", "FLEET", "OPEN", "RIDE_M", "Ride", "State", "Unicorn",
-    "cents_of",
+    "AREA_M", "BASE_CENTS", "CANCELLABLE", "CENTRE", "CENTS_PER_KM", "FLEET", "OPEN", "RIDE_M", "Ride",
+    "State", "Unicorn", "cents_of",
 ]  # fmt: skip
 
 type State = Literal["requested", "assigned", "arriving", "riding", "done", "cancelled", "unserved", "failed"]
@@ -23,6 +23,8 @@ CANCELLABLE: frozenset[str] = OPEN - {"riding"}
 RIDE_M = 1500.0
 """How long a ride is, over the roofs and back."""
 BASE_CENTS, CENTS_PER_KM = 250, 120
+CENTRE, AREA_M = Place(60.1716, 24.9443), 2500.0
+"""Where unicorns fly: so far around the middle of the map. The state machine outlives the longest way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,12 +101,13 @@ class Storage:
             start = {"ExclusiveStartKey": key}
         page = self._dynamodb.query(
             TableName=self._rides, IndexName=BY_TIME, KeyConditionExpression="visitor = :visitor",
-            ExpressionAttributeValues={":visitor": {"S": visitor}}, ScanIndexForward=False, Limit=limit,
-            **start,
+            ExpressionAttributeValues={":visitor": {"S": visitor}}, ScanIndexForward=False, Limit=limit + 1,
+            ConsistentRead=True, **start,
         )  # fmt: skip
-        last = page.get("LastEvaluatedKey")
-        more = (last["ride"]["S"], float(last["requested"]["N"])) if last else None
-        return [_ride_of(item) for item in page["Items"]], more
+        # One more than is told: a query that reached its limit does not say whether there is more.
+        rides = [_ride_of(item) for item in page["Items"]]
+        last = rides[limit - 1] if len(rides) > limit else None
+        return rides[:limit], (last.id, last.moments["requested"]) if last else None
 
     def move(self, ride: Ride, to: State, now: float) -> Ride:
         """Have a ride that has a unicorn go on to a state that changes nothing for the unicorn.
@@ -121,13 +122,13 @@ class Storage:
     # ---- unicorns
 
     def unicorns(self) -> list[Unicorn]:
-        """The whole fleet; on the first day it is made."""
+        """The whole fleet; who is missing is made, on the first day all of it."""
         found = self.fleet()
-        if not found:
-            for unicorn in FLEET:
-                self._make(unicorn)
-            found = self.fleet()
-        return found
+        there = {unicorn.name for unicorn in found}
+        missing = [unicorn for unicorn in FLEET if unicorn.name not in there]
+        for unicorn in missing:
+            self._make(unicorn)
+        return self.fleet() if missing else found
 
     def fleet(self) -> list[Unicorn]:
         """The unicorns that there are; none before the first ride."""

@@ -15,6 +15,8 @@ from ops.applications import contents
 
 TITLES = [each.title for each in contents() if each.title not in ("Shared", "Insights")]
 
+_ALARM = re.compile(r"^(Alarm|\d+ alarms)$")  # other tests may have raised more
+
 
 @pytest.fixture(scope="module")
 def person(suite: Suite) -> PersonAt:
@@ -83,7 +85,8 @@ def test_a_dead_letter_is_told_with_what_to_do(
     sign_in(page, person)
     card = page.locator("#auth")
     for _ in range(30):  # the alarm takes its time, and the API keeps an answer for half a minute
-        if "AuthMailDeadLetterQueue" in card.inner_text() and card.locator(".badge").inner_text() == "Alarm":
+        is_alarm = _ALARM.search(card.locator(".badge").inner_text())
+        if is_alarm and "AuthMailDeadLetterQueue" in card.inner_text():
             break
         page.wait_for_timeout(3000)
         page.reload()
@@ -91,7 +94,7 @@ def test_a_dead_letter_is_told_with_what_to_do(
     expect(card.locator(".wrong")).to_contain_text(
         "1 message in the dead-letter queue AuthMailDeadLetterQueue"
     )
-    expect(card.locator(".badge")).to_have_text("Alarm")
+    expect(card.locator(".badge")).to_have_text(_ALARM)
     expect(page.locator("#summary")).to_contain_text("attention")
 
 

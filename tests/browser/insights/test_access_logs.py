@@ -276,7 +276,7 @@ def test_bar_of_an_edge_location_leads_to_its_requests_by_keyboard(
     assert asked(page)["location"] == location
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    assert "location" not in asked(page)
+    page.wait_for_url(lambda url: "location=" not in url)
     page.go_back()
     expect(dialog).to_be_visible()
     page.reload()

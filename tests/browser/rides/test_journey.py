@@ -12,9 +12,10 @@ from playwright.sync_api import Page, Request, expect
 
 from local.browser import fill_sign_in
 from local.suite import Suite
+from tests.browser.visitors import make_account
 
 PASSWORD = "a unicorn over the roofs"
-CODE, RESET_CODE = "123456", "654321"  # the local engine's every code: to confirm, to set a password anew
+RESET_CODE = "654321"  # the local engine's every code to set a password anew
 
 
 def email() -> str:
@@ -28,12 +29,7 @@ def title(page: Page, text: str) -> None:
 def register(page: Page, suite: Suite, who: str) -> None:
     page.goto(f"{suite['WebUrl']}/rides/")
     page.get_by_role("button", name="Create an account").click()
-    page.get_by_label("Email address").fill(who)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Create the account").click()
-    page.get_by_label("Code from the mail").fill(CODE)
-    page.get_by_role("button", name="Confirm", exact=True).click()
-    title(page, "Your account is ready")
+    make_account(page, who, PASSWORD)
 
 
 def choose(page: Page, place: str = "Senate Square") -> None:
@@ -83,10 +79,8 @@ def test_from_the_home_page_to_the_receipt(page: Page, suite: Suite) -> None:
     fill_sign_in(page, who, PASSWORD)
     expect(page.locator("#chosen")).to_have_text("Senate Square")  # it was kept
     request(page)
-    said: list[str] = []
     for words in ("is yours|is on its way", "is on its way", "over the roofs", "You are back"):
         expect(page.locator("#sentence")).to_contain_text(re.compile(words), timeout=60_000)
-        said.append(page.locator("#sentence").inner_text())
     expect(page.locator(".receipt .total")).to_contain_text("$4.30")
     expect(page.locator("#history tbody tr")).to_have_count(1)
     expect(page.locator("#history tbody")).to_contain_text("Done")

@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.rides.fake import SENATE_SQUARE, STEPS, FakeSuite, a_ride
 
@@ -91,6 +91,16 @@ def test_a_point_of_the_map_is_chosen_by_keys(page: Page, visitor: FakeSuite) ->
     assert pickup["latitude"] == pytest.approx(60.171634 + 20 / 111_195, abs=NEAR / 2)
 
 
+def test_a_point_is_chosen_where_the_map_cannot_be_loaded(page: Page, visitor: FakeSuite) -> None:
+    page.route("**/map.json", lambda route: route.abort())
+    visitor.open()
+    page.get_by_role("application", name="Map of central Helsinki").press("Enter")
+    expect(page.locator("#chosen")).to_have_text("60.1716, 24.9443")
+    request_button(page).click()
+    expect(page.locator("#panel-title")).to_have_text("Requested")
+    expect(page.locator(".facts")).to_contain_text("60.1716, 24.9443")
+
+
 def test_own_position_is_asked_for_on_request_alone(page: Page, visitor: FakeSuite) -> None:
     page.context.grant_permissions(["geolocation"])
     page.context.set_geolocation({"latitude": 60.17046, "longitude": 24.9522})
@@ -135,13 +145,52 @@ def test_a_refused_request_is_not_sent_again(page: Page, visitor: FakeSuite) -> 
     assert len(visitor.posted) == 1
 
 
+def test_a_request_that_was_discarded_on_its_way_is_not_sent_again(page: Page, visitor: FakeSuite) -> None:
+    held: list[Route] = []
+    page.route("**/fake/live/v1/rides", lambda route: held.append(route))
+    visitor.open()
+    places(page).select_option("Senate Square")
+    request_button(page).click()
+    page.get_by_role("button", name="Discard the request").click()
+    expect(request_button(page)).to_be_disabled()
+    [sent] = held
+    sent.abort()
+    expect(request_button(page)).to_be_enabled()
+    page.wait_for_timeout(2500)  # longer than between two attempts
+    assert len(held) == 1
+    page.unroute("**/fake/live/v1/rides")
+    request_button(page).click()
+    expect(page.locator("#panel-title")).to_have_text("Requested")
+
+
+def test_a_request_of_somebody_else_is_not_sent(page: Page, visitor: FakeSuite) -> None:
+    """Of whoever was signed in before, in the same tab."""
+    visitor.status = 0
+    visitor.open()
+    places(page).select_option("Senate Square")
+    request_button(page).click()
+    expect(page.locator("#connection")).to_contain_text("goes on trying")
+    page.evaluate(
+        """() => {
+          const session = JSON.parse(sessionStorage.getItem("visit.session"));
+          sessionStorage.setItem("visit.session", JSON.stringify({ ...session, email: "bob@example.org" }));
+        }"""
+    )
+    visitor.status = 200
+    visitor.posted.clear()
+    page.reload()
+    expect(page.locator("#panel-title")).to_have_text("Where do you wait?")
+    expect(page.locator("#history")).to_be_visible()
+    assert visitor.posted == []
+
+
 def test_a_stranger_chooses_before_signing_in(page: Page, api: FakeSuite) -> None:
     api.open()
     places(page).select_option("Senate Square")
     page.get_by_role("button", name="Sign in to request a unicorn").click()
     expect(page).to_have_title("The hosted sign-in")
     assert "client_id=visitors" in page.url
-    assert "redirect_uri=http%3A%2F%2F127.0.0.1%3A" in page.url
+    assert re.search(r"redirect_uri=http%3A%2F%2F127\.0\.0\.1%3A\d+%2Frides%2F&", page.url)
     page.go_back()
     expect(page.locator("#chosen")).to_have_text("Senate Square")
     assert api.posted == []
@@ -228,6 +277,16 @@ def test_a_ride_is_cancelled_while_it_may_be(page: Page, visitor: FakeSuite) -> 
     expect(page.get_by_role("button", name="Cancel the ride")).to_have_count(0)
 
 
+def test_the_focus_stays_in_the_panel_when_a_ride_goes_on(page: Page, visitor: FakeSuite) -> None:
+    ride = a_ride("arriving")
+    visitor.rides = {ride["id"]: ride}
+    visitor.open(f"?ride={ride['id']}")
+    page.get_by_role("button", name="Cancel the ride").focus()
+    visitor.rides[ride["id"]] = a_ride("riding")
+    expect(page.locator("#panel-title")).to_have_text("Riding")
+    expect(page.locator("#panel-title")).to_be_focused()
+
+
 def test_a_ride_that_has_begun_cannot_be_cancelled(page: Page, visitor: FakeSuite) -> None:
     ride = a_ride("riding")
     visitor.rides = {ride["id"]: ride}
@@ -250,6 +309,30 @@ def test_an_unserved_visitor_is_told_when_to_ask_again(page: Page, visitor: Fake
     [sent] = visitor.posted
     assert sent["pickup"] == ride["pickup"]
     assert sent["id"] != ride["id"]
+
+
+def test_a_browser_whose_clock_is_wrong_counts_down_rightly(page: Page, visitor: FakeSuite) -> None:
+    """The API is an hour ahead."""
+    ride = a_ride("unserved", now=time.time() + 3600)
+    ride["moments"] = {state: moment + 3600 for state, moment in ride["moments"].items()}
+    visitor.rides = {ride["id"]: ride}
+    visitor.open(f"?ride={ride['id']}")
+    expect(page.locator("#eta")).to_have_text(re.compile(r"^[0-3] s"))
+    expect(page.get_by_role("button", name="Try again")).to_be_enabled()
+
+
+def test_another_try_without_an_answer_is_sent_again_after_a_reload(page: Page, visitor: FakeSuite) -> None:
+    ride = a_ride("unserved", retry_after=0)
+    visitor.rides = {ride["id"]: ride}
+    visitor.open(f"?ride={ride['id']}")
+    expect(page.get_by_role("button", name="Try again")).to_be_enabled()
+    visitor.status = 0
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#connection")).to_contain_text("goes on trying")
+    visitor.status = 200
+    page.reload()
+    expect(page.locator("#panel-title")).to_have_text("Requested")
+    assert len({sent["id"] for sent in visitor.posted}) == 1
 
 
 def test_an_offline_page_says_so_and_catches_up(page: Page, visitor: FakeSuite) -> None:
@@ -292,8 +375,52 @@ def test_the_back_button_leads_from_the_ride_to_the_request(page: Page, visitor:
 
 
 def test_somebody_elses_ride_is_none(page: Page, visitor: FakeSuite) -> None:
-    visitor.open("?ride=of-somebody-else")
+    visitor.open(f"?ride={a_ride()['id']}")
     expect(page.locator("#panel-title")).to_have_text("No such ride")
+
+
+@pytest.mark.parametrize("ride", ["1", "..", ".", "%3Flimit=1", "../../other", "x/cancel"])
+def test_what_is_no_ride_is_not_asked_for(page: Page, visitor: FakeSuite, ride: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url) if "/fake/live" in sent.url else None)
+    visitor.open(f"?ride={ride}")
+    expect(page.locator("#panel-title")).to_have_text("No such ride")
+    expect(page.locator("#history")).to_be_visible()
+    assert {url.partition("/fake/live")[2] for url in asked} == {"/v1/rides?limit=5"}
+
+
+def test_who_signs_in_next_sees_nothing_of_the_ride(page: Page, visitor: FakeSuite) -> None:
+    ride = a_ride("arriving")
+    visitor.rides = {ride["id"]: ride}
+    visitor.open(f"?ride={ride['id']}")
+    expect(page.locator(".unicorn")).to_be_visible()
+    visitor.rides = {}
+    page.evaluate("() => new BroadcastChannel('visit').postMessage({ ended: true })")  # in another tab
+    expect(page.locator("#panel-title")).to_have_text("Sign in to follow your ride")
+    for mark in (".unicorn", ".pin"):
+        expect(page.locator(mark)).to_be_hidden()
+    page.evaluate(
+        """() => new BroadcastChannel('visit').postMessage({ session: {
+          token: 'e30.e30.x', refresh: 'x', email: 'bob@example.org', expires: Date.now() + 3600000 } })"""
+    )
+    expect(page.locator("#panel-title")).to_have_text("No such ride")
+    expect(page.locator(".unicorn")).to_be_hidden()
+
+
+def test_a_cancellation_is_not_shown_elsewhere(page: Page, visitor: FakeSuite) -> None:
+    ride = a_ride("arriving")
+    visitor.rides = {ride["id"]: ride}
+    held: list[Route] = []
+    page.route("**/cancel", lambda route: held.append(route))
+    visitor.open(f"?ride={ride['id']}")
+    page.get_by_role("button", name="Cancel the ride").click()
+    page.evaluate("() => history.pushState(null, '', location.pathname)")
+    page.evaluate("() => window.dispatchEvent(new PopStateEvent('popstate'))")
+    expect(page.locator("#panel-title")).to_have_text("Where do you wait?")
+    [sent] = held
+    sent.fallback()
+    expect(page.locator("#history tbody")).to_contain_text("Cancelled")
+    expect(page.locator("#panel-title")).to_have_text("Where do you wait?")
 
 
 # ------------------------------------------------------------------------------------------------ the session
@@ -405,7 +532,24 @@ def test_no_password_is_kept_in_the_browser(page: Page, api: FakeSuite) -> None:
     expect(page.get_by_role("alert")).to_contain_text("tried too often")
     kept = page.evaluate("() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }, location.href])")
     assert "long enough" not in kept
-    assert json.loads(kept)[0]["rides.email"] == "ada@example.org"
+    assert json.loads(kept)[0]["visit.email"] == "ada@example.org"
+
+
+def test_what_was_entered_offline_is_still_there_when_the_connection_is_back(
+    page: Page, api: FakeSuite
+) -> None:
+    api.open("?account=register")
+    page.context.set_offline(True)
+    page.route("**/fake/identity", lambda route: route.abort(), times=1)
+    page.get_by_label("Email address").fill("ada@example.org")
+    page.get_by_label("Password", exact=True).fill("a long enough one")
+    page.get_by_role("button", name="Create the account").click()
+    expect(page.get_by_role("alert")).to_contain_text("What you entered is still here")
+    page.context.set_offline(False)
+    expect(page.locator("#connection")).to_be_hidden()
+    expect(page.get_by_label("Password", exact=True)).to_have_value("a long enough one")
+    page.get_by_role("button", name="Create the account").click()
+    expect(page.locator("#panel-title")).to_have_text("Confirm your address")
 
 
 POLICY = "Password did not conform with policy: Password not long enough"
@@ -453,6 +597,22 @@ def test_each_refusal_is_a_sentence(
     else:
         expect(page.get_by_label(field, exact=True)).to_be_focused()
         expect(invalid).to_have_count(1)
+
+
+@pytest.mark.parametrize("name", ["constructor", "toString", "", "unknown"])
+def test_a_form_that_is_none_is_the_request(page: Page, api: FakeSuite, name: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    api.open(f"?account={name}")
+    expect(page.locator("#panel-title")).to_have_text("Where do you wait?")
+    expect(page.locator("#map")).to_be_visible()
+
+
+def test_who_comes_back_from_the_sign_in_to_a_form_has_the_map(page: Page, visitor: FakeSuite) -> None:
+    """The sign-in of the bar leads back to the address on which it began."""
+    page.set_viewport_size({"width": 390, "height": 800})
+    visitor.open("?account=register")
+    expect(request_button(page)).to_be_visible()
+    expect(page.locator("#map")).to_be_visible()
 
 
 def test_an_unconfirmed_account_is_confirmed_first(page: Page, api: FakeSuite) -> None:

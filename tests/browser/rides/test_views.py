@@ -7,31 +7,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SCREENSHOTS
-from tests.browser.quality.checks import SCHEMES, view_problems
+from tests.browser.quality.views import assert_good_views
 from tests.browser.rides.fake import FakeSuite, a_ride
 
 STATES = ("requested", "assigned", "arriving", "riding", "done", "cancelled", "unserved", "failed")
-WIDTHS = (320, 390, 1280)
 
 
 @pytest.fixture
 def suite_of_page(page: Page, pages: str) -> FakeSuite:
     return FakeSuite(page, pages)
-
-
-def assert_good(page: Page, name: str) -> None:
-    """No problem at any width, in either scheme; and a picture of each."""
-    problems: dict[str, str] = {}
-    for width in WIDTHS:
-        for scheme in SCHEMES:
-            page.set_viewport_size({"width": width, "height": 800})
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(50)
-            problems |= dict.fromkeys(view_problems(page), f"{width} px {scheme}")
-            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=SCREENSHOTS / f"rides_{name}_{scheme}_{width}.png")
-    assert problems == {}
 
 
 @pytest.mark.timeout(300)  # the first run installs axe
@@ -43,7 +27,7 @@ def test_each_state_can_be_seen_by_everybody(page: Page, suite_of_page: FakeSuit
     suite_of_page.open(f"?ride={ride['id']}")
     expect(page.locator("#history tbody tr")).to_have_count(2)
     expect(page.locator(".steps")).to_be_visible()
-    assert_good(page, state)
+    assert_good_views(page, f"rides_{state}")
 
 
 @pytest.mark.timeout(300)
@@ -54,7 +38,7 @@ def test_each_form_can_be_used_by_everybody(page: Page, suite_of_page: FakeSuite
     if form == "register":
         page.get_by_role("button", name="Create the account").click()
         expect(page.get_by_role("alert")).to_have_text("Enter your address, such as ada@example.org.")
-    assert_good(page, form)
+    assert_good_views(page, f"rides_{form}")
 
 
 @pytest.mark.timeout(300)
@@ -65,4 +49,4 @@ def test_request_can_be_made_by_everybody(page: Page, suite_of_page: FakeSuite, 
     suite_of_page.open()
     page.get_by_role("combobox", name="Place").select_option("Senate Square")
     page.locator(".stage").focus()
-    assert_good(page, "request" if is_in else "stranger")
+    assert_good_views(page, f"rides_{'request' if is_in else 'stranger'}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import pytest
 
 from local.clients.visitor import SENATE_SQUARE, Visitor
 from local.suite import Suite
+from tests.conftest import Faults
 from tests.support.waiting import wait_until
 
 ORDER = ("requested", "assigned", "arriving", "riding", "done")
@@ -183,27 +186,41 @@ def test_cancellation_against_assignment_leaves_no_unicorn_behind(suite: Suite, 
     with ThreadPoolExecutor(5) as pool:
         states = Counter(pool.map(both, rides))
     assert states == {"cancelled": 15}
-    wait_until(lambda: fleet.taken(*rides) == [], seconds=20, what="all unicorns are free")
+    executions = [execution_of(suite, visitor, ride) for ride in rides]
+    assert {ended(suite, each) for each in executions} == {"SUCCEEDED"}
+    assert fleet.taken(*rides) == []
+    assert {visitor.ride(ride)["state"] for ride in rides} == {"cancelled"}
 
 
 # ---- the state machine
 
 
+def sub_of(suite: Suite, visitor: Visitor) -> str:
+    """What the tables know a visitor by."""
+    person = suite.client("cognito-idp").admin_get_user(
+        UserPoolId=suite["VisitorsUserPoolId"], Username=visitor.email
+    )
+    [sub] = [each["Value"] for each in person["UserAttributes"] if each["Name"] == "sub"]
+    return str(sub)
+
+
 def start(suite: Suite, visitor: Visitor, ride: str) -> str:
     """Start a ride's state machine once more, under another name; the execution."""
-    [sub] = [
-        each["Value"]
-        for each in suite.client("cognito-idp").admin_get_user(
-            UserPoolId=suite["VisitorsUserPoolId"], Username=visitor.email
-        )["UserAttributes"]
-        if each["Name"] == "sub"
-    ]
     return str(
         suite.client("stepfunctions").start_execution(
             stateMachineArn=suite["RidesStateMachineArn"], name=uuid.uuid4().hex,
-            input=json.dumps({"visitor": sub, "ride": ride}),
+            input=json.dumps({"visitor": sub_of(suite, visitor), "ride": ride}),
         )["executionArn"]
     )  # fmt: skip
+
+
+def execution_of(suite: Suite, visitor: Visitor, ride: str) -> str:
+    """The execution that the API started for a ride."""
+    name = hashlib.sha256(f"{sub_of(suite, visitor)}#{ride}".encode()).hexdigest()
+    pages = suite.client("stepfunctions").get_paginator("list_executions")
+    found = pages.paginate(stateMachineArn=suite["RidesStateMachineArn"])
+    [arn] = [each["executionArn"] for page in found for each in page["executions"] if each["name"] == name]
+    return str(arn)
 
 
 def ended(suite: Suite, execution: str) -> str:
@@ -241,3 +258,65 @@ def test_a_unicorn_whose_ride_was_lost_is_assigned_again(visitor: Visitor, fleet
     second = visitor.until(visitor.request().json()["id"], "assigned")
     assert second["state"] == "unserved"
     assert second["retry_after"] >= 5
+
+
+def test_a_ride_whose_machine_did_not_start_is_started_by_the_next_request(
+    visitor: Visitor, fleet: Fleet, faults: Faults
+) -> None:
+    ride = str(uuid.uuid4())
+    limit = {"status": 400, "type": "ExecutionLimitExceeded", "times": 1}
+    faults.inject({"match": "states.StartExecution", **limit})
+    refused = visitor.request(ride=ride)
+    assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+    assert visitor.ride(ride)["state"] == "requested"
+    assert visitor.request(ride=ride).status_code == 200
+    assert visitor.until(ride, "assigned")["unicorn"]["name"]
+
+
+@pytest.mark.timeout(240)
+def test_a_ride_whose_step_fails_at_every_try_has_failed_and_its_unicorn_is_free(
+    suite: Suite, visitor: Visitor, fleet: Fleet, faults: Faults
+) -> None:
+    states = suite.client("stepfunctions")
+    running = {"stateMachineArn": suite["RidesStateMachineArn"], "statusFilter": "RUNNING"}
+    # The refusals are this ride's alone.
+    wait_until(
+        lambda: not states.list_executions(**running)["executions"], seconds=60, what="earlier rides are over"
+    )
+    ride = visitor.request().json()["id"]
+    visitor.until(ride, "arriving")
+    refusal = {"status": 400, "type": "ValidationException", "times": 6}
+    faults.inject({"match": "dynamodb.TransactWriteItems", **refusal})  # five of the step, one of its end
+    failed = visitor.until(ride, seconds=120)
+    assert failed["state"] == "failed"
+    assert "riding" not in failed["moments"]
+    assert fleet.taken(ride) == []
+    assert ended(suite, execution_of(suite, visitor, ride)) == "FAILED"
+    assert faults.hits() == [6]
+
+
+def test_a_ride_ends_without_its_unicorn_if_that_is_anothers(visitor: Visitor, fleet: Fleet) -> None:
+    """Its lease was over."""
+    ride = visitor.request().json()["id"]
+    name = visitor.until(ride, "arriving")["unicorn"]["name"]
+    fleet.lease(name, 4_000_000_000)
+    assert visitor.until(ride)["state"] == "done"
+    [unicorn] = [item for item in fleet.unicorns() if item["name"]["S"] == name]
+    assert unicorn["ride"]["S"] == "lost#ride"
+
+
+def test_a_ride_whose_execution_was_stopped_has_failed_and_its_unicorn_is_free(
+    suite: Suite, visitor: Visitor, fleet: Fleet
+) -> None:
+    ride = visitor.request().json()["id"]
+    visitor.until(ride, "arriving")
+    suite.client("stepfunctions").stop_execution(executionArn=execution_of(suite, visitor, ride))
+    assert visitor.ride(ride)["state"] in ("arriving", "riding")
+    suite.client("dynamodb").update_item(
+        TableName=suite["RidesTableName"],
+        Key={"visitor": {"S": sub_of(suite, visitor)}, "ride": {"S": ride}},
+        UpdateExpression="SET ends = :long_ago",
+        ExpressionAttributeValues={":long_ago": {"N": f"{time.time() - 1000:.3f}"}},
+    )
+    assert visitor.ride(ride)["state"] == "failed"
+    assert fleet.taken(ride) == []

@@ -93,6 +93,9 @@ METRICS: dict[tuple[str, str], Metric] = {
     ("AWS/States", "ExecutionsFailed"): Metric(
         {"StateMachineArn": "AWS::StepFunctions::StateMachine"}, {"Sum"}, _first
     ),
+    ("AWS/States", "ExecutionsTimedOut"): Metric(
+        {"StateMachineArn": "AWS::StepFunctions::StateMachine"}, {"Sum"}, _first
+    ),
     ("AWS/ES", "ClusterStatus.red"): Metric(_DOMAIN, {"Maximum"}, _first),
     ("AWS/ES", "FreeStorageSpace"): Metric(_DOMAIN, {"Minimum"}, _volume),
     ("ECS", "PendingTask"): Metric({"StackName": ""}, {"Maximum", "Minimum"}, _first),

@@ -289,6 +289,7 @@ def people_sign_up_only_where_they_may(stack: Stack) -> Iterator[Verdict]:
     groups = {each.properties.get("GroupName") for each in stack.of("AWS::Cognito::UserPoolGroup")}
     for pool in stack.of("AWS::Cognito::UserPool"):
         if pool.name in VISITORS:
+            yield _knows_addresses_in_any_case(pool)
             yield from _opens_visitors_apis_alone(stack, pool)
             continue
         if "operators" not in groups:
@@ -298,6 +299,17 @@ def people_sign_up_only_where_they_may(stack: Stack) -> Iterator[Verdict]:
             pool.name,
             "" if closed else "lets strangers sign up: set AdminCreateUserConfig.AllowAdminCreateUserOnly",
         )
+
+
+def _knows_addresses_in_any_case(pool: Resource) -> Verdict:
+    """Case-sensitive "is the default value", and stays so for ever:
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UsernameConfigurationType.html
+    """
+    sensitive = pool.properties.get("UsernameConfiguration", {}).get("CaseSensitive", True)
+    problem = (
+        "takes Ada@example.org for another than ada@example.org: set UsernameConfiguration.CaseSensitive"
+    )
+    return Verdict(pool.name, problem if sensitive is not False else "")
 
 
 def _opens_visitors_apis_alone(stack: Stack, pool: Resource) -> Iterator[Verdict]:

@@ -1,10 +1,10 @@
 // Register, confirm, forgotten password: Cognito's user API by plain requests, which needs no library. Its refusals become
 // sentences. The sign-in itself is Cognito's hosted page.
 // https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_SignUp.html
-import { element } from "../shared/suite.js";
-import { refusal } from "./words.js";
+import { refusal } from "./refusals.js";
+import { element } from "./suite.js";
 
-const EMAIL = "rides.email"; // in sessionStorage: whose account the forms are about
+const EMAIL = "visit.email"; // in sessionStorage: whose account the forms are about
 const PASSWORD_HINT = "At least 12 characters: a sentence is easy to remember.";
 
 const FORMS = {
@@ -60,7 +60,7 @@ async function identity(config, operation, fields) {
 }
 
 /** Whether there is such a form. */
-export const isForm = (name) => name in FORMS;
+export const isForm = (name) => Object.hasOwn(FORMS, name);
 
 export const titleOf = (name) => FORMS[name].title;
 
