@@ -38,7 +38,7 @@ export function keyState({ state, ends }, now = Date.now()) {
 export const SUBSCRIPTION_STATES = {
   pending: { word: "Pending", look: "warm", sentence: "AWS Marketplace has not confirmed it yet. That takes some minutes." },
   active: { word: "Active", look: "good", sentence: "" },
-  ending: { word: "Ending", look: "warm", sentence: "It was cancelled. Its keys work until it ends; what was called is billed." },
+  ending: { word: "Ending", look: "warm", sentence: "It was cancelled. Its keys are revoked; what was called until then is billed." },
   ended: { word: "Ended", look: "muted", sentence: "Its keys are revoked." },
   failed: { word: "Failed", look: "bad", sentence: "AWS Marketplace could not set it up. Nothing is charged; subscribe again there." },
 };
