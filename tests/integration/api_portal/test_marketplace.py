@@ -68,7 +68,8 @@ def test_subscription_from_purchase_to_the_last_record(
     assert market.records(purchase) == []  # the hour is not over
     market.end(purchase)
     assert buyer.once(subscription, "ending")["state"] == "ending"
-    assert wait_until(lambda: buyer.fleet(value).status_code == 403)
+    assert wait_until(lambda: buyer.own_keys()[made.json()["id"]]["state"] == "revoked")
+    assert buyer.fleet(value).status_code == 403
     assert buyer.create_key(plan="fleet").json()["code"] == "not_subscribed"
     closed()
     meter()
@@ -92,8 +93,8 @@ def test_licence_from_purchase_to_the_last_record(
     market.amend(purchase)
     market.end(purchase)
     assert buyer.once(subscription, "ending")["state"] == "ending"
-    assert wait_until(lambda: buyer.variant(key["value"], "100/nothing.jpg").status_code == 403)
-    assert buyer.own_keys()[key["id"]]["state"] == "revoked"
+    assert wait_until(lambda: buyer.own_keys()[key["id"]]["state"] == "revoked")
+    assert buyer.variant(key["value"], "100/nothing.jpg").status_code == 403
     closed()
     meter()
     assert [(each.quantity, each.sent) for each in market.records(purchase)] == [(41, 1)]
