@@ -265,6 +265,17 @@ def test_subscription_that_begins_again_goes_on(world: World) -> None:
     assert ("sent", "2026-11-20T12", "") in told(world, subscription)
 
 
+def test_amendment_loses_no_open_hour(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.now += 2 * HOUR + 5 * MINUTE
+    world.storage.learn(subscription, CODE, "images", {"began": round(1000 * world.now)})
+    world.use(subscription, 4)
+    world.now += HOUR + 11 * MINUTE
+    world.meter()
+    assert world.billed == world.used
+
+
 def test_record_older_than_six_hours_fails_and_is_not_sent(world: World) -> None:
     subscription = world.subscribe()
     world.use(subscription, 3)
