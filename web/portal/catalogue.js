@@ -72,7 +72,9 @@ function sdks(portal, name) {
       return;
     }
     button.disabled = true;
-    const answer = await portal.call(`/v1/sdks/${name}/${choice.value}`, { read: (response) => response.blob() });
+    // API Gateway decodes what a function sends as Base64 for those who ask for this type.
+    const headers = { Accept: "application/zip" };
+    const answer = await portal.call(`/v1/sdks/${name}/${choice.value}`, { headers, read: (response) => response.blob() });
     button.disabled = false;
     if (answer.status !== 200) portal.say(refusal(answer), "bad");
     else save(answer.body, `${name}-${choice.value}.zip`);

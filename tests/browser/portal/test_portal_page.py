@@ -176,6 +176,7 @@ def test_an_sdk_is_downloaded_where_api_gateway_makes_them(page: Page, visitor: 
     assert download.value.path().read_bytes() == b"PK\x05\x06" + bytes(18)
     [asked] = visitor.calls("GET /v1/sdks/images/swift")
     assert asked.headers["authorization"].startswith("e30.")
+    assert asked.headers["accept"] == "application/zip"
 
 
 def test_an_sdk_that_cannot_be_made_is_a_sentence(page: Page, visitor: FakePortal) -> None:
