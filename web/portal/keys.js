@@ -57,9 +57,9 @@ function createForm(view) {
   const { portal, offers } = view;
   const name = element("input", { id: "key-name", required: true, maxLength: MOST, autocomplete: "off", placeholder: "Shop, production" });
   const plan = choice(offers, portal.query().get("plan"));
-  const submit = element("button", {}, "Make the key");
+  const submit = element("button", {}, "Create the key");
   let id = crypto.randomUUID(); // of the request: however often it is sent, it makes one key
-  const form = element("form", { className: "card make", noValidate: true }, element("h3", {}, "Make a key"), element("div", { className: "fields" },
+  const form = element("form", { className: "card make", noValidate: true }, element("h3", {}, "Create a key"), element("div", { className: "fields" },
     element("label", {}, "Name", name), element("label", {}, "Plan", plan), submit));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -184,7 +184,7 @@ function revoke(view, key) {
 function keyCard(view, key) {
   const { name, plan, subscription, state, last4, created, ends } = key;
   const { word, look, sentence } = keyState(key);
-  const facts = [["Plan", view.titles[plan] ?? plan], ["Value", `…${last4}`], ["Made", when(1000 * created)], ...(subscription ? [["Subscription", subscription]] : [])];
+  const facts = [["Plan", view.titles[plan] ?? plan], ["Value", `…${last4}`], ["Created", when(1000 * created)], ...(subscription ? [["Subscription", subscription]] : [])];
   return element("li", { className: `card key-card${state === "revoked" ? " faded" : ""}` },
     element("div", { className: "top" }, element("h3", {}, name), element("span", { className: `badge ${look}` }, word)),
     element("dl", { className: "watched" }, ...facts.map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text)))),

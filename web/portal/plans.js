@@ -4,7 +4,7 @@ import { apiTitle, periodOf, priceOf, rateOf, refusal } from "./words.js";
 
 const STEPS = [
   ["Create an account", "Your address and a password. Free, and one for the whole suite."],
-  ["Make a key", "Pick a plan, name the key, and copy its value: it is shown once."],
+  ["Create a key", "Pick a plan, name the key, and copy its value: it is shown once."],
   ["Call an API", "Send the key as x-api-key. The console here does it for you."],
 ];
 
@@ -32,7 +32,7 @@ function card(plan) {
   return element("article", { className: `card plan${isOffered(plan) ? "" : " faded"}`, id: `plan-${name}` },
     element("div", { className: "top" }, element("h3", {}, title), element("span", { className: `badge ${price.look}` }, price.word)),
     element("p", { className: "muted" }, description),
-    element("p", { className: "quota" }, element("strong", {}, quota ? count(quota.limit) : "Any number of"), quota ? ` calls a ${periodOf(quota.period)} and key` : " calls"),
+    element("p", { className: "quota" }, element("strong", {}, quota ? count(quota.limit) : "Any number of"), quota ? ` calls a ${periodOf(quota.period)} per key` : " calls"),
     element("ul", { className: "chips" }, ...apis.map((api) => element("li", {}, element("a", { href: `?view=apis&api=${api}` }, apiTitle(api))))),
     element("dl", { className: "facts" }, ...facts.map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text)))),
     element("div", { className: "actions" }, ...actions(plan)));

@@ -36,7 +36,7 @@ export async function finishRegistration(portal, card, invitation) {
   if (!isKept) sessionStorage.removeItem(TOKEN);
   if (answer.status === 200 || answer.status === 201) {
     const { plan, state } = answer.body.subscription;
-    fill(card, "You are subscribed", element("p", {}, state === "active" ? "Make a key of the plan, and begin." : SUBSCRIPTION_STATES[state].sentence),
+    fill(card, "You are subscribed", element("p", {}, state === "active" ? "Create a key of the plan, and begin." : SUBSCRIPTION_STATES[state].sentence),
       element("div", { className: "actions" }, ...(state === "active" ? [element("a", { className: "button", href: `?view=keys&plan=${plan}` }, "Get a key")] : []), close(card)));
     portal.go("?view=subscriptions");
   } else {

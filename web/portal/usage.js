@@ -30,7 +30,7 @@ export async function drawUsage(portal, place) {
   const month = months.find(({ value }) => value === portal.query().get("month")) ?? months[0];
   if (!had.has(plan.name)) {
     place.replaceChildren(choices(portal, offered, months, plan, month), element("div", { className: "card empty" },
-      element("p", {}, `You have no key of the plan ${plan.title}.`), element("a", { className: "button plain", href: `?view=keys&plan=${plan.name}` }, "Make a key")));
+      element("p", {}, `You have no key of the plan ${plan.title}.`), element("a", { className: "button plain", href: `?view=keys&plan=${plan.name}` }, "Create a key")));
     return;
   }
   const answer = await portal.call(`/v1/usage?${new URLSearchParams({ plan: plan.name, from: month.from, to: month.to })}`);

@@ -71,7 +71,7 @@ export const APPLICATIONS = [
     text: "Gives keys to the suite's APIs by plan, shows usage against quota, and sells plans on AWS Marketplace.",
     flow: ["browser", "API", "keys and plans", "usage", "AWS Marketplace"],
     icon: "M8 7a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 11h9v4M17 11v3",
-    next: { text: "Register, make a key, and send a call", local: "", aws: "" },
+    next: { text: "Register, create a key, and send a call", local: "", aws: "" },
   },
 ];
 

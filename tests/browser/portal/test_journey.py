@@ -56,9 +56,9 @@ def fill_account(page: Page, who: str) -> None:
 
 
 def make_key(page: Page, name: str) -> str:
-    """Make a key, and return its value; the dialog stays."""
+    """Create a key, and return its value; the dialog stays."""
     page.get_by_label("Name").fill(name)
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create the key").click()
     return value(page)
 
 
@@ -90,7 +90,7 @@ def developer(page: Page, suite: Suite) -> str:
 @pytest.mark.timeout(240)
 def test_from_the_sign_up_to_the_first_call(page: Page, suite: Suite) -> None:
     page.goto(f"{suite['WebUrl']}/portal/")
-    expect(page.locator("#plan-free .quota")).to_have_text("1,000 calls a month and key")
+    expect(page.locator("#plan-free .quota")).to_have_text("1,000 calls a month per key")
     began = time.monotonic()
     register(page, suite, email())
     make_key(page, "Shop")

@@ -61,7 +61,7 @@ def make_key(page: Page, name: str = "Shop", plan: str = "") -> None:
     page.get_by_label("Name").fill(name)
     if plan:
         page.get_by_label("Plan").select_option(plan)
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create the key").click()
 
 
 def confirm(page: Page, button: str) -> None:
@@ -74,11 +74,11 @@ def confirm(page: Page, button: str) -> None:
 def test_plans_show_what_api_gateway_says_now(page: Page, api: FakePortal) -> None:
     api.open()
     free = page.locator("#plan-free")
-    expect(free.locator(".quota")).to_have_text("1,000 calls a month and key")
+    expect(free.locator(".quota")).to_have_text("1,000 calls a month per key")
     expect(free).to_contain_text("1 call a second, bursts of 5")
     api.plans[0] |= {"quota": {"limit": 20, "period": "DAY"}, "throttle": {"rate": 2.5, "burst": 3}}
     page.reload()
-    expect(free.locator(".quota")).to_have_text("20 calls a day and key")
+    expect(free.locator(".quota")).to_have_text("20 calls a day per key")
     api.plans[0] |= {"quota": None, "throttle": {"rate": None, "burst": None}}
     page.reload()
     expect(free.locator(".quota")).to_have_text("Any number of calls")
@@ -229,7 +229,7 @@ def test_a_request_without_an_answer_is_the_same_key_again(page: Page, visitor: 
     key = a_key(id=visitor.calls("POST /v1/keys")[0].body["id"])
     visitor.keys = [key]
     visitor.answers["POST /v1/keys"] = (200, key)
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create the key").click()
     expect(sentence(page)).to_contain_text("its value was lost")
     expect(cards(page)).to_have_count(1)
     assert len({sent.body["id"] for sent in visitor.calls("POST /v1/keys")}) == 1
@@ -242,7 +242,7 @@ def test_a_request_without_an_answer_is_the_same_key_again(page: Page, visitor: 
 def test_a_double_click_is_one_key(page: Page, visitor: FakePortal) -> None:
     visitor.open("?view=keys")
     page.get_by_label("Name").fill("Shop")
-    page.get_by_role("button", name="Make the key").evaluate("button => { button.click(); button.click(); }")
+    page.get_by_role("button", name="Create the key").evaluate("button => { button.click(); button.click(); }")
     expect(cards(page)).to_have_count(1)
     assert len(visitor.calls("POST /v1/keys")) == 1
 
@@ -479,7 +479,7 @@ def test_usage_of_another_month_and_plan(page: Page, used: FakePortal) -> None:
 
 def test_usage_without_keys_leads_to_the_first(page: Page, visitor: FakePortal) -> None:
     visitor.open("?view=usage")
-    page.get_by_role("link", name="Make a key").click()
+    page.get_by_role("link", name="Create a key").click()
     expect(title(page)).to_have_text("Your keys")
 
 
@@ -657,7 +657,7 @@ def test_a_registration_without_an_answer_is_tried_again(
     [
         ("pending", "Pending", "has not confirmed it yet"),
         ("active", "Active", "Get a key"),
-        ("ending", "Ending", "what was called is billed"),
+        ("ending", "Ending", "what was called until then is billed"),
         ("ended", "Ended", "Its keys are revoked"),
         ("failed", "Failed", "Nothing is charged"),
     ],

@@ -44,7 +44,7 @@ def unfold(page: Page) -> None:
 
 def open_value(page: Page) -> None:
     page.get_by_label("Name").fill("Shop, production")
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create the key").click()
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
@@ -54,7 +54,7 @@ def open_rotation(page: Page) -> None:
 
 
 def refuse_name(page: Page) -> None:
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create the key").click()
     expect(page.locator("#sentence")).to_contain_text("Name the key")
 
 
