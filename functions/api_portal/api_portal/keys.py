@@ -210,7 +210,8 @@ def _make_room(services: Services, key: Key) -> None:
     kept = []
     for each in storage.of_visitor(key.visitor):
         if each.state == "revoked" and each.revoked < key.created - KEPT_S:
-            gateway.delete(each.gateway_key)
+            if each.gateway_key:  # without one there is nothing: it was revoked before it was made
+                gateway.delete(each.gateway_key)
             storage.forget(each)
         else:
             kept.append(each)

@@ -259,6 +259,15 @@ def test_keys_that_were_revoked_long_ago_are_forgotten(world: World) -> None:
     assert world.storage.of_subscription("l-1") == []
 
 
+def test_key_that_was_revoked_before_it_was_made_is_forgotten(world: World) -> None:
+    asked = wanted()
+    world.storage.begin(asked, NOW)
+    keys.revoke(world.storage, "ada", asked.id, NOW + LEASE_S + 1)
+    last, value = world.create(wanted(now=NOW + LEASE_S + keys.KEPT_S + 2))
+    assert value
+    assert [key.id for key in world.storage.of_visitor("ada")] == [last.id]
+
+
 def test_keys_that_are_kept_are_bounded(world: World) -> None:
     for number in range(keys.MAX_KEPT):
         key, _ = world.create(wanted(now=NOW + number))
