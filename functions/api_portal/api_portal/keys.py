@@ -14,6 +14,7 @@ moved would be refused in between.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.http import BusyError, ConflictError, ForbiddenError, NotFoundError
@@ -25,6 +26,8 @@ from .plans import FREE, Plan, limits_of, meter_problem
 from .subscription_storage import SubscriptionStorage
 
 __all__ = ["MAX_ACTIVE", "MAX_KEPT", "Services", "create", "own", "revoke"]
+
+logger = Logger()
 
 MAX_ACTIVE = 10
 """Keys that a visitor may have; and beside them as many that end because others replace them."""
@@ -115,7 +118,10 @@ def _created(services: Services, key: Key, plan: Plan, customer: str) -> tuple[K
         revoke(services.keys, key.visitor, key.id, key.created)
         raise _not_subscribed()
     if key.replaces and not key.hours:
-        revoke(services.keys, key.visitor, key.replaces, key.created)
+        try:
+            revoke(services.keys, key.visitor, key.replaces, key.created)
+        except (ClientError, BotoCoreError):  # else nobody would have the new value, and the old key is over
+            logger.exception("the schedule revokes it", key=key.replaces)
     count("KeysCreated")
     return active, value
 

@@ -375,6 +375,23 @@ def test_rotation_without_overlap_revokes_at_once(world: World) -> None:
     assert keys.own(world.storage, "ada", old.id).state == "revoked"
 
 
+def test_rotation_tells_the_value_though_the_old_key_cannot_be_revoked_yet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _ = world.create(wanted())
+    failure = ClientError({"Error": {"Code": "TooManyRequestsException", "Message": ""}}, "UpdateApiKey")
+
+    def refuse(_: str) -> None:
+        raise failure
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gateway, "disable", refuse)
+        new, value = world.create(wanted(replaces=old.id, hours=0))
+    assert value
+    assert new.gateway_key in world.gateway.working
+    assert world.storage.rotated(NOW) == [("ada", old.id)]  # the schedule revokes it
+
+
 def test_upgrade_is_a_rotation_into_another_plan(world: World) -> None:
     world.subscriptions.add("ada", "images", "l-1")
     old, _ = world.create(wanted())
