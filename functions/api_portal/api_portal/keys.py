@@ -189,16 +189,17 @@ def _paid_by(services: Services, plan: Plan, wanted: Key) -> tuple[str, str]:
         raise ForbiddenError("not_sold", "The plan is not sold here.")
     problem = meter_problem(plan, limits_of(plan).product_code)
     if problem:
-        conflict = ConflictError(
-            "wrong_meter", "The plan's meter is set up wrongly; an operator has to see to it."
-        )
-        conflict.add_note(f"{plan.name}: {problem}")
-        raise conflict
+        raise _wrong_meter(plan, problem)
     if plan.name == FREE:
         return "", ""
     for subscription in services.subscriptions.active(wanted.visitor, plan.name):
-        if wanted.subscription in ("", subscription.id):
-            return subscription.id, subscription.customer if plan.meter == "gateway" else ""
+        if wanted.subscription not in ("", subscription.id):
+            continue
+        if plan.meter == "records":
+            return subscription.id, ""
+        if not subscription.customer:
+            raise _wrong_meter(plan, "no meter: API Gateway bills customers, and this is a licence")
+        return subscription.id, subscription.customer
     raise _not_subscribed()
 
 
@@ -232,6 +233,12 @@ def _make_room(services: Services, key: Key) -> None:
 
 def _creating() -> BusyError:
     return BusyError("busy", "The key is being created; try again in a moment.")
+
+
+def _wrong_meter(plan: Plan, problem: str) -> ConflictError:
+    error = ConflictError("wrong_meter", "The plan's meter is set up wrongly; an operator has to see to it.")
+    error.add_note(f"{plan.name}: {problem}")
+    return error
 
 
 def _not_subscribed() -> ForbiddenError:

@@ -351,6 +351,14 @@ def test_api_gateway_bills_the_customer_only_where_it_meters(world: World) -> No
     assert customers == {"free": None, "images": None, "fleet": "customer of l-1"}
 
 
+def test_licence_that_api_gateway_cannot_bill_gets_no_key(world: World) -> None:
+    world.subscriptions.add("ada", "fleet", "l-1")
+    [subscription] = world.subscriptions.found["ada", "fleet"]
+    subscription.customer = ""  # the era of licences has none
+    assert refusal(lambda: world.create(wanted("fleet")), ConflictError) == "wrong_meter"
+    assert world.gateway.keys == {}
+
+
 # ---- rotating and revoking
 
 
