@@ -321,6 +321,38 @@ def test_one_record_that_the_market_refuses_keeps_no_other_back(world: World) ->
     assert world.billed == Counter({(each, "2026-11-20T10"): 2 for each in subscriptions[:-1]})
 
 
+def answered_with(world: World, changes: dict[str, str]) -> None:
+    """Have the market name records otherwise in its answer."""
+    send = world.market.batch_meter_usage
+
+    def otherwise(**request: Any) -> Any:
+        answer = send(**request)
+        for result in answer["Results"]:
+            result["UsageRecord"] = {**result["UsageRecord"], **changes}
+        return answer
+
+    world.market.batch_meter_usage = otherwise  # type: ignore[method-assign]
+
+
+def test_licence_is_known_by_its_arn_without_the_beginning(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.now = AFTER_AN_HOUR
+    arn = world.storage.get(subscription).licence  # type: ignore[union-attr]
+    answered_with(world, {"LicenseArn": arn.removeprefix("arn:")})
+    world.meter()
+    assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
+
+
+def test_result_of_no_record_keeps_nothing_back(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.now = AFTER_AN_HOUR
+    answered_with(world, {"Dimension": "other"})
+    world.meter()
+    assert told(world, subscription) == [("pending", "2026-11-20T10", "")]
+
+
 @pytest.mark.parametrize(
     "code", ["ThrottlingException", "InternalServiceErrorException", "DisabledApiException"]
 )
