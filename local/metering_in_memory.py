@@ -152,6 +152,8 @@ class Gateway:
         self.product_code = ""
 
     def get_usage_plan(self, *, usagePlanId: str) -> dict[str, str]:  # noqa: N803
+        if not usagePlanId:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "GetUsagePlan")
         return {"id": usagePlanId} | ({"productCode": self.product_code} if self.product_code else {})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -388,6 +389,44 @@ def test_plan_with_two_meters_is_not_metered_twice(world: World) -> None:
     world.now += HOUR
     world.meter()
     assert world.billed == {(subscription, "2026-11-20T11"): 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"images_product_code": "other"}, "UnknownProduct"),
+        ({"images_dimension": ""}, "NoMeter"),
+    ],
+)
+def test_use_that_nobody_meters_any_more_is_told_of(
+    world: World, changes: dict[str, str], reason: str
+) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.settings = replace(world.settings, **changes)  # type: ignore[arg-type]
+    world.now = AFTER_AN_HOUR
+    world.meter()
+    assert not world.market.requests
+    assert told(world, subscription) == [("failed", "2026-11-20T10", reason)]
+
+
+def test_what_api_gateway_meters_makes_no_record(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.settings = replace(world.settings, images_dimension="")
+    world.gateway.product_code = CODE
+    world.now = AFTER_AN_HOUR
+    world.meter()
+    assert told(world, subscription) == []
+
+
+def test_last_use_of_an_application_that_is_switched_off_is_metered(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.settings = replace(world.settings, images_usage_plan="")
+    world.now = AFTER_AN_HOUR
+    world.meter()
+    assert world.billed == world.used
 
 
 def test_subscription_that_cannot_be_read_keeps_no_other_back(
