@@ -2,8 +2,8 @@
 
 The peer is the way of a public sample, written anew from its description (see `local.metering_in_memory`).
 Both meter the same customers on the same market with the same clock, in memory; keys go on being used while
-they are stopped, and are run every hour afterwards. A point is wrong if, in the end, the calls that are
-billed are not those that were made.
+they are stopped, and are run every hour afterwards; the sample's queue has what was not done after 30 seconds
+again. A point is wrong if, in the end, the calls that are billed are not those that were made.
 """
 
 import os
@@ -23,7 +23,7 @@ os.environ |= {
 }
 # ruff: noqa: E402  # the lines above come first
 
-from local.metering_in_memory import START, Crash, Sample, Stop, World
+from local.metering_in_memory import RECEIVED_AGAIN_S, START, Crash, Sample, Stop, World
 
 SHUFFLES = 1_000
 HOUR, MINUTE = 3600, 60
@@ -47,22 +47,22 @@ class Point:
     Attributes:
         name: For people.
         stop: Where it ends; nowhere if the market does not process its record.
-        later: Seconds until the next one.
+        at: When it begins, in seconds of the hour.
     """
 
     name: str
     stop: Stop | None
-    later: int
+    at: int = 11 * MINUTE
 
 
 def _points() -> list[Point]:
-    send, record = "batch_meter_usage", "update_item"
+    send, record, late = "batch_meter_usage", "update_item", HOUR - 15
     return [
-        Point("before the send", Stop(1, only=send), HOUR),
-        Point("between send and record, and again in the hour", Stop(1, behind=True, only=send), 5 * MINUTE),
-        Point("between send and record, and again in the next hour", Stop(1, behind=True, only=send), HOUR),
-        Point("in the middle of the record", Stop(1, behind=True, only=record), HOUR),
-        Point("behind the record, of what the market did not process", None, HOUR),
+        Point("before the send", Stop(1, only=send)),
+        Point("between send and record", Stop(1, behind=True, only=send)),
+        Point("between send and record, at the end of an hour", Stop(1, behind=True, only=send), late),
+        Point("in the middle of the record, at the end of an hour", Stop(1, behind=True, only=record), late),
+        Point("behind the record, of what the market did not process", None),
     ]
 
 
@@ -72,14 +72,16 @@ def _run(point: Point, way_of: Callable[[World], Way]) -> World:
     for minute, calls in ((10, 3), (40, 4)):
         world.now = START + minute * MINUTE
         way.use(subscription, calls)
-    world.now = START + HOUR + 11 * MINUTE
+    world.now = START + HOUR + point.at
     world.book.unprocessed = 0 if point.stop else 1
     try:
         way.meter(point.stop)
     except Crash:
-        world.now += MINUTE
+        world.now += RECEIVED_AGAIN_S
+        if isinstance(way, Sample):
+            way.receive()
     way.use(subscription, 5)
-    world.now += point.later
+    world.now += HOUR
     for _ in range(4):
         way.meter()
         world.now += HOUR

@@ -2,14 +2,15 @@
 
 The market is the engine's own book (`local.engine.services.metering`) with a clock that can be set; requests
 are checked by botocore's model of the service. Beside it is the way of a public sample, written anew from its
-description: an hourly job reads what is pending, adds it up by customer and dimension, sends it stamped with
-the present, and marks it afterwards (https://github.com/aws-samples/aws-marketplace-serverless-saas-integration).
+description: an hourly job reads what is pending, adds it up by customer and dimension, and puts it into a
+queue; who receives it sends it stamped with the present, and marks it afterwards
+(https://github.com/aws-samples/aws-marketplace-serverless-saas-integration).
 Tests and the benchmark use both.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -30,9 +31,11 @@ from local.engine.services.metering import Book, MeteringError, Product, Purchas
 from local.memory_table import MemoryTable
 from shared.usage import MINUTE
 
-__all__ = ["Crash", "Market", "Sample", "Stop", "World"]
+__all__ = ["RECEIVED_AGAIN_S", "Crash", "Market", "Sample", "Stop", "World"]
 
 START = 1_795_168_800  # 2026-11-20T10:00:00Z
+RECEIVED_AGAIN_S = 30
+"""When the sample's queue has a message again that was not done: SQS's default, which it leaves."""
 CODE, DIMENSION = "imagesproduct", "calls"
 
 
@@ -152,6 +155,8 @@ class Gateway:
         self.product_code = ""
 
     def get_usage_plan(self, *, usagePlanId: str) -> dict[str, str]:  # noqa: N803
+        if not usagePlanId:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "GetUsagePlan")
         return {"id": usagePlanId} | ({"productCode": self.product_code} if self.product_code else {})
 
 
@@ -263,6 +268,7 @@ class Sample:
     def __init__(self, world: World) -> None:
         self._world = world
         self.table = MemoryTable({"rows": ("customer", "created")})
+        self._queue: list[tuple[str, int, list[Any]]] = []
 
     def use(self, subscription: str, calls: int = 1) -> None:
         """Note usage: a row."""
@@ -275,26 +281,34 @@ class Sample:
         self.table.put_item(TableName="rows", Item=row)
 
     def meter(self, stop: Stop | None = None) -> None:
-        """The hourly job."""
+        """The hourly job, and who receives what it has put into the queue."""
         stop = stop or Stop()
-        table, market = stop.around(self.table), stop.around(self._world.market)
-        pages = table.get_paginator("query").paginate(
+        pages = stop.around(self.table).get_paginator("query").paginate(
             TableName="rows", KeyConditionExpression="pending = :yes",
             ExpressionAttributeValues={":yes": {"S": "true"}},
         )  # fmt: skip
-        rows = [row for page in pages for row in page["Items"]]
-        sums: Counter[str] = Counter()
-        for row in rows:
-            sums[row["customer"]["S"]] += int(row["calls"]["N"])
-        for customer, calls in sums.items():
+        found: defaultdict[str, list[Any]] = defaultdict(list)
+        for page in pages:
+            for row in page["Items"]:
+                found[row["customer"]["S"]].append(row)
+        for customer, rows in found.items():
+            self._queue.append((customer, sum(int(row["calls"]["N"]) for row in rows), rows))
+        self.receive(stop)
+
+    def receive(self, stop: Stop | None = None) -> None:
+        """Send what is in the queue; a message is gone once it is done."""
+        stop = stop or Stop()
+        table, market = stop.around(self.table), stop.around(self._world.market)
+        while self._queue:
+            customer, calls, rows = self._queue[0]
             record = {
                 "CustomerIdentifier": customer, "Dimension": DIMENSION, "Quantity": calls,
                 "Timestamp": datetime.fromtimestamp(self._world.now, UTC),
             }  # fmt: skip
             market.batch_meter_usage(ProductCode=CODE, UsageRecords=[record])
             for row in rows:
-                if row["customer"]["S"] == customer:
-                    table.update_item(
-                        TableName="rows", Key={name: row[name] for name in ("customer", "created")},
-                        UpdateExpression="REMOVE pending",
-                    )  # fmt: skip
+                table.update_item(
+                    TableName="rows", Key={name: row[name] for name in ("customer", "created")},
+                    UpdateExpression="REMOVE pending",
+                )  # fmt: skip
+            self._queue.pop(0)

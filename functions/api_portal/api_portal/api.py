@@ -212,7 +212,10 @@ def _usage(asked: _Asked) -> Answer:
     own = [
         key
         for key in asked.services.keys.of_visitor(asked.visitor)
-        if key.plan == plan.name and key.state != "creating" and not 0 < key.revoked < since
+        if key.plan == plan.name
+        and key.gateway_key  # without one, a request is of everybody's usage
+        and key.state != "creating"
+        and not 0 < key.revoked < since
     ]
     asked.facts["keys"] = len(own)
     usages = [usage_of(plan, key, first, last) for key in own]

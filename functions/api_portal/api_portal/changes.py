@@ -28,7 +28,7 @@ from .key_storage import KeyStorage
 from .marketplace import AgreementEnd, CustomerChange, LicenceChange, Nothing, parse
 from .revocation import revoke_keys
 from .settings import ChangesSettings, MarketSettings, Product
-from .subscription import Kind
+from .subscription import ENDS, Kind
 from .subscription_storage import ChangingError, SubscriptionStorage
 
 __all__ = ["handler"]
@@ -101,5 +101,8 @@ def _learn(
     logger.info("facts", subscription=subscription, kinds=[*facts], before=before.state, after=after.state)
     if after.state == "active" and before.state != "active":
         count("SubscriptionsBegun")
+    ends = [moment for kind, moment in facts.items() if kind in ENDS]
     if after.facts.use_ends is not None:
         revoke_keys(KeyStorage(settings.portal_table), subscription, time.time())
+    elif ends:  # and it has begun again since: the keys of before stay revoked, whatever comes first
+        revoke_keys(KeyStorage(settings.portal_table), subscription, time.time(), max(ends) / 1000)

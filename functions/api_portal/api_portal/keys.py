@@ -14,6 +14,7 @@ moved would be refused in between.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.http import BusyError, ConflictError, ForbiddenError, NotFoundError
@@ -25,6 +26,8 @@ from .plans import FREE, Plan, limits_of, meter_problem
 from .subscription_storage import SubscriptionStorage
 
 __all__ = ["MAX_ACTIVE", "MAX_KEPT", "Services", "create", "own", "revoke"]
+
+logger = Logger()
 
 MAX_ACTIVE = 10
 """Keys that a visitor may have; and beside them as many that end because others replace them."""
@@ -115,7 +118,10 @@ def _created(services: Services, key: Key, plan: Plan, customer: str) -> tuple[K
         revoke(services.keys, key.visitor, key.id, key.created)
         raise _not_subscribed()
     if key.replaces and not key.hours:
-        revoke(services.keys, key.visitor, key.replaces, key.created)
+        try:
+            revoke(services.keys, key.visitor, key.replaces, key.created)
+        except (ClientError, BotoCoreError):  # else nobody would have the new value, and the old key is over
+            logger.exception("the schedule revokes it", key=key.replaces)
     count("KeysCreated")
     return active, value
 
@@ -183,16 +189,17 @@ def _paid_by(services: Services, plan: Plan, wanted: Key) -> tuple[str, str]:
         raise ForbiddenError("not_sold", "The plan is not sold here.")
     problem = meter_problem(plan, limits_of(plan).product_code)
     if problem:
-        conflict = ConflictError(
-            "wrong_meter", "The plan's meter is set up wrongly; an operator has to see to it."
-        )
-        conflict.add_note(f"{plan.name}: {problem}")
-        raise conflict
+        raise _wrong_meter(plan, problem)
     if plan.name == FREE:
         return "", ""
     for subscription in services.subscriptions.active(wanted.visitor, plan.name):
-        if wanted.subscription in ("", subscription.id):
-            return subscription.id, subscription.customer if plan.meter == "gateway" else ""
+        if wanted.subscription not in ("", subscription.id):
+            continue
+        if plan.meter == "records":
+            return subscription.id, ""
+        if not subscription.customer:
+            raise _wrong_meter(plan, "no meter: API Gateway bills customers, and this is a licence")
+        return subscription.id, subscription.customer
     raise _not_subscribed()
 
 
@@ -210,7 +217,8 @@ def _make_room(services: Services, key: Key) -> None:
     kept = []
     for each in storage.of_visitor(key.visitor):
         if each.state == "revoked" and each.revoked < key.created - KEPT_S:
-            gateway.delete(each.gateway_key)
+            if each.gateway_key:  # without one there is nothing: it was revoked before it was made
+                gateway.delete(each.gateway_key)
             storage.forget(each)
         else:
             kept.append(each)
@@ -225,6 +233,12 @@ def _make_room(services: Services, key: Key) -> None:
 
 def _creating() -> BusyError:
     return BusyError("busy", "The key is being created; try again in a moment.")
+
+
+def _wrong_meter(plan: Plan, problem: str) -> ConflictError:
+    error = ConflictError("wrong_meter", "The plan's meter is set up wrongly; an operator has to see to it.")
+    error.add_note(f"{plan.name}: {problem}")
+    return error
 
 
 def _not_subscribed() -> ForbiddenError:

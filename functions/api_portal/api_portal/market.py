@@ -14,12 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import ClientError
 
 from .hours import hour_of
+from .marketplace import full_arn
 from .subscription_storage import Record
 
 __all__ = ["MAX_RECORDS", "Verdict", "send"]
+
+logger = Logger()
 
 MAX_RECORDS = 25
 """Of a call: "BatchMeterUsage can process up to 25 UsageRecords at a time"."""
@@ -74,8 +78,10 @@ def send(market: Any, records: Sequence[Record]) -> Iterator[Verdict]:
         return
     sent = {_identity_of(record): record for record in records}
     for result in answer["Results"]:
-        record = sent[_identity(result["UsageRecord"])]
-        if result["Status"] == "Success":
+        record = sent.get(_identity(result["UsageRecord"]))
+        if record is None:  # it stays pending, and is sent again
+            logger.error("a result is of no record that was sent", usage=str(result["UsageRecord"]))
+        elif result["Status"] == "Success":
             yield Verdict(record, sent_as=result["MeteringRecordId"])
         else:
             yield Verdict(record, reason=result["Status"])
@@ -101,9 +107,14 @@ def _usage(record: Record) -> dict[str, Any]:
 
 
 def _identity_of(record: Record) -> tuple[str, str, str]:
-    return record.licence or record.customer, record.dimension, record.hour
+    return _whose(record.licence, record.customer), record.dimension, record.hour
 
 
 def _identity(usage: Mapping[str, Any]) -> tuple[str, str, str]:
-    customer = usage.get("LicenseArn") or usage["CustomerIdentifier"]
-    return customer, usage["Dimension"], hour_of(round(usage["Timestamp"].timestamp() * 1000))
+    whose = _whose(usage.get("LicenseArn") or "", usage.get("CustomerIdentifier") or "")
+    return whose, usage["Dimension"], hour_of(round(usage["Timestamp"].timestamp() * 1000))
+
+
+def _whose(licence: str, customer: str) -> str:
+    """A licence, whose ARN comes with and without `arn:`, or else a customer."""
+    return full_arn(licence) or customer

@@ -8,7 +8,7 @@ On failure: what failed is done by the next invocation; the function raises at i
     it twice again, then sends the event to the dead-letter queue. A record that AWS Marketplace refuses for
     good, or that is too old, is `failed` with the reason, and the metric `MeteringRecordsFailed`, which has
     an alarm.
-Idempotent: a quantity is fixed by the first write of the hour's record, and sent as it was fixed, stamped
+Idempotent: a quantity is fixed in the transaction that closes its hour, and sent as it was fixed, stamped
     with the hour of use. "Identical requests are idempotent and can be retried":
     https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_BatchMeterUsage.html.
     So a crash between any two steps, and two invocations at once, meter an hour once.
@@ -50,6 +50,9 @@ MAX_AGE_MS = 6 * HOUR_MS
 grace period to submit usage records for the previous billing month"
 (https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_UsageRecord.html)."""
 
+
+NO_DIMENSION = "-"
+"""In place of the dimension of a record that fails because there is none."""
 
 TELL_MS = 15 * 60_000
 """For how long each invocation tells of a record that failed: three of them."""
@@ -143,27 +146,39 @@ class Meter:
         while (closes := subscription.hour_closes) is not None and closes <= until:
             if closes == subscription.facts.use_ends:  # again: a key may have been made at the same moment
                 revoke_keys(self._keys, subscription.id, self._clock())
-            if product is not None and product.dimension:
-                self._fix(subscription, product, closes)
-            subscription = self._storage.hour_closed(subscription)
+            record = self._record(subscription, product, closes)
+            subscription = self._storage.close_hour(subscription, record, self._now())
 
-    def _fix(self, subscription: Subscription, product: Product, closes: int) -> None:
+    def _record(self, subscription: Subscription, product: Product | None, closes: int) -> Record | None:
+        """What was used in the open hour; None if that is nothing, or API Gateway meters it."""
         hour = subscription.open_hour
         keys = [gateway_key for _, _, gateway_key in self._keys.of_subscription(subscription.id)]
         quantity = self._usage.calls(keys, hour, closes)
         if not quantity:
-            return
-        refused = self._is_metered_twice(product.usage_plan)
-        record = Record(
-            subscription=subscription.id, product=product.code, dimension=product.dimension, hour=hour,
-            quantity=quantity, stamp=max(hour_start(hour), closes - 1000),
-            state="failed" if refused else "pending", reason="TwoMeters" if refused else "",
+            return None
+        reason, dimension = self._problem(product), product.dimension if product else ""
+        if not dimension and not reason:
+            return None
+        return Record(
+            subscription=subscription.id, product=subscription.product, dimension=dimension or NO_DIMENSION,
+            hour=hour, quantity=quantity, stamp=max(hour_start(hour), closes - 1000),
+            state="failed" if reason else "pending", reason=reason,
             account=subscription.account, customer=subscription.customer, licence=subscription.licence,
         )  # fmt: skip
-        self._storage.fix(record, self._now())
 
-    def _is_metered_twice(self, usage_plan: str) -> bool:
-        """Whether API Gateway meters the plan, too: it does if the plan has a product code of its own."""
+    def _problem(self, product: Product | None) -> str:
+        """Why use of a product cannot be billed; empty if it can."""
+        if product is None:
+            return "UnknownProduct"
+        if not product.usage_plan:  # its application was switched off since
+            return ""
+        by_gateway = self._is_metered_by_gateway(product.usage_plan)
+        if product.dimension:
+            return "TwoMeters" if by_gateway else ""
+        return "" if by_gateway else "NoMeter"
+
+    def _is_metered_by_gateway(self, usage_plan: str) -> bool:
+        """Whether API Gateway meters the plan: it does if the plan has a product code of its own."""
         if usage_plan not in self._metered_by_gateway:
             plan = self._gateway.get_usage_plan(usagePlanId=usage_plan)
             self._metered_by_gateway[usage_plan] = bool(plan.get("productCode"))

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal, Self
 
-__all__ = ["KINDS", "Facts", "Kind", "State"]
+__all__ = ["ENDS", "KINDS", "Facts", "Kind", "State"]
 
 type Kind = Literal["registered", "began", "failed", "ending", "ended"]
 type State = Literal["pending", "active", "ending", "ended", "failed"]
@@ -75,3 +75,4 @@ class Facts:
 
 
 KINDS: tuple[Kind, ...] = tuple(field.name for field in fields(Facts))  # type: ignore[misc]
+ENDS: frozenset[Kind] = frozenset({"failed", "ending", "ended"})

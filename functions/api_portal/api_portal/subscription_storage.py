@@ -4,7 +4,7 @@
 |---------------------|-----------------------------|-----------------------------------------------------|
 | `subscription#<id>` | `state`                     | facts, plan, visitor, customer; `due` is `meter`    |
 |                     |                             | while an hour is open                               |
-| `subscription#<id>` | `record#<dimension>#<hour>` | quantity, fixed by the first write; `due` is `send` |
+| `subscription#<id>` | `record#<dimension>#<hour>` | quantity, fixed as its hour closes; `due` is `send`  |
 |                     |                             | while it is pending, `tell` once it failed          |
 | `visitor#<sub>`     | `subscription#<id>`         | whose it is                                         |
 | `agreement#<id>`    | `state`                     | its licences, and when it ended                     |
@@ -196,8 +196,16 @@ class SubscriptionStorage:
         blank = Subscription(given.id, given.product, given.plan)
         return self._change(blank, change, {"Put": {"TableName": self._table, "Item": link}})
 
-    def hour_closed(self, subscription: Subscription) -> Subscription:
-        """Note that the open hour's quantity is fixed; the subscription as it is then.
+    def close_hour(self, subscription: Subscription, record: Record | None, now: int) -> Subscription:
+        """Fix what was used in the open hour, and open the next one; the subscription as it is then.
+
+        Both are one transaction, so an hour has one record, also if the dimension is another one by the next
+        try. What was fixed before stays what it was.
+
+        Args:
+            subscription: It.
+            record: What was used; nothing without one.
+            now: Milliseconds since the epoch.
 
         Raises:
             ChangingError: Others wrote at every try.
@@ -207,7 +215,12 @@ class SubscriptionStorage:
         def change(before: Subscription) -> Subscription:
             return replace(before, open_hour=next_hour(hour)) if before.open_hour == hour else before
 
-        return self._change(subscription, change)[1]
+        puts = [] if record is None else [{"Put": self._fixed(record, now)}]
+        return self._change(subscription, change, *puts)[1]
+
+    def _fixed(self, record: Record, now: int) -> dict[str, Any]:
+        due = {"due": {"S": "tell" if record.reason else "send"}, "at": {"S": iso(now)}}
+        return {"TableName": self._table, "Item": _record_item(record) | due}
 
     def _change(
         self,
@@ -281,23 +294,6 @@ class SubscriptionStorage:
     def failed(self, now: int) -> Iterator[tuple[Record, str]]:
         """The records that failed and are to be told of, and since when, ISO 8601."""
         return ((_record_of(item), item["at"]["S"]) for item in self._due("tell", now))
-
-    def fix(self, record: Record, now: int) -> None:
-        """Fix what was used in an hour. What was fixed before stays what it was.
-
-        Args:
-            record: It.
-            now: Milliseconds since the epoch.
-        """
-        due = {"due": {"S": "tell" if record.reason else "send"}, "at": {"S": iso(now)}}
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table, Item=_record_item(record) | due,
-                ConditionExpression="attribute_not_exists(#owner)",
-                ExpressionAttributeNames={"#owner": "owner"},
-            )  # fmt: skip
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return
 
     def settle(self, record: Record, now: int, *, sent_as: str = "", reason: str = "") -> None:
         """Have a pending record be sent, or failed for a reason. One that is not pending stays what it is.

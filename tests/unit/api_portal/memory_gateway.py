@@ -60,11 +60,13 @@ class MemoryGateway:
     def get_usage(self, **request: str) -> dict[str, Any]:
         self.asked_usage.append(request)
         key = request["keyId"]
+        assert key, "the usage of everybody's keys"
         if key not in self.members[request["usagePlanId"]]:
             raise self._error("NotFoundException")
         return {"items": {key: self.usage[key]}} if key in self.usage else {"items": {}}
 
     def _known(self, key: str) -> None:
+        assert key, "a request about the whole collection, which AWS refuses"
         if key not in self.keys:
             raise self._error("NotFoundException")
 

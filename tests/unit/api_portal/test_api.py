@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 
 from api_portal import api
 from local.memory_table import MemoryTable
@@ -221,6 +222,20 @@ def test_revoked_keys_count_for_the_days_before(gateway: MemoryGateway) -> None:
     assert (body["used"], body["remaining"]) == (3, 0)
     far = {"plan": "free", "from": "2999-01-01", "to": "2999-01-01"}
     assert ask("usage", queryStringParameters=far)[1]["keys"] == []
+
+
+def test_key_that_was_never_made_has_no_usage(
+    gateway: MemoryGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": ""}}, "CreateApiKey")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gateway, "create_api_key", refuse)
+        assert ask("create_key")[0] == 503
+    assert ask("revoke_unknown_key", pathParameters={"id": GOOD["id"]})[0] == 200
+    status, body = ask("usage")
+    assert (status, body["keys"], gateway.asked_usage) == (200, [], [])
 
 
 @pytest.mark.parametrize(

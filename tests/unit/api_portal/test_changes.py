@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from api_portal import changes
+from api_portal import changes, revocation
 from api_portal.changes import handler
+from api_portal.key_storage import Key, KeyStorage
 from api_portal.subscription_storage import Subscription, SubscriptionStorage
 from local.memory_table import MemoryTable
 from ops.paths import ROOT
@@ -20,6 +22,7 @@ from shared.http import BusyError
 from .conftest import PRODUCT, TOPIC, Queue
 
 LICENCE = "l-e52ca6f38bf84d0fafb8802ca15ac11a"
+NINE = 1_795_165_200.0  # 2026-11-20T09:00:00Z
 CUSTOMER = f"{PRODUCT}:X01EXAMPLEX"
 
 pytestmark = pytest.mark.usefixtures("deployed")
@@ -168,6 +171,27 @@ def test_keys_are_revoked_at_the_end_alone(monkeypatch: pytest.MonkeyPatch) -> N
     assert revoked == [LICENCE]
     follow(told(4, 30))  # again, as a key may have been made meanwhile
     assert revoked == [LICENCE, LICENCE]
+
+
+@pytest.mark.parametrize("begins_first", [False, True], ids=["in order", "beginning first"])
+def test_keys_of_before_stay_revoked_when_it_begins_again(
+    monkeypatch: pytest.MonkeyPatch, table: MemoryTable, begins_first: bool
+) -> None:
+    revoked: set[str] = set()
+    monkeypatch.setattr(revocation, "revoke_key", lambda *given: revoked.add(given[2]))
+    storage = KeyStorage("portal", table)  # type: ignore[arg-type]
+    follow(told(2, 1))
+    old = Key("ada", "old", "site", "fleet", LICENCE, "creating", NINE + 10 * 60, gateway_key="key0")
+    new = replace(old, id="new", gateway_key="key1", created=NINE + 45 * 60)
+    end, beginning = told(4, 30), told(2, 40)
+    again = (beginning, end) if begins_first else (end, beginning)
+    for key, events in ((old, again[:1]), (new, again[1:])):
+        storage.begin(key, key.created)
+        storage.record(key)
+        storage.activate(key, key.created)
+        follow(*events)
+    follow(end)  # once more
+    assert revoked == {"old"}
 
 
 def test_key_that_is_being_created_has_the_end_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

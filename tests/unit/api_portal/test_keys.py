@@ -259,6 +259,15 @@ def test_keys_that_were_revoked_long_ago_are_forgotten(world: World) -> None:
     assert world.storage.of_subscription("l-1") == []
 
 
+def test_key_that_was_revoked_before_it_was_made_is_forgotten(world: World) -> None:
+    asked = wanted()
+    world.storage.begin(asked, NOW)
+    keys.revoke(world.storage, "ada", asked.id, NOW + LEASE_S + 1)
+    last, value = world.create(wanted(now=NOW + LEASE_S + keys.KEPT_S + 2))
+    assert value
+    assert [key.id for key in world.storage.of_visitor("ada")] == [last.id]
+
+
 def test_keys_that_are_kept_are_bounded(world: World) -> None:
     for number in range(keys.MAX_KEPT):
         key, _ = world.create(wanted(now=NOW + number))
@@ -342,6 +351,14 @@ def test_api_gateway_bills_the_customer_only_where_it_meters(world: World) -> No
     assert customers == {"free": None, "images": None, "fleet": "customer of l-1"}
 
 
+def test_licence_that_api_gateway_cannot_bill_gets_no_key(world: World) -> None:
+    world.subscriptions.add("ada", "fleet", "l-1")
+    [subscription] = world.subscriptions.found["ada", "fleet"]
+    subscription.customer = ""  # the era of licences has none
+    assert refusal(lambda: world.create(wanted("fleet")), ConflictError) == "wrong_meter"
+    assert world.gateway.keys == {}
+
+
 # ---- rotating and revoking
 
 
@@ -364,6 +381,23 @@ def test_rotation_without_overlap_revokes_at_once(world: World) -> None:
     new, _ = world.create(wanted(replaces=old.id, hours=0))
     assert world.gateway.working == {new.gateway_key}
     assert keys.own(world.storage, "ada", old.id).state == "revoked"
+
+
+def test_rotation_tells_the_value_though_the_old_key_cannot_be_revoked_yet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _ = world.create(wanted())
+    failure = ClientError({"Error": {"Code": "TooManyRequestsException", "Message": ""}}, "UpdateApiKey")
+
+    def refuse(_: str) -> None:
+        raise failure
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gateway, "disable", refuse)
+        new, value = world.create(wanted(replaces=old.id, hours=0))
+    assert value
+    assert new.gateway_key in world.gateway.working
+    assert world.storage.rotated(NOW) == [("ada", old.id)]  # the schedule revokes it
 
 
 def test_upgrade_is_a_rotation_into_another_plan(world: World) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from api_portal import metering
 from api_portal.metering import MeteringError
-from api_portal.subscription_storage import Record
+from local.engine.services.metering import Product
 from local.metering_in_memory import CODE, START, Crash, Stop, World
 
 HOUR, MINUTE = 3600, 60
@@ -88,6 +90,27 @@ def test_crash_at_each_call_meters_each_hour_once(era: str, behind: bool, later:
         assert not list(world.storage.pending(round(1000 * world.now)))
 
 
+@pytest.mark.parametrize("behind", [False, True], ids=["before", "behind"])
+def test_other_dimension_after_a_crash_meters_each_hour_once(behind: bool) -> None:
+    calls, call = 1, 0
+    while (call := call + 1) <= calls:
+        world = World()
+        world.product = Product(CODE, ("calls", "requests"), "agreements")
+        world.book.products[CODE] = world.product
+        subscription = world.subscribe()
+        world.use(subscription, 3)
+        world.now = AFTER_AN_HOUR
+        stop = Stop(call, behind)
+        with suppress(Crash):
+            world.meter(stop)
+        calls = max(calls, stop.calls + (stop.calls == call))
+        world.settings = replace(world.settings, images_dimension="requests")
+        world.now += 5 * MINUTE
+        world.meter()
+        assert world.billed == world.used, call
+    assert calls > 8
+
+
 def test_use_while_it_crashed_is_of_its_own_hour(world: World) -> None:
     subscription = world.subscribe()
     world.use(subscription, 3)
@@ -123,18 +146,18 @@ def test_quantity_that_was_fixed_stays(world: World) -> None:
     subscription = world.subscribe()
     world.use(subscription, 3)
     late, world.now = world.now, AFTER_AN_HOUR
-    put = world.table.put_item
+    write = world.table.transact_write_items
 
     def interrupted(**request: Any) -> None:
         """Before the record is written another call is counted, and another invocation does it all."""
-        world.table.put_item = put  # type: ignore[method-assign]
+        world.table.transact_write_items = write  # type: ignore[method-assign]
         world.now = late
         world.use(subscription, 1)
         world.now = AFTER_AN_HOUR
         world.meter()
-        put(**request)
+        write(**request)
 
-    world.table.put_item = interrupted  # type: ignore[method-assign]
+    world.table.transact_write_items = interrupted  # type: ignore[method-assign]
     world.meter()
     assert world.billed == world.used
     assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
@@ -293,18 +316,8 @@ def test_other_quantity_of_an_hour_fails(world: World) -> None:
     world.now = AFTER_AN_HOUR
     world.meter()
     [record] = world.storage.records(subscription, 1)
-    world.table.tables["portal"].pop((f"subscription#{subscription}", f"record#calls#{record.hour}"))
-    other = Record(
-        subscription,
-        CODE,
-        "calls",
-        record.hour,
-        99,
-        record.stamp,
-        account=record.account,
-        licence=record.licence,
-    )
-    world.storage.fix(other, round(1000 * world.now))
+    item = world.table.tables["portal"][f"subscription#{subscription}", f"record#calls#{record.hour}"]
+    item |= {"quantity": {"N": "99"}, "state": {"S": "pending"}, "due": {"S": "send"}, "at": {"S": "2026"}}
     world.meter()
     assert told(world, subscription) == [("failed", "2026-11-20T10", "DuplicateRecord")]
     assert world.billed == world.used
@@ -319,6 +332,38 @@ def test_one_record_that_the_market_refuses_keeps_no_other_back(world: World) ->
     world.meter()
     assert told(world, gone.rpartition(":")[2]) == [("failed", "2026-11-20T10", "InvalidLicenseException")]
     assert world.billed == Counter({(each, "2026-11-20T10"): 2 for each in subscriptions[:-1]})
+
+
+def answered_with(world: World, changes: dict[str, str]) -> None:
+    """Have the market name records otherwise in its answer."""
+    send = world.market.batch_meter_usage
+
+    def otherwise(**request: Any) -> Any:
+        answer = send(**request)
+        for result in answer["Results"]:
+            result["UsageRecord"] = {**result["UsageRecord"], **changes}
+        return answer
+
+    world.market.batch_meter_usage = otherwise  # type: ignore[method-assign]
+
+
+def test_licence_is_known_by_its_arn_without_the_beginning(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.now = AFTER_AN_HOUR
+    arn = world.storage.get(subscription).licence  # type: ignore[union-attr]
+    answered_with(world, {"LicenseArn": arn.removeprefix("arn:")})
+    world.meter()
+    assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
+
+
+def test_result_of_no_record_keeps_nothing_back(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.now = AFTER_AN_HOUR
+    answered_with(world, {"Dimension": "other"})
+    world.meter()
+    assert told(world, subscription) == [("pending", "2026-11-20T10", "")]
 
 
 @pytest.mark.parametrize(
@@ -356,6 +401,44 @@ def test_plan_with_two_meters_is_not_metered_twice(world: World) -> None:
     world.now += HOUR
     world.meter()
     assert world.billed == {(subscription, "2026-11-20T11"): 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"images_product_code": "other"}, "UnknownProduct"),
+        ({"images_dimension": ""}, "NoMeter"),
+    ],
+)
+def test_use_that_nobody_meters_any_more_is_told_of(
+    world: World, changes: dict[str, str], reason: str
+) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.settings = replace(world.settings, **changes)  # type: ignore[arg-type]
+    world.now = AFTER_AN_HOUR
+    world.meter()
+    assert not world.market.requests
+    assert told(world, subscription) == [("failed", "2026-11-20T10", reason)]
+
+
+def test_what_api_gateway_meters_makes_no_record(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.settings = replace(world.settings, images_dimension="")
+    world.gateway.product_code = CODE
+    world.now = AFTER_AN_HOUR
+    world.meter()
+    assert told(world, subscription) == []
+
+
+def test_last_use_of_an_application_that_is_switched_off_is_metered(world: World) -> None:
+    subscription = world.subscribe()
+    world.use(subscription, 3)
+    world.settings = replace(world.settings, images_usage_plan="")
+    world.now = AFTER_AN_HOUR
+    world.meter()
+    assert world.billed == world.used
 
 
 def test_subscription_that_cannot_be_read_keeps_no_other_back(
