@@ -79,7 +79,7 @@ def _logs(suite: Suite, deployed: Deployed, values: list[str]) -> None:
         for found in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
         for event in found["events"]
     ]
-    suite.add("lines of logs that were searched", len(lines), "lines")
+    suite.add("lines of logs that were searched", len(lines), "lines", 1, "higher")
     found = sum(any(value in line for value in values) or "x-api-key" in line.lower() for line in lines)
     suite.add("of them, with a key's value or its header", found, "lines", 0)
 

@@ -144,8 +144,8 @@ function leave() {
 }
 
 /** What AWS Marketplace sent somebody here for: it waits until they have an account, then it is finished. */
-async function drawRegistration() {
-  await finishRegistration(portal, find("#registration"), invitation);
+function drawRegistration() {
+  finishRegistration(portal, find("#registration"), invitation);
 }
 
 // ---- begin

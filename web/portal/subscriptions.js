@@ -15,15 +15,26 @@ export function keepRegistration() {
   history.replaceState(null, "", location.pathname + location.search);
 }
 
-/** Redeem the token that is kept, once somebody is signed in; the card says how it goes. */
-export async function finishRegistration(portal, card, invitation) {
-  const token = sessionStorage.getItem(TOKEN);
-  if (!token || isSending) return;
-  if (!portal.person()) {
+/**
+ * Ask whoever is signed in whether the purchase is theirs: a token may come from somebody else's link, and a subscription
+ * belongs to who registers it. Signed out, ask to sign in.
+ */
+export function finishRegistration(portal, card, invitation) {
+  if (!sessionStorage.getItem(TOKEN) || isSending) return;
+  const person = portal.person();
+  if (!person) {
     const sentence = "AWS Marketplace sent you here. Sign in, or create an account, and the subscription is yours.";
     fill(card, "Finish your subscription", ...(portal.query().has("account") ? [element("p", {}, sentence)] : invitation(sentence)));
     return;
   }
+  fill(card, "Finish your subscription", element("p", {}, `AWS Marketplace sent you here. If you have just subscribed there, the subscription will belong to ${person.email}, and to nobody else.`),
+    element("div", { className: "actions" }, element("button", { type: "button", onclick: () => redeem(portal, card, invitation) }, "Register the subscription"), close(card)));
+}
+
+/** Redeem the token that is kept; the card says how it goes. */
+async function redeem(portal, card, invitation) {
+  const token = sessionStorage.getItem(TOKEN);
+  if (!token || isSending) return;
   isSending = true;
   fill(card, "Finishing your subscription", element("span", { className: "skeleton" }));
   const answer = await portal.call("/v1/registrations", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) });
@@ -41,7 +52,7 @@ export async function finishRegistration(portal, card, invitation) {
     portal.go("?view=subscriptions");
   } else {
     fill(card, "The subscription is not finished", element("p", { className: "bad" }, refusal(answer)), element("div", { className: "actions" },
-      ...(isKept ? [element("button", { type: "button", onclick: () => finishRegistration(portal, card, invitation) }, "Try again")] : []), close(card)));
+      ...(isKept ? [element("button", { type: "button", onclick: () => redeem(portal, card, invitation) }, "Try again")] : []), close(card)));
   }
 }
 

@@ -31,11 +31,15 @@ logger = Logger()
 
 MAX_ACTIVE = 10
 """Keys that a visitor may have; and beside them as many that end because others replace them."""
-MAX_KEPT = 100
+MAX_KEPT = 50
 """Keys of a visitor that are kept, revoked ones included: a Region has 10,000 keys
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html)."""
+MAX_REVOKED = 20
+"""Of them, revoked ones that are older than a day."""
 KEPT_S = 40 * 86_400
 """Seconds for which a revoked key is kept, so that its usage of a month can be shown."""
+METERED_S = 86_400
+"""Seconds for which a revoked key is kept in any case: its last hour is metered within six."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +218,14 @@ def _make_room(services: Services, key: Key) -> None:
     A key is counted after it has begun: of two that begin at once, each sees the other.
     """
     storage = services.keys
-    kept = []
-    for each in storage.of_visitor(key.visitor):
-        if each.state == "revoked" and each.revoked < key.created - KEPT_S:
+    kept = storage.of_visitor(key.visitor)
+    revoked = sorted((each for each in kept if each.state == "revoked"), key=lambda each: -each.revoked)
+    for place, each in enumerate(revoked):
+        if each.revoked < key.created - (KEPT_S if place < MAX_REVOKED else METERED_S):
             if each.gateway_key:  # without one there is nothing: it was revoked before it was made
                 gateway.delete(each.gateway_key)
             storage.forget(each)
-        else:
-            kept.append(each)
+            kept.remove(each)
     open_keys = [each for each in kept if each.state != "revoked" and each.id != key.replaces]
     ending = [each for each in open_keys if each.ends]
     if len(open_keys) - len(ending) > MAX_ACTIVE or len(ending) >= MAX_ACTIVE or len(kept) > MAX_KEPT:

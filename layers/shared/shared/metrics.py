@@ -8,9 +8,9 @@ Powertools makes it, under the namespace in `POWERTOOLS_METRICS_NAMESPACE`.
 from collections.abc import Callable
 from functools import wraps
 
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
-__all__ = ["count", "publishes_metrics"]
+__all__ = ["count", "count_for", "publishes_metrics"]
 
 _metrics = Metrics()
 
@@ -24,6 +24,17 @@ def count(name: str, value: float = 1, *, unit: MetricUnit = MetricUnit.Count) -
         unit: `Count`, or `Bytes`.
     """
     _metrics.add_metric(name=name, unit=unit, value=value)
+
+
+def count_for(service: str, name: str) -> None:
+    """Count once, for another service than the function's own, whose alarm looks at it; published at once.
+
+    Args:
+        service: Whose metric it is.
+        name: The metric.
+    """
+    with single_metric(name=name, unit=MetricUnit.Count, value=1) as metric:
+        metric.add_dimension(name="service", value=service)
 
 
 def publishes_metrics[**P, R](handler: Callable[P, R]) -> Callable[P, R]:

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .clients import client_without_retries
 from .events import Event
-from .metrics import count
+from .metrics import count, count_for
 
 __all__ = ["HOUR", "KEPT_S", "MINUTE", "count_call"]
 
@@ -38,7 +38,7 @@ def count_call(table: str, event: Event) -> None:
     """Count a call with an API key that has been answered well.
 
     A call is counted at most once: a write that may have happened is not tried again, so nobody is billed
-    twice. One that cannot be counted is served all the same, and is the metric `CallsUncounted`.
+    twice. One that cannot be counted is served all the same, and is the portal's metric `CallsUncounted`.
 
     Args:
         table: Name of the table; empty where the API portal is not deployed, and nothing is counted.
@@ -60,6 +60,6 @@ def count_call(table: str, event: Event) -> None:
         )
     except (ClientError, BotoCoreError):
         logger.exception("a call could not be counted", key=key, request_id=context.get("requestId"))
-        count("CallsUncounted")
+        count_for("api_portal", "CallsUncounted")
     else:
         count("CallsCounted")

@@ -176,6 +176,7 @@ def test_a_buyer_registers_and_calls_what_they_bought(page: Page, suite: Suite, 
     page.locator("#registration").get_by_role("button", name="Create an account").click()
     who = email()
     fill_account(page, who)
+    page.locator("#registration").get_by_role("button", name="Register the subscription").click()
     expect(page.locator("#registration")).to_contain_text("You are subscribed")
     title(page, "Subscriptions")
     licence = purchase.licence.rpartition("/")[2].rpartition(":")[2]
@@ -227,5 +228,6 @@ def test_bad_registrations_are_explained(
         (taken.token, "Another account has registered"),
     ]:
         arrive(page, suite, token)
+        card.get_by_role("button", name="Register the subscription").click()
         expect(card).to_contain_text(words)
         assert token not in page.url

@@ -242,7 +242,9 @@ def test_a_request_without_an_answer_is_the_same_key_again(page: Page, visitor: 
 def test_a_double_click_is_one_key(page: Page, visitor: FakePortal) -> None:
     visitor.open("?view=keys")
     page.get_by_label("Name").fill("Shop")
-    page.get_by_role("button", name="Create the key").evaluate("button => { button.click(); button.click(); }")
+    page.get_by_role("button", name="Create the key").evaluate(
+        "button => { button.click(); button.click(); }"
+    )
     expect(cards(page)).to_have_count(1)
     assert len(visitor.calls("POST /v1/keys")) == 1
 
@@ -584,8 +586,27 @@ TOKEN = "of+AWS/Marketplace=="
 FRAGMENT = "#registration=of%2BAWS%2FMarketplace%3D%3D"
 
 
+def register(page: Page) -> None:
+    page.locator("#registration").get_by_role("button", name="Register the subscription").click()
+
+
+def test_a_registration_that_is_somebody_elses_can_be_left(page: Page, visitor: FakePortal) -> None:
+    visitor.open(FRAGMENT)
+    page.locator("#registration").get_by_role("button", name="Close").click()
+    assert "Marketplace" not in kept(page)
+    page.reload()
+    expect(title(page)).to_be_visible()
+    expect(page.locator("#registration")).to_be_hidden()
+    assert visitor.calls("POST /v1/registrations") == []
+
+
 def test_a_registration_is_finished_by_who_is_signed_in(page: Page, visitor: FakePortal) -> None:
     visitor.open(FRAGMENT)
+    expect(page.locator("#registration")).to_contain_text(
+        "will belong to ada@example.org, and to nobody else"
+    )
+    assert visitor.calls("POST /v1/registrations") == []  # a link may be somebody else's
+    register(page)
     expect(page.locator("#registration")).to_contain_text("You are subscribed")
     expect(title(page)).to_have_text("Subscriptions")
     expect(page.locator(".subscription")).to_contain_text("Metered: 1,234 calls in 2 hours")
@@ -610,6 +631,7 @@ def test_a_strangers_registration_waits_for_the_sign_in(page: Page, api: FakePor
     assert "Marketplace" not in page.url
     state = re.findall("state=([^&]+)", page.url)[0]
     api.open(f"?code=once&state={state}")
+    register(page)
     expect(card).to_contain_text("You are subscribed")
     assert [sent.body for sent in api.calls("POST /v1/registrations")] == [{"token": TOKEN}]
     assert "Marketplace" not in kept(page)
@@ -629,6 +651,7 @@ def test_a_refused_registration_is_a_sentence_and_forgotten(
 ) -> None:
     visitor.answers["POST /v1/registrations"] = (status, {"code": code, "message": "x"})
     visitor.open(FRAGMENT)
+    register(page)
     card = page.locator("#registration")
     expect(card).to_contain_text(words)
     assert "Marketplace" not in kept(page)
@@ -643,6 +666,7 @@ def test_a_registration_without_an_answer_is_tried_again(
 ) -> None:
     visitor.answers["POST /v1/registrations"] = (status, {"code": "busy", "message": "x"})
     visitor.open(FRAGMENT)
+    register(page)
     card = page.locator("#registration")
     expect(card).to_contain_text("ry again")
     assert TOKEN in kept(page)

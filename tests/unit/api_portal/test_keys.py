@@ -275,6 +275,19 @@ def test_keys_that_are_kept_are_bounded(world: World) -> None:
     assert refusal(lambda: world.create(wanted(now=NOW + 1000)), ConflictError) == "too_many_keys"
 
 
+def test_oldest_revoked_keys_make_room_once_they_are_metered(world: World) -> None:
+    revoked = []
+    for number in range(keys.MAX_REVOKED + 3):
+        key, _ = world.create(wanted(now=NOW + number))
+        keys.revoke(world.storage, "ada", key.id, NOW + number)
+        revoked.append(key.id)
+    world.create(wanted(now=NOW + keys.METERED_S))  # to the second: nothing is older than a day
+    assert {*revoked} <= {key.id for key in world.storage.of_visitor("ada")}
+    world.create(wanted(now=NOW + keys.METERED_S + 1.5))  # two are, and one of the three is beyond the newest
+    left = {key.id for key in world.storage.of_visitor("ada")}
+    assert {*revoked} - left == set(revoked[:2])
+
+
 def test_call_that_was_tried_again_is_no_conflict(world: World) -> None:
     key, _ = world.create(wanted())
     gateway.attach(key.gateway_key, "plan0")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.metrics import MetricUnit
 
-from shared.metrics import count, publishes_metrics
+from shared.metrics import count, count_for, publishes_metrics
 
 
 def published(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -45,6 +45,20 @@ def test_counts_are_published_when_the_handler_raises(capsys: pytest.CaptureFixt
 def test_nothing_counted_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     publishes_metrics(lambda: None)()
     assert published(capsys) == []
+
+
+def test_count_for_another_service_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    @publishes_metrics
+    def handler() -> None:
+        count("Posts")
+        count_for("another", "CallsUncounted")
+
+    handler()
+    theirs, ours = published(capsys)
+    assert (theirs["service"], theirs["CallsUncounted"], "Posts" in theirs) == ("another", [1.0], False)
+    assert (ours["Posts"], "CallsUncounted" in ours) == ([1.0], False)
+    aws: Any = theirs["_aws"]
+    assert aws["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
 
 
 def test_unit_is_published(capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,8 +88,8 @@ def test_nothing_is_counted_without_a_portal_or_a_key(table: Table) -> None:
 def test_what_cannot_be_counted_is_told_and_served(
     table: Table, failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted: list[str] = []
-    monkeypatch.setattr(usage, "count", lambda name: counted.append(name))
+    counted: list[tuple[str, str]] = []
+    monkeypatch.setattr(usage, "count_for", lambda *named: counted.append(named))
     table.failure = failure
     usage.count_call("calls", RECORDED)
-    assert (table.asked, counted) == (1, ["CallsUncounted"])
+    assert (table.asked, counted) == (1, [("api_portal", "CallsUncounted")])
