@@ -1,4 +1,4 @@
-"""What a deployment of the API portal refuses: parameters with which nobody, or nobody right, would be billed."""
+"""What a deployment of the API portal refuses: parameters with which nobody, or twice, would be billed."""
 
 from __future__ import annotations
 
