@@ -58,10 +58,18 @@ def _workshop(deployed: Deployed) -> Callable[[], str]:
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as package:
         package.writestr("index.py", WORKSHOP)
-    functions = deployed.client("lambda")
+    people, functions = deployed.client("iam"), deployed.client("lambda")
+    trusted = {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    allowed = {"Effect": "Allow", "Action": ["dynamodb:PutItem", "logs:*"], "Resource": "*"}
+    people.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trusted))
+    people.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=_policy(allowed))
     functions.create_function(
         FunctionName=name, Runtime="python3.13", Handler="index.handler", Code={"ZipFile": code.getvalue()},
-        Role="arn:aws:iam::000000000000:role/any", Timeout=20, MemorySize=512,
+        Role=f"arn:aws:iam::000000000000:role/{name}", Timeout=20, MemorySize=512,
         Environment={"Variables": {"TABLE": name}},
     )  # fmt: skip
     event = {"user": "ada", "body": json.dumps({"PickupLocation": {"Latitude": 47.6, "Longitude": -122.6}})}
@@ -71,6 +79,10 @@ def _workshop(deployed: Deployed) -> Callable[[], str]:
         return str(json.loads(json.loads(answer["Payload"].read())["body"])["Unicorn"]["Name"])
 
     return request
+
+
+def _policy(statement: dict[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _latency(suite: Suite, deployed: Deployed, workshop: Callable[[], str]) -> None:
