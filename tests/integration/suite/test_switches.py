@@ -20,6 +20,7 @@ from ops.template import Place, deployed
 from tests.template.switches import EVERYTHING
 
 SHARED = {"OperationsTopicArn", "SignInUrl", "UserPoolClientId", "UserPoolId", "WebBucketName", "WebUrl"}
+OF_VISITORS = {"VisitorsIdentityUrl", "VisitorsSignInUrl", "VisitorsUserPoolClientId", "VisitorsUserPoolId"}
 # What README.md says is on by default; Insights is there with the first application that has a panel.
 README = (ROOT / "README.md").read_text()
 BY_DEFAULT = {*re.findall(r"`(Enable\w+)=true` \(default\)", README), "EnableInsights"}
@@ -70,10 +71,10 @@ def test_nothing_leaves_the_shared_part(nothing: Suite) -> None:
 
 
 def test_defaults_have_the_outputs_of_their_applications(defaults: Suite, suite: Suite) -> None:
-    applications = set(suite.outputs) - SHARED
+    applications = set(suite.outputs) - SHARED - OF_VISITORS
     expected = {name for name in applications if owner(name).switch in BY_DEFAULT}
     assert len(BY_DEFAULT) > 5
-    assert set(defaults.outputs) == SHARED | (expected - OF_CLUSTERS)
+    assert set(defaults.outputs) == SHARED | OF_VISITORS | (expected - OF_CLUSTERS)
     assert expected < applications  # not all is on
     _check_pages(defaults)
 
