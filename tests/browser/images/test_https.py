@@ -84,6 +84,7 @@ def test_https_page_shows_original_and_variant(
     expect(page.locator("#variant .badge")).to_have_text("miss: made now")
     for picture in ("#before", "#after"):
         assert page.locator(picture).evaluate("picture => picture.complete && picture.naturalWidth > 0")
+    expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")  # until then it is on its way
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#variant .badge")).to_have_text("hit: from edge")
     newest = page.locator("#history tr").first
@@ -101,6 +102,7 @@ def test_auto_is_kept_at_the_edge(page: Page, own_picture: str, complaints: list
     newest = page.locator("#history tr").first
     expect(newest).to_contain_text(f"200x,auto/{own_picture}")
     expect(newest).to_contain_text("image/avif")
+    expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")
     with page.expect_response(f"https://{IMAGES}/200x,auto/{own_picture}") as answered:
         page.get_by_role("button", name="Show").click()
     assert answered.value.status == 200  # no redirect to the API, as the first time
