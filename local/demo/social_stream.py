@@ -143,7 +143,10 @@ def _check_redrive(suite: Suite, checks: Checks, prefix: str) -> None:
         {"user_id": user, "tweet_id": number, "RecordNum": f"{number:056d}.00000"}
         for number in range(DEAD_LETTERS)
     ]
-    denied = {"match": "dynamodb.PutItem", "status": 400, "type": "AccessDeniedException"}
+    denied = {
+        "match": "dynamodb.PutItem", "status": 400, "type": "AccessDeniedException",
+        "resource": suite["SocialPostsTableName"],  # other drives write beside this one
+    }  # fmt: skip
     suite.http.post(faults, json=[denied]).raise_for_status()
     try:
         suite.client("lambda").invoke(
