@@ -34,7 +34,7 @@ def test_function_runs_on_its_recorded_event(sam_local: SamLocal, function: str,
     answer = sam_local.invoke(function, event)
     if "httpMethod" in json.loads(event.read_text()):
         assert isinstance(answer["statusCode"], int)
-        assert answer["statusCode"] < 500, answer
+        assert answer["statusCode"] < 500 or answer["statusCode"] == 501, answer  # what only AWS has
 
 
 @pytest.mark.timeout(300)
