@@ -168,7 +168,9 @@ def test_the_end_of_debugging_ends_a_paused_invocation_and_leaves_nothing(
         again.close()
         return None
 
-    wait_until(begin_again, seconds=20, what="another session").close()
+    again = wait_until(begin_again, seconds=20, what="another session")
+    assert again
+    again.close()
 
 
 def test_one_invocation_is_debugged_and_others_run(
