@@ -82,9 +82,9 @@ def test_https_page_shows_original_and_variant(
     show(page, own_picture, 300, 200, "webp")
     expect(page.locator("#variant dd")).to_contain_text("300 × 200")
     expect(page.locator("#variant .badge")).to_have_text("miss: made now")
+    expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")  # the original comes last
     for picture in ("#before", "#after"):
         assert page.locator(picture).evaluate("picture => picture.complete && picture.naturalWidth > 0")
-    expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")  # until then it is on its way
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#variant .badge")).to_have_text("hit: from edge")
     newest = page.locator("#history tr").first
