@@ -73,6 +73,7 @@ def test_home_page_leads_to_the_image_resizer(page: Page, suite: Suite) -> None:
 def test_page_opens_with_a_sample_and_its_variant(page: Page, suite: Suite) -> None:
     open_page(page, suite)
     expect(facts(page, "variant")).to_contain_text("500 × 500")
+    expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")  # the original comes last
     for picture in ("#before", "#after"):
         assert page.locator(picture).evaluate("picture => picture.complete && picture.naturalWidth > 0")
         assert page.locator(picture).evaluate("picture => picture.width && picture.height")
