@@ -13,7 +13,6 @@ Idempotent: a key is known by the client's id: requested again it is the same ke
 Recorded event: events/api_portal/api_plans.json, api_create_key.json
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from shared.http import (
     respond,
 )
 from shared.metrics import publishes_metrics
-from shared.visitors import visitor_of
+from shared.visitors import id_of, is_id, visitor_of
 
 from . import keys
 from .key_storage import Key, KeyStorage
@@ -52,7 +51,6 @@ MAX_HOURS = 168
 DEFAULT_HOURS = 24
 LIMITS_SEEN_S = 5.0
 """How long limits that everybody may see are kept: API Gateway answers few requests about itself."""
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,7 @@ def _create(asked: _Asked) -> Answer:
     body = asked.request.json()
     _refuse_fields(body, {"id", "name", "plan"}, {"subscription"})
     wanted = Key(
-        asked.visitor, _id_of(body["id"]), _name_of(body["name"]), _word_of(body["plan"], "plan"),
+        asked.visitor, id_of(body["id"]), _name_of(body["name"]), _word_of(body["plan"], "plan"),
         _word_of(body.get("subscription", ""), "subscription"), "creating", _now(),
     )  # fmt: skip
     return _created(asked, wanted)
@@ -149,7 +147,7 @@ def _rotate(asked: _Asked) -> Answer:
     body = asked.request.json()
     _refuse_fields(body, {"id"}, {"plan", "subscription", "hours"})
     old = _own(asked)
-    new_id = _id_of(body["id"])
+    new_id = id_of(body["id"])
     if new_id == old.id:
         raise BadRequestError("bad_request", "The new key has an id of its own.")
     plan = _word_of(body.get("plan", old.plan), "plan")
@@ -176,7 +174,7 @@ def _revoke(asked: _Asked) -> Answer:
 
 def _own(asked: _Asked) -> Key:
     key = asked.request.parameters.get("id", "")
-    return keys.own(asked.services.keys, asked.visitor, key if _ID.fullmatch(key) else "-")
+    return keys.own(asked.services.keys, asked.visitor, key if is_id(key) else "-")
 
 
 def _key_shown(key: Key) -> dict[str, Any]:
@@ -252,12 +250,6 @@ def _refuse_fields(body: Mapping[str, Any], needed: set[str], optional: set[str]
 
 def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
-
-
-def _id_of(value: Any) -> str:
-    if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise BadRequestError("bad_request", "id must be a UUID in lower case.")
-    return value
 
 
 def _name_of(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from shared.usage import HOUR
+
 __all__ = ["HOUR_MS", "hour_of", "hour_start", "iso", "next_hour"]
 
 HOUR_MS = 3_600_000
@@ -9,12 +11,12 @@ HOUR_MS = 3_600_000
 
 def hour_of(moment: int) -> str:
     """The hour in which a moment is."""
-    return f"{datetime.fromtimestamp(moment / 1000, UTC):%Y-%m-%dT%H}"
+    return datetime.fromtimestamp(moment / 1000, UTC).strftime(HOUR)
 
 
 def hour_start(hour: str) -> int:
     """When an hour begins."""
-    return round(datetime.strptime(f"{hour}+0000", "%Y-%m-%dT%H%z").timestamp() * 1000)
+    return round(datetime.strptime(f"{hour}+0000", f"{HOUR}%z").timestamp() * 1000)
 
 
 def next_hour(hour: str) -> str:

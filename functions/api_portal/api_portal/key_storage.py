@@ -10,32 +10,27 @@ A key of a subscription and its place there become active in one transaction, as
 another one with that one's end.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from botocore.exceptions import ClientError
-
 from shared.clients import client
+from shared.transactions import ConflictingWriteError, write_together
+
+from .hours import iso
+from .items import items_due, items_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-__all__ = ["ConflictingWriteError", "Key", "KeyStorage", "State"]
+__all__ = ["Key", "KeyStorage", "State"]
 
 type State = Literal["creating", "active", "revoked"]
 
 LEASE_S = 30
 """How long an attempt to create a key has it for itself: longer than the function runs."""
 REVOKE = "revoke"
-_TRIES = 4  # of a transaction that met another one
-
-
-class ConflictingWriteError(Exception):
-    """Another write was faster; what there is now decides what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +105,13 @@ class KeyStorage:
         Args:
             now: Seconds since the epoch.
         """
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table, IndexName="by_due", KeyConditionExpression="due = :due AND #at <= :now",
-            ExpressionAttributeNames={"#at": "at"},
-            ExpressionAttributeValues={":due": {"S": REVOKE}, ":now": {"S": _moment(now)}},
-        )  # fmt: skip
         return [
             (item["owner"]["S"].removeprefix("visitor#"), item["item"]["S"].removeprefix("key#"))
-            for page in pages
-            for item in page["Items"]
+            for item in items_due(self._dynamodb, self._table, REVOKE, _milliseconds(now))
         ]
 
     def _query(self, owner: str) -> Iterator[Mapping[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table, ConsistentRead=True,
-            KeyConditionExpression="#owner = :owner AND begins_with(#item, :keys)",
-            ExpressionAttributeNames={"#owner": "owner", "#item": "item"},
-            ExpressionAttributeValues={":owner": {"S": owner}, ":keys": {"S": "key#"}},
-        )  # fmt: skip
-        for page in pages:
-            yield from page["Items"]
+        return items_of(self._dynamodb, self._table, owner, "key#")
 
     # ---- creating
 
@@ -200,7 +182,7 @@ class KeyStorage:
             writes.append(self._place_at_subscription(key))
         if key.replaces:
             writes.append(self._end(key, now + 3600 * key.hours))
-        self._write(writes)
+        write_together(self._dynamodb, writes)
 
     def _activation(self, key: Key) -> "TransactWriteItemTypeDef":
         return {
@@ -234,7 +216,7 @@ class KeyStorage:
                     ":active": {"S": "active"},
                     ":ends": {"N": _number(ends)},
                     ":due": {"S": REVOKE},
-                    ":at": {"S": _moment(ends)},
+                    ":at": {"S": iso(_milliseconds(ends))},
                 },
             }
         }
@@ -285,28 +267,6 @@ class KeyStorage:
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             return
 
-    def _write(self, items: "list[TransactWriteItemTypeDef]") -> None:
-        """Write all or nothing; a transaction that met another one is tried again.
-
-        Raises:
-            ConflictingWriteError: A condition does not hold.
-        """
-        for left in reversed(range(_TRIES)):
-            try:
-                self._dynamodb.transact_write_items(TransactItems=items)
-            except self._dynamodb.exceptions.TransactionCanceledException as error:
-                codes = [reason.get("Code") for reason in error.response["CancellationReasons"]]
-                if "ConditionalCheckFailed" in codes:
-                    raise ConflictingWriteError from error
-                if left == 0 or "TransactionConflict" not in codes:
-                    raise
-            except ClientError as error:
-                if left == 0 or error.response["Error"]["Code"] != "TransactionInProgressException":
-                    raise
-            else:
-                return
-            time.sleep(0.05 * (_TRIES - left))
-
 
 def _place(visitor: str, key: str) -> dict[str, Any]:
     return {"owner": {"S": f"visitor#{visitor}"}, "item": {"S": f"key#{key}"}}
@@ -320,8 +280,8 @@ def _number(value: float) -> str:
     return f"{value:.3f}"
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _milliseconds(seconds: float) -> int:
+    return int(1000 * seconds)
 
 
 def _key_of(item: Mapping[str, Any]) -> Key:

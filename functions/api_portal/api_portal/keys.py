@@ -19,9 +19,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.http import BusyError, ConflictError, ForbiddenError, NotFoundError
 from shared.metrics import count
+from shared.transactions import ConflictingWriteError
 
 from . import gateway
-from .key_storage import ConflictingWriteError, Key, KeyStorage
+from .key_storage import Key, KeyStorage
 from .plans import FREE, Plan, limits_of, meter_problem
 from .subscription_storage import SubscriptionStorage
 

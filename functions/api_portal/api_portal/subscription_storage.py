@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shared.clients import client
 
 from .hours import HOUR_MS, hour_of, hour_start, iso, next_hour
+from .items import items_due, items_of
 from .subscription import KINDS, Facts, Kind, State
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ChangingError", "OtherVisitorError", "Record", "Subscription", "SubscriptionStorage"]
 
-BY_DUE = "by_due"
 _TRIES = 8  # of a write that met another one
 
 type RecordState = Literal["pending", "sent", "failed"]
@@ -142,7 +142,7 @@ class SubscriptionStorage:
 
     def of_visitor(self, visitor: str) -> list[Subscription]:
         """The subscriptions that a visitor registered."""
-        links = self._query(f"visitor#{visitor}", "subscription#")
+        links = items_of(self._dynamodb, self._table, f"visitor#{visitor}", "subscription#")
         found = (self.get(link["item"]["S"].removeprefix("subscription#")) for link in links)
         return [each for each in found if each is not None]
 
@@ -282,12 +282,7 @@ class SubscriptionStorage:
         return map(_record_of, self._due("send", now))
 
     def _due(self, what: str, until: int) -> Iterator[Mapping[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table, IndexName=BY_DUE, KeyConditionExpression="due = :due AND #at <= :until",
-            ExpressionAttributeNames={"#at": "at"},
-            ExpressionAttributeValues={":due": {"S": what}, ":until": {"S": iso(until)}},
-        )  # fmt: skip
-        return (item for page in pages for item in page["Items"])
+        return items_due(self._dynamodb, self._table, what, until)
 
     # ---- records
 
@@ -342,14 +337,6 @@ class SubscriptionStorage:
             },
         )  # fmt: skip
         return sorted(map(_record_of, page["Items"]), key=lambda record: record.hour, reverse=True)
-
-    def _query(self, owner: str, prefix: str) -> list[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table, KeyConditionExpression="#owner = :owner AND begins_with(#item, :prefix)",
-            ExpressionAttributeNames=_NAMES, ConsistentRead=True,
-            ExpressionAttributeValues={":owner": {"S": owner}, ":prefix": {"S": prefix}},
-        )  # fmt: skip
-        return [dict(item) for page in pages for item in page["Items"]]
 
 
 _NAMES = {"#owner": "owner", "#item": "item"}

@@ -40,13 +40,14 @@ from shared.http import (
     respond,
 )
 from shared.metrics import count, publishes_metrics
+from shared.transactions import ConflictingWriteError
 from shared.usage import count_call
-from shared.visitors import visitor_of
+from shared.visitors import id_of, is_id, visitor_of
 
 from .geography import Place, distance_m, place_of
 from .model import AREA_M, CANCELLABLE, CENTRE, FLEET, OPEN, Ride, cents_of
 from .settings import ApiSettings
-from .storage import ConflictingWriteError, Storage
+from .storage import Storage
 
 __all__ = ["handler"]
 
@@ -54,7 +55,6 @@ MAX_BODY_BYTES = 10_240
 PAGE = 20
 LOST_S = 900
 """Seconds after which a ride that should be over, or assigned, is one that nobody takes further."""
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @publishes_metrics
@@ -109,7 +109,7 @@ def _request(machine: str, storage: Storage, visitor: str, request: Request, fac
     body = request.json()
     if body.keys() != {"id", "pickup"}:
         raise BadRequestError("bad_request", "A request has an id and a pickup, and nothing else.")
-    ride_id = _id_of(body["id"])
+    ride_id = id_of(body["id"])
     pickup = _pickup_of(body["pickup"])
     ride = Ride(visitor, ride_id, "requested", pickup, {"requested": round(time.time(), 3)})
     is_new = storage.request(ride)
@@ -158,7 +158,7 @@ def _position_of(text: str) -> tuple[str, float]:
     except (ValueError, RecursionError):
         position = None
     match position:
-        case [str(ride), int() | float() as moment] if _ID.fullmatch(ride) and 0 <= moment < 1e11:
+        case [str(ride), int() | float() as moment] if is_id(ride) and 0 <= moment < 1e11:
             return ride, float(moment)
     raise BadRequestError("bad_request", "after must be what an earlier page told.")
 
@@ -199,16 +199,10 @@ def _cancel(storage: Storage, visitor: str, request: Request, facts: Facts) -> A
 
 def _own(storage: Storage, visitor: str, request: Request) -> Ride:
     ride_id = request.parameters.get("id", "")
-    ride = storage.ride(visitor, ride_id) if _ID.fullmatch(ride_id) else None
+    ride = storage.ride(visitor, ride_id) if is_id(ride_id) else None
     if ride is None:
         raise NotFoundError("unknown_ride", "You have no such ride.")
     return ride
-
-
-def _id_of(value: Any) -> str:
-    if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise BadRequestError("bad_request", "id must be a UUID in lower case.")
-    return value
 
 
 def _pickup_of(value: Any) -> Place:

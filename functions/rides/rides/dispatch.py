@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import ceil
 
+from shared.transactions import ConflictingWriteError
+
 from .geography import distance_m
 from .model import RIDE_M, Ride, Unicorn
-from .storage import ConflictingWriteError, Storage
+from .storage import Storage
 
 __all__ = ["LEASE_MARGIN_S", "assign"]
 

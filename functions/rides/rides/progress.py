@@ -21,11 +21,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.events import ForeignEventError
 from shared.metrics import count, publishes_metrics
+from shared.transactions import ConflictingWriteError
 
 from .dispatch import assign
 from .model import OPEN, Ride, State
 from .settings import RideSettings
-from .storage import ConflictingWriteError, Storage
+from .storage import Storage
 
 __all__ = ["handler"]
 

@@ -9,14 +9,12 @@ A unicorn and its ride change in one transaction, each on the condition that it 
 has one ride. A unicorn is on lease: after `until` it may be assigned again, so none is lost with a ride.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from shared.clients import client
+from shared.transactions import ConflictingWriteError, write_together
 
 from .geography import Place
 from .model import FLEET, Ride, State, Unicorn
@@ -25,23 +23,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-__all__ = ["ConflictingWriteError", "Storage"]
+__all__ = ["Storage"]
 
 BY_TIME = "by_time"
 _DAY = 86_400
-_TRIES = 4  # of a transaction that met another one
-
-
-class ConflictingWriteError(Exception):
-    """Another write was faster; what there is now decides what to do.
-
-    Attributes:
-        places: Which items of the transaction are not what they had to be.
-    """
-
-    def __init__(self, places: frozenset[int]) -> None:
-        super().__init__(sorted(places))
-        self.places = places
 
 
 class Storage:
@@ -116,7 +101,7 @@ class Storage:
             ConflictingWriteError: It is not in the state that it was in.
         """
         moved = _moved(ride, to, now)
-        self._write([self._ride_update(ride, moved)])
+        write_together(self._dynamodb, [self._ride_update(ride, moved)])
         return moved
 
     # ---- unicorns
@@ -179,7 +164,7 @@ class Storage:
                 },
             }
         }
-        self._write([self._ride_update(ride, assigned), take])
+        write_together(self._dynamodb, [self._ride_update(ride, assigned), take])
 
     def end(self, ride: Ride, state: State, now: float, place: Place | None = None) -> Ride:
         """End a ride, and free its unicorn if it has one; the unicorn may be somebody else's by now.
@@ -196,7 +181,7 @@ class Storage:
         ended = _moved(ride, state, now)
         writes = [self._ride_update(ride, ended)]
         if not ride.unicorn:
-            self._write(writes)
+            write_together(self._dynamodb, writes)
             return ended
         moved = "SET #place = :place " if place else ""
         names = {"#ride": "ride", "#until": "until"} | ({"#place": "place"} if place else {})
@@ -212,11 +197,11 @@ class Storage:
             }
         }
         try:
-            self._write([*writes, free])
+            write_together(self._dynamodb, [*writes, free])
         except ConflictingWriteError as error:
             if error.places != {1}:
                 raise
-            self._write(writes)  # the lease was over: it is another ride's
+            write_together(self._dynamodb, writes)  # the lease was over: it is another ride's
         return ended
 
     def _ride_update(self, before: Ride, after: Ride) -> "TransactWriteItemTypeDef":
@@ -251,32 +236,6 @@ class Storage:
                 "ExpressionAttributeValues": values,
             }
         }
-
-    def _write(self, items: "list[TransactWriteItemTypeDef]") -> None:
-        """Write all or nothing; a transaction that met another one is tried again.
-
-        Raises:
-            ConflictingWriteError: A condition does not hold.
-        """
-        for left in reversed(range(_TRIES)):
-            try:
-                self._dynamodb.transact_write_items(TransactItems=items)
-            except self._dynamodb.exceptions.TransactionCanceledException as error:
-                codes = [reason.get("Code") for reason in error.response["CancellationReasons"]]
-                failed = frozenset(
-                    place for place, code in enumerate(codes) if code == "ConditionalCheckFailed"
-                )
-                if failed:
-                    raise ConflictingWriteError(failed) from error
-                if left == 0 or "TransactionConflict" not in codes:
-                    raise
-                time.sleep(0.05 * (_TRIES - left))
-            except ClientError as error:
-                if left == 0 or error.response["Error"]["Code"] != "TransactionInProgressException":
-                    raise
-                time.sleep(0.05 * (_TRIES - left))
-            else:
-                return
 
 
 def _moved(ride: Ride, to: State, now: float) -> Ride:

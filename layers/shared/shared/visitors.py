@@ -1,9 +1,14 @@
-"""Who asks an API that is behind the visitors' user pool."""
+"""Who asks an API that is behind the visitors' user pool, and under which id of their own."""
+
+import re
+from typing import Any
 
 from .events import Event
-from .http import UnauthorizedError
+from .http import BadRequestError, UnauthorizedError
 
-__all__ = ["visitor_of"]
+__all__ = ["id_of", "is_id", "visitor_of"]
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def visitor_of(event: Event) -> str:
@@ -22,3 +27,22 @@ def visitor_of(event: Event) -> str:
     if claims.get("token_use") != "id" or not claims.get("sub"):
         raise UnauthorizedError("unauthorized", "Sign in first.")
     return str(claims["sub"])
+
+
+def is_id(text: str) -> bool:
+    """Whether a text may be the client's id of a request: a UUID, in lower case alone."""
+    return bool(_ID.fullmatch(text))
+
+
+def id_of(value: Any) -> str:
+    """The client's id of a request, by which it is known when it comes again.
+
+    Args:
+        value: Of the body's `id`.
+
+    Raises:
+        BadRequestError: It is no UUID in lower case.
+    """
+    if not isinstance(value, str) or not is_id(value):
+        raise BadRequestError("bad_request", "id must be a UUID in lower case.")
+    return value

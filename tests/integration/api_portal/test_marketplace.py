@@ -124,6 +124,16 @@ def _count(suite: Suite, key: str, calls: int) -> None:
     )  # fmt: skip
 
 
+def used_and_ended(suite: Suite, market: Marketplace, buyer: Buyer) -> tuple[Purchase, str]:
+    """Buy the images, have seven calls counted, and end the agreement; the purchase, and the subscription."""
+    purchase, subscription = buyer.subscribe(market, "images", account=account())
+    buyer.create_key(plan="images")
+    _count(suite, _gateway_key(suite, subscription), 7)
+    market.end(purchase)
+    buyer.once(subscription, "ending")
+    return purchase, subscription
+
+
 @pytest.mark.parametrize("plan", PLANS)
 def test_events_before_the_registration(market: Marketplace, buyer: Buyer, plan: Plan) -> None:
     purchase = market.buy(PRODUCTS[plan], account())
@@ -186,11 +196,7 @@ def test_customer_who_subscribes_again_gets_keys_again(market: Marketplace, buye
 def test_unprocessed_records_are_sent_again(
     suite: Suite, market: Marketplace, buyer: Buyer, meter: Callable[[], None]
 ) -> None:
-    purchase, subscription = buyer.subscribe(market, "images", account=account())
-    buyer.create_key(plan="images")
-    _count(suite, _gateway_key(suite, subscription), 7)
-    market.end(purchase)
-    buyer.once(subscription, "ending")
+    purchase, subscription = used_and_ended(suite, market, buyer)
     closed()
     market.refuse_next(25, "unprocessed")
     meter()
@@ -204,11 +210,7 @@ def test_unprocessed_records_are_sent_again(
 def test_usage_that_is_refused_is_failed_and_counted(
     suite: Suite, market: Marketplace, buyer: Buyer, meter: Callable[[], None]
 ) -> None:
-    purchase, subscription = buyer.subscribe(market, "images", account=account())
-    buyer.create_key(plan="images")
-    _count(suite, _gateway_key(suite, subscription), 7)
-    market.end(purchase)
-    buyer.once(subscription, "ending")
+    purchase, subscription = used_and_ended(suite, market, buyer)
     market.deprovision(purchase, publish=False)  # before what was used could be told
     closed()
     meter()
@@ -231,11 +233,7 @@ def _sum(suite: Suite, metric: str) -> float:
 def test_plan_with_two_meters_is_not_metered_by_us(
     suite: Suite, market: Marketplace, buyer: Buyer, meter: Callable[[], None]
 ) -> None:
-    purchase, subscription = buyer.subscribe(market, "images", account=account())
-    buyer.create_key(plan="images")
-    _count(suite, _gateway_key(suite, subscription), 7)
-    market.end(purchase)
-    buyer.once(subscription, "ending")
+    purchase, subscription = used_and_ended(suite, market, buyer)
     closed()
     gateway, plan = suite.client("apigateway"), suite["PortalImagesUsagePlanId"]
     code = {"path": "/productCode", "value": PRODUCTS["images"]}

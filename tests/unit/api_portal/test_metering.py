@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -125,18 +126,23 @@ def test_use_while_it_crashed_is_of_its_own_hour(world: World) -> None:
     assert world.billed == world.used
 
 
+def interrupt(client: object, call: str, happens: Callable[[], None]) -> None:
+    """Have something happen before a client's next call of a name."""
+    original = getattr(client, call)
+
+    def interrupted(**request: Any) -> Any:
+        setattr(client, call, original)
+        happens()
+        return original(**request)
+
+    setattr(client, call, interrupted)
+
+
 def test_two_invocations_at_once_meter_once(world: World) -> None:
     subscription = world.subscribe()
     world.use(subscription, 3)
     world.now = AFTER_AN_HOUR
-    send = world.market.batch_meter_usage
-
-    def interrupted(**request: Any) -> Any:
-        world.market.batch_meter_usage = send  # type: ignore[method-assign]
-        world.meter()
-        return send(**request)
-
-    world.market.batch_meter_usage = interrupted  # type: ignore[method-assign]
+    interrupt(world.market, "batch_meter_usage", world.meter)
     world.meter()
     assert world.billed == world.used
     assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
@@ -146,18 +152,15 @@ def test_quantity_that_was_fixed_stays(world: World) -> None:
     subscription = world.subscribe()
     world.use(subscription, 3)
     late, world.now = world.now, AFTER_AN_HOUR
-    write = world.table.transact_write_items
 
-    def interrupted(**request: Any) -> None:
+    def another() -> None:
         """Before the record is written another call is counted, and another invocation does it all."""
-        world.table.transact_write_items = write  # type: ignore[method-assign]
         world.now = late
         world.use(subscription, 1)
         world.now = AFTER_AN_HOUR
         world.meter()
-        write(**request)
 
-    world.table.transact_write_items = interrupted  # type: ignore[method-assign]
+    interrupt(world.table, "transact_write_items", another)
     world.meter()
     assert world.billed == world.used
     assert told(world, subscription) == [("sent", "2026-11-20T10", "")]
@@ -167,17 +170,14 @@ def test_record_that_was_sent_stays_sent(world: World) -> None:
     subscription = world.subscribe()
     world.use(subscription, 3)
     world.now = AFTER_AN_HOUR
-    send = world.market.batch_meter_usage
 
-    def interrupted(**request: Any) -> Any:
+    def another() -> None:
         """Another invocation sends the record, and then the licence is taken away."""
-        world.market.batch_meter_usage = send  # type: ignore[method-assign]
         world.meter()
         [purchase] = world.book.purchases.values()
         purchase.deprovisioned = True
-        return send(**request)
 
-    world.market.batch_meter_usage = interrupted  # type: ignore[method-assign]
+    interrupt(world.market, "batch_meter_usage", another)
     world.meter()
     assert world.billed == world.used
     assert told(world, subscription) == [("sent", "2026-11-20T10", "")]

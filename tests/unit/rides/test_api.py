@@ -14,7 +14,7 @@ from ops.paths import ROOT
 from rides import api
 from rides.geography import Place
 from rides.model import Ride, State
-from rides.storage import ConflictingWriteError
+from shared.transactions import ConflictingWriteError
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from rides.dispatch import LEASE_MARGIN_S, assign
 from rides.geography import Place, distance_m
 from rides.model import FLEET, RIDE_M, Ride, Unicorn
-from rides.storage import ConflictingWriteError
+from shared.transactions import ConflictingWriteError
 
 NOW = 1_800_000_000.0
 PICKUP = Place(60.1695, 24.9526)
