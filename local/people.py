@@ -37,7 +37,7 @@ def make_people(suite: Suite) -> None:
         return
     shop.post("/v1/signup", email=DEMO_EMAIL, password=DEMO_PASSWORD, profile={"name": "Demo Person"})
     [mail, *_] = wait(lambda: mails_to(suite, DEMO_EMAIL), _PATIENCE_S) or [{"token": ""}]
-    shop.post("/v1/verify", token=mail["token"])
+    shop.post("/v1/verify", token=mail["token"], password=DEMO_PASSWORD)
     answer = _log_in_once_known(shop)
     if answer.status_code != 200:
         raise RuntimeError(f"the authentication does not let {DEMO_EMAIL} in: {answer.text}")

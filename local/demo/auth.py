@@ -38,9 +38,10 @@ def drive(suite: Suite, checks: Checks) -> None:
     checks.equal("sign-up: accepted", answer.status_code, 202)
     checks.equal("sign-up: not before the address is verified", log_in(shop, new, password).status_code, 403)
     [mail] = wait(lambda: mails_to(suite, new), PATIENCE_S) or [{"token": ""}]
-    checks.equal(
-        "verify: by the token of the mail", shop.post("/v1/verify", token=mail["token"]).status_code, 200
-    )
+    answer = shop.post("/v1/verify", token=mail["token"], password=secrets.token_urlsafe(16))
+    checks.equal("verify: not without the password of the sign-up", answer.status_code, 401)
+    answer = shop.post("/v1/verify", token=mail["token"], password=password)
+    checks.equal("verify: by the token of the mail and the password", answer.status_code, 200)
     tokens = log_in(shop, new, password).json()
     checks.true("log-in: tokens", "access_token" in tokens, str(tokens))
     refreshed = shop.post("/v1/token/refresh", refresh_token=tokens["refresh_token"]).json()

@@ -88,7 +88,9 @@ def test_start_api_answers_sign_up_and_login(sam_local: SamLocal, local_api: str
         ],
         seconds=60, what="mail",
     )  # fmt: skip
-    assert shop.post("/v1/verify", token=token).status_code == 200, "the deployed API reads the same table"
+    assert shop.post("/v1/verify", token=token, password=password).status_code == 200, (
+        "the deployed API reads the same table"
+    )
     [logged_in] = ask("/v1/login", email=email, password=password)
     assert logged_in.status_code == 200, logged_in.text
     assert shop.post("/v1/introspect", token=logged_in.json()["access_token"]).json()["active"] is True

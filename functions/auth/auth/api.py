@@ -39,6 +39,8 @@ from .services import Services, get_services
 
 __all__ = ["handler"]
 
+_LONGEST_VISITOR = 64
+
 type Payload = dict[str, Any]
 type Run = Callable[[Services, SignedRequest, Payload, str], tuple[int, Any]]
 
@@ -71,7 +73,8 @@ def _sign_up(services: Services, asked: SignedRequest, payload: Payload, _: str)
 
 
 def _verify(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    return 200, {"user_id": accounts.verify(services, payload["token"], asked.client, asked.once)}
+    password = _text(payload, "password")
+    return 200, accounts.verify(services, payload["token"], password, asked.client, asked.once)
 
 
 def _log_in(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
@@ -79,9 +82,11 @@ def _log_in(services: Services, asked: SignedRequest, payload: Payload, _: str) 
     if (email is None) == (phone is None):
         raise BadRequestError("bad_request", "Either email or phone is needed.")
     kind: Kind = "phone" if email is None else "email"
-    password, code = payload["password"], _text(payload, "totp")
+    password, code, visitor = payload["password"], _text(payload, "totp"), _text(payload, "visitor")
+    if visitor is not None and len(visitor) > _LONGEST_VISITOR:
+        raise BadRequestError("bad_request", "visitor has more than 64 characters.")
     return 200, accounts.log_in(
-        services, kind, email or phone or "", password, code, asked.client, asked.once
+        services, kind, email or phone or "", password, code, visitor, asked.client, asked.once
     )
 
 
@@ -162,8 +167,10 @@ def _import_state(services: Services, asked: SignedRequest, _: Payload, job: str
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/signup"): Operation("accounts", _sign_up, ("email", "password"), ("profile",)),
-    ("POST", "/v1/verify"): Operation("accounts", _verify, ("token",)),
-    ("POST", "/v1/login"): Operation("accounts", _log_in, ("password",), ("email", "phone", "totp")),
+    ("POST", "/v1/verify"): Operation("accounts", _verify, ("token",), ("password",)),
+    ("POST", "/v1/login"): Operation(
+        "accounts", _log_in, ("password",), ("email", "phone", "totp", "visitor")
+    ),
     ("POST", "/v1/token/refresh"): Operation("accounts", _refresh, ("refresh_token",)),
     ("POST", "/v1/logout"): Operation("accounts", _log_out, ("refresh_token",)),
     ("POST", "/v1/password/forgot"): Operation("accounts", _forgot, ("email",)),

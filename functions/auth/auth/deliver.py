@@ -4,7 +4,8 @@ Trigger: SQS, batches with partial responses.
 Input: `{"kind", "user", "token", "client", "expires"}`, see `accounts`. No personal data is in the queue: the
     address comes from the record.
 Output: a mail in the name of the client's company; nothing for the kind `none`.
-On failure: the message comes back, five times, and ends in the dead-letter queue, whose alarm fires.
+On failure: the message comes back, eight times in 21 minutes, and ends in the dead-letter queue, whose alarm
+    fires. A job whose token is not written yet comes back too, and is dropped once it cannot be any more.
 Idempotent: a repeated message makes the same mail with the same token; the outbox holds it once.
 Recorded event: events/auth/deliver_nobody.json
 """
@@ -15,7 +16,7 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.batches import BatchResponse, Message, QueueBatch
+from shared.batches import BatchResponse, Message, QueueBatch, RetryableError
 from shared.clients import client
 from shared.http import GoneError, NotFoundError
 from shared.metrics import publishes_metrics
@@ -23,7 +24,7 @@ from shared.metrics import publishes_metrics
 from .clients import Client, find_client
 from .services import Records, get_records
 from .settings import DeliverSettings
-from .storage import MailKind, Outbox, OutboxMail
+from .storage import MailKind, Outbox, OutboxMail, User
 
 __all__ = ["compose", "handler"]
 
@@ -34,6 +35,7 @@ _SUBJECTS: dict[MailKind, str] = {
     "email": "Confirm your new e-mail address",
     "known": "You already have an account",
     "reset": "Choose a new password",
+    "approve": "Your e-mail address is to be changed",
 }
 _TEXTS: dict[MailKind, str] = {
     "verify": "Somebody, probably you, made an account with this address at {title}.\n"
@@ -45,7 +47,11 @@ _TEXTS: dict[MailKind, str] = {
     "This is good for an hour. If it was not you, do nothing.\n",
     "reset": "A new password for your account was asked for at {title}. To choose one:\n\n{link}\n\n"
     "This is good for an hour. If it was not you, do nothing: the old password stays.\n",
+    "approve": "A new e-mail address was entered for your account at {title}. To let this address go:\n\n"
+    "{link}\n\nThis is good for a day. If it was not you, do nothing: this address stays.\n",
 }
+_RETRY_S = 5
+_UNWRITTEN_MS = 40_000  # longer than the API's functions run, which write a token after they send its job
 
 
 @publishes_metrics
@@ -54,30 +60,36 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # 
     settings, records = DeliverSettings.from_env(), get_records()
 
     def deliver(message: Message) -> None:
-        outcome = _deliver(records, settings, message.id, json.loads(message.body))
+        outcome = _deliver(records, settings, message, json.loads(message.body))
         logger.info("mail", message_id=message.id, outcome=outcome)
 
-    return QueueBatch(event).each(deliver)
+    return QueueBatch(event, retry_seconds=_RETRY_S).each(deliver)
 
 
-def _deliver(records: Records, settings: DeliverSettings, message_id: str, job: dict[str, Any]) -> str:
+def _deliver(records: Records, settings: DeliverSettings, message: Message, job: dict[str, Any]) -> str:
     kind: MailKind = job["kind"]
     if kind == "none":
         return "nobody"
     if job["expires"] < records.now():
         return "expired"  # its token is no longer good; people ask again
+    token = records.store.mail_tokens.get(job["token"])
+    if token is None and 1000 * records.now() - message.sent_ms < _UNWRITTEN_MS:
+        raise RetryableError("the token is not written yet")
+    if token is None:
+        return "never written"
     try:
-        user = records.find(job["user"])
+        user = records.find(token.user)
     except (NotFoundError, GoneError):
         return "gone"
-    document = records.open(user)
-    address = document["email_pending"] if kind == "email" else document["email"]
-    company = find_client(records.store, job["client"])
-    if not address or company is None:
+    if user.epoch != token.epoch:
+        return "void"  # as its token is
+    address = _address_of(records, user, token.email_index)
+    company = find_client(records.store, token.client)
+    if address is None or company is None:
         return "gone"
     subject, text = compose(kind, job["token"], company)
     if settings.outbox:
-        mail = OutboxMail(message_id, address, kind, subject, text, job["token"])
+        mail = OutboxMail(message.id, address, kind, subject, text, job["token"])
         Outbox.connect(settings.outbox).put(mail, records.now())
     else:
         client("sesv2").send_email(
@@ -86,6 +98,15 @@ def _deliver(records: Records, settings: DeliverSettings, message_id: str, job: 
             Content={"Simple": {"Subject": {"Data": subject}, "Body": {"Text": {"Data": text}}}},
         )
     return kind
+
+
+def _address_of(records: Records, user: User, index: str) -> str | None:
+    """The address of a person that has a blind index; None if they have it no more."""
+    document = records.open(user)
+    pending = document["email_pending"]
+    addresses = {user.email_index: document["email"], **dict(document.family("email_also"))}
+    addresses |= {pending["index"]: pending["address"]} if isinstance(pending, dict) else {}
+    return addresses.get(index)
 
 
 def compose(kind: MailKind, token: str, company: Client) -> tuple[str, str]:

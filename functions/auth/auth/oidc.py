@@ -92,6 +92,7 @@ def _health(services: Services, _: Request) -> Answer:
     """Whether this region can serve: table, secrets, and the key that unwraps them, answer."""
     services.store.ping()
     services.keyring.signing_key()
+    services.check_key()
     return json_answer(200, {"status": "ok", "region": services.region})
 
 

@@ -14,7 +14,7 @@ from shared.envelope import Envelope, EnvelopeError, KeyUnavailableError
 from shared.http import BusyError, GoneError, InternalError, NotFoundError
 
 from .clients import Clients
-from .identity import Document, Kind, blind_index, tick
+from .identity import Document, Kind, blind_index, new_epoch, tick
 from .settings import AuthSettings, KeySettings
 from .storage import Alias, Store, User, Write
 from .tokens import Keyring, Sessions, Tokens
@@ -22,6 +22,7 @@ from .tokens import Keyring, Sessions, Tokens
 __all__ = ["Records", "Services", "get_records", "get_services"]
 
 _MERGES = 8
+_HEALTH_S = 10
 
 
 class Records:
@@ -54,6 +55,10 @@ class Records:
         """A reading of this region's clock that is later than what was seen."""
         return tick(self.now_ms, self.region, seen)
 
+    def new_epoch(self) -> str:
+        """An epoch for an account of which a credential is changed."""
+        return new_epoch(self.now_ms, self.region)
+
     def find(self, user: str) -> User:
         """A record that can be used, of the account itself or of the one that took it over.
 
@@ -84,11 +89,20 @@ class Records:
         try:
             return Document.from_bytes(self.envelope.decrypt(user.sealed, user.context))
         except KeyUnavailableError as error:
-            raise BusyError(
-                "key_unavailable", "The data cannot be read now; try again in a moment.", 5
-            ) from error
+            raise _key_unavailable() from error
         except EnvelopeError as error:
             raise InternalError("unreadable", "The record cannot be read.") from error
+
+    def probe(self) -> None:
+        """Ask KMS as `open` does, where there is nothing to open.
+
+        Raises:
+            BusyError: As `open` raises it.
+        """
+        try:
+            self.keyring.probe()
+        except BusyError as error:
+            raise _key_unavailable() from error
 
     def close(self, before: User | None, after: User, document: Document) -> tuple[User, Write]:
         """A record with its document encrypted under a new data key, and its write; one call to KMS.
@@ -154,6 +168,23 @@ class Services(Records):
         self.clients = Clients(store, issuer, now)
         # Failed log-ins of this minute by rate limit key: when they were read, and how many.
         self.failures: dict[str, tuple[float, int]] = {}
+        self._checked: tuple[float, BusyError | None] = (0.0, None)
+
+    def check_key(self) -> None:
+        """Whether KMS unwraps under this region's key, as it was at most ten seconds ago.
+
+        Raises:
+            BusyError: It does not.
+        """
+        if self.now() - self._checked[0] >= _HEALTH_S:
+            try:
+                self.probe()
+            except BusyError as error:
+                self._checked = (self.now(), error)
+            else:
+                self._checked = (self.now(), None)
+        if self._checked[1] is not None:
+            raise self._checked[1]
 
     def floor(self, started: float) -> None:
         """Wait until an answer that must not tell why it took so long may be given.
@@ -162,6 +193,10 @@ class Services(Records):
             started: When the request came, by this object's clock.
         """
         self.sleep(max(0.0, started + self.settings.failure_floor_ms / 1000 - self.now()))
+
+
+def _key_unavailable() -> BusyError:
+    return BusyError("key_unavailable", "The data cannot be read now; try again in a moment.", 5)
 
 
 @cache

@@ -40,7 +40,9 @@ class AuthSettings(KeySettings):
         free_attempts: Failed log-ins of an identifier that cost no waiting.
         lock_attempts: Failed log-ins in a row that lock an identifier.
         lock_seconds: How long it is locked.
-        client_failures: Failed log-ins of one client in a minute before it has to wait.
+        client_failures: Failed log-ins of one client in a minute before it has to wait, where it does not say
+            whose they are.
+        visitor_failures: The same of one visitor.
         mails_per_hour: Mails that one identifier can cause in an hour.
         password_min: Shortest password of a person without a second factor.
         password_min_second_factor: The same with one.
@@ -56,6 +58,7 @@ class AuthSettings(KeySettings):
     lock_attempts: Annotated[int, positive_int] = 10
     lock_seconds: Annotated[int, positive_int] = 900
     client_failures: Annotated[int, positive_int] = 300
+    visitor_failures: Annotated[int, positive_int] = 30
     mails_per_hour: Annotated[int, positive_int] = 5
     password_min: Annotated[int, positive_int] = 15
     password_min_second_factor: Annotated[int, positive_int] = 8

@@ -80,6 +80,7 @@ class Message(NamedTuple):
         receipt_handle: Names this receipt of it.
         receive_count: How often it was received, this time included.
         queue_arn: The queue.
+        sent_ms: When it was sent; milliseconds since the epoch.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Message(NamedTuple):
     receipt_handle: str
     receive_count: int
     queue_arn: str
+    sent_ms: int
 
 
 class QueueBatch:
@@ -174,6 +176,7 @@ def _message(record: dict[str, Any]) -> Message:
             record["receiptHandle"],
             int(record["attributes"]["ApproximateReceiveCount"]),
             record["eventSourceARN"],
+            int(record["attributes"]["SentTimestamp"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ForeignEventError("expected messages of a queue") from error

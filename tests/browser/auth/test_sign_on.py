@@ -17,7 +17,14 @@ from local.clients.sign_on import Application
 from local.suite import Suite
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.quality.checks import SCHEMES, WIDTHS, Console, policy_problems, view_problems
-from tests.integration.auth.conftest import LINKS, Person, fresh_email, fresh_password, joined
+from tests.integration.auth.conftest import (
+    LINKS,
+    Person,
+    fresh_email,
+    fresh_password,
+    joined,
+    let_codes_pass,
+)
 from tests.support.totp import totp
 from tests.support.waiting import wait_until
 
@@ -129,6 +136,7 @@ def with_second_factor(person: Person) -> str:
     enrol = person.shop.post("/v1/mfa/totp", access_token=access_token, action="enrol")
     secret = str(enrol.json()["secret"])
     person.shop.post("/v1/mfa/totp", access_token=access_token, action="confirm", code=totp(secret))
+    let_codes_pass(person.shop.suite, person.id)
     return secret
 
 

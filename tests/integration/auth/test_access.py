@@ -77,7 +77,7 @@ def test_a_dumped_table_has_no_personal_data_no_token_and_no_bare_hash(suite: Su
         "/v1/signup", email=person.email, password=person.password, profile=PROFILE | {"phone": PHONE}
     ).ok
     token = mailed(suite, person.email, "verify")
-    assert shop.post("/v1/verify", token=token).ok
+    assert shop.post("/v1/verify", token=token, password=person.password).ok
     tokens = person.tokens()
     enrolled = shop.post("/v1/mfa/totp", access_token=tokens["access_token"], action="enrol").json()
     shop.ask("PATCH", f"/v1/users/{tokens['user_id']}", {"email": fresh_email("zephyrine.moves")})

@@ -12,7 +12,17 @@ from ..services import Services
 from ..storage import Alias, LostRaceError, User
 from ..tokens import InvalidTokenError
 
-__all__ = ["SCOPE", "again", "aliases_of", "further_indexes", "logged_in", "phone_index", "policy", "shown"]
+__all__ = [
+    "SCOPE",
+    "again",
+    "aliases_of",
+    "further_indexes",
+    "logged_in",
+    "main_alias",
+    "phone_index",
+    "policy",
+    "shown",
+]
 
 SCOPE = "account"
 """The scope of tokens that a company's server gets for a person."""
@@ -47,6 +57,11 @@ def aliases_of(user: User, document: Document) -> list[Alias]:
     return aliases + [Alias("email", index) for index in further_indexes(document)]
 
 
+def main_alias(user: User) -> Alias:
+    """The alias by which attempts of a person count who is logged in already."""
+    return Alias("email", user.email_index) if user.email_index else Alias("phone", user.phone_index)
+
+
 def phone_index(services: Services, document: Document) -> str:
     return services.index("phone", document["phone"]) if document["phone"] else ""
 
@@ -61,7 +76,7 @@ def logged_in(services: Services, access_token: str, client: Client) -> tuple[Us
     if (
         claims["client_id"] != client.id
         or claims["scope"] != SCOPE  # who signs on to an application lets it read, and no more
-        or services.store.sessions.get(user, session) is None
+        or services.sessions.live(user, session) is None
     ):
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.")
     found = services.find(user)

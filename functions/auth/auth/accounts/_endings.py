@@ -5,6 +5,7 @@ from typing import Any
 from shared.http import ConflictError, NotFoundError
 
 from ..clients import Client
+from ..credentials import mfa
 from ..identity import Document, shared_identifier, taken_over
 from ..services import Records, Services
 from ..storage import Alias, Once, User, Write
@@ -32,7 +33,10 @@ def erase(services: Services, user_id: str, client: Client, once: Once) -> None:
             services.store.commit(once=once)
         else:
             aliases = aliases_of(user, services.open(user)) if user.sealed else []
-            after = User(user.id, "erased", None, ts=services.reading(user.ts), version=user.version)
+            after = User(
+                user.id, "erased", None, ts=services.reading(user.ts), version=user.version,
+                epoch=services.new_epoch(),
+            )  # fmt: skip
             services.store.commit(
                 services.store.users.save(after.written_in(services.region), user),
                 *(write for alias in aliases for write in services.store.aliases.releases(alias, user.id)),
@@ -98,13 +102,15 @@ def _merge_accounts(
     email_index = user.email_index or other.email_index
     after = user.but(
         status="active",
+        epoch=records.new_epoch(),
         email_index=email_index,
         phone_index=records.index("phone", document["phone"]) if document["phone"] else "",
     )
     after, save = records.close(user, after, document)
     ended = User(
-        other.id, "merged", None, ts=records.reading(other.ts), version=other.version, merged_into=user.id
-    )
+        other.id, "merged", None, ts=records.reading(other.ts), version=other.version, merged_into=user.id,
+        epoch=records.new_epoch(),
+    )  # fmt: skip
     aliases = [Alias("email", index) for index, _ in other_document.family("email_also")]
     aliases += [Alias("phone", other.phone_index)] if other_document["phone_verified"] else []
     moved = [Alias("email", other.email_index)] if other.email_index else []
@@ -118,4 +124,7 @@ def _merge_accounts(
         for alias in (*moved, *aliases)
         if records.store.aliases.owner(alias) in (other.id, None)
     ]
+    step = records.store.totp_steps.last(other.id) if document["totp"] else -1
+    if step > records.store.totp_steps.last(user.id):  # its factor may have come along: the code stays spent
+        freed = [*freed, mfa.spend(records.store, user.id, step)]
     return after, [save, records.store.users.save(ended.written_in(records.region), other), *claims, *freed]

@@ -6,7 +6,7 @@ from shared.http import BadRequestError, TooManyRequestsError
 
 from ..clients import Client
 from ..credentials import mfa
-from ..credentials.logins import prove
+from ..credentials.logins import attempted, limit_of, prove
 from ..identity import Kind, normalise_email, normalise_phone
 from ..services import Services
 from ..storage import Alias, Once
@@ -23,6 +23,7 @@ def log_in(
     identifier: str,
     password: str,
     code: str | None,
+    visitor: str | None,
     client: Client,
     once: Once,
 ) -> dict[str, Any]:
@@ -34,16 +35,20 @@ def log_in(
         identifier: The address or the number, as it was typed.
         password: The password.
         code: A code of the second factor, or None.
+        visitor: By what the client tells its visitors apart, such as a network address: failures count for
+            it then, and not for the client; None for nothing.
         client: Who gets the tokens.
         once: The request.
     """
     alias = _find_alias(services, kind, identifier)
+    limit = limit_of(services, client, visitor)
 
     def run() -> dict[str, Any]:
-        proof = prove(services, alias, password, code, client.id, once)
-        _, began, answer = services.sessions.begin(proof.user.id, client.id, SCOPE, int(services.now()))
-        audit = services.store.audit.add(proof.user.id, "login", client.id)
-        services.store.commit(*proof.writes, began, audit, once=once)
+        with attempted(services, alias, limit) as attempt:
+            proof = prove(services, attempt, password, code, client.id, once)
+            _, began, answer = services.sessions.begin(proof.user, client.id, SCOPE, int(services.now()))
+            audit = services.store.audit.add(proof.user.id, "login", client.id)
+            services.store.commit(*proof.writes, began, audit, once=once)
         return answer | {"user_id": proof.user.id}
 
     return again(run)
@@ -57,7 +62,7 @@ def _find_alias(services: Services, kind: Kind, identifier: str) -> Alias:
 def second_factor(
     services: Services, access_token: str, action: str, code: str | None, client: Client, once: Once
 ) -> dict[str, str]:
-    """Begin, confirm or end the second factor of who is logged in.
+    """Begin, confirm or end the second factor of who is logged in; their other sessions end with a change.
 
     Args:
         services: The services.
@@ -78,28 +83,32 @@ def second_factor(
     """
 
     def run() -> dict[str, str]:
-        user, _ = logged_in(services, access_token, client)
+        user, session = logged_in(services, access_token, client)
         if action != "enrol" and services.store.counters.add("totp", user.id, _CODES_S) > _CODES:
             raise TooManyRequestsError("too_many_attempts", "Too many codes; try again later.", _CODES_S)
         document = services.open(user)
         redeemed = None
         if action == "enrol":
-            changes, answer = mfa.enrol(document, document["email"] or user.id, client.title)
+            changes, answer = mfa.enrol(user, document, document["email"] or user.id, client.title)
         elif action == "confirm":
-            changes, answer = mfa.confirm(document, code or "", services.now()), {"state": "enabled"}
-        elif action == "disable" and document["totp"]:
-            redeemed = mfa.redeem(services, user, document, code or "")
-            if redeemed is None:
-                raise BadRequestError("wrong_code", "The code is wrong, or was used before.")
-            changes, answer = mfa.disable(), {"state": "disabled"}
+            changes, redeemed = mfa.confirm(services, user, document, code or "")
+            answer = {"state": "enabled"}
         elif action == "disable":
+            if document["totp"]:
+                redeemed = mfa.redeem(services, user, document["totp"], code or "")
+                if redeemed is None:
+                    raise BadRequestError("wrong_code", "The code is wrong, or was used before.")
             changes, answer = mfa.disable(), {"state": "disabled"}
         else:
             raise BadRequestError("bad_request", "action must be enrol, confirm or disable.")
         document.edit(changes, services.now_ms, services.region)
-        _, save = services.close(user, user, document)
+        after, moved = user, None
+        if redeemed is not None:
+            after = user.but(epoch=services.new_epoch())
+            moved = services.store.sessions.move(user.id, session, after.epoch)
+        _, save = services.close(user, after, document)
         audit = services.store.audit.add(user.id, f"totp_{action}", client.id)
-        services.store.commit(save, redeemed, audit, once=once)
+        services.store.commit(save, redeemed, moved, audit, once=once)
         return answer
 
     return again(run)

@@ -1,7 +1,8 @@
 """Mails with verification tokens: asked for here, sent by `deliver`.
 
-The token is drawn when the mail is asked for; the table keeps its hash. The queue is encrypted, a message
-holds no personal data, and an answer is given only once the message is in the queue.
+The token is drawn when the mail is asked for; the table keeps its hash. The job is in the queue before the
+token is in the table, and `deliver` sends no mail whose token is not there: so nothing is written without its
+mail, and no mail goes out for what was not written. The queue is encrypted, and a job holds no personal data.
 """
 
 import json
@@ -10,16 +11,16 @@ from secrets import token_urlsafe
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.http import BadRequestError, BusyError, TooManyRequestsError
+from shared.http import BadRequestError, BusyError, GoneError, NotFoundError, TooManyRequestsError
 
 from ..clients import Client
 from ..services import Services
-from ..storage import Alias, MailKind, MailToken, Write
+from ..storage import Alias, MailKind, MailToken, User, Write
 
-__all__ = ["MailJob", "check_rate", "find_token", "invalid_token"]
+__all__ = ["MailJob", "account_of", "check_rate", "find_token", "invalid_token"]
 
 _LIVES_S: Mapping[MailKind, int] = {
-    "verify": 86_400, "known": 3600, "reset": 3600, "email": 86_400, "none": 3600,
+    "verify": 86_400, "known": 3600, "reset": 3600, "email": 86_400, "approve": 86_400, "none": 3600,
 }  # fmt: skip
 _WINDOW_S = 3600
 
@@ -30,23 +31,22 @@ class MailJob:
     Args:
         services: The services.
         kind: Which mail; `none` costs the same and sends nothing.
-        user: To whom; any text for `none`.
+        user: To whom, as the record is when the token is written; None for `none`.
         index: Blind index of the address that it goes to: its token proves that address, and no other.
         client: The company in whose name.
     """
 
-    def __init__(self, services: Services, kind: MailKind, user: str, index: str, client: Client) -> None:
+    def __init__(
+        self, services: Services, kind: MailKind, user: User | None, index: str, client: Client
+    ) -> None:
         self._services = services
         self._token = token_urlsafe(32)
-        self._stands_for = MailToken(kind, user, index, client.id, int(services.now()) + _LIVES_S[kind])
+        expires = int(services.now()) + _LIVES_S[kind]
+        name, epoch = (user.id, user.epoch) if user else (token_urlsafe(27), "")
+        self._stands_for = MailToken(kind, name, index, client.id, expires, epoch)
 
-    @property
-    def write(self) -> Write:
-        """The write of the token's hash."""
-        return self._services.store.mail_tokens.create(self._token, self._stands_for)
-
-    def send(self) -> None:
-        """Put the job into the queue.
+    def send(self) -> Write:
+        """Put the job into the queue; the write of the token's hash, with which the mail is sent.
 
         Raises:
             BusyError: The queue does not take it.
@@ -64,6 +64,7 @@ class MailJob:
             )
         except (BotoCoreError, ClientError) as error:
             raise BusyError("busy", "The mail cannot be sent now; try again in a moment.") from error
+        return self._services.store.mail_tokens.create(self._token, self._stands_for)
 
 
 def check_rate(services: Services, alias: Alias) -> None:
@@ -87,6 +88,21 @@ def find_token(services: Services, token: str, kinds: frozenset[MailKind]) -> Ma
     if found is None or found.kind not in kinds:
         raise invalid_token()
     return found
+
+
+def account_of(services: Services, found: MailToken) -> User:
+    """The account that a verification token is of, if no credential of it was changed since.
+
+    Raises:
+        BadRequestError: One was, or the account has ended.
+    """
+    try:
+        user = services.find(found.user)
+    except (GoneError, NotFoundError) as error:
+        raise invalid_token() from error
+    if user.epoch != found.epoch:
+        raise invalid_token()
+    return user
 
 
 def invalid_token() -> BadRequestError:

@@ -1,15 +1,17 @@
 """Passwords that are forgotten, chosen anew, and changed."""
 
-from uuid import uuid4
+from contextlib import suppress
+
+from shared.http import BusyError
 
 from ..clients import Client
 from ..credentials import passwords
-from ..credentials.logins import prove, unlock
+from ..credentials.logins import attempted, limit_of, prove, unlock
 from ..identity import PROFILE, Document, normalise_email
 from ..services import Services
-from ..storage import Alias, Once
+from ..storage import Alias, Once, User, Write
 from . import _mails as mails
-from ._common import again, aliases_of, further_indexes, logged_in, policy
+from ._common import again, aliases_of, further_indexes, logged_in, main_alias, policy
 from ._mails import MailJob
 
 __all__ = ["change_password", "forgot_password", "reset_password"]
@@ -26,48 +28,66 @@ def forgot_password(services: Services, email: str, client: Client, once: Once) 
     alias = services.alias("email", normalise_email(email))
     mails.check_rate(services, alias)
     owner = services.store.aliases.owner(alias)
-    job = MailJob(services, "reset" if owner else "none", owner or str(uuid4()), alias.index, client)
-    services.store.commit(
-        job.write, services.store.audit.add(owner or alias.text, "forgot", client.id), once=once
-    )
-    job.send()
+    user = services.store.users.get(owner) if owner else None
+    job = MailJob(services, "reset" if user else "none", user, alias.index, client)
+    audit = services.store.audit.add(user.id if user else alias.text, "forgot", client.id)
+    services.store.commit(job.send(), audit, once=once)
     services.floor(started)
 
 
 def reset_password(services: Services, token: str, password: str, client: Client, once: Once) -> None:
     """Redeem a verification token for a new password; all sessions end, and the address is verified.
 
+    Whoever set up an account whose address was never verified may have been somebody else: of what they left
+    nothing stays, be it a profile, a second factor or a session.
+
     Raises:
-        BadRequestError: The token is unknown, expired, for something else, or was used for another password.
+        BadRequestError: The token is unknown, expired, used, for something else, or of an account of which a
+            credential was changed since.
         UnprocessableError: The password is too short, too long or breached.
     """
 
     def run() -> None:
-        found = mails.find_token(services, token, frozenset({"reset", "known"}))
-        user = services.find(found.user)
+        found = mails.find_token(services, token, frozenset({"reset", "known", "verify"}))
+        if found.used:
+            raise mails.invalid_token()
+        user = mails.account_of(services, found)
         document = services.open(user)
         if found.email_index not in (user.email_index, *further_indexes(document)):
             raise mails.invalid_token()
-        if found.used:
-            if not passwords.verify(password, document["secret"], {}).matched:
-                raise mails.invalid_token()
-            services.store.commit(once=once)
-        else:
-            _set_password(services, document, password)
-            after = user
-            if user.status == "unverified":
-                # Whoever signed up with it may have been somebody else: nothing of theirs stays.
-                strangers = dict.fromkeys([*PROFILE, "phone", "phone_verified"])
-                document.edit(strangers, services.now_ms, services.region)
-                after = user.but(status="active", phone_index="")
-            document.edit({"email_verified": True}, services.now_ms, services.region)
-            _, save = services.close(user, after, document)
-            audit = services.store.audit.add(user.id, "reset", client.id)
-            unlocked = [unlock(services, alias) for alias in aliases_of(user, document)]
-            services.store.commit(save, services.store.mail_tokens.redeem(token), *unlocked, audit, once=once)
-        services.store.commit_each(services.sessions.end(user.id))  # at a retry too
+        unlocked = [unlock(services, alias) for alias in aliases_of(user, document)]
+        after = user.but(status="active", epoch=services.new_epoch())
+        released: list[Write] = []
+        is_new = not document["email_verified"]
+        if is_new:
+            after, released = _start_clean(services, after, document)
+        _set_password(services, document, password)
+        document.edit({"email_verified": True}, services.now_ms, services.region)
+        _, save = services.close(user, after, document)
+        audit = services.store.audit.add(user.id, "reset", client.id)
+        redeemed = services.store.mail_tokens.redeem(token)
+        services.store.commit(save, redeemed, *unlocked, *released, audit, once=once)
+        with suppress(BusyError):  # sessions are dead by their epoch already, and expire
+            services.store.commit_each(
+                services.store.users.delete_belongings(user.id) if is_new else services.sessions.end(user.id)
+            )
 
     again(run)
+
+
+def _start_clean(services: Services, user: User, document: Document) -> tuple[User, list[Write]]:
+    """Take away what was set up before anybody verified the address; the document is edited.
+
+    What was granted to applications goes at once, as no epoch ends it; it is asked for again.
+
+    Returns:
+        The record without a phone number, and the writes that free the number.
+    """
+    left = dict.fromkeys([*PROFILE, "phone", "phone_verified", "totp", "totp_pending", "email_pending"])
+    document.edit(left, services.now_ms, services.region)
+    services.store.commit_each(services.store.users.delete_belongings(user.id))
+    released = services.store.aliases.releases(Alias("phone", user.phone_index), user.id)
+    return user.but(phone_index=""), released
 
 
 def change_password(
@@ -82,13 +102,16 @@ def change_password(
 
     def run() -> None:
         user, session = logged_in(services, access_token, client)
-        alias = Alias("email", user.email_index) if user.email_index else Alias("phone", user.phone_index)
-        proof = prove(services, alias, current, None, client.id, once, second_factor=False)
-        _set_password(services, proof.document, password)
-        _, save = services.close(user, user, proof.document)
-        audit = services.store.audit.add(user.id, "change", client.id)
-        services.store.commit(save, unlock(services, alias), audit, once=once)
-        services.store.commit_each(services.sessions.end(user.id, session))
+        with attempted(services, main_alias(user), limit_of(services, client, user.id)) as attempt:
+            proof = prove(services, attempt, current, None, client.id, once, second_factor=False)
+            _set_password(services, proof.document, password)
+            after = user.but(epoch=services.new_epoch())
+            moved = services.store.sessions.move(user.id, session, after.epoch)
+            _, save = services.close(user, after, proof.document)
+            audit = services.store.audit.add(user.id, "change", client.id)
+            services.store.commit(save, unlock(services, attempt.alias), moved, audit, once=once)
+        with suppress(BusyError):  # dead by their epoch already
+            services.store.commit_each(services.sessions.end(user.id, session))
 
     again(run)
 

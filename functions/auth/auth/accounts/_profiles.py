@@ -2,17 +2,19 @@
 
 from typing import Any
 
-from shared.http import BadRequestError
+from shared.http import BadRequestError, UnauthorizedError
 
 from ..clients import Client
+from ..credentials.logins import attempted, limit_of, prove
 from ..identity import checked, normalise_email
 from ..services import Services
 from ..storage import Alias, Once
-from . import _mails as mails
-from ._common import again, phone_index, shown
-from ._mails import MailJob
+from . import _addresses as addresses
+from ._common import again, logged_in, main_alias, phone_index, shown
 
 __all__ = ["edit", "export", "profile"]
+
+_REAUTHENTICATION = {"access_token", "current", "totp"}
 
 
 def profile(services: Services, user_id: str, once: Once) -> dict[str, Any]:
@@ -27,16 +29,21 @@ def edit(
 ) -> dict[str, Any]:
     """Change a profile: fields of `PROFILE`, `phone` and `email`; None removes one, though not the address.
 
-    A new phone number counts as unverified. A new address counts once the token of its mail was redeemed.
+    A new phone number counts as unverified. A new address counts once the token of its mail was redeemed, and
+    the person approved it: by `access_token`, `current` (the password) and `totp` beside it, or by a mail to
+    the present address.
 
     Raises:
+        UnauthorizedError: The person did not show who they are.
         BadRequestError: A field is unknown, too long or malformed.
         ConflictError: The address belongs to another account.
     """
     if not isinstance(changes.get("email", ""), str):
         raise BadRequestError("bad_field", "The address is not a text; it can be changed, and not removed.")
     address = normalise_email(changes["email"]) if "email" in changes else None
-    changes = checked({name: value for name, value in changes.items() if name != "email"})
+    shown_by = {name: value for name, value in changes.items() if name in _REAUTHENTICATION}
+    changes = checked({name: changes[name] for name in changes if name not in {"email", *_REAUTHENTICATION}})
+    shown_at = again(lambda: _reauthenticated(services, user_id, address, shown_by, client))
 
     def run() -> dict[str, Any]:
         user = services.find(user_id)
@@ -46,13 +53,9 @@ def edit(
         if "phone" in changes and changes["phone"] != document["phone"]:
             writes += services.store.aliases.releases(Alias("phone", user.phone_index), user.id)
             changes["phone_verified"] = None
-        job = None
         if address is not None and address != document["email"]:
-            alias = services.alias("email", address)
-            mails.check_rate(services, alias)
-            changes["email_pending"] = address
-            job = MailJob(services, "email", user.id, alias.index, client)
-            writes.append(job.write)
+            approved = shown_at == user.epoch  # or a credential was changed meanwhile
+            writes += addresses.ask(services, user, document, address, client, approved=approved)
         document.edit(
             {f"company.{client.company}": document[f"company.{client.company}"] or {}} | changes,
             services.now_ms,
@@ -61,11 +64,33 @@ def edit(
         after = user.but(phone_index=phone_index(services, document))
         after, save = services.close(user, after, document)
         services.store.commit(save, *writes, services.store.audit.add(user.id, "edit", client.id), once=once)
-        if job is not None:
-            job.send()
         return shown(after, document)
 
     return again(run)
+
+
+def _reauthenticated(
+    services: Services, user_id: str, address: str | None, given: dict[str, Any], client: Client
+) -> str | None:
+    """The account's epoch at which the person showed who they are; None if they did not try to.
+
+    Raises:
+        BadRequestError: A part of what shows it is missing or no text, or there is no address.
+        UnauthorizedError: It does not show it.
+    """
+    if not given:
+        return None
+    if address is None or not {"access_token", "current"} <= set(given):
+        raise BadRequestError("bad_request", "access_token and current go together, and with email.")
+    if not all(isinstance(value, str) for value in given.values()):
+        raise BadRequestError("bad_request", "access_token, current and totp are texts.")
+    user, _ = logged_in(services, given["access_token"], client)
+    if user.id != user_id:
+        raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.")
+    with attempted(services, main_alias(user), limit_of(services, client, user.id)) as attempt:
+        proof = prove(services, attempt, given["current"], given.get("totp"), client.id, None)
+        services.store.commit(*proof.writes)
+    return proof.user.epoch
 
 
 def export(services: Services, user_id: str, client: Client, once: Once) -> dict[str, Any]:
@@ -76,7 +101,8 @@ def export(services: Services, user_id: str, client: Client, once: Once) -> dict
     return {
         **shown(user, document),
         "further_addresses": [address for _, address in document.family("email_also")],
-        "pending_address": document["email_pending"],
+        "pending_address": (document["email_pending"] or {}).get("address"),
+        "previous_address": document["email_previous"],
         "second_factor": bool(document["totp"]),
         "legacy_passwords_of": [company for company, _ in document.family("old_hash")],
         "sessions": [

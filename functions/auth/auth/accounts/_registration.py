@@ -3,14 +3,16 @@
 from typing import Any
 from uuid import uuid4
 
-from shared.http import ConflictError
+from shared.http import BadRequestError
 
 from ..clients import Client
 from ..credentials import passwords
+from ..credentials.logins import attempted, limit_of, prove, unlock
 from ..identity import Document, checked, normalise_email
 from ..services import Services
-from ..storage import Alias, LostRaceError, Once, User, Write
+from ..storage import Alias, LostRaceError, MailKind, MailToken, Once, User, Write
 from . import _mails as mails
+from ._addresses import redeem_for_address
 from ._common import again, phone_index, policy
 from ._mails import MailJob
 
@@ -48,70 +50,93 @@ def sign_up(
     document = Document()
     known = {"email": address, "secret": passwords.hash_password(password), f"company.{client.company}": {}}
     document.edit(known | changes, services.now_ms, services.region)
-    new = User(str(uuid4()), "unverified", None, alias.index, phone_index(services, document))
+    index = phone_index(services, document)
+    new = User(str(uuid4()), "unverified", None, alias.index, index, epoch=services.new_epoch())
     new, save = services.close(None, new, document)
-    job = MailJob(services, "verify", new.id, alias.index, client)
+    token = MailJob(services, "verify", new, alias.index, client).send()
+    claim = services.store.aliases.claim(alias, new.id)
+    audit = services.store.audit.add(new.id, "signup", client.id)
     try:
-        services.store.commit(
-            save,
-            services.store.aliases.claim(alias, new.id),
-            job.write,
-            services.store.audit.add(new.id, "signup", client.id),
-            once=once,
-        )
+        services.store.commit(save, claim, token, audit, once=once)
     except LostRaceError:
-        owner = services.store.aliases.owner(alias)
-        job = MailJob(services, "known" if owner else "none", owner or new.id, alias.index, client)
-        services.store.commit(
-            job.write, services.store.audit.add(owner or alias.text, "signup", client.id, "known"), once=once
-        )
-    job.send()
+        services.store.commit(*_tell_owner(services, alias, password, client), once=once)
     services.floor(started)
 
 
-def verify(services: Services, token: str, client: Client, once: Once) -> str:
-    """Redeem a verification token: the address is the person's; returns whose.
+def _tell_owner(services: Services, alias: Alias, password: str, client: Client) -> tuple[Write, Write]:
+    """The writes of a mail to whom an address belongs already.
+
+    The very sign-up that made the account, sent again, is answered as it was: by the mail that verifies.
+    """
+    owner = services.store.aliases.owner(alias)
+    user = services.store.users.get(owner) if owner else None
+    kind: MailKind = "known" if user else "none"
+    if user and user.status == "unverified":
+        secret = services.open(user)["secret"]
+        kind = "verify" if passwords.verify(password, secret, {}).matched else "known"
+    token = MailJob(services, kind, user, alias.index, client).send()
+    subject = user.id if user else alias.text
+    return token, services.store.audit.add(subject, "signup", client.id, "known")
+
+
+def verify(
+    services: Services, token: str, password: str | None, client: Client, once: Once
+) -> dict[str, str]:
+    """Redeem a verification token: of a sign-up, of a new address, or of the old address that lets it go.
+
+    Args:
+        services: The services.
+        token: The token of the mail.
+        password: The password of the sign-up that is verified: a mailbox alone does not tell who chose it.
+            Who does not know it chooses another one with the same token, by `reset_password`.
+        client: By whose server.
+        once: The request.
+
+    Returns:
+        `user_id`, and `state`: `verified`, or `pending` while a new address waits for the other mail.
 
     Raises:
-        BadRequestError: The token is unknown, expired or for something else.
+        BadRequestError: The token is unknown, expired, for something else, or of an account of which a
+            credential was changed since; or the password is missing.
+        UnauthorizedError: The password is not that of the sign-up.
         ConflictError: The address became somebody else's meanwhile.
+        TooManyRequestsError: Too many passwords were tried.
     """
 
-    def run() -> str:
-        found = mails.find_token(services, token, frozenset({"verify", "email"}))
-        user = services.find(found.user)
+    def run() -> dict[str, str]:
+        found = mails.find_token(services, token, frozenset({"verify", "email", "approve"}))
         if found.used:
             services.store.commit(once=once)
-            return user.id
-        document = services.open(user)
-        writes = []
-        after = user
-        if found.kind == "email":
-            writes = _change_address(services, user, document, found.email_index)
-            after = user.but(email_index=found.email_index)
-        elif user.email_index != found.email_index:
-            raise mails.invalid_token()
-        document.edit({"email_verified": True}, services.now_ms, services.region)
-        if after.status == "unverified":
-            after = after.but(status="active")
-        _, save = services.close(user, after, document)
-        audit = services.store.audit.add(user.id, "verify", client.id)
-        services.store.commit(save, services.store.mail_tokens.redeem(token), audit, *writes, once=once)
-        return user.id
+            user = services.find(found.user)
+            return {"user_id": user.id, "state": "pending" if user.epoch == found.epoch else "verified"}
+        user = mails.account_of(services, found)
+        if found.kind == "verify":
+            return _verify_sign_up(services, user, found, token, password, client, once)
+        return redeem_for_address(services, user, found, token, client, once)
 
     return again(run)
 
 
-def _change_address(services: Services, user: User, document: Document, index: str) -> list[Write]:
-    """Make the pending address the person's; the document is edited."""
-    address = document["email_pending"]
-    alias = Alias("email", services.index("email", address) if address else "")
-    if alias.index != index:
+def _verify_sign_up(
+    services: Services,
+    user: User,
+    found: MailToken,
+    token: str,
+    password: str | None,
+    client: Client,
+    once: Once,
+) -> dict[str, str]:
+    if user.status != "unverified" or user.email_index != found.email_index:
         raise mails.invalid_token()
-    if services.store.aliases.owner(alias) not in (None, user.id):
-        raise ConflictError("address_taken", "The address belongs to another account.")
-    writes = [services.store.aliases.claim(alias, user.id)]
-    if user.email_index != alias.index:
-        writes += services.store.aliases.releases(Alias("email", user.email_index), user.id)
-    document.edit({"email": address, "email_pending": None}, services.now_ms, services.region)
-    return writes
+    if password is None:
+        raise BadRequestError("password_missing", "The password of the sign-up is needed.")
+    alias = Alias("email", user.email_index)
+    with attempted(services, alias, limit_of(services, client, user.id)) as attempt:
+        proof = prove(services, attempt, password, None, client.id, once, second_factor=False, verifying=True)
+        proof.document.edit({"email_verified": True}, services.now_ms, services.region)
+        after = user.but(status="active", epoch=services.new_epoch())
+        _, save = services.close(user, after, proof.document)
+        redeemed = services.store.mail_tokens.redeem(token)
+        audit = services.store.audit.add(user.id, "verify", client.id)
+        services.store.commit(save, redeemed, unlock(services, alias), audit, once=once)
+    return {"user_id": user.id, "state": "verified"}

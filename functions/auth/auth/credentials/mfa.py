@@ -13,9 +13,9 @@ from shared.http import BadRequestError, ConflictError
 
 from ..identity import Document
 from ..services import Services
-from ..storage import User, Write
+from ..storage import Store, User, Write
 
-__all__ = ["confirm", "disable", "enrol", "redeem", "step_of"]
+__all__ = ["confirm", "disable", "enrol", "redeem", "spend", "step_of"]
 
 STEP_S = 30
 _DIGITS = 6
@@ -37,19 +37,25 @@ def step_of(secret: str, code: str, now: float) -> int | None:
     return matching[0] if matching else None
 
 
-def redeem(services: Services, user: User, document: Document, code: str) -> Write | None:
-    """The write that redeems a code; None if the code is wrong or was redeemed before."""
-    step = step_of(document["totp"], code, services.now())
-    if step is None or services.store.totp_steps.redeemed(user.id, step):
+def redeem(services: Services, user: User, secret: str, code: str) -> Write | None:
+    """The write that redeems a code of a secret; None if it is wrong, or it or a later one was redeemed."""
+    step = step_of(secret, code, services.now())
+    if step is None or step <= services.store.totp_steps.last(user.id):
         return None
-    return services.store.totp_steps.redeem(user.id, step, expires=(step + _DRIFT + 2) * STEP_S)
+    return spend(services.store, user.id, step)
 
 
-def enrol(document: Document, label: str, issuer: str) -> tuple[dict[str, Any], dict[str, str]]:
+def spend(store: Store, user: str, step: int) -> Write:
+    """The write that makes the codes of a step and of those before it no longer good."""
+    return store.totp_steps.redeem(user, step, expires=(step + _DRIFT + 2) * STEP_S)
+
+
+def enrol(user: User, document: Document, label: str, issuer: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Begin: a new secret, which counts once a code of it was given.
 
     Args:
-        document: The person's document.
+        user: The person's record.
+        document: Its document.
         label: What the authenticator shows beside the issuer.
         issuer: The group's name.
 
@@ -66,22 +72,23 @@ def enrol(document: Document, label: str, issuer: str) -> tuple[dict[str, Any], 
         {"secret": secret, "issuer": issuer, "algorithm": "SHA1", "digits": _DIGITS, "period": STEP_S}
     )
     uri = f"otpauth://totp/{quote(f'{issuer}:{label}')}?{query}"
-    return {"totp_pending": secret}, {"secret": secret, "uri": uri}
+    return {"totp_pending": {"secret": secret, "epoch": user.epoch}}, {"secret": secret, "uri": uri}
 
 
-def confirm(document: Document, code: str, now: float) -> dict[str, Any]:
-    """The edit that makes a new secret count.
+def confirm(services: Services, user: User, document: Document, code: str) -> tuple[dict[str, Any], Write]:
+    """The edit that makes a new secret count, and the write that redeems its code.
 
     Raises:
-        ConflictError: None was begun.
+        ConflictError: None was begun, or a credential was changed since.
         BadRequestError: The code is wrong.
     """
     pending = document["totp_pending"]
-    if not pending:
+    if not isinstance(pending, dict) or pending["epoch"] != user.epoch:
         raise ConflictError("not_enrolling", "No second factor was begun.")
-    if step_of(pending, code, now) is None:
-        raise BadRequestError("wrong_code", "The code is wrong.")
-    return {"totp": pending, "totp_pending": None}
+    redeemed = redeem(services, user, pending["secret"], code)
+    if redeemed is None:
+        raise BadRequestError("wrong_code", "The code is wrong, or was used before.")
+    return {"totp": pending["secret"], "totp_pending": None}, redeemed
 
 
 def disable() -> dict[str, Any]:

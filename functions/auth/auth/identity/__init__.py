@@ -2,6 +2,7 @@
 
 from ._clock import milliseconds, tick
 from ._documents import PROFILE, Document, checked
+from ._epochs import new_epoch
 from ._identifiers import Kind, blind_index, normalise_email, normalise_phone
 from ._merging import shared_identifier, taken_over
 
@@ -12,6 +13,7 @@ __all__ = [
     "blind_index",
     "checked",
     "milliseconds",
+    "new_epoch",
     "normalise_email",
     "normalise_phone",
     "shared_identifier",

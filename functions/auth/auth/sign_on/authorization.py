@@ -8,7 +8,6 @@ before there is a code. What is wrong with the application or its address is sai
 else the application is told.
 """
 
-import hmac
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -27,7 +26,17 @@ from shared.http import (
 )
 
 from ..clients import Client
-from ..credentials.logins import Proof, prove, prove_code
+from ..credentials.logins import (
+    Attempt,
+    Proof,
+    RateLimit,
+    SecondFactorRequiredError,
+    StaleSignInError,
+    attempted,
+    prove,
+    prove_code,
+    visitor_limit,
+)
 from ..identity import Document, normalise_email
 from ..services import Services
 from ..storage import Alias, AuthorizationCode, LostRaceError, Write, cookie_hash
@@ -140,7 +149,7 @@ def log_in(services: Services, request: Request) -> Answer:
     browser = Browser.of(services, request)
     email = form.get("email", "")[:254]
     password = form.get("password", "")
-    rate_limit_key = _rate_limit_key(services, request)
+    limit = visitor_limit(services, request.source_ip)
 
     def answer(asked: Asked) -> Answer:
         if not browser.sealed(services, form.get("seal", ""), "login", asked.text):
@@ -152,13 +161,14 @@ def log_in(services: Services, request: Request) -> Answer:
                 services,
                 asked,
                 browser,
-                lambda: prove(
-                    services, alias, password, None, asked.client.id, None, rate_limit_key=rate_limit_key
-                ),
+                alias,
+                limit,
+                lambda attempt: prove(services, attempt, password, None, asked.client.id, None),
             )
+        except SecondFactorRequiredError as required:
+            since = str(int(services.now()))
+            return _ask_code(services, asked, browser, (alias.text, since, required.epoch))
         except (BadRequestError, UnauthorizedError, ForbiddenError, TooManyRequestsError) as error:
-            if error.code == "second_factor_required":
-                return _ask_code(services, asked, browser, alias.text, str(int(services.now())))
             return _refused(error, _ask_password(services, asked, browser, email, error.message))
 
     return _carried(services, form, answer)
@@ -172,25 +182,26 @@ def second_factor(services: Services, request: Request) -> Answer:
     """
     form = request.form()
     browser = Browser.of(services, request)
-    who, since = form.get("who", ""), form.get("since", "")
-    rate_limit_key = _rate_limit_key(services, request)
+    who, since, epoch = begun = form.get("who", ""), form.get("since", ""), form.get("epoch", "")
+    limit = visitor_limit(services, request.source_ip)
 
     def answer(asked: Asked) -> Answer:
-        sealed = browser.sealed(services, form.get("seal", ""), "second-factor", asked.text, who, since)
+        sealed = browser.sealed(services, form.get("seal", ""), "second-factor", asked.text, *begun)
         if not sealed or services.now() > int(since) + SECOND_FACTOR_S:
             return _stale(asked)
-        alias = Alias.of_text(who)
         try:
             return _enter(
                 services,
                 asked,
                 browser,
-                lambda: prove_code(
-                    services, alias, form.get("code", ""), asked.client.id, rate_limit_key=rate_limit_key
-                ),
+                Alias.of_text(who),
+                limit,
+                lambda attempt: prove_code(services, attempt, form.get("code", ""), asked.client.id, epoch),
             )
+        except StaleSignInError:
+            return _stale(asked)
         except (UnauthorizedError, TooManyRequestsError) as error:
-            return _refused(error, _ask_code(services, asked, browser, who, since, error.message))
+            return _refused(error, _ask_code(services, asked, browser, begun, error.message))
 
     return _carried(services, form, answer)
 
@@ -339,14 +350,22 @@ def _proceed(
     )
 
 
-def _enter(services: Services, asked: Asked, browser: Browser, proof: Callable[[], Proof]) -> Answer:
+def _enter(
+    services: Services,
+    asked: Asked,
+    browser: Browser,
+    alias: Alias,
+    limit: RateLimit,
+    proof: Callable[[Attempt], Proof],
+) -> Answer:
     """Let somebody in who proves who they are; a proof that loses a race is asked for again."""
     for _ in range(_TRIES):
-        shown = proof()
-        entered, writes = browser.begin(services, shown.user.id)
-        audit = services.store.audit.add(shown.user.id, "login", asked.client.id)
         try:
-            services.store.commit(*shown.writes, *writes, audit)
+            with attempted(services, alias, limit) as attempt:
+                shown = proof(attempt)
+                entered, writes = browser.begin(services, shown.user)
+                audit = services.store.audit.add(shown.user.id, "login", asked.client.id)
+                services.store.commit(*shown.writes, *writes, audit)
         except LostRaceError:
             continue
         answer = _proceed(services, asked, entered, is_signed_in=True, document=shown.document)
@@ -362,10 +381,11 @@ def _ask_password(
 
 
 def _ask_code(
-    services: Services, asked: Asked, browser: Browser, who: str, since: str, problem: str = ""
+    services: Services, asked: Asked, browser: Browser, begun: tuple[str, str, str], problem: str = ""
 ) -> Answer:
-    seal = browser.seal(services, "second-factor", asked.text, who, since)
-    carried = {"request": asked.text, "who": who, "since": since, "seal": seal}
+    """The page that asks for a code, from who began to sign in: by which alias, when, and at which epoch."""
+    seal = browser.seal(services, "second-factor", asked.text, *begun)
+    carried = dict(zip(("request", "who", "since", "epoch", "seal"), (asked.text, *begun, seal), strict=True))
     return pages.second_factor(asked.client, carried, problem)
 
 
@@ -380,14 +400,8 @@ def _refused(error: HttpError, page: Answer) -> Answer:
 
 
 def _stale(asked: Asked) -> Answer:
-    message = "The page was open for too long, or somebody signed in or out in another tab meanwhile."
+    message = "The page was open for too long, or somebody signed in or out or changed the account meanwhile."
     return pages.error(403, message, f"authorize?{asked.text}")
-
-
-def _rate_limit_key(services: Services, request: Request) -> str:
-    """Who tries passwords at our pages: a pseudonym of the network address."""
-    text = b"address\0" + request.source_ip.encode()
-    return hmac.new(services.keyring.refresh_key(), text, "sha256").hexdigest()[:32]
 
 
 def _granted(services: Services, asked: Asked, browser: Browser) -> bool:
@@ -413,8 +427,13 @@ def _give_code(services: Services, asked: Asked, browser: Browser, *writes: Writ
         auth_time=browser.auth_time,
         good_until=now + CODE_S,
         expires=now + REMEMBERED_S,
+        epoch=browser.epoch,
     )
-    services.store.commit(services.store.codes.create(code, stands_for), *writes)
+    unchanged = services.store.users.epoch_is(browser.user, browser.epoch)
+    try:
+        services.store.commit(services.store.codes.create(code, stands_for), unchanged, *writes)
+    except LostRaceError:  # a credential was changed meanwhile
+        return _proceed(services, asked, Browser(browser.value, browser.known), is_signed_in=False)
     return _to_application(services, asked.redirect_uri, {"code": code}, asked.state)
 
 

@@ -21,7 +21,7 @@ from uuid import UUID
 from shared.http import Request
 
 from ..services import Services
-from ..storage import BrowserSession, Write, cookie_hash
+from ..storage import BrowserSession, User, Write, cookie_hash
 
 __all__ = ["SESSION_S", "Browser", "cookie"]
 
@@ -41,6 +41,7 @@ class Browser:
         user: Who is signed in; empty for nobody.
         auth_time: When they signed in, seconds since the epoch.
         sid: Name of the session, which stays when the same person logs in again; in ID tokens too.
+        epoch: The account's, at which they are signed in.
     """
 
     value: str
@@ -48,6 +49,7 @@ class Browser:
     user: str = ""
     auth_time: int = 0
     sid: str = ""
+    epoch: str = ""
 
     @classmethod
     def of(cls, services: Services, request: Request) -> "Browser":
@@ -59,11 +61,12 @@ class Browser:
             return cls(_encode(token_bytes(_USER_BYTES + _RANDOM_BYTES)), known=False)
         user = str(UUID(bytes=urlsafe_b64decode(value)[:_USER_BYTES]))
         session = services.store.browsers.get(user, value)
-        if session is None:
+        person = services.store.users.get(user) if session else None
+        if session is None or person is None or session.epoch != person.epoch:
             return cls(value, known=True)
-        return cls(value, True, user, session.auth_time, session.sid)
+        return cls(value, True, user, session.auth_time, session.sid, session.epoch)
 
-    def begin(self, services: Services, user: str) -> tuple["Browser", list[Write]]:
+    def begin(self, services: Services, user: User) -> tuple["Browser", list[Write]]:
         """The browser after a log-in, and the writes that make it so.
 
         Args:
@@ -71,9 +74,10 @@ class Browser:
             user: Who logged in.
         """
         now = int(services.now())
-        value = _encode(UUID(user).bytes + token_bytes(_RANDOM_BYTES))
-        made = Browser(value, False, user, now, self.sid if self.user == user else token_hex(16))
-        session = BrowserSession(user, cookie_hash(value), now, made.sid, expires=now + SESSION_S)
+        value = _encode(UUID(user.id).bytes + token_bytes(_RANDOM_BYTES))
+        sid = self.sid if self.user == user.id else token_hex(16)
+        made = Browser(value, False, user.id, now, sid, user.epoch)
+        session = BrowserSession(user.id, cookie_hash(value), now, sid, now + SESSION_S, user.epoch)
         writes = [services.store.browsers.create(session)]
         if self.user:
             writes.append(services.store.browsers.delete(self.user, cookie_hash(self.value)))

@@ -69,13 +69,15 @@ def _exchange(
         found = store.codes.get(code)
         if found is None or found.client != client.id:
             raise _bad_grant()
-        user, scopes = found.user, found.scope.split()
+        user, scopes = store.users.get(found.user), found.scope.split()
         if found.family:
-            reuse = store.audit.add(user, "sign_on", client.id, "reused")
-            store.commit(store.sessions.delete(user, found.family), reuse, once=once)
+            reuse = store.audit.add(found.user, "sign_on", client.id, "reused")
+            store.commit(store.sessions.delete(found.user, found.family), reuse, once=once)
             raise _bad_grant()
         if (
-            services.now() > found.good_until
+            user is None
+            or user.epoch != found.epoch
+            or services.now() > found.good_until
             or form.get("redirect_uri") != found.redirect_uri
             or not _proves(form.get("code_verifier", ""), found.challenge)
         ):
@@ -84,13 +86,14 @@ def _exchange(
             user, client.id, found.scope, found.auth_time, sid=found.sid, lasting="offline_access" in scopes
         )
         redeemed = store.codes.redeem(code, family)
-        still_there = store.browsers.exists(user, found.cookie_hash)
+        still_there = store.browsers.exists(user.id, found.cookie_hash)
+        unchanged = store.users.epoch_is(user.id, user.epoch)
         try:
-            store.commit(redeemed, still_there, began, once=once)
+            store.commit(redeemed, still_there, unchanged, began, once=once)
         except LostRaceError:
-            continue  # somebody was faster, or the person signed out
+            continue  # somebody was faster, the person signed out, or a credential was changed
         more = {"sid": found.sid} | ({"nonce": found.nonce} if found.nonce else {})
-        return tokens | _identity(services, user, client, tokens, found.auth_time, more)
+        return tokens | _identity(services, user.id, client, tokens, found.auth_time, more)
     raise _bad_grant()
 
 

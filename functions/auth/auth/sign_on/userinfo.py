@@ -57,7 +57,7 @@ def userinfo(services: Services, request: Request) -> Answer:
         refused = ForbiddenError("insufficient_scope", "The access token lacks the scope openid.")
         refused.headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'}
         raise refused
-    if services.store.sessions.get(claims["sub"], claims["sid"]) is None:
+    if services.sessions.live(claims["sub"], claims["sid"]) is None:
         raise _invalid()
     return json_answer(200, _shown(services, claims["sub"], scopes))
 

@@ -20,6 +20,9 @@ __all__ = ["Alias", "Aliases", "Attempts"]
 
 _FOREVER = "253402300799"  # year 9999: an alias of a person never expires, one of nobody does
 _ATTEMPTS_S = 86_400
+_FORGET_MS = 3_600_000
+_UNENDED_MS = 60_000  # longer than any function runs that counts
+_RACES = 4
 _PREFIXES: dict[Kind, str] = {"email": "E#", "phone": "P#"}
 
 
@@ -56,17 +59,17 @@ class Attempts(NamedTuple):
 
     Attributes:
         user: Whose it is; None for nobody's.
-        failed: Log-ins since the last success, this one included.
+        failed: Log-ins since the last success that failed or are still under way, this one included.
         wait_ms: Time until which a log-in is refused without being tried; milliseconds since the epoch.
-        locked_ms: Time until which every log-in fails; the same.
-        last_ms: When the one before was tried; the same.
+        locked_ms: Time until which every log-in fails; the same, 0 if it is not locked.
+        counted: Whether this one counts: not if it has to wait, or if too many are under way.
     """
 
     user: str | None
     failed: int
     wait_ms: int
     locked_ms: int
-    last_ms: int
+    counted: bool
 
 
 class Aliases:
@@ -108,41 +111,65 @@ class Aliases:
             )
         ]
 
-    def count_attempt(self, alias: Alias) -> Attempts:
+    def count_attempt(self, alias: Alias, most: int) -> Attempts:
         """Count a log-in of an identifier, known or not, and say how things stand with it.
 
         The count is raised before the password is looked at, so that guesses made side by side count too. A
-        log-in that has to wait is not counted.
+        lock that is over, and attempts of more than an hour ago, are forgotten by whoever comes first; so
+        are those that nobody ended within a minute.
+
+        Args:
+            alias: The identifier's.
+            most: Failures that lock it: no more than these are tried at one time.
         """
-        now = self._table.now()
-        item = self._table.update(
+        for _ in range(_RACES):
+            now_ms = int(1000 * self._table.now())
+            counted, item = self._count(
+                alias,
+                now_ms,
+                "SET #failed = if_not_exists(#failed, :none) + :one",
+                "(attribute_not_exists(#wait) OR #wait <= :now) AND (attribute_not_exists(#failed)"
+                " OR attribute_not_exists(#last) OR #locked > :now OR (#last > :forget AND #failed < :most"
+                " AND (attribute_not_exists(#locked) OR #locked = :none)))",
+                {":none": 0, ":forget": now_ms - _FORGET_MS, ":most": most},
+            )
+            attempts = _attempts(item, counted=counted)
+            if counted or not _is_forgotten(item, attempts, now_ms, most):
+                return attempts
+            counted, item = self._count(
+                alias,
+                now_ms,
+                "SET #failed = :one, #wait = :none, #locked = :none",
+                "#last = :seen AND #failed = :failed",
+                {":none": 0, ":seen": int(item["last"]["N"]), ":failed": int(item["failed"]["N"])},
+            )
+            if counted:
+                return _attempts(item, counted=True)
+        return attempts._replace(counted=False)
+
+    def _count(
+        self, alias: Alias, now_ms: int, expression: str, condition: str, values: dict[str, int]
+    ) -> tuple[bool, Item]:
+        numbers = values | {":one": 1, ":now": now_ms, ":soon": now_ms // 1000 + _ATTEMPTS_S}
+        return self._table.update_if(
             alias.text,
             ONLY,
-            UpdateExpression=(
-                "SET #failed = if_not_exists(#failed, :none) + :one, #last = :now,"
-                " expires = if_not_exists(forever, :soon)"
-            ),
-            ConditionExpression="attribute_not_exists(#wait) OR #wait <= :now",
-            ExpressionAttributeNames={"#failed": "failed", "#last": "last", "#wait": "wait"},
-            ExpressionAttributeValues={
-                ":none": {"N": "0"},
-                ":one": {"N": "1"},
-                ":now": {"N": str(int(1000 * now))},
-                ":soon": {"N": str(int(now) + _ATTEMPTS_S)},
-            },
-            ReturnValues="ALL_OLD",
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            UpdateExpression=f"{expression}, #last = :now, expires = if_not_exists(forever, :soon)",
+            ConditionExpression=condition,
+            ExpressionAttributeNames={f"#{name}": name for name in ("failed", "last", "locked", "wait")},
+            ExpressionAttributeValues={name: {"N": str(number)} for name, number in numbers.items()},
+            ReturnValues="ALL_NEW",
         )
 
-        def number(name: str) -> int:
-            return int(item[name]["N"]) if name in item else 0
-
-        return Attempts(
-            user=item["user"]["S"] if "user" in item else None,
-            failed=number("failed") + 1,
-            wait_ms=number("wait"),
-            locked_ms=number("locked"),
-            last_ms=number("last"),
+    def take_back(self, alias: Alias) -> None:
+        """Count a log-in no longer, as it ended without a verdict."""
+        self._table.update_if(
+            alias.text,
+            ONLY,
+            UpdateExpression="SET #failed = #failed - :one",
+            ConditionExpression="#failed >= :one",
+            ExpressionAttributeNames={"#failed": "failed"},
+            ExpressionAttributeValues={":one": {"N": "1"}},
         )
 
     def set_attempts(
@@ -177,3 +204,26 @@ class Aliases:
                 **({":add": {"N": str(add)}} if add else {}),
             },
         )
+
+
+def _attempts(item: Item, *, counted: bool) -> Attempts:
+    return Attempts(
+        user=item["user"]["S"] if "user" in item else None,
+        failed=_number(item, "failed"),
+        wait_ms=_number(item, "wait"),
+        locked_ms=_number(item, "locked"),
+        counted=counted,
+    )
+
+
+def _is_forgotten(item: Item, attempts: Attempts, now_ms: int, most: int) -> bool:
+    """Whether what was counted before no longer counts, though no success has set it back."""
+    if attempts.wait_ms > now_ms:
+        return False
+    since_ms = now_ms - _number(item, "last")
+    unended = attempts.failed >= most and not attempts.locked_ms and since_ms > _UNENDED_MS
+    return 0 < attempts.locked_ms <= now_ms or since_ms >= _FORGET_MS or unended
+
+
+def _number(item: Item, name: str) -> int:
+    return int(item[name]["N"]) if name in item else 0

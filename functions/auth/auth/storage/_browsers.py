@@ -3,7 +3,7 @@
 ===========  ==============================================================
 Item         a person who is signed in in a browser
 Key          `pk` = `U#<user>`, `sk` = `S#<SHA-256 of the cookie>`
-Attributes   `auth_time` N, `sid` S
+Attributes   `auth_time` N, `sid` S, `epoch` S (of the account)
 TTL          twelve hours after the log-in
 Written by   log-ins at the pages; deleted by signing out and by whatever ends all sessions
 ===========  ==============================================================
@@ -27,6 +27,7 @@ class BrowserSession(NamedTuple):
         auth_time: When they logged in; seconds since the epoch.
         sid: Name of the session, in ID tokens too.
         expires: When it ends; seconds since the epoch.
+        epoch: The account's, at which it is good.
     """
 
     user: str
@@ -34,6 +35,7 @@ class BrowserSession(NamedTuple):
     auth_time: int
     sid: str
     expires: int
+    epoch: str = ""
 
 
 class BrowserSessions:
@@ -58,6 +60,8 @@ class BrowserSessions:
             "sid": {"S": session.sid},
             "expires": {"N": str(session.expires)},
         }
+        if session.epoch:
+            item["epoch"] = {"S": session.epoch}
         return put(user_key(session.user), sort_key(session.cookie_hash), item, new=True)
 
     def exists(self, user: str, cookie_hash: str) -> Write:
@@ -86,4 +90,5 @@ def _session(user: str, item: Item) -> BrowserSession:
         int(item["auth_time"]["N"]),
         item["sid"]["S"],
         int(item["expires"]["N"]),
+        item["epoch"]["S"] if "epoch" in item else "",
     )

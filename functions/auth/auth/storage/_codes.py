@@ -4,8 +4,8 @@
 Item         an authorization code
 Key          `pk` = `O#<SHA-256 of the code>`, `sk` = `.`
 Attributes   `client` S, `redirect_uri` S, `challenge` S, `nonce` S, `scope` S, `user` S, `session` S (sort
-             key of the session in the browser), `sid` S, `auth_time` N, `good_until` N; `family` S once it
-             was redeemed
+             key of the session in the browser), `sid` S, `epoch` S (of the account), `auth_time` N,
+             `good_until` N; `family` S once it was redeemed
 TTL          an hour, for which a code that was redeemed is remembered as one
 Written by   the authorization endpoint, the token endpoint
 ===========  ==============================================================
@@ -36,6 +36,7 @@ class AuthorizationCode(NamedTuple):
         good_until: Until when it can be redeemed; the same.
         expires: Until when it is remembered; the same.
         family: The session that it led to; empty until it is redeemed.
+        epoch: The account's, at which it is good.
     """
 
     client: str
@@ -50,6 +51,7 @@ class AuthorizationCode(NamedTuple):
     good_until: int
     expires: int
     family: str = ""
+    epoch: str = ""
 
 
 class AuthorizationCodes:
@@ -78,6 +80,8 @@ class AuthorizationCodes:
             "good_until": {"N": str(stands_for.good_until)},
             "expires": {"N": str(stands_for.expires)},
         }
+        if stands_for.epoch:
+            item["epoch"] = {"S": stands_for.epoch}
         return put(_key(code), ONLY, item, new=True)
 
     def redeem(self, code: str, family: str) -> Write:
@@ -110,4 +114,5 @@ def _authorization_code(item: Item) -> AuthorizationCode:
         int(item["good_until"]["N"]),
         int(item["expires"]["N"]),
         item["family"]["S"] if "family" in item else "",
+        item["epoch"]["S"] if "epoch" in item else "",
     )

@@ -3,8 +3,8 @@
 ===========  ==============================================================
 Item         the single-use token of a mail
 Key          `pk` = `T#<SHA-256 of the token>`, `sk` = `.`
-Attributes   `kind` S, `user` S, `index` S (of the address that it was sent to), `client` S; `used` BOOL once
-             it was redeemed
+Attributes   `kind` S, `user` S, `index` S (of the address that it was sent to), `client` S, `epoch` S (of the
+             account); `used` BOOL once it was redeemed
 TTL          a day or an hour, by its kind
 Written by   accounts
 ===========  ==============================================================
@@ -17,8 +17,9 @@ from ._table import ONLY, Item, Table, Write, put, update
 
 __all__ = ["MailKind", "MailToken", "MailTokens"]
 
-type MailKind = Literal["verify", "known", "reset", "email", "none"]
-"""A new account; a sign-up of who has one; a forgotten password; a new address; nobody's."""
+type MailKind = Literal["verify", "known", "reset", "email", "approve", "none"]
+"""A new account; a sign-up of who has one; a forgotten password; a new address, to it and to the old one;
+nobody's."""
 
 
 class MailToken(NamedTuple):
@@ -30,6 +31,7 @@ class MailToken(NamedTuple):
         email_index: Blind index of the address that it was sent to.
         client: The company in whose name.
         expires: Until when it is good; seconds since the epoch.
+        epoch: The account's, at which it is good.
         used: Whether it was redeemed.
     """
 
@@ -38,6 +40,7 @@ class MailToken(NamedTuple):
     email_index: str
     client: str
     expires: int
+    epoch: str = ""
     used: bool = False
 
 
@@ -58,6 +61,7 @@ class MailTokens:
             item["index"]["S"],
             item["client"]["S"],
             int(item["expires"]["N"]),
+            epoch=item["epoch"]["S"] if "epoch" in item else "",
             used="used" in item,
         )
 
@@ -70,6 +74,8 @@ class MailTokens:
             "client": {"S": stands_for.client},
             "expires": {"N": str(stands_for.expires)},
         }
+        if stands_for.epoch:
+            item["epoch"] = {"S": stands_for.epoch}
         return put(_key(token), ONLY, item, new=True)
 
     def redeem(self, token: str) -> Write:

@@ -4,7 +4,8 @@
 Item         a session of a person at a client
 Key          `pk` = `U#<user>`, `sk` = `R#<family>`
 Attributes   `client` S, `scope` S, `number` N (of the newest token), `rotated` N (when it was made, in
-             milliseconds), `began` N, `auth_time` N; `sid` S of the browser session that it comes from
+             milliseconds), `began` N, `auth_time` N, `epoch` S (of the account); `sid` S of the browser
+             session that it comes from
 TTL          after the days of `refresh_idle_days` without a refresh
 Written by   log-ins, the token endpoint, refreshes; deleted by whatever ends a session
 ===========  ==============================================================
@@ -32,6 +33,7 @@ class Session(NamedTuple):
         number: Which of its tokens is the newest, from 0.
         rotated_ms: When the newest was made; milliseconds since the epoch, 0 for the first.
         sid: The browser session that it comes from; empty for none.
+        epoch: The account's, at which it is good.
     """
 
     user: str
@@ -44,6 +46,7 @@ class Session(NamedTuple):
     number: int = 0
     rotated_ms: int = 0
     sid: str = ""
+    epoch: str = ""
 
 
 class Sessions:
@@ -72,8 +75,7 @@ class Sessions:
             "auth_time": {"N": str(session.auth_time)},
             "expires": {"N": str(session.expires)},
         }
-        if session.sid:
-            item["sid"] = {"S": session.sid}
+        item |= {name: {"S": value} for name in ("sid", "epoch") if (value := getattr(session, name))}
         return put(user_key(session.user), _sort_key(session.family), item, new=True)
 
     def rotate(self, user: str, family: str, number: int, now_ms: int, expires: int) -> Write:
@@ -100,6 +102,16 @@ class Sessions:
             },
         )
 
+    def move(self, user: str, family: str, epoch: str) -> Write:
+        """Have a session go on at a new epoch of the account; fails if it has ended."""
+        return update(
+            user_key(user),
+            _sort_key(family),
+            "SET epoch = :epoch",
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeValues={":epoch": {"S": epoch}},
+        )
+
     def delete(self, user: str, family: str) -> Write:
         """End a session."""
         return delete(user_key(user), _sort_key(family))
@@ -121,4 +133,5 @@ def _session(user: str, item: Item) -> Session:
         number=int(item["number"]["N"]),
         rotated_ms=int(item["rotated"]["N"]),
         sid=item["sid"]["S"] if "sid" in item else "",
+        epoch=item["epoch"]["S"] if "epoch" in item else "",
     )

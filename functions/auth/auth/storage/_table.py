@@ -137,18 +137,29 @@ class Table:
         return answer["Items"]
 
     def update(self, pk: str, sk: str, **request: Any) -> Item:
-        """Change an item at once, outside of a transaction; the attributes that were asked for.
+        """Change an item at once, outside of a transaction; the attributes that were asked for."""
+        with _Busy():
+            return self._dynamodb.update_item(TableName=self._name, Key=key_of(pk, sk), **request).get(
+                "Attributes", {}
+            )
 
-        If a condition does not hold nothing is changed, and the attributes are those of the item as it is.
+    def update_if(self, pk: str, sk: str, **request: Any) -> tuple[bool, Item]:
+        """Change an item at once, if a condition holds.
+
+        Returns:
+            Whether it was changed; the attributes that were asked for, or the item as it is if it was not.
         """
         with _Busy():
             try:
-                return self._dynamodb.update_item(TableName=self._name, Key=key_of(pk, sk), **request).get(
-                    "Attributes", {}
+                answer = self._dynamodb.update_item(
+                    TableName=self._name,
+                    Key=key_of(pk, sk),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **request,
                 )
             except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-                item: Item = error.response["Item"]  # type: ignore[typeddict-item]  # of a failed condition
-                return item
+                return False, error.response.get("Item", {})  # type: ignore[return-value]
+            return True, answer.get("Attributes", {})
 
     def transact(self, writes: Sequence[Write]) -> None:
         """Write all or nothing.

@@ -1,15 +1,15 @@
-"""Codes of second factors that were redeemed: each is good once.
+"""The last code of a second factor that was redeemed: steps only rise (RFC 6238, section 5.2).
 
 ===========  ==============================================================
-Item         a time step whose code was redeemed
-Key          `pk` = `F#<user>`, `sk` = `<step>`
-Attributes   none
-TTL          when no clock takes the code any more
-Written by   log-ins, and the end of a second factor
+Item         the last time step whose code a person redeemed
+Key          `pk` = `F#<user>`, `sk` = `.`
+Attributes   `step` N
+TTL          when no clock takes the step's code any more
+Written by   log-ins, and the beginning and the end of a second factor
 ===========  ==============================================================
 """
 
-from ._table import Table, Write, put
+from ._table import ONLY, Table, Write, update
 
 __all__ = ["TotpSteps"]
 
@@ -20,19 +20,26 @@ class TotpSteps:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def redeemed(self, user: str, step: int) -> bool:
-        """Whether the code of a step was redeemed."""
-        return self._table.get(_key(user), str(step)) is not None
+    def last(self, user: str) -> int:
+        """The last step whose code was redeemed; -1 if no code of before would be taken any more."""
+        item = self._table.get(_key(user))
+        return -1 if item is None else int(item["step"]["N"])
 
     def redeem(self, user: str, step: int, expires: int) -> Write:
-        """Note that the code of a step was redeemed; fails if it was before.
+        """Note that the code of a step was redeemed; fails if it was before, or that of a later step.
 
         Args:
             user: Whose.
             step: The step.
             expires: When no clock takes its code any more; seconds since the epoch.
         """
-        return put(_key(user), str(step), {"expires": {"N": str(expires)}}, new=True)
+        return update(
+            _key(user),
+            ONLY,
+            "SET step = :step, expires = :expires",
+            ConditionExpression="attribute_not_exists(step) OR step < :step",
+            ExpressionAttributeValues={":step": {"N": str(step)}, ":expires": {"N": str(expires)}},
+        )
 
 
 def _key(user: str) -> str:

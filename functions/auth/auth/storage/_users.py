@@ -4,7 +4,8 @@
 Item         an account
 Key          `pk` = `U#<user>`, `sk` = `.`
 Attributes   `status` S, `ts` S, `version` M of N, `origin` S, `data` M (the encrypted document),
-             `email_index` S, `phone_index` S, `merged_into` S; the last four only where they are not empty
+             `epoch` S, `email_index` S, `phone_index` S, `merged_into` S; the last five only where they are
+             not empty
 Indexes      `email_index`, `phone_index`: by the attribute of that name
 TTL          none: what was erased or merged stays as a tombstone
 Written by   accounts, imports, and log-ins that replace a legacy hash
@@ -42,6 +43,7 @@ class User:
         version: Version vector: region to number of writes.
         origin: The region of the last write.
         merged_into: The account that took this one over.
+        epoch: What every proof of the person has to carry (see `identity.new_epoch`).
     """
 
     id: str
@@ -53,6 +55,7 @@ class User:
     version: Mapping[str, int] = field(default_factory=dict)
     origin: str = ""
     merged_into: str = ""
+    epoch: str = ""
 
     def written_in(self, region: str) -> "User":
         """The same with the version that a write in a region makes."""
@@ -89,7 +92,7 @@ class Users:
             "version": _vector(user.version),
             "origin": {"S": user.origin},
         }
-        for name in ("email_index", "phone_index", "merged_into"):
+        for name in ("epoch", "email_index", "phone_index", "merged_into"):
             if value := getattr(user, name):
                 item[name] = {"S": value}
         if user.sealed is not None:
@@ -107,6 +110,19 @@ class Users:
         """Check that an account is as it was read."""
         values = {":version": _vector(user.version)}
         return check(user_key(user.id), ONLY, "version = :version", ExpressionAttributeValues=values)
+
+    def epoch_is(self, user: str, epoch: str) -> Write:
+        """Check that no credential of a person was changed since a proof was made.
+
+        Args:
+            user: Whose.
+            epoch: The proof's.
+        """
+        if not epoch:  # of an account that was written before there were epochs
+            return check(user_key(user), ONLY, "attribute_exists(pk) AND attribute_not_exists(epoch)")
+        return check(
+            user_key(user), ONLY, "epoch = :epoch", ExpressionAttributeValues={":epoch": {"S": epoch}}
+        )
 
     def sharing(self, alias: Alias) -> list[str]:
         """The people whose accounts have an identifier, by the table's index (behind by a moment)."""
@@ -140,4 +156,5 @@ def _user(user: str, item: Item) -> User:
         version={region: int(count["N"]) for region, count in item["version"]["M"].items()},
         origin=strings["origin"],
         merged_into=strings.get("merged_into", ""),
+        epoch=strings.get("epoch", ""),
     )

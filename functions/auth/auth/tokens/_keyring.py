@@ -121,17 +121,28 @@ class Keyring:
         except (BotoCoreError, ClientError) as error:
             raise BusyError("busy", "The service is not ready; try again in a moment.", 5) from error
 
+    def probe(self) -> None:
+        """Unwrap a secret anew, whatever is known already.
+
+        Raises:
+            BusyError: KMS does not unwrap it now.
+        """
+        self._unwrap("refresh", self._entry("refresh")[-1])
+
     def _secret(self, purpose: Purpose, entry: Entry) -> bytes:
         if entry["id"] not in self._unwrapped:
-            try:
-                self._unwrapped[entry["id"]] = self._kms.decrypt(
-                    CiphertextBlob=b64decode(entry["wrapped"]),
-                    KeyId=self._kms_key,
-                    EncryptionContext={"secret": purpose},
-                )["Plaintext"]
-            except (BotoCoreError, ClientError) as error:
-                raise BusyError("busy", "The service is not ready; try again in a moment.", 5) from error
+            self._unwrapped[entry["id"]] = self._unwrap(purpose, entry)
         return self._unwrapped[entry["id"]]
+
+    def _unwrap(self, purpose: Purpose, entry: Entry) -> bytes:
+        try:
+            return self._kms.decrypt(
+                CiphertextBlob=b64decode(entry["wrapped"]),
+                KeyId=self._kms_key,
+                EncryptionContext={"secret": purpose},
+            )["Plaintext"]
+        except (BotoCoreError, ClientError) as error:
+            raise BusyError("busy", "The service is not ready; try again in a moment.", 5) from error
 
 
 def make_secret(kms: "KMSClient", kms_key: str, purpose: Purpose, starts: int) -> Entry:

@@ -1,5 +1,7 @@
 """Sessions: families of refresh tokens, one for each log-in of a person at a client.
 
+A session is good while the account is at the epoch at which it began (see `identity.new_epoch`).
+
 A family's item knows the number of its newest token. Exchanging the newest raises the number; the successor
 is derived, so the same token exchanged again within 30 seconds (a retry, or many requests side by side)
 gives the same successor. An older token is a stolen one: its family ends, and no other.
@@ -12,7 +14,7 @@ from typing import Any
 
 from shared.http import BadRequestError, UnauthorizedError
 
-from ..storage import LostRaceError, Once, Session, Store, Write
+from ..storage import LostRaceError, Once, Session, Store, User, Write
 from ._jwts import InvalidTokenError
 from ._tokens import RefreshToken, Tokens
 
@@ -41,12 +43,12 @@ class Sessions:
         self._idle_s, self._longest_s = _DAY_S * idle_days, _DAY_S * days
 
     def begin(
-        self, user: str, client_id: str, scope: str, auth_time: int, *, sid: str = "", lasting: bool = True
+        self, user: User, client_id: str, scope: str, auth_time: int, *, sid: str = "", lasting: bool = True
     ) -> tuple[str, Write, dict[str, Any]]:
-        """A new session.
+        """A new session, good at the account's epoch.
 
         Args:
-            user: Whose.
+            user: Whose; the transaction has to check that the account is still at this epoch.
             client_id: Who may refresh it.
             scope: Scopes of its access tokens, parted by blanks.
             auth_time: When the person logged in, seconds since the epoch.
@@ -59,9 +61,10 @@ class Sessions:
         now = int(self._now())
         life = self._idle_s if lasting else self._tokens.seconds
         session = Session(
-            user, token_hex(16), client_id, scope, began=now, auth_time=auth_time, expires=now + life, sid=sid
-        )
-        answer = self._answer(RefreshToken(user, session.family, 0), client_id, scope)
+            user.id, token_hex(16), client_id, scope, began=now, auth_time=auth_time, expires=now + life,
+            sid=sid, epoch=user.epoch,
+        )  # fmt: skip
+        answer = self._answer(RefreshToken(user.id, session.family, 0), client_id, scope)
         if not lasting:
             del answer["refresh_token"]
         return session.family, self._store.sessions.create(session), answer
@@ -89,12 +92,13 @@ class Sessions:
         except InvalidTokenError as error:
             raise _invalid() from error
         for _ in range(_TRIES):
-            session = self._store.sessions.get(token.user, token.family)
+            session = self.live(token.user, token.family)
             if session is None or session.client != client_id:
                 raise _invalid()
             now = self._now()
             if self._is_over(session):
                 raise _invalid()
+            unchanged = self._store.users.epoch_is(token.user, session.epoch)
             if not set(scope.split()) <= set(session.scope.split()):
                 raise BadRequestError("invalid_scope", "scope has more than was granted.")
             successor = RefreshToken(token.user, token.family, token.number + 1)
@@ -103,7 +107,7 @@ class Sessions:
             if token.number == session.number:
                 rotated = self._store.sessions.rotate(*token, now_ms, int(now) + self._idle_s)
                 try:
-                    self._store.commit(rotated, once=once)
+                    self._store.commit(rotated, unchanged, once=once)
                 except LostRaceError:
                     continue  # somebody exchanged it, or ended the session, meanwhile
                 return session, answer
@@ -115,6 +119,12 @@ class Sessions:
             self._store.commit(ended, reuse, once=once)
             break
         raise _invalid()
+
+    def live(self, user: str, family: str) -> Session | None:
+        """A session that is good now; None if it ended, or a credential of the person was changed since."""
+        session = self._store.sessions.get(user, family)
+        person = self._store.users.get(user) if session else None
+        return session if session and person and session.epoch == person.epoch else None
 
     def end(self, user: str, but: str | None = None) -> list[Write]:
         """The writes that end all sessions of a person, browsers' too; or all but one and its browser's."""
@@ -152,7 +162,7 @@ class Sessions:
             except InvalidTokenError:
                 return {"active": False}
             user, family = token.user, token.family
-        session = self._store.sessions.get(user, family)
+        session = self.live(user, family)
         if session is None or (not claims and self._is_over(session)):
             return {"active": False}
         if claims:

@@ -216,28 +216,15 @@ def test_alias(store: Store, dynamodb: MemoryTable, alias: Alias, pk: str) -> No
 
 def test_attempts_of_an_alias(store: Store, dynamodb: MemoryTable) -> None:
     alias = Alias("email", "i")
-    assert store.aliases.count_attempt(alias) == Attempts(None, 1, 0, 0, 0)
     dynamodb.answer = {
         "user": {"S": "u1"}, "failed": {"N": "4"}, "wait": {"N": "5"}, "locked": {"N": "6"},
         "last": {"N": "7"},
     }  # fmt: skip
-    assert store.aliases.count_attempt(alias) == Attempts("u1", 5, 5, 6, 7)
-    assert dynamodb.requests[-1] == {
-        "TableName": "users",
-        "Key": key("E#i"),
-        "UpdateExpression": "SET #failed = if_not_exists(#failed, :none) + :one, #last = :now,"
-        " expires = if_not_exists(forever, :soon)",
-        "ConditionExpression": "attribute_not_exists(#wait) OR #wait <= :now",
-        "ExpressionAttributeNames": {"#failed": "failed", "#last": "last", "#wait": "wait"},
-        "ExpressionAttributeValues": {
-            ":none": {"N": "0"},
-            ":one": {"N": "1"},
-            ":now": {"N": f"{NOW}000"},
-            ":soon": {"N": str(NOW + 86_400)},
-        },
-        "ReturnValues": "ALL_OLD",
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
+    assert store.aliases.count_attempt(alias, 10) == Attempts("u1", 4, 5, 6, counted=True)
+    assert dynamodb.requests[-1]["Key"] == key("E#i")
+    assert dynamodb.requests[-1]["ExpressionAttributeNames"] == {
+        "#failed": "failed", "#last": "last", "#locked": "locked", "#wait": "wait",
+    }  # fmt: skip
     assert written(store, dynamodb, store.aliases.set_attempts(alias, failed=0, wait=0, locked=0)) == {
         "Update": {
             "TableName": "users",
@@ -462,10 +449,18 @@ def test_duplicate_of_a_dry_run(store: Store, dynamodb: MemoryTable) -> None:
 
 
 def test_code_of_a_second_factor(store: Store, dynamodb: MemoryTable) -> None:
-    assert not store.totp_steps.redeemed("u1", 7)
-    made = written(store, dynamodb, store.totp_steps.redeem("u1", 7, LATER))
-    assert made == put("F#u1", "7", {"expires": {"N": str(LATER)}})
-    assert store.totp_steps.redeemed("u1", 7)
+    assert store.totp_steps.last("u1") == -1
+    assert written(store, dynamodb, store.totp_steps.redeem("u1", 7, LATER)) == {
+        "Update": {
+            "TableName": "users",
+            "Key": key("F#u1"),
+            "UpdateExpression": "SET step = :step, expires = :expires",
+            "ConditionExpression": "attribute_not_exists(step) OR step < :step",
+            "ExpressionAttributeValues": {":step": {"N": "7"}, ":expires": {"N": str(LATER)}},
+        }
+    }
+    dynamodb.items["F#u1", "."] = {"step": {"N": "7"}, "expires": {"N": str(LATER)}}
+    assert store.totp_steps.last("u1") == 7
 
 
 def test_counter(store: Store, dynamodb: MemoryTable) -> None:
