@@ -253,7 +253,7 @@ def test_answers_to_good_requests_have_nothing_that_is_not_documented(suite: Sui
     email, password = fresh_email(), fresh_password()
     profile = dict.fromkeys(DOCUMENT["components"]["schemas"]["ProfileFields"]["properties"], "x")
     post("signUp", email=email, password=password, profile=profile | {"phone": "+351912345678"})
-    user = post("verify", token=mailed(suite, email, "verify"))["user_id"]
+    user = post("verify", token=mailed(suite, email, "verify"), password=password)["user_id"]
     tokens = post("logIn", email=email, password=password)
     tokens = post("refreshTokens", refresh_token=tokens["refresh_token"])
     for token in (tokens["access_token"], tokens["refresh_token"], "nonsense"):

@@ -81,7 +81,7 @@ def _reauthenticated(
     if not given:
         return None
     if address is None or not {"access_token", "current"} <= set(given):
-        raise BadRequestError("bad_request", "access_token and current go together, and with email.")
+        raise BadRequestError("incomplete", "access_token and current go together, and with email.")
     if not all(isinstance(value, str) for value in given.values()):
         raise BadRequestError("bad_request", "access_token, current and totp are texts.")
     user, _ = logged_in(services, given["access_token"], client)
