@@ -69,7 +69,7 @@ lock: $(VENV)/uv/.installed ## Update the hash-locked requirements (UPGRADE=--up
 demo: setup ## Deploy the suite to the local engine and drive every application (PORT=4566, SCALE=full)
 	@PYTHONPATH=$(SOURCES) $(PY) -m local.demo $(call given,PORT,--port) $(if $(filter full,$(SCALE)),--full)
 
-.PHONY: up down status logs watch debug shell
+.PHONY: up down status logs mails watch debug shell
 CLI = $(PY) -m local.cli
 PORTED = $(call given,PORT,--port)
 up: setup ## Start the local engine with the suite on it, and say where the pages are (PORT=4566)
@@ -80,6 +80,8 @@ status: $(TOOLS) ## Show whether the suite is up, its pages and the sign-in (ALL
 	@$(CLI) status $(PORTED) $(call option,ALL,--all)
 logs: $(TOOLS) ## Show the newest lines of the engine and of the functions (F=Resize, SINCE=10m, FOLLOW=1)
 	@$(CLI) logs $(PORTED) $(call given,F,--function) $(call given,SINCE,--since) $(call option,FOLLOW,--follow)
+mails: $(TOOLS) ## Show the mails that the authentication wrote on the local engine (TO=ada@example.org)
+	@$(CLI) mails $(PORTED) $(call given,TO,--to)
 watch: $(TOOLS) ## Have changed functions and pages on the engine within a second, until Ctrl-C
 	@$(CLI) watch $(PORTED)
 debug: $(TOOLS) ## Have the next invocation of a function wait for a debugger, until Ctrl-C (F=Resize, LISTEN=5678)

@@ -1,4 +1,4 @@
-"""``make up | down | status | logs | watch | debug | shell``: the engine with the suite, and work on it."""
+"""``make up | down | status | logs | mails | watch | debug | shell``: the engine with the suite, and work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import ModuleType
 
 from rich.console import Console
 
-from local import debug, logs, shell, watch
+from local import debug, logs, mails, shell, watch
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
 from local.commands import deployed_suite, port_number, reported
 from local.deploy import build, deploy
@@ -22,7 +22,9 @@ from ops.paths import STATE
 from ops.publish import publish
 
 # Commands with a module of their own, which has `add_arguments` and `run`.
-COMMANDS: dict[str, ModuleType] = {"logs": logs, "watch": watch, "debug": debug, "shell": shell}
+COMMANDS: dict[str, ModuleType] = {
+    "logs": logs, "mails": mails, "watch": watch, "debug": debug, "shell": shell,
+}  # fmt: skip
 NEXT = {
     "make demo": "drives every application once",
     "make feed": "sends traffic for the insights; `make feed-posts` for the social stream",

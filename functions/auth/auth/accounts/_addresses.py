@@ -1,4 +1,4 @@
-"""A new main address: asked for, approved by the person, proved by its mailbox, and made theirs.
+"""A new main address: asked for, approved by the person, confirmed by its mailbox, and made theirs.
 
 A pending address lies in the document: `{"address", "index" (its blind index), "epoch", "approved",
 "confirmed"}`. It becomes the main one once its mailbox has confirmed it and the person has approved it: by
@@ -87,7 +87,7 @@ def redeem_for_address(
 
 
 def _claim(services: Services, user: User, alias: Alias) -> list[Write]:
-    """The writes that make a proved address a person's, and free the one that they had.
+    """The writes that make a confirmed address a person's, and free the one that they had.
 
     Who has it unverified loses it, and with it every way in: nobody ever showed that it is theirs.
     """

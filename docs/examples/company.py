@@ -1,0 +1,167 @@
+"""A company's server that signs people up and logs them in: see docs/auth_integration.md.
+
+One file, one process, pages without scripts. Its people have a cookie of its own; their tokens stay here.
+"""
+
+import html
+import os
+import secrets
+import sys
+import time
+from http.cookies import SimpleCookie
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import requests
+
+API = os.environ["AUTH_API"]  # the stack's output AuthApiUrl
+API_KEY = os.environ["AUTH_API_KEY"]  # what `make clients DO='add ...'` printed
+CLIENT = os.environ.get("AUTH_CLIENT", "shop")  # the client's name
+KEY_FILE = Path(os.environ.get("AUTH_KEY", "shop-private.pem"))
+KID = os.environ.get("AUTH_KID", "shop")  # the name of the public key's file
+KEY = KEY_FILE.read_text()
+
+sessions: dict[str, dict[str, str]] = {}  # cookie to tokens; a real server keeps them in its own store
+
+
+def call(method: str, path: str, **payload: str) -> requests.Response:
+    """Send a signed request: with a body in the body, without one in the header Client-Assertion."""
+    now = int(time.time())
+    claims = {"iss": CLIENT, "aud": API, "iat": now, "exp": now + 60, "jti": secrets.token_urlsafe(16)}
+    claims |= {"htm": method, "htu": path, **payload}
+    signed = jwt.encode(claims, KEY, "ES256", {"typ": "client-request+jwt", "kid": KID})
+    headers = {"x-api-key": API_KEY}
+    if method in ("POST", "PATCH"):
+        return requests.request(method, API + path, json={"request": signed}, headers=headers, timeout=30)
+    return requests.request(method, API + path, headers=headers | {"Client-Assertion": signed}, timeout=30)
+
+
+def said(answer: requests.Response) -> str:
+    """What a person is told of an answer that is no success."""
+    if "Retry-After" in answer.headers:
+        return f"{answer.json()['message']} ({answer.headers['Retry-After']} s)"
+    return str(answer.json()["message"])
+
+
+class Site(BaseHTTPRequestHandler):
+    """The pages."""
+
+    def do_GET(self) -> None:
+        """Show a page."""
+        place = urlsplit(self.path)
+        token = parse_qs(place.query).get("token", [""])[0]
+        if place.path == "/verify":
+            self.form("/verify", "Confirm your address", {"token": token}, ["password"])
+        elif place.path == "/reset":
+            self.form("/reset", "Choose a new password", {"token": token}, ["password"])
+        elif place.path == "/" and self.tokens():
+            self.home()
+        elif place.path == "/":
+            self.show("Welcome", LINKS)
+        elif place.path in ("/signup", "/login"):
+            self.form(place.path, place.path[1:], {}, ["email", "password"])
+        elif place.path == "/forgot":
+            self.form("/forgot", "Forgot your password?", {}, ["email"])
+        else:
+            self.show("Not found", "", 404)
+
+    def do_POST(self) -> None:
+        """Do what a form asks for."""
+        length = min(int(self.headers.get("Content-Length", 0)), 16_384)
+        form = {name: values[0] for name, values in parse_qs(self.rfile.read(length).decode()).items()}
+        if self.headers.get("Origin") not in (None, f"http://{self.headers.get('Host')}"):
+            self.show("Another site sent this", "", 403)
+        elif self.path == "/login":
+            self.log_in(form)
+        elif self.path == "/logout":
+            call("POST", "/v1/logout", refresh_token=self.tokens().get("refresh_token", ""))
+            sessions.pop(self.cookie(), None)
+            self.show("You are logged out", LINKS)
+        elif self.path in OPERATIONS:
+            path, names, done = OPERATIONS[self.path]
+            answer = call("POST", path, **{name: form.get(name, "") for name in names})
+            self.show(done if answer.ok else said(answer), LINKS, 200 if answer.ok else answer.status_code)
+        else:
+            self.show("Not found", "", 404)
+
+    def log_in(self, form: dict[str, str]) -> None:
+        """Log somebody in; ask for a code if the account has a second factor."""
+        given = {name: form[name] for name in ("email", "password", "totp") if form.get(name)}
+        # Who fails too often is this visitor then, and not everybody who comes by this server.
+        answer = call("POST", "/v1/login", **given, visitor=self.client_address[0])
+        if answer.ok:
+            cookie = secrets.token_urlsafe(32)
+            sessions[cookie] = answer.json()
+            self.send_response(303)
+            self.send_header("Location", "/")
+            self.send_header("Set-Cookie", f"shop={cookie}; HttpOnly; SameSite=Lax; Path=/")
+            self.end_headers()
+        elif answer.json()["code"] == "second_factor_required":
+            self.form("/login", "Enter your code", {"email": form["email"]}, ["password", "totp"])
+        else:
+            self.show(said(answer), LINKS, answer.status_code)
+
+    def home(self) -> None:
+        """Show who is logged in; renew the tokens first, as often as they have to be."""
+        tokens = self.tokens()
+        answer = call("POST", "/v1/token/refresh", refresh_token=tokens["refresh_token"])
+        if not answer.ok:  # logged out elsewhere, or a new password: the session is over
+            sessions.pop(self.cookie(), None)
+            self.show("Please log in again", LINKS)
+            return
+        tokens |= answer.json()
+        profile = call("GET", f"/v1/users/{tokens['user_id']}").json()["profile"]
+        logout = '<form method="post" action="/logout"><button>Log out</button></form>'
+        self.show("Hello", f"<p>You are {html.escape(profile['email'])}.</p>{logout}")
+
+    def tokens(self) -> dict[str, str]:
+        """The tokens behind the cookie; none for a stranger."""
+        return sessions.get(self.cookie(), {})
+
+    def cookie(self) -> str:
+        """The cookie's value."""
+        morsel = SimpleCookie(self.headers.get("Cookie", "")).get("shop")
+        return morsel.value if morsel else ""
+
+    def form(self, action: str, title: str, hidden: dict[str, str], names: list[str]) -> None:
+        """Show a form."""
+        kinds = {"password": "password", "email": "email"}
+        fields = [
+            f'<input type="hidden" name="{name}" value="{html.escape(value)}">'
+            for name, value in hidden.items()
+        ]
+        fields += [
+            f'<p><label>{name} <input name="{name}" type="{kinds.get(name, "text")}"></label></p>'
+            for name in names
+        ]
+        self.show(
+            title, f'<form method="post" action="{action}">{"".join(fields)}<button>Send</button></form>'
+        )
+
+    def show(self, title: str, body: str, status: int = 200) -> None:
+        """Show a page."""
+        page = f"<!doctype html><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1>{body}"
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Security-Policy", "default-src 'none'; form-action 'self'")
+        self.end_headers()
+        self.wfile.write(page.encode())
+
+
+LINKS = (
+    '<a href="/signup">Sign up</a> <a href="/login">Log in</a> <a href="/forgot">Forgot your password?</a>'
+)
+OPERATIONS = {  # form to operation, its claims, and what is said when it is done
+    "/signup": ("/v1/signup", ("email", "password"), "We sent you a mail"),
+    "/verify": ("/v1/verify", ("token", "password"), "Your address is confirmed"),
+    "/forgot": ("/v1/password/forgot", ("email",), "We sent you a mail"),
+    "/reset": ("/v1/password/reset", ("token", "password"), "Your password is changed"),
+}
+
+if __name__ == "__main__":
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
+    server = ThreadingHTTPServer(("127.0.0.1", port), Site)
+    sys.stderr.write(f"http://127.0.0.1:{port}/\n")
+    server.serve_forever()
