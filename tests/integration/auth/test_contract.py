@@ -252,7 +252,8 @@ def test_answers_to_good_requests_have_nothing_that_is_not_documented(suite: Sui
 
     email, password = fresh_email(), fresh_password()
     profile = dict.fromkeys(DOCUMENT["components"]["schemas"]["ProfileFields"]["properties"], "x")
-    post("signUp", email=email, password=password, profile=profile | {"phone": "+351912345678"})
+    profile |= {"phone": "+351912345678", "birthdate": "1815-12-10", "country": "PT", "locale": "pt-PT"}
+    post("signUp", email=email, password=password, profile=profile | {"zoneinfo": "Europe/Lisbon"})
     user = post("verify", token=mailed(suite, email, "verify"), password=password)["user_id"]
     tokens = post("logIn", email=email, password=password)
     tokens = post("refreshTokens", refresh_token=tokens["refresh_token"])

@@ -30,6 +30,21 @@ def test_json_has_each_member_once() -> None:
             strict_json.parse(text)
 
 
+# RFC 8259, section 8.1: "MUST be encoded using UTF-8", "MUST NOT add a byte order mark". Python's parser
+# takes all of these.
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig"])
+def test_json_in_another_encoding_or_with_a_mark_is_refused(encoding: str) -> None:
+    data = '{"a": 1}'.encode(encoding)
+    assert json.loads(data) == {"a": 1}
+    with pytest.raises(ValueError, match=r".+"):
+        strict_json.parse(data)
+
+
+def test_a_text_with_a_byte_order_mark_is_refused() -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        strict_json.parse("\ufeff{}")
+
+
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -1,8 +1,9 @@
 """What identifies a person, and what is known of them: identifiers, the document of fields, its clock."""
 
 from ._clock import milliseconds, tick
-from ._documents import PROFILE, Document, checked
+from ._documents import Document
 from ._epochs import new_epoch
+from ._fields import PROFILE, checked
 from ._identifiers import Kind, blind_index, normalise_email, normalise_phone
 from ._merging import shared_identifier, taken_over
 

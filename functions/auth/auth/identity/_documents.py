@@ -11,50 +11,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.http import BadRequestError
-
 from ._clock import tick
-from ._identifiers import normalise_phone
+from ._fields import PROFILE
 
-__all__ = ["PROFILE", "Document", "checked"]
-
-# Fields that a company may read and edit: names and forms of OpenID Connect Core 1.0, section 5.1.
-PROFILE = {
-    "given_name": 100,
-    "family_name": 100,
-    "name": 200,
-    "nickname": 100,
-    "gender": 40,
-    "birthdate": 10,
-    "locale": 35,
-    "zoneinfo": 60,
-    "country": 2,
-    "street_address": 300,
-    "locality": 100,
-    "postal_code": 20,
-}
-"""Name to longest value in characters."""
-
-
-def checked(changes: dict[str, Any]) -> dict[str, Any]:
-    """Fields of a profile and `phone`, as they may be stored; None removes one.
-
-    Raises:
-        BadRequestError: A field is unknown, too long or malformed.
-    """
-    good: dict[str, Any] = {}
-    for name, value in changes.items():
-        if name != "phone" and name not in PROFILE:
-            raise BadRequestError("unknown_field", "The profile has a field that is not known.")
-        if value is not None and not isinstance(value, str):
-            raise BadRequestError("bad_field", "A field of the profile is not a text.")
-        if name == "phone":
-            good[name] = normalise_phone(value) if value is not None else None
-        elif value is not None and not (0 < len(value) <= PROFILE[name] and value.isprintable()):
-            raise BadRequestError("bad_field", "A field of the profile is empty, too long, or not printable.")
-        else:
-            good[name] = value
-    return good
+__all__ = ["Document"]
 
 
 class Document:

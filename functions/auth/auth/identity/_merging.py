@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ._documents import PROFILE, Document
+from ._documents import Document
+from ._fields import PROFILE
 
 __all__ = ["shared_identifier", "taken_over"]
 
