@@ -1,33 +1,39 @@
 """Imports accounts from an uploaded file: splits it, and imports its parts side by side.
 
 Trigger: SQS, one message at a time: S3's notification of an upload, or a part that this function sent itself.
-Input: `uploads/<job>.jsonl`, a JSON object in each line (see `imports.lines`); a part is `{"job", "part",
-    "start", "end"}`, bytes of the file.
+Input: a version of `uploads/<job>.jsonl`, a JSON object in each line (see `imports.lines`); a part is
+    `{"job", "part", "line", "start", "end", "version", "upload"}`, bytes of the version. Two uploads to one
+    address are two versions, and both are imported.
 Output: accounts; `reports/<job>/<part>.jsonl` with what became of each line; the state of the job.
-On failure: the message comes back, five times, and ends in the dead-letter queue, whose alarm fires. A
-    line that cannot be imported is reported, and stops nobody else's.
-Idempotent: an account's id is derived from company and id of origin, so that a part that is done again finds
-    its accounts; a part's counts and its report are written over.
+On failure: the message comes back, five times, and ends in the dead-letter queue, whose alarm fires; one
+    that is no message of an import goes there at once. A line that cannot be imported is reported, and stops
+    nobody else's.
+Idempotent: a part that is done is not done again. An account's id is derived from company and id of origin,
+    so that a part that was left half done finds its accounts, and reports them as `already`.
 Recorded event: events/auth/importer_part_without_job.json
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 
-from shared.batches import BatchResponse, Message, QueueBatch
+from shared.batches import BatchResponse, PermanentError, QueueBatch, RetryableError
 from shared.clients import client
 from shared.metrics import publishes_metrics
 
-from .imports.lines import MAX_LINE_BYTES, Importer
+from .imports.importing import DryRun, Importer
+from .imports.lines import MAX_LINE_BYTES
 from .services import Records, get_records
 from .settings import ImportSettings
-from .storage import LineResult
+from .storage import ImportJob, ImportUpload, LineResult, LostRaceError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
@@ -37,23 +43,65 @@ __all__ = ["handler", "split"]
 logger = Logger()
 
 _CHUNK = 1 << 20
+_BLANKS = b" \t\r"
+_TRIES = 4
 MAX_PARTS = 2000
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of an upload, as its message has it.
+
+    Attributes:
+        job: The job.
+        part: Its number in the job, from 0.
+        line: Lines of the upload before it.
+        start: Its first byte in the upload.
+        end: The first byte behind it.
+        version: The upload's version.
+        upload: The upload's number in the job, from 1.
+    """
+
+    job: str
+    part: int
+    line: int = 0
+    start: int = 0
+    end: int = 0
+    version: str = "null"
+    upload: int = 1
+
+
+class _Place(TypedDict):
+    """Where an upload is."""
+
+    Bucket: str
+    Key: str
+    VersionId: str
 
 
 @publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # noqa: ARG001
     """Take one message."""
     settings, records = ImportSettings.from_env(), get_records()
+    batch = QueueBatch(event, dead_letter_queue_url=settings.dead_letter_queue_url)
+    return batch.each(lambda message: _take(records, settings, message.body))
 
-    def take(message: Message) -> None:
-        named = json.loads(message.body)
+
+def _take(records: Records, settings: ImportSettings, body: str) -> None:
+    try:
+        named = json.loads(body)
         if "job" in named:
-            _import_part(records, settings, named)
+            part = _Part(**named)
         else:
-            for upload in named.get("Records", ()):
-                _split_upload(records, settings, unquote_plus(upload["s3"]["object"]["key"]))
-
-    return QueueBatch(event).each(take)
+            uploads = [each["s3"]["object"] for each in named.get("Records", ())]
+            keys = [(unquote_plus(each["key"]), each.get("versionId", "null")) for each in uploads]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PermanentError("neither a notification of S3 nor a part") from error
+    if "job" in named:
+        _import_part(records, settings, part)
+    else:
+        for key, version in keys:
+            _split_upload(records, settings, key, version)
 
 
 def split(body: Iterator[bytes], lines: int) -> Iterator[tuple[int, int]]:
@@ -79,77 +127,122 @@ def split(body: Iterator[bytes], lines: int) -> Iterator[tuple[int, int]]:
         yield start, position
 
 
-def _split_upload(records: Records, settings: ImportSettings, key: str) -> None:
+def _split_upload(records: Records, settings: ImportSettings, key: str, version: str) -> None:
     job = key.removeprefix("uploads/").removesuffix(".jsonl")
     found, _ = records.store.imports.get(job)
-    s3, queue = client("s3"), client("sqs")
-    if found is None or found.state in ("done", "failed"):
+    s3 = client("s3")
+    place: _Place = {"Bucket": settings.import_bucket, "Key": key, "VersionId": version}
+    if found is None:
         logger.info("upload without a job", job=job)
-        s3.delete_object(Bucket=settings.import_bucket, Key=key)  # it holds personal data
+        s3.delete_object(**place)  # it holds personal data
         return
     try:
-        upload = s3.get_object(Bucket=settings.import_bucket, Key=key)
-    except s3.exceptions.NoSuchKey:
+        body = s3.get_object(**place)["Body"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchVersion"):
+            raise
         logger.info("upload is gone", job=job)
         return
-    parts = list(split(upload["Body"].iter_chunks(_CHUNK), settings.part_lines))
+    cuts = list(split(body.iter_chunks(_CHUNK), settings.part_lines))
     problem = None
-    if len(parts) > MAX_PARTS:
+    if len(cuts) > MAX_PARTS:
         problem = f"The upload has more than {MAX_PARTS * settings.part_lines} lines."
-    elif any(end - start > settings.part_lines * (MAX_LINE_BYTES + 2) for start, end in parts):
+    elif any(end - start > settings.part_lines * (MAX_LINE_BYTES + 2) for start, end in cuts):
         problem = f"The upload has lines of far more than {MAX_LINE_BYTES} bytes."
     if problem is not None:
         records.store.commit(records.store.imports.set_state(job, "failed", problem=problem))
-        s3.delete_object(Bucket=settings.import_bucket, Key=key)
-        return
-    if not parts:
-        records.store.commit(records.store.imports.set_state(job, "done", parts=0))
-        return
-    # The number of parts first: a part that is done early must not think that it was the last.
-    records.store.commit(records.store.imports.set_state(job, "running", parts=len(parts)))
-    messages = [
-        {"job": job, "part": number, "start": start, "end": end} for number, (start, end) in enumerate(parts)
+        s3.delete_object(**place)
+    elif cuts:
+        upload, number = _add_upload(records, job, version, len(cuts))
+        _send_parts(settings, _Part(job, upload.first, version=version, upload=number), cuts)
+        logger.info("import split", job=job, upload=number, parts=len(cuts))
+    elif found.parts == 0:
+        records.store.commit(records.store.imports.set_state(job, "done"))
+
+
+def _add_upload(records: Records, job: str, version: str, parts: int) -> tuple[ImportUpload, int]:
+    """An upload among those of its job, and its number there.
+
+    The job knows how many parts it has before the first is sent; else one that is done early takes itself for
+    the last.
+    """
+    for _ in range(_TRIES):
+        found, _ = records.store.imports.get(job)
+        uploads = sorted(records.store.imports.uploads(job), key=lambda each: each.first)
+        for number, known in enumerate(uploads, 1):
+            if known.version == version:
+                return known, number
+        if found is None:
+            break
+        upload = ImportUpload(version, found.parts, parts)
+        try:
+            records.store.commit(*records.store.imports.add_upload(job, found, upload))
+        except LostRaceError:
+            continue
+        return upload, len(uploads) + 1
+    raise RetryableError("uploads of one job were split side by side")
+
+
+def _send_parts(settings: ImportSettings, first: _Part, cuts: list[tuple[int, int]]) -> None:
+    parts = [
+        replace(first, part=first.part + number, line=number * settings.part_lines, start=start, end=end)
+        for number, (start, end) in enumerate(cuts)
     ]
-    for first in range(0, len(messages), 10):
+    for place in range(0, len(parts), 10):
         batch: list[SendMessageBatchRequestEntryTypeDef] = [
-            {"Id": str(each["part"]), "MessageBody": json.dumps(each)}
-            for each in messages[first : first + 10]
+            {"Id": str(each.part), "MessageBody": json.dumps(asdict(each))}
+            for each in parts[place : place + 10]
         ]
-        answer = queue.send_message_batch(QueueUrl=settings.import_queue, Entries=batch)
+        answer = client("sqs").send_message_batch(QueueUrl=settings.import_queue, Entries=batch)
         if answer.get("Failed"):
-            raise RuntimeError("not every part could be sent")
-    logger.info("import split", job=job, parts=len(parts))
+            raise RetryableError("not every part could be sent")
 
 
-def _import_part(records: Records, settings: ImportSettings, message: dict[str, Any]) -> None:
-    job, part = message["job"], message["part"]
-    found, _ = records.store.imports.get(job)
-    if found is None or found.state != "running":
+def _import_part(records: Records, settings: ImportSettings, part: _Part) -> None:
+    imports, name = records.store.imports, f"{part.part:06}"
+    found, done = imports.get(part.job)
+    if found is None:
         return
     s3 = client("s3")
-    body = s3.get_object(
-        Bucket=settings.import_bucket,
-        Key=f"uploads/{job}.jsonl",
-        Range=f"bytes={message['start']}-{message['end'] - 1}",
-    )["Body"]
-    importer = Importer(records, job, found.company, dry_run=found.dry_run)
+    place: _Place = {
+        "Bucket": settings.import_bucket,
+        "Key": f"uploads/{part.job}.jsonl",
+        "VersionId": part.version,
+    }
+    if name not in {each.name for each in done}:
+        body = s3.get_object(**place, Range=f"bytes={part.start}-{part.end - 1}")["Body"].read()
+        counts, report = _take_lines(records, part, found, body)
+        s3.put_object(
+            Bucket=settings.import_bucket,
+            Key=f"reports/{part.job}/{name}.jsonl",
+            Body=report,
+            ContentType="application/jsonl",
+        )
+        records.store.commit(imports.put_part(part.job, name, counts))
+        logger.info("part imported", job=part.job, part=part.part, counts=dict(counts))
+        found, done = imports.get(part.job)
+    numbers = {int(each.name) for each in done}
+    for upload in imports.uploads(part.job):
+        if upload.version == part.version and numbers.issuperset(
+            range(upload.first, upload.first + upload.parts)
+        ):
+            s3.delete_object(**place)
+    if found is not None and len(numbers) == found.parts:
+        with suppress(LostRaceError):  # it has failed, or another upload was added
+            records.store.commit(imports.finish(part.job, found.parts))
+
+
+def _take_lines(
+    records: Records, part: _Part, job: ImportJob, body: bytes
+) -> tuple[Counter[LineResult], bytes]:
+    """What became of the lines of a part: how many of which, and the report."""
+    importer = DryRun(records, job.company, part.job) if job.dry_run else Importer(records, job.company)
+    later = {"upload": part.upload} if part.upload > 1 else {}
     counts: Counter[LineResult] = Counter()
     report = []
-    for number, line in enumerate(body.read().splitlines()):
-        if not line.strip():
-            continue
-        outcome = importer.take(line)
-        counts[outcome["result"]] += 1
-        report.append(json.dumps({"line": number + part * settings.part_lines + 1, **outcome}))
-    s3.put_object(
-        Bucket=settings.import_bucket,
-        Key=f"reports/{job}/{part:06}.jsonl",
-        Body="".join(f"{line}\n" for line in report).encode(),
-        ContentType="application/jsonl",
-    )
-    records.store.commit(records.store.imports.put_part(job, f"{part:06}", counts))
-    logger.info("part imported", job=job, part=part, counts=dict(counts))
-    found, done = records.store.imports.get(job)
-    if found is not None and len(done) == found.parts:
-        records.store.commit(records.store.imports.set_state(job, "done"))
-        s3.delete_object(Bucket=settings.import_bucket, Key=f"uploads/{job}.jsonl")
+    for number, line in enumerate(body.split(b"\n"), part.line + 1):
+        if line.strip(_BLANKS):
+            outcome = importer.take(line)
+            counts[outcome["result"]] += 1
+            report.append(json.dumps({"line": number, **later, **outcome}) + "\n")
+    return counts, "".join(report).encode()

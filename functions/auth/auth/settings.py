@@ -99,9 +99,11 @@ class ImportSettings(KeySettings):
     Attributes:
         import_bucket: Where uploads and reports lie.
         import_queue: URL of the queue of uploads and their parts.
+        dead_letter_queue_url: Where a message goes that nobody understands.
         part_lines: Lines that one invocation imports.
     """
 
     import_bucket: str
     import_queue: str
+    dead_letter_queue_url: str
     part_lines: Annotated[int, positive_int] = 500

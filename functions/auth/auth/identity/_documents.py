@@ -1,8 +1,15 @@
 """What is known of a person: fields, each with the reading of the clock at its last edit.
 
 A document is what lies encrypted in a record. Fields that hold many things have one entry for each, so that
-edits of different things never collide: `company.<company>`, `old_hash.<company>`. A removed field stays as
-an entry without a value: a removal is an edit like any other.
+edits of different things never collide. A removed field stays as an entry without a value: a removal is an
+edit like any other.
+
+    company.<company>       the person is known to a company; in older records `{"id"}`, from an import
+    company_id.<origin>     an id of the person in a company's system
+    old_hash.<origin>       the hash of a password there; in older records `old_hash.<company>`
+    email_also.<index>      a further address, by its blind index
+
+`<origin>` is the JSON of `[company, id]`: a company may have several accounts of one person.
 
 As bytes it is JSON: `{"<field>": [<value>, "<reading>"], ...}`.
 """
@@ -14,7 +21,17 @@ from typing import Any
 from ._clock import tick
 from ._fields import PROFILE
 
-__all__ = ["Document"]
+__all__ = ["Document", "origin_key"]
+
+
+def origin_key(company: str, person: str) -> str:
+    """The key of what came from one account in a company's system.
+
+    Args:
+        company: The company.
+        person: The id that the person has there.
+    """
+    return json.dumps([company, person], ensure_ascii=False)
 
 
 class Document:
@@ -51,6 +68,22 @@ class Document:
             if value is not None and name.startswith(f"{prefix}."):
                 yield name.removeprefix(f"{prefix}."), value
 
+    def origins(self) -> set[tuple[str, str]]:
+        """The accounts of the person in companies' systems: company and id."""
+        older = {(company, known["id"]) for company, known in self.family("company") if "id" in known}
+        keys = [json.loads(key) for key, _ in self.family("company_id")]
+        return older | {(company, person) for company, person in keys}
+
+    def old_hashes(self) -> dict[str, Any]:
+        """The hashes of passwords in companies' systems, by origin, those of older records too."""
+        return {self._origin_of_hash(key): wrapped for key, wrapped in self.family("old_hash")}
+
+    def _origin_of_hash(self, key: str) -> str:
+        if key.startswith("["):
+            return key
+        known = self[f"company.{key}"] or {}
+        return origin_key(key, known.get("id", ""))
+
     def edit(self, changes: Mapping[str, Any], now_ms: int, region: str) -> None:
         """Set fields (None removes), all under one reading; a value that is already there stays as it is.
 
@@ -71,5 +104,7 @@ class Document:
             if self[identifier] is not None:
                 shown[identifier] = self[identifier]
                 shown[f"{identifier}_verified"] = bool(self[f"{identifier}_verified"])
-        companies = dict(self.family("company"))
+        companies: dict[str, dict[str, list[str]]] = {key: {"ids": []} for key, _ in self.family("company")}
+        for company, person in sorted(self.origins()):
+            companies.setdefault(company, {"ids": []})["ids"].append(person)
         return shown | ({"companies": companies} if companies else {})

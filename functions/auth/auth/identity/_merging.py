@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from ._documents import Document
+from ._documents import Document, origin_key
 from ._fields import PROFILE
 
 __all__ = ["shared_identifier", "taken_over"]
-
-_FAMILIES = ("company", "old_hash", "email_also")
 
 
 def shared_identifier(one: Document, other: Document) -> str | None:
@@ -33,10 +31,10 @@ def taken_over(document: Document, other: Document, other_index: str) -> dict[st
     changes: dict[str, Any] = {
         name: other[name] for name in PROFILE if document[name] is None and other[name] is not None
     }
-    for prefix in _FAMILIES:
-        for key, value in other.family(prefix):
-            if document[f"{prefix}.{key}"] is None:
-                changes[f"{prefix}.{key}"] = value
+    changes |= _origins_taken_over(document, other)
+    for index, address in other.family("email_also"):
+        if document[f"email_also.{index}"] is None:
+            changes[f"email_also.{index}"] = address
     for kind in ("email", "phone"):
         if document[kind] is None and other[kind] is not None:
             changes |= {kind: other[kind], f"{kind}_verified": other[f"{kind}_verified"]}
@@ -46,4 +44,20 @@ def taken_over(document: Document, other: Document, other_index: str) -> dict[st
         changes["secret"] = other["secret"]
     if document["totp"] is None and other["totp"] is not None:
         changes["totp"] = other["totp"]  # a password of the other one must not open more than it did
+    return changes
+
+
+def _origins_taken_over(document: Document, other: Document) -> dict[str, Any]:
+    """The ids and the hashes in companies' systems that a document lacks, and another has."""
+    changes: dict[str, Any] = {
+        f"company.{company}": {}
+        for company, _ in other.family("company")
+        if document[f"company.{company}"] is None
+    }
+    for company, person in other.origins() - document.origins():
+        changes[f"company_id.{origin_key(company, person)}"] = True
+    hashes = document.old_hashes()
+    for key, wrapped in other.old_hashes().items():
+        if key not in hashes:
+            changes[f"old_hash.{key}"] = wrapped
     return changes

@@ -2,6 +2,8 @@
 
 Import the module that is needed: the API makes jobs, and needs nothing that reads lines.
 
-    jobs    a job as the API sees it: where to upload to, and how far it is
-    lines   one line of an upload: what it says, and what becomes of it
+    jobs        a job as the API sees it: where to upload to, and how far it is
+    lines       what one line of an upload says
+    decisions   what becomes of it
+    importing   has it become that, or only notes it in a dry run
 """

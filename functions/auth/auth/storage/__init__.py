@@ -17,9 +17,9 @@ from ._audit import AuditEntry
 from ._browsers import BrowserSession, cookie_hash
 from ._clients import ClientRecord
 from ._codes import AuthorizationCode
-from ._dry_runs import DryRunClaim
+from ._dry_runs import AccountSummary, DryRunOwner
 from ._grants import Grant
-from ._import_jobs import LINE_RESULTS, ImportJob, ImportPart, JobState, LineResult
+from ._import_jobs import LINE_RESULTS, ImportJob, ImportPart, ImportUpload, JobState, LineResult
 from ._mail_tokens import MailKind, MailToken
 from ._outbox import Outbox, OutboxMail
 from ._requests import Once
@@ -30,16 +30,18 @@ from ._users import User, UserStatus
 
 __all__ = [
     "LINE_RESULTS",
+    "AccountSummary",
     "Alias",
     "Attempts",
     "AuditEntry",
     "AuthorizationCode",
     "BrowserSession",
     "ClientRecord",
-    "DryRunClaim",
+    "DryRunOwner",
     "Grant",
     "ImportJob",
     "ImportPart",
+    "ImportUpload",
     "JobState",
     "LineResult",
     "LostRaceError",

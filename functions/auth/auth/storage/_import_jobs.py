@@ -3,16 +3,25 @@
 ===========  ==============================================================
 Item         a job
 Key          `pk` = `I#<job>`, `sk` = `.`
-Attributes   `client` S, `company` S, `dry_run` BOOL, `state` S; `parts` N once its upload was split,
+Attributes   `client` S, `company` S, `dry_run` BOOL, `state` S; `parts` N once an upload was split,
              `problem` S once it failed
 TTL          30 days
 Written by   the API, the importer
 ===========  ==============================================================
 
 ===========  ==============================================================
+Item         an upload of a job that was split; two PUTs to one address are two uploads
+Key          `pk` = `I#<job>`, `sk` = `upload#<version of the object>`
+Attributes   `first` N (its first part), `parts` N
+TTL          30 days
+Written by   the importer, once
+===========  ==============================================================
+
+===========  ==============================================================
 Item         a part of a job that is done
 Key          `pk` = `I#<job>`, `sk` = `<number of the part, six digits>`
-Attributes   `created` N, `merged` N, `already` N, `conflict` N, `refused` N: lines by what became of them
+Attributes   `created` N, `merged` N, `already` N, `conflict` N, `erased` N, `refused` N: lines by what became
+             of them
 TTL          30 days
 Written by   the importer, again if a part is done again
 ===========  ==============================================================
@@ -23,13 +32,14 @@ from typing import Literal, NamedTuple, get_args
 
 from ._table import ONLY, Item, Table, Write, put, update
 
-__all__ = ["LINE_RESULTS", "ImportJob", "ImportJobs", "ImportPart", "JobState", "LineResult"]
+__all__ = ["LINE_RESULTS", "ImportJob", "ImportJobs", "ImportPart", "ImportUpload", "JobState", "LineResult"]
 
 _KEPT_S = 30 * 86_400
+_UPLOAD = "upload#"
 
 type JobState = Literal["waiting", "running", "done", "failed"]
 
-type LineResult = Literal["created", "merged", "already", "conflict", "refused"]
+type LineResult = Literal["created", "merged", "already", "conflict", "erased", "refused"]
 
 LINE_RESULTS: tuple[LineResult, ...] = get_args(LineResult.__value__)
 """What may become of a line."""
@@ -43,7 +53,7 @@ class ImportJob(NamedTuple):
         company: The company whose people are imported, or `*` for any.
         dry_run: Whether nothing is to be changed.
         state: How far it is.
-        parts: How many parts it has; 0 until its upload was split.
+        parts: How many parts its uploads have; 0 until one was split.
         problem: Why it failed; empty if it did not.
     """
 
@@ -53,6 +63,20 @@ class ImportJob(NamedTuple):
     state: JobState = "waiting"
     parts: int = 0
     problem: str = ""
+
+
+class ImportUpload(NamedTuple):
+    """An upload of a job.
+
+    Attributes:
+        version: Of the object that was uploaded.
+        first: The number of its first part, from 0.
+        parts: How many it has.
+    """
+
+    version: str
+    first: int
+    parts: int
 
 
 class ImportPart(NamedTuple):
@@ -77,7 +101,44 @@ class ImportJobs:
         """A job, and its parts that are done."""
         items = {item["sk"]["S"]: item for item in self._table.query(_key(job))}
         found = items.pop(ONLY, None)
-        return (None if found is None else _job(found)), [_part(sk, item) for sk, item in items.items()]
+        parts = [_part(sk, item) for sk, item in items.items() if not sk.startswith(_UPLOAD)]
+        return (None if found is None else _job(found)), parts
+
+    def uploads(self, job: str) -> list[ImportUpload]:
+        """The uploads of a job that were split."""
+        return [_upload(item) for item in self._table.query(_key(job), _UPLOAD)]
+
+    def add_upload(self, job: str, found: ImportJob, upload: ImportUpload) -> list[Write]:
+        """Add the parts of an upload to a job, which runs from then on.
+
+        The writes fail if the upload was added before, or another one meanwhile.
+
+        Args:
+            job: The job.
+            found: The job as it was read.
+            upload: The upload; its first part comes after those that the job has.
+        """
+        item: Item = {
+            "first": {"N": str(upload.first)},
+            "parts": {"N": str(upload.parts)},
+            "expires": self._expires(),
+        }
+        names = {"#state": "state", "#parts": "parts"}
+        values: Item = {":running": {"S": "running"}, ":parts": {"N": str(found.parts + upload.parts)}}
+        condition = "attribute_not_exists(#parts)"
+        if found.parts:
+            condition, values[":before"] = "#parts = :before", {"N": str(found.parts)}
+        return [
+            put(_key(job), _UPLOAD + upload.version, item, new=True),
+            update(
+                _key(job),
+                ONLY,
+                "SET #state = :running, #parts = :parts REMOVE problem",
+                ConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+            ),
+        ]
 
     def create(self, job: str, made: ImportJob) -> Write:
         """Write a new job, which waits for its upload."""
@@ -95,24 +156,36 @@ class ImportJobs:
         numbers: Item = {result: {"N": str(counts.get(result, 0))} for result in LINE_RESULTS}
         return put(_key(job), name, numbers | {"expires": self._expires()})
 
-    def set_state(
-        self, job: str, state: JobState, *, parts: int | None = None, problem: str | None = None
-    ) -> Write:
-        """Change how far a job is; None changes nothing."""
-        values: Item = {":state": {"S": state}}
-        sets = ["#state = :state"]
-        if parts is not None:
-            values[":parts"] = {"N": str(parts)}
-            sets.append("parts = :parts")
-        if problem is not None:
-            values[":problem"] = {"S": problem}
-            sets.append("problem = :problem")
+    def set_state(self, job: str, state: JobState, *, problem: str | None = None) -> Write:
+        """Change how far a job is.
+
+        Args:
+            job: The job.
+            state: Its state.
+            problem: Why it failed; None changes nothing.
+        """
+        values: Item = {":state": {"S": state}} | ({":problem": {"S": problem}} if problem else {})
         return update(
             _key(job),
             ONLY,
-            "SET " + ", ".join(sets),
+            "SET #state = :state" + (", problem = :problem" if problem else ""),
             ExpressionAttributeNames={"#state": "state"},
             ExpressionAttributeValues=values,
+        )
+
+    def finish(self, job: str, parts: int) -> Write:
+        """Note that all parts of a job are done; fails if it has failed, or another upload was added."""
+        return update(
+            _key(job),
+            ONLY,
+            "SET #state = :done",
+            ConditionExpression="#state = :running AND #parts = :parts",
+            ExpressionAttributeNames={"#state": "state", "#parts": "parts"},
+            ExpressionAttributeValues={
+                ":done": {"S": "done"},
+                ":running": {"S": "running"},
+                ":parts": {"N": str(parts)},
+            },
         )
 
     def _expires(self) -> Item:
@@ -134,5 +207,11 @@ def _job(item: Item) -> ImportJob:
     )
 
 
+def _upload(item: Item) -> ImportUpload:
+    version = item["sk"]["S"].removeprefix(_UPLOAD)
+    return ImportUpload(version, int(item["first"]["N"]), int(item["parts"]["N"]))
+
+
 def _part(name: str, item: Item) -> ImportPart:
-    return ImportPart(name, {result: int(item[result]["N"]) for result in LINE_RESULTS})
+    counts = {result: int(item[result]["N"]) if result in item else 0 for result in LINE_RESULTS}
+    return ImportPart(name, counts)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auth.identity import Document
+from auth.identity import Document, origin_key
 
 EDITS = st.lists(
     st.tuples(st.dictionaries(st.sampled_from("abc"), st.none() | st.integers(0, 3)), st.integers(0, 99))
@@ -68,3 +68,19 @@ def test_a_profile_shows_no_secret() -> None:
         "eu",
     )
     assert document.profile() == {"given_name": "Ada", "email": "a@example.org", "email_verified": False}
+
+
+def test_a_profile_shows_the_ids_in_companies_systems() -> None:
+    document = Document()
+    ids = {f"company_id.{origin_key('shop', person)}": True for person in ("2", "1", 'a"], b')}
+    document.edit({"company.club": {}, "company.bank": {"id": "9"}, **ids}, 1, "eu")
+    assert document.profile() == {
+        "companies": {"club": {"ids": []}, "bank": {"ids": ["9"]}, "shop": {"ids": ["1", "2", 'a"], b']}}
+    }
+
+
+@given(st.text(max_size=5), st.text(max_size=5), st.text(max_size=5), st.text(max_size=5))
+def test_no_two_origins_have_one_key(company: str, person: str, other: str, second: str) -> None:
+    assert (origin_key(company, person) == origin_key(other, second)) == (
+        (company, person) == (other, second)
+    )

@@ -8,15 +8,17 @@ from typing import Any, ClassVar
 import pytest
 
 from auth.storage import (
+    AccountSummary,
     Alias,
     Attempts,
     AuditEntry,
     AuthorizationCode,
     BrowserSession,
-    DryRunClaim,
+    DryRunOwner,
     Grant,
     ImportJob,
     ImportPart,
+    ImportUpload,
     LostRaceError,
     MailToken,
     Once,
@@ -30,6 +32,7 @@ from auth.storage import (
 )
 from shared.envelope import Sealed
 from shared.http import UnauthorizedError
+from tests.support.memory_table import MemoryTable as RealTable
 
 NOW = 1_800_000_000
 LATER = NOW + 60
@@ -103,6 +106,17 @@ def dynamodb() -> MemoryTable:
 @pytest.fixture
 def store(dynamodb: MemoryTable) -> Store:
     return Store(dynamodb, "users", lambda: float(NOW))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def table() -> RealTable:
+    """A table in which conditions and updates count."""
+    return RealTable()
+
+
+@pytest.fixture
+def memory(table: RealTable) -> Store:
+    return Store(table, "users", lambda: float(NOW))  # type: ignore[arg-type]
 
 
 def written(store: Store, dynamodb: MemoryTable, write: Write) -> dict[str, Any]:
@@ -415,37 +429,79 @@ def test_import(store: Store, dynamodb: MemoryTable) -> None:
     }
     assert store.imports.get("j1") == (None, [])
     assert written(store, dynamodb, store.imports.create("j1", job)) == put("I#j1", ".", item | kept)
-    counts = {"created": 2, "merged": 0, "already": 0, "conflict": 0, "refused": 1}
+    counts = {"created": 2, "merged": 0, "already": 0, "conflict": 0, "erased": 0, "refused": 1}
     part = {result: {"N": str(count)} for result, count in counts.items()}
     made = written(store, dynamodb, store.imports.put_part("j1", "000000", {"created": 2, "refused": 1}))
     assert made == put("I#j1", "000000", part | kept, new=False)
     assert store.imports.get("j1") == (job, [ImportPart("000000", counts)])  # type: ignore[arg-type]
-    assert written(store, dynamodb, store.imports.set_state("j1", "failed", parts=3, problem="why")) == {
+    del dynamodb.items["I#j1", "000000"]["erased"]  # as it was written before there was such a result
+    assert store.imports.get("j1") == (job, [ImportPart("000000", counts)])  # type: ignore[arg-type]
+    assert written(store, dynamodb, store.imports.set_state("j1", "failed", problem="why")) == {
         "Update": {
             "TableName": "users",
             "Key": key("I#j1"),
-            "UpdateExpression": "SET #state = :state, parts = :parts, problem = :problem",
+            "UpdateExpression": "SET #state = :state, problem = :problem",
             "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": {
-                ":state": {"S": "failed"},
-                ":parts": {"N": "3"},
-                ":problem": {"S": "why"},
-            },
+            "ExpressionAttributeValues": {":state": {"S": "failed"}, ":problem": {"S": "why"}},
         }
     }
-    done = written(store, dynamodb, store.imports.set_state("j1", "done"))
-    assert done["Update"]["UpdateExpression"] == "SET #state = :state"
     dynamodb.items["I#j1", "."] |= {"state": {"S": "failed"}, "parts": {"N": "3"}, "problem": {"S": "why"}}
     found, _ = store.imports.get("j1")
     assert found == ImportJob("server", "shop", dry_run=True, state="failed", parts=3, problem="why")
 
 
-def test_duplicate_of_a_dry_run(store: Store, dynamodb: MemoryTable) -> None:
-    alias, claim = Alias("email", "i"), DryRunClaim("u1", verified=True)
-    item = {"user": {"S": "u1"}, "verified": {"BOOL": True}, "expires": {"N": str(NOW + 86_400)}}
-    made = written(store, dynamodb, store.dry_runs.create("j1", alias, claim))
-    assert made == put("D#j1#E#i", ".", item)
-    assert store.dry_runs.get("j1", alias) == claim
+def test_uploads_of_an_import(memory: Store) -> None:
+    """Each upload's parts come after those that the job has, and the job is done with the last of all."""
+    memory.commit(memory.imports.create("j1", ImportJob("server", "shop", dry_run=False)))
+    waiting, _ = memory.imports.get("j1")
+    assert waiting is not None
+    first = memory.imports.add_upload("j1", waiting, ImportUpload("v1", 0, 2))
+    memory.commit(*first)
+    with pytest.raises(LostRaceError):
+        memory.commit(*first)
+    with pytest.raises(LostRaceError):
+        memory.commit(*memory.imports.add_upload("j1", waiting, ImportUpload("v2", 0, 1)))
+    running, parts = memory.imports.get("j1")
+    assert (running, parts) == (waiting._replace(state="running", parts=2), [])
+    memory.commit(*memory.imports.add_upload("j1", running, ImportUpload("v2", 2, 1)))
+    assert memory.imports.uploads("j1") == [ImportUpload("v1", 0, 2), ImportUpload("v2", 2, 1)]
+    with pytest.raises(LostRaceError):
+        memory.commit(memory.imports.finish("j1", 2))
+    memory.commit(memory.imports.finish("j1", 3))
+    done, _ = memory.imports.get("j1")
+    assert done == waiting._replace(state="done", parts=3)
+
+
+def test_what_a_dry_run_would_have_made(memory: Store, table: RealTable) -> None:
+    alias, dry_runs = Alias("email", "i"), memory.dry_runs
+    assert (dry_runs.account("j1", "u1"), dry_runs.owner("j1", alias)) == (None, None)
+    account = AccountSummary(frozenset({"i"}), "p", frozenset({"u1", "u2"}), 2000)
+    writes = [dry_runs.save_account("j1", "u1", account), dry_runs.save_owner("j1", alias, DryRunOwner("u1"))]
+    memory.commit(*writes)
+    assert table.items == {
+        ("D#j1#u1", "."): key("D#j1#u1")
+        | {
+            "verified": {"SS": ["i"]},
+            "phone": {"S": "p"},
+            "ids": {"SS": ["u1", "u2"]},
+            "cost": {"N": "2000"},
+            "merged_into": {"S": ""},
+            "revision": {"N": "1"},
+            "expires": {"N": str(NOW + 86_400)},
+        },
+        ("D#j1#E#i", "."): key("D#j1#E#i")
+        | {"user": {"S": "u1"}, "revision": {"N": "1"}, "expires": {"N": str(NOW + 86_400)}},
+    }
+    assert dry_runs.account("j1", "u1") == account._replace(revision=1)
+    assert dry_runs.owner("j1", alias) == DryRunOwner("u1", 1)
+    for write in writes:
+        with pytest.raises(LostRaceError):
+            memory.commit(write)  # another part of the job was faster
+    freed = DryRunOwner("", 1)
+    memory.commit(dry_runs.save_owner("j1", alias, freed))
+    assert dry_runs.owner("j1", alias) == freed._replace(revision=2)
+    memory.commit(dry_runs.save_account("j1", "u2", AccountSummary(merged_into="u1")))
+    assert dry_runs.account("j1", "u2") == AccountSummary(merged_into="u1", revision=1)
 
 
 def test_code_of_a_second_factor(store: Store, dynamodb: MemoryTable) -> None:
