@@ -1,5 +1,5 @@
 """Amazon S3: with IAM enforcement on, the permissions that a request needs beyond its first, and the keys
-that policies' conditions may name; what a put leaves of the object that it replaces.
+that policies' conditions may name; what a put leaves of the object that it replaces; ranges of versions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ def _additional_checks(
         checks.append(("s3:PutObjectTagging", f"arn:aws:s3:::{bucket}/{key}"))
     if action == "DeleteObject" and headers.get("if-match", "*") != "*":
         checks.append(("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"))
-    if action == "GetObject" and key not in (s3._buckets.get(bucket) or {}).get("objects", {}):
+    version = s3._qp(query, "versionId", "") if action == "GetObjectVersion" else ""
+    versions = {each["version_id"] for each in s3._object_versions.get((bucket, key), [])}
+    objects = (s3._buckets.get(bucket) or {}).get("objects", {})
+    if (action == "GetObject" and key not in objects) or (version and version not in versions):
         checks.append(("s3:ListBucket", f"arn:aws:s3:::{bucket}"))
     return checks
 
@@ -85,3 +88,31 @@ def _put_object(
         version = s3._buckets[bucket]["objects"][key].get("version_id")
         s3._object_tags.pop((bucket, key, version), None)
     return answer
+
+
+@replaces(s3, "_get_object", digest="64ad7071ef0e")
+def _get_object(
+    original: Callable[..., tuple[int, dict[str, str], bytes]],
+    bucket: str,
+    key: str,
+    headers: dict[str, str],
+    query: dict[str, Any] | None = None,
+) -> tuple[int, dict[str, str], bytes]:
+    """A range of an object's version is that range, as of the current one, and not the whole version"""
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Range" and "versionId".
+    wanted = headers.get("range", "")
+    if not wanted or not s3._qp(query or {}, "versionId", ""):
+        return original(bucket, key, headers, query)
+    # The checksum of a whole object is of no part of it.
+    plain = {name: value for name, value in headers.items() if name != "x-amz-checksum-mode"}
+    status, answered, body = original(bucket, key, plain, query)
+    if status != 200:
+        return status, answered, body
+    found = s3._parse_range(wanted, len(body))
+    if found is None:
+        refused = {"Content-Type": "application/xml", "Content-Range": f"bytes */{len(body)}"}
+        return 416, refused, s3._xml_body(s3._range_error_xml(bucket, key))
+    start, end = found
+    part = body[start : end + 1]
+    answered |= {"Content-Length": str(len(part)), "Content-Range": f"bytes {start}-{end}/{len(body)}"}
+    return 206, answered, part

@@ -156,3 +156,31 @@ def test_a_condition_that_fails_leaves_the_object(cloud: Cloud) -> None:
     [error] = s3.delete_objects(Bucket=object_["Bucket"], Delete=batch)["Errors"]
     assert error["Code"] == "PreconditionFailed"
     assert s3.get_object(**object_)["Body"].read() == b"x"
+
+
+def test_a_range_of_a_version_is_that_range(cloud_with_iam: Cloud, bucket: str) -> None:
+    s3 = cloud_with_iam.client("s3")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    versions = [
+        s3.put_object(Bucket=bucket, Key="lines", Body=body)["VersionId"] for body in (b"0123456789", b"new")
+    ]
+    place = {"Bucket": bucket, "Key": "lines", "VersionId": versions[0]}
+    answer = s3.get_object(**place, Range="bytes=2-4")
+    assert answer["Body"].read() == b"234"
+    assert (answer["ContentRange"], answer["ContentLength"]) == ("bytes 2-4/10", 3)
+    assert s3.get_object(**place, Range="bytes=-1")["Body"].read() == b"9"
+    assert status(s3.get_object, **place, Range="bytes=10-") == 416
+    assert s3.get_object(**place)["Body"].read() == b"0123456789"
+
+
+def test_a_missing_version_is_forbidden_to_who_may_not_list(cloud_with_iam: Cloud, bucket: str) -> None:
+    reader = s3_of_a_user(cloud_with_iam, bucket, "s3:GetObjectVersion")
+    lister = s3_of_a_user(cloud_with_iam, bucket, "s3:GetObjectVersion", "s3:ListBucket")
+    cloud_with_iam.client("s3").put_bucket_versioning(
+        Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    put = cloud_with_iam.client("s3").put_object(Bucket=bucket, Key="there", Body=b"x")
+    place = {"Bucket": bucket, "Key": "there"}
+    assert status(reader.get_object, **place, VersionId=put["VersionId"]) == 200
+    assert status(lister.get_object, **place, VersionId="missing") == 404
+    assert status(reader.get_object, **place, VersionId="missing") == 403

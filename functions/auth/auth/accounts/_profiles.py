@@ -104,7 +104,7 @@ def export(services: Services, user_id: str, client: Client, once: Once) -> dict
         "pending_address": (document["email_pending"] or {}).get("address"),
         "previous_address": document["email_previous"],
         "second_factor": bool(document["totp"]),
-        "legacy_passwords_of": [company for company, _ in document.family("old_hash")],
+        "legacy_passwords_of": document.companies_of_hashes(),
         "sessions": [
             {"client": session.client, "began": session.began, "scope": session.scope}
             for session in services.store.sessions.of_user(user.id)

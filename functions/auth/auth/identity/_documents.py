@@ -78,6 +78,10 @@ class Document:
         """The hashes of passwords in companies' systems, by origin, those of older records too."""
         return {self._origin_of_hash(key): wrapped for key, wrapped in self.family("old_hash")}
 
+    def companies_of_hashes(self) -> list[str]:
+        """The companies in whose systems the person's old passwords are."""
+        return sorted({json.loads(key)[0] for key in self.old_hashes()})
+
     def _origin_of_hash(self, key: str) -> str:
         if key.startswith("["):
             return key
