@@ -264,7 +264,7 @@ def prove(
         writes.append(services.store.users.unchanged(user))
     else:
         before = user
-        replaced = {f"old_hash.{company}": None for company, _ in document.family("old_hash")}
+        replaced = {f"old_hash.{verdict.old_hash}": None} if verdict.old_hash else {}
         secret = passwords.hash_password(password)
         document.edit({"secret": secret} | replaced, services.now_ms, services.region)
         user, save = services.close(before, before, document)

@@ -46,7 +46,8 @@ class Verdict:
     Attributes:
         matched: Whether the password is right.
         old_hash: Which of the legacy hashes it matched; None if it was our own.
-        upgrade: Whether it is right and has to be hashed anew.
+        upgrade: Whether it is right and has to be hashed anew. A legacy hash is, unless there is one of our own
+            already: who has several old passwords keeps them all, until a new one is chosen.
     """
 
     matched: bool
@@ -116,7 +117,7 @@ def verify(password: str, secret: str | None, old_hashes: Mapping[str, Any]) -> 
             if spent > legacy.MAX_COST:
                 break
             if legacy.matches(old_hashes[name], password):
-                return Verdict(matched=True, old_hash=name, upgrade=True)
+                return Verdict(matched=True, old_hash=name, upgrade=secret is None)
     return Verdict(matched=False)
 
 

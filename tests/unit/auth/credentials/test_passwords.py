@@ -244,7 +244,9 @@ def test_what_is_too_long_is_never_right() -> None:
 def test_the_verdict_names_the_legacy_hash_that_matched(secret: str, wrapped: dict[str, Any]) -> None:
     other = legacy.wrap("{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=")  # of "password"
     hashes = {"shop": wrapped, "garage": other, "attic": None}
-    assert verify("test", secret, hashes) == Verdict(matched=True, old_hash="shop", upgrade=True)
+    assert verify("test", None, hashes) == Verdict(matched=True, old_hash="shop", upgrade=True)
+    kept = Verdict(matched=True, old_hash="shop")
+    assert verify("test", secret, hashes) == kept, "a hash of our own is not lost for another password"
     assert verify("password", None, hashes) == Verdict(matched=True, old_hash="garage", upgrade=True)
     assert verify(GOOD, secret, hashes) == Verdict(matched=True)
     assert verify("neither", secret, hashes) == NO
