@@ -4,7 +4,6 @@ from ._clock import milliseconds, tick
 from ._documents import Document, origin_key
 from ._epochs import new_epoch
 from ._fields import PROFILE, checked
-from ._fields import PROFILE, checked
 from ._identifiers import Kind, blind_index, normalise_email, normalise_phone
 from ._merging import shared_identifier, taken_over
 

@@ -59,7 +59,7 @@ class Importer:
         records, aliases = self._records, self._records.store.aliases
         status: UserStatus = "active" if decision.result == "created" else "conflict"
         phone = line.phone.index if line.phone else ""
-        new = User(line.account, status, None, line.email.index, phone)
+        new = User(line.account, status, None, line.email.index, phone, epoch=records.new_epoch())
         _, save = records.close(None, new, line.document)
         writes = [save, records.store.audit.add(line.account, "import", self._company)]
         if decision.result == "created":
@@ -69,24 +69,39 @@ class Importer:
         return writes
 
     def _take_address(self, line: Line, decision: Decision, accounts: Accounts) -> None:
-        """Make a new account, and one without a log-in of that which had the address unverified."""
+        """Make a new account, and one without a log-in of that which had the address unverified.
+
+        Whatever shows that somebody is the person of the latter is void by its new epoch.
+        """
         records = self._records
         loser, theirs = accounts.open(decision.other)
-        _, demoted = records.close(loser, loser.but(status="conflict"), theirs)
+        _, demoted = records.close(loser, loser.but(status="conflict", epoch=records.new_epoch()), theirs)
         got = {line.email, line.phone if decision.claims_phone else None}
         lost = [alias for alias in _further_aliases(summarised(records, loser, theirs)) if alias not in got]
         released = [write for alias in lost for write in records.store.aliases.releases(alias, loser.id)]
-        records.store.commit(demoted, *self._new(line, decision), *released)
+        audit = records.store.audit.add(loser.id, "demote", self._company)
+        records.store.commit(demoted, *self._new(line, decision), *released, audit)
         records.store.commit_each(records.store.users.delete_belongings(loser.id))
 
     def _join(self, line: Line, decision: Decision, accounts: Accounts) -> None:
-        """Have a line join an account; the id that the line would have made leads to it."""
+        """Have a line join an account; the id that the line would have made leads to it.
+
+        The account's epoch stays: an import must not end everybody's sessions, and its password proves the
+        person of an address that is verified on both sides.
+        """
         records = self._records
         owner, theirs = accounts.open(decision.user)
         theirs.edit(taken_over(theirs, line.document, line.email.index), records.now_ms, records.region)
         phone = owner.phone_index or (line.phone.index if line.phone else "")
         _, save = records.close(owner, owner.but(phone_index=phone), theirs)
-        joined = User(line.account, "merged", None, ts=records.reading(""), merged_into=owner.id)
+        joined = User(
+            line.account,
+            "merged",
+            None,
+            ts=records.reading(""),
+            merged_into=owner.id,
+            epoch=records.new_epoch(),
+        )
         claimed = None
         if decision.claims_phone and line.phone:
             claimed = records.store.aliases.claim(line.phone, owner.id)
