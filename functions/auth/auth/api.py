@@ -33,6 +33,7 @@ from shared.strict_json import is_shallow
 
 from . import accounts
 from .clients import SignedRequest
+from .exports import jobs as exports
 from .identity import Kind
 from .imports import jobs
 from .services import Services, get_services
@@ -146,7 +147,12 @@ def _erase(services: Services, asked: SignedRequest, _: Payload, user: str) -> t
 
 
 def _export(services: Services, asked: SignedRequest, _: Payload, user: str) -> tuple[int, Any]:
-    return 200, accounts.export(services, user, asked.client, asked.once)
+    return exports.begin(services, user, asked.client, asked.once)
+
+
+def _export_state(services: Services, asked: SignedRequest, _: Payload, job: str) -> tuple[int, Any]:
+    services.store.commit(once=asked.once)
+    return 200, exports.state(services, job, asked.client)
 
 
 def _merge(services: Services, asked: SignedRequest, payload: Payload, user: str) -> tuple[int, Any]:
@@ -183,6 +189,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("PATCH", "/v1/users/{id}"): Operation("users:write", _edit, free=True),
     ("DELETE", "/v1/users/{id}"): Operation("users:erase", _erase),
     ("GET", "/v1/users/{id}/export"): Operation("users:export", _export),
+    ("GET", "/v1/users/export/{id}"): Operation("users:export", _export_state),
     ("POST", "/v1/users/{id}/merge"): Operation("users:merge", _merge, ("other",)),
     ("POST", "/v1/users/import"): Operation("users:import", _import, optional=("dry_run",)),
     ("GET", "/v1/users/import/{id}"): Operation("users:import", _import_state),

@@ -5,7 +5,8 @@ Input: `{"kind", "user", "token", "client", "expires"}`, see `accounts`. No pers
     address comes from the record.
 Output: a mail in the name of the client's company; nothing for the kind `none`.
 On failure: the message comes back, eight times in 21 minutes, and ends in the dead-letter queue, whose alarm
-    fires. A job whose token is not written yet comes back too, and is dropped once it cannot be any more.
+    fires; what no attempt will deliver goes there at once, with the reason. A job whose token is not written
+    yet comes back too, and is dropped once it cannot be any more.
 Idempotent: a repeated message makes the same mail with the same token; the outbox holds it once.
 Recorded event: events/auth/deliver_nobody.json
 """
@@ -15,8 +16,9 @@ from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 
-from shared.batches import BatchResponse, Message, QueueBatch, RetryableError
+from shared.batches import BatchResponse, Message, PermanentError, QueueBatch, RetryableError
 from shared.clients import client
 from shared.http import GoneError, NotFoundError
 from shared.metrics import publishes_metrics
@@ -50,6 +52,9 @@ _TEXTS: dict[MailKind, str] = {
     "approve": "A new e-mail address was entered for your account at {title}. To let this address go:\n\n"
     "{link}\n\nThis is good for a day. If it was not you, do nothing: this address stays.\n",
 }
+_REFUSED = {"BadRequestException", "MessageRejected"}
+"""Of SES's errors those that are of the mail itself
+(https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html)."""
 _RETRY_S = 5
 _UNWRITTEN_MS = 40_000  # longer than the API's functions run, which write a token after they send its job
 
@@ -60,10 +65,26 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # 
     settings, records = DeliverSettings.from_env(), get_records()
 
     def deliver(message: Message) -> None:
-        outcome = _deliver(records, settings, message, json.loads(message.body))
+        outcome = _deliver(records, settings, message, _job(message.body))
         logger.info("mail", message_id=message.id, outcome=outcome)
 
-    return QueueBatch(event, retry_seconds=_RETRY_S).each(deliver)
+    batch = QueueBatch(event, retry_seconds=_RETRY_S, dead_letter_queue_url=settings.dead_letter_queue_url)
+    return batch.each(deliver)
+
+
+def _job(body: str) -> dict[str, Any]:
+    """What a message asks for.
+
+    Raises:
+        PermanentError: It is no job of a mail.
+    """
+    try:
+        job = json.loads(body)
+        if job["kind"] in (*_SUBJECTS, "none") and int(job["expires"]):
+            return dict(job)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PermanentError("no job of a mail") from error
+    raise PermanentError("no job of a mail of a known kind")
 
 
 def _deliver(records: Records, settings: DeliverSettings, message: Message, job: dict[str, Any]) -> str:
@@ -92,11 +113,7 @@ def _deliver(records: Records, settings: DeliverSettings, message: Message, job:
         mail = OutboxMail(message.id, address, kind, subject, text, job["token"])
         Outbox.connect(settings.outbox).put(mail, records.now())
     else:
-        client("sesv2").send_email(
-            FromEmailAddress=settings.sender,
-            Destination={"ToAddresses": [address]},
-            Content={"Simple": {"Subject": {"Data": subject}, "Body": {"Text": {"Data": text}}}},
-        )
+        _send(settings.sender, address, subject, text)
     return kind
 
 
@@ -107,6 +124,25 @@ def _address_of(records: Records, user: User, index: str) -> str | None:
     addresses = {user.email_index: document["email"], **dict(document.family("email_also"))}
     addresses |= {pending["index"]: pending["address"]} if isinstance(pending, dict) else {}
     return addresses.get(index)
+
+
+def _send(sender: str, address: str, subject: str, text: str) -> None:
+    """Send a mail by SES.
+
+    Raises:
+        PermanentError: SES will refuse it at every attempt.
+    """
+    try:
+        client("sesv2").send_email(
+            FromEmailAddress=sender,
+            Destination={"ToAddresses": [address]},
+            Content={"Simple": {"Subject": {"Data": subject}, "Body": {"Text": {"Data": text}}}},
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _REFUSED:
+            raise PermanentError(f"SES: {code}") from error
+        raise
 
 
 def compose(kind: MailKind, token: str, company: Client) -> tuple[str, str]:

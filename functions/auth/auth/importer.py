@@ -1,10 +1,12 @@
-"""Imports accounts from an uploaded file: splits it, and imports its parts side by side.
+"""Imports accounts from an uploaded file: splits it, and imports its parts side by side. Writes exports, too.
 
-Trigger: SQS, one message at a time: S3's notification of an upload, or a part that this function sent itself.
+Trigger: SQS, one message at a time: S3's notification of an upload, a part that this function sent itself, or
+    an export that the API asks for, `{"export": <job>}`.
 Input: a version of `uploads/<job>.jsonl`, a JSON object in each line (see `imports.lines`); a part is
     `{"job", "part", "line", "start", "end", "version", "upload"}`, bytes of the version. Two uploads to one
     address are two versions, and both are imported.
-Output: accounts; `reports/<job>/<part>.jsonl` with what became of each line; the state of the job.
+Output: accounts; `reports/<job>/<part>.jsonl` with what became of each line, `exports/<job>.json`; the states
+    of the jobs.
 On failure: the message comes back, five times, and ends in the dead-letter queue, whose alarm fires; one
     that is no message of an import goes there at once. A line that cannot be imported is reported, and stops
     nobody else's.
@@ -20,6 +22,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import unquote_plus
+from uuid import UUID
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -29,6 +32,7 @@ from shared.batches import BatchResponse, PermanentError, QueueBatch, RetryableE
 from shared.clients import client
 from shared.metrics import publishes_metrics
 
+from .exports import jobs as exports
 from .imports.importing import DryRun, Importer
 from .imports.lines import MAX_LINE_BYTES
 from .services import Records, get_records
@@ -92,13 +96,17 @@ def _take(records: Records, settings: ImportSettings, body: str) -> None:
         named = json.loads(body)
         if "job" in named:
             part = _Part(**named)
+        elif "export" in named:
+            export = UUID(named["export"])
         else:
             uploads = [each["s3"]["object"] for each in named.get("Records", ())]
             keys = [(unquote_plus(each["key"]), each.get("versionId", "null")) for each in uploads]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise PermanentError("neither a notification of S3 nor a part") from error
+        raise PermanentError("neither a notification of S3 nor a part nor an export") from error
     if "job" in named:
         _import_part(records, settings, part)
+    elif "export" in named:
+        exports.write(records, settings.import_bucket, str(export))
     else:
         for key, version in keys:
             _split_upload(records, settings, key, version)

@@ -31,7 +31,8 @@ class AuthSettings(KeySettings):
 
     Attributes:
         mail_queue: URL of the queue of mails to be sent; empty where the function sends none.
-        import_bucket: Where uploads of imports go; empty where the function makes no imports.
+        import_bucket: Where uploads of imports and files of exports go; empty where the function makes none.
+        import_queue: URL of the queue of imports and exports; the same.
         access_token_seconds: Life of an access token, at most 900.
         refresh_idle_days: Days after which an unused refresh token dies.
         refresh_days: Days after which a session ends whatever happens.
@@ -50,6 +51,7 @@ class AuthSettings(KeySettings):
 
     mail_queue: str = ""
     import_bucket: str = ""
+    import_queue: str = ""
     access_token_seconds: Annotated[int, positive_int] = 600
     refresh_idle_days: Annotated[int, positive_int] = 30
     refresh_days: Annotated[int, positive_int] = 90
@@ -84,17 +86,19 @@ class DeliverSettings(KeySettings):
     """Settings of the function that sends mails.
 
     Attributes:
+        dead_letter_queue_url: Where a message goes at once that no attempt will deliver.
         sender: Address of the sender, verified in SES; empty: mails go to the outbox.
         outbox: Table of mails that are not sent, on the local engine; empty: they are sent.
     """
 
+    dead_letter_queue_url: str
     sender: str = ""
     outbox: str = ""
 
 
 @dataclass(frozen=True)
 class ImportSettings(KeySettings):
-    """Settings of the function that imports accounts.
+    """Settings of the function that imports accounts, and writes exports.
 
     Attributes:
         import_bucket: Where uploads and reports lie.

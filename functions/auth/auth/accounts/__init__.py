@@ -7,14 +7,13 @@ that lose a race against another edit of the same record begin anew.
 from ._endings import erase, merge
 from ._log_in import log_in, second_factor
 from ._passwords import change_password, forgot_password, reset_password
-from ._profiles import edit, export, profile
+from ._profiles import edit, profile
 from ._registration import sign_up, verify
 
 __all__ = [
     "change_password",
     "edit",
     "erase",
-    "export",
     "forgot_password",
     "log_in",
     "merge",

@@ -1,8 +1,9 @@
 """Logging in, and the second factor of who is logged in."""
 
+from contextlib import suppress
 from typing import Any
 
-from shared.http import BadRequestError, TooManyRequestsError
+from shared.http import BadRequestError, BusyError, TooManyRequestsError
 
 from ..clients import Client
 from ..credentials import mfa
@@ -10,6 +11,7 @@ from ..credentials.logins import attempted, limit_of, prove
 from ..identity import Kind, normalise_email, normalise_phone
 from ..services import Services
 from ..storage import Alias, Once
+from ..tokens import MOST_SESSIONS
 from ._common import SCOPE, again, logged_in
 
 __all__ = ["log_in", "second_factor"]
@@ -45,13 +47,26 @@ def log_in(
 
     def run() -> dict[str, Any]:
         with attempted(services, alias, limit) as attempt:
-            proof = prove(services, attempt, password, code, client.id, once)
-            _, began, answer = services.sessions.begin(proof.user, client.id, SCOPE, int(services.now()))
+            proof = prove(services, attempt, password, code, client.id, once, begun=1)
+            family, began, answer = services.sessions.begin(proof.user, client.id, SCOPE, int(services.now()))
             audit = services.store.audit.add(proof.user.id, "login", client.id)
             services.store.commit(*proof.writes, began, audit, once=once)
+        if attempt.room <= 1:
+            _limit_sessions(services, proof.user.id, family, alias)
         return answer | {"user_id": proof.user.id}
 
     return again(run)
+
+
+def _limit_sessions(services: Services, user: str, newest: str, alias: Alias) -> None:
+    """End the oldest sessions of somebody who has too many, and note when to look again.
+
+    A person has two identifiers or more: half the room is for each, so that not every log-in has to count.
+    """
+    with suppress(BusyError):  # the next log-in looks again
+        left = services.sessions.trim(user, newest)
+        room = (MOST_SESSIONS - left) // 2
+        services.store.commit(services.store.aliases.set_attempts(alias, room=room))
 
 
 def _find_alias(services: Services, kind: Kind, identifier: str) -> Alias:

@@ -1,4 +1,4 @@
-"""What is known of a person: shown, edited, exported."""
+"""What is known of a person: shown and edited."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..storage import Alias, Once
 from . import _addresses as addresses
 from ._common import again, logged_in, main_alias, phone_index, shown
 
-__all__ = ["edit", "export", "profile"]
+__all__ = ["edit", "profile"]
 
 _REAUTHENTICATION = {"access_token", "current", "totp"}
 
@@ -91,33 +91,3 @@ def _reauthenticated(
         proof = prove(services, attempt, given["current"], given.get("totp"), client.id, None)
         services.store.commit(*proof.writes)
     return proof.user.epoch
-
-
-def export(services: Services, user_id: str, client: Client, once: Once) -> dict[str, Any]:
-    """Everything that is known of a person, but for what proves who they are (hashes, secrets)."""
-    user = services.find(user_id)
-    document = services.open(user)
-    services.store.commit(services.store.audit.add(user.id, "export", client.id), once=once)
-    return {
-        **shown(user, document),
-        "further_addresses": [address for _, address in document.family("email_also")],
-        "pending_address": (document["email_pending"] or {}).get("address"),
-        "previous_address": document["email_previous"],
-        "second_factor": bool(document["totp"]),
-        "legacy_passwords_of": document.companies_of_hashes(),
-        "sessions": [
-            {"client": session.client, "began": session.began, "scope": session.scope}
-            for session in services.store.sessions.of_user(user.id)
-        ],
-        "granted": [
-            {"client": grant.client, "scopes": list(grant.scopes)}
-            for grant in services.store.grants.of_user(user.id)
-        ],
-        "same_identifier": [
-            each
-            for alias in (Alias("email", user.email_index), Alias("phone", user.phone_index))
-            for each in (services.store.users.sharing(alias) if alias.index else ())
-            if each != user.id
-        ],
-        "trail": [entry._asdict() for entry in services.store.audit.of_subject(user.id)],
-    }

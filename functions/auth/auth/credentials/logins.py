@@ -106,6 +106,7 @@ class Attempt:
         user: Whose it is; None if nobody can log in with it.
         document: What is known of them; empty for nobody.
         started: When it began, seconds since the epoch.
+        room: Sessions that may begin by the identifier before the person's are counted again.
     """
 
     alias: Alias
@@ -114,6 +115,7 @@ class Attempt:
     user: User | None
     document: Document
     started: float
+    room: int = 0
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def attempted(services: Services, alias: Alias, limit: RateLimit) -> Iterator[At
             services.probe()
         else:
             document = services.open(user)
-        yield Attempt(alias, limit, lock, user, document, started)
+        yield Attempt(alias, limit, lock, user, document, started, attempts.room)
     except Exception as error:
         if not (isinstance(error, HttpError) and error.status < 500) or isinstance(error, StaleSignInError):
             with suppress(BusyError):
@@ -225,6 +227,7 @@ def prove(
     *,
     second_factor: bool = True,
     verifying: bool = False,
+    begun: int = 0,
 ) -> Proof:
     """Prove by a password, and a code of the second factor if there is one, that somebody is a person.
 
@@ -237,6 +240,7 @@ def prove(
         once: The request, for the trace that a refused one leaves.
         second_factor: Whether a code is asked for where there is a second factor.
         verifying: Whether the address is being verified by it: else an unverified one is refused.
+        begun: Sessions that begin by it.
 
     Returns:
         The proof; its writes are to be committed with whatever follows from it, within `attempted`.
@@ -258,7 +262,7 @@ def prove(
     if second_factor and document["totp"] and redeemed is None:
         services.store.commit(services.store.aliases.set_attempts(attempt.alias, add=-1), once=once)
         raise SecondFactorRequiredError(user.epoch)
-    writes = [unlock(services, attempt.alias)] + ([redeemed] if redeemed else [])
+    writes = [unlock(services, attempt.alias, begun)] + ([redeemed] if redeemed else [])
     if not verdict.upgrade:
         # Or a password that was changed meanwhile lets in.
         writes.append(services.store.users.unchanged(user))
@@ -317,9 +321,9 @@ def prove_code(services: Services, attempt: Attempt, code: str, client_id: str, 
     return Proof(user, document, (unlocked, redeemed, services.store.users.unchanged(user)))
 
 
-def unlock(services: Services, alias: Alias) -> Write:
-    """The write that forgets the failures of an identifier, and its lock."""
-    return services.store.aliases.set_attempts(alias, failed=0, wait=0, locked=0)
+def unlock(services: Services, alias: Alias, begun: int = 0) -> Write:
+    """The write that forgets the failures of an identifier, and its lock; and counts sessions that begin."""
+    return services.store.aliases.set_attempts(alias, failed=0, wait=0, locked=0, begun=begun)
 
 
 def _note_failure(
@@ -329,7 +333,8 @@ def _note_failure(
     subject = attempt.user.id if attempt.user else attempt.alias.text
     changes = after_failure(attempt.lock, services.now_ms, services.settings)
     changed = services.store.aliases.set_attempts(attempt.alias, **changes) if changes else None
-    services.store.commit(changed, services.store.audit.add(subject, "login", client_id, outcome), once=once)
+    services.store.commit(changed, once=once)
+    services.store.audit.count(subject, "login", client_id, outcome)
     key = attempt.limit.key
     services.failures[key] = (services.now(), services.store.counters.add("failures", key, _WINDOW_S))
     services.floor(attempt.started)

@@ -46,8 +46,8 @@ class Verdict:
     Attributes:
         matched: Whether the password is right.
         old_hash: Which of the legacy hashes it matched; None if it was our own.
-        upgrade: Whether it is right and has to be hashed anew. A legacy hash is, unless there is one of our own
-            already: who has several old passwords keeps them all, until a new one is chosen.
+        upgrade: Whether it is right and has to be hashed anew. A legacy hash is, unless there is one of our
+            own already: who has several old passwords keeps them all, until a new one is chosen.
     """
 
     matched: bool

@@ -9,10 +9,11 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
-from shared.http import Answer, BadRequestError, Request, UnauthorizedError, json_answer
+from shared.http import Answer, BadRequestError, BusyError, Request, UnauthorizedError, json_answer
 
 from ..clients import Client
 from ..services import Services
@@ -92,6 +93,8 @@ def _exchange(
             store.commit(redeemed, still_there, unchanged, began, once=once)
         except LostRaceError:
             continue  # somebody was faster, the person signed out, or a credential was changed
+        with suppress(BusyError):  # the next one ends what is too many
+            services.sessions.trim(user.id, family)
         more = {"sid": found.sid} | ({"nonce": found.nonce} if found.nonce else {})
         return tokens | _identity(services, user.id, client, tokens, found.auth_time, more)
     raise _bad_grant()

@@ -18,6 +18,7 @@ from ._browsers import BrowserSession, cookie_hash
 from ._clients import ClientRecord
 from ._codes import AuthorizationCode
 from ._dry_runs import AccountSummary, DryRunOwner
+from ._export_jobs import ExportJob, ExportState
 from ._grants import Grant
 from ._import_jobs import LINE_RESULTS, ImportJob, ImportPart, ImportUpload, JobState, LineResult
 from ._mail_tokens import MailKind, MailToken
@@ -38,6 +39,8 @@ __all__ = [
     "BrowserSession",
     "ClientRecord",
     "DryRunOwner",
+    "ExportJob",
+    "ExportState",
     "Grant",
     "ImportJob",
     "ImportPart",

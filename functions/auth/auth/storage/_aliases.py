@@ -4,7 +4,7 @@
 Item         an identifier that somebody has, or tried to log in with
 Key          `pk` = `E#<blind index>` of an address, `P#<blind index>` of a number; `sk` = `.`
 Attributes   `user` S, `forever` N while it is somebody's; `failed` N, `wait` N, `locked` N, `last` N (the
-             last three in milliseconds since the epoch)
+             last three in milliseconds since the epoch); `room` N once a session began by it
 TTL          none (the year 9999) while it is somebody's; else a day after the last attempt
 Written by   accounts, imports, log-ins
 ===========  ==============================================================
@@ -63,6 +63,7 @@ class Attempts(NamedTuple):
         wait_ms: Time until which a log-in is refused without being tried; milliseconds since the epoch.
         locked_ms: Time until which every log-in fails; the same, 0 if it is not locked.
         counted: Whether this one counts: not if it has to wait, or if too many are under way.
+        room: Sessions that may begin by it before the person's are counted again; 0 or less for none.
     """
 
     user: str | None
@@ -70,6 +71,7 @@ class Attempts(NamedTuple):
     wait_ms: int
     locked_ms: int
     counted: bool
+    room: int = 0
 
 
 class Aliases:
@@ -180,6 +182,8 @@ class Aliases:
         failed: int | None = None,
         wait: int | None = None,
         locked: int | None = None,
+        room: int | None = None,
+        begun: int = 0,
     ) -> Write:
         """Change how things stand with an identifier after a log-in; None changes nothing.
 
@@ -189,19 +193,22 @@ class Aliases:
             failed: The count.
             wait: Milliseconds since the epoch until which a log-in is refused.
             locked: Milliseconds since the epoch until which every log-in fails.
+            room: Sessions that may begin before the person's are counted again.
+            begun: Sessions that begin now.
         """
-        given = {"failed": failed, "wait": wait, "locked": locked}
+        given = {"failed": failed, "wait": wait, "locked": locked, "room": room}
         values = {name: value for name, value in given.items() if value is not None}
+        added = {name: value for name, value in {"failed": add, "room": -begun}.items() if value}
         sets = ", ".join(f"#{name} = :{name}" for name in values)
-        names = {f"#{name}": name for name in values} | ({"#failed": "failed"} if add else {})
+        adds = ", ".join(f"#{name} :add_{name}" for name in added)
         return update(
             alias.text,
             ONLY,
-            (f"SET {sets} " if sets else "") + ("ADD #failed :add" if add else ""),
-            ExpressionAttributeNames=names,
+            " ".join([f"SET {sets}"] * bool(sets) + [f"ADD {adds}"] * bool(adds)),
+            ExpressionAttributeNames={f"#{name}": name for name in (*values, *added)},
             ExpressionAttributeValues={
                 **{f":{name}": {"N": str(value)} for name, value in values.items()},
-                **({":add": {"N": str(add)}} if add else {}),
+                **{f":add_{name}": {"N": str(value)} for name, value in added.items()},
             },
         )
 
@@ -213,6 +220,7 @@ def _attempts(item: Item, *, counted: bool) -> Attempts:
         wait_ms=_number(item, "wait"),
         locked_ms=_number(item, "locked"),
         counted=counted,
+        room=_number(item, "room"),
     )
 
 

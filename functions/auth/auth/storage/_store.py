@@ -18,6 +18,7 @@ from ._clients import ClientRecords
 from ._codes import AuthorizationCodes
 from ._counters import Counters
 from ._dry_runs import DryRuns
+from ._export_jobs import ExportJobs
 from ._grants import Grants
 from ._import_jobs import ImportJobs
 from ._mail_tokens import MailTokens
@@ -51,6 +52,7 @@ class Store:
         codes: Authorization codes.
         counters: What is counted in windows of time.
         dry_runs: What a dry run of an import would have made.
+        exports: Jobs of exports.
         grants: What a person granted to applications.
         imports: Jobs of imports, and their parts.
         mail_tokens: Single-use tokens of mails.
@@ -68,6 +70,7 @@ class Store:
         self.codes = AuthorizationCodes(self._table)
         self.counters = Counters(self._table)
         self.dry_runs = DryRuns(self._table)
+        self.exports = ExportJobs(self._table)
         self.grants = Grants(self._table)
         self.imports = ImportJobs(self._table)
         self.mail_tokens = MailTokens(self._table)

@@ -109,8 +109,14 @@ class Table:
             )
         return None if item is None or self._expired(item) else item
 
-    def query(self, pk: str, prefix: str = "") -> list[Item]:
-        """All items of a partition whose sort key has a prefix, in the order of the sort key."""
+    def query(self, pk: str, prefix: str = "", most: int | None = None) -> list[Item]:
+        """Items of a partition whose sort key has a prefix, in the order of the sort key.
+
+        Args:
+            pk: The partition.
+            prefix: The prefix.
+            most: How many at most; None for all.
+        """
         found: list[Item] = []
         values = {":pk": {"S": pk}} | ({":prefix": {"S": prefix}} if prefix else {})
         condition = "pk = :pk" + (" AND begins_with(sk, :prefix)" if prefix else "")
@@ -120,10 +126,13 @@ class Table:
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=values,
                 ConsistentRead=True,
+                PaginationConfig={} if most is None else {"PageSize": most},
             )
             for page in pages:
-                found += page["Items"]
-        return [item for item in found if not self._expired(item)]
+                found += [item for item in page["Items"] if not self._expired(item)]
+                if most is not None and len(found) >= most:
+                    break
+        return found[:most]
 
     def query_index(self, index: str, value: str) -> list[Item]:
         """The items that have a value in an index of the same name (behind by a moment)."""

@@ -2,11 +2,12 @@
 
 from ._jwts import ALGORITHMS, SKEW_S, InvalidTokenError, Key, check_times, read_jwt
 from ._keyring import Entry, Keyring, Purpose, make_secret, next_signing_keys
-from ._sessions import Sessions
+from ._sessions import MOST_SESSIONS, Sessions
 from ._tokens import RefreshToken, Tokens
 
 __all__ = [
     "ALGORITHMS",
+    "MOST_SESSIONS",
     "SKEW_S",
     "Entry",
     "InvalidTokenError",

@@ -18,9 +18,11 @@ from ..storage import LostRaceError, Once, Session, Store, User, Write
 from ._jwts import InvalidTokenError
 from ._tokens import RefreshToken, Tokens
 
-__all__ = ["Sessions"]
+__all__ = ["MOST_SESSIONS", "Sessions"]
 
 GRACE_MS = 30_000
+MOST_SESSIONS = 50
+"""Of one person at a time; and of browsers at the sign-on pages as many."""
 _DAY_S = 86_400
 _TRIES = 4
 
@@ -125,6 +127,25 @@ class Sessions:
         session = self._store.sessions.get(user, family)
         person = self._store.users.get(user) if session else None
         return session if session and person and session.epoch == person.epoch else None
+
+    def trim(self, user: str, newest: str) -> int:
+        """End the oldest sessions of a person beyond `MOST_SESSIONS`, browsers' too.
+
+        Args:
+            user: Whose.
+            newest: A session that stays, since it has just begun.
+
+        Returns:
+            How many sessions are left, browsers' not counted.
+        """
+        sessions = sorted(
+            self._store.sessions.of_user(user), key=lambda each: (each.family == newest, each.began)
+        )
+        browsers = sorted(self._store.browsers.of_user(user), key=lambda each: each.auth_time)
+        ended = [self._store.sessions.delete(user, each.family) for each in sessions[:-MOST_SESSIONS]]
+        ended += [self._store.browsers.delete(user, each.cookie_hash) for each in browsers[:-MOST_SESSIONS]]
+        self._store.commit_each(ended)
+        return min(len(sessions), MOST_SESSIONS)
 
     def end(self, user: str, but: str | None = None) -> list[Write]:
         """The writes that end all sessions of a person, browsers' too; or all but one and its browser's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import sha256
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from auth.storage import (
     AuthorizationCode,
     BrowserSession,
     DryRunOwner,
+    ExportJob,
     Grant,
     ImportJob,
     ImportPart,
@@ -243,7 +245,7 @@ def test_attempts_of_an_alias(store: Store, dynamodb: MemoryTable) -> None:
         "Update": {
             "TableName": "users",
             "Key": key("E#i"),
-            "UpdateExpression": "SET #failed = :failed, #wait = :wait, #locked = :locked ",
+            "UpdateExpression": "SET #failed = :failed, #wait = :wait, #locked = :locked",
             "ExpressionAttributeNames": {"#failed": "failed", "#wait": "wait", "#locked": "locked"},
             "ExpressionAttributeValues": {":failed": {"N": "0"}, ":wait": {"N": "0"}, ":locked": {"N": "0"}},
         }
@@ -252,9 +254,9 @@ def test_attempts_of_an_alias(store: Store, dynamodb: MemoryTable) -> None:
         "Update": {
             "TableName": "users",
             "Key": key("E#i"),
-            "UpdateExpression": "SET #wait = :wait ADD #failed :add",
+            "UpdateExpression": "SET #wait = :wait ADD #failed :add_failed",
             "ExpressionAttributeNames": {"#wait": "wait", "#failed": "failed"},
-            "ExpressionAttributeValues": {":wait": {"N": "9"}, ":add": {"N": "-2"}},
+            "ExpressionAttributeValues": {":wait": {"N": "9"}, ":add_failed": {"N": "-2"}},
         }
     }
 
@@ -554,10 +556,56 @@ def test_trail(store: Store, dynamodb: MemoryTable) -> None:
             "expires": {"N": str(NOW + 400 * 86_400)},
         },
     }
-    assert store.audit.of_subject("u1") == [AuditEntry(time, "login", "shop", "wrong_password")]
+    assert store.audit.of_subject("u1") == [AuditEntry(time, "login", "shop", "wrong_password", 1, time)]
     of_client = written(store, dynamodb, store.audit.add_of_client("shop", "import"))["Put"]["Item"]
     assert of_client["pk"] == {"S": "A#client#shop"}
     assert (of_client["client"], of_client["outcome"]) == ({"S": "shop"}, {"S": "ok"})
+
+
+def test_refused_log_ins_of_an_hour_are_one_entry(table: RealTable) -> None:
+    times = [NOW, NOW + 1, NOW + 3599, NOW + 3600]
+    audits = [Store(table, "users", partial(float, each)).audit for each in times]  # type: ignore[arg-type]
+    for audit in audits:
+        audit.count("u1", "login", "shop", "wrong_password")
+    audit = audits[-1]
+    audit.count("u1", "login", "shop", "locked")
+    hour = "2027-01-15T08:00:00.000+00:00"
+    entries = audit.of_subject("u1")
+    assert sorted(entries) == [
+        AuditEntry(hour, "login", "shop", "wrong_password", 3, "2027-01-15T08:59:59.000+00:00"),
+        AuditEntry(
+            "2027-01-15T09:00:00.000+00:00", "login", "shop", "locked", 1, "2027-01-15T09:00:00.000+00:00"
+        ),
+        AuditEntry(
+            "2027-01-15T09:00:00.000+00:00", "login", "shop", "wrong_password", 1,
+            "2027-01-15T09:00:00.000+00:00",
+        ),
+    ]  # fmt: skip
+    assert {item["expires"]["N"] for item in table.items.values()} == {
+        str(NOW + 3600 + 400 * 86_400), str(NOW + 3599 + 400 * 86_400)
+    }  # fmt: skip
+    assert audit.of_subject("u1", most=2) == entries[:2]
+
+
+def test_export_job(store: Store, dynamodb: MemoryTable) -> None:
+    job, made = store.exports.create(ExportJob("shop", "u1"))
+    assert store.exports.get(job) is None
+    item = {"client": {"S": "shop"}, "user": {"S": "u1"}, "state": {"S": "running"}}
+    assert written(store, dynamodb, made) == put(
+        f"X#{job}", ".", item | {"expires": {"N": str(NOW + 86_400)}}
+    )
+    assert store.exports.get(job) == ExportJob("shop", "u1")
+    done = written(store, dynamodb, store.exports.set_state(job, "done"))["Update"]
+    assert (done["Key"], done["ExpressionAttributeValues"]) == (key(f"X#{job}"), {":state": {"S": "done"}})
+
+
+def test_room_for_sessions_of_an_alias(memory: Store) -> None:
+    alias = Alias("email", "i")
+    assert memory.aliases.count_attempt(alias, 10).room == 0
+    memory.commit(memory.aliases.set_attempts(alias, room=24))
+    memory.commit(memory.aliases.set_attempts(alias, failed=0, wait=0, locked=0, begun=1))
+    memory.commit(memory.aliases.set_attempts(alias, add=-1, begun=1))
+    assert memory.aliases.count_attempt(alias, 10).room == 22
 
 
 def test_answered_request_is_written_with_what_it_changes(store: Store, dynamodb: MemoryTable) -> None:

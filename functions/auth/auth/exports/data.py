@@ -1,0 +1,50 @@
+"""What an export has."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..services import Records
+from ..storage import Alias, AuditEntry, User
+
+__all__ = ["collected"]
+
+
+def collected(records: Records, user: User, trail: Iterable[AuditEntry]) -> dict[str, Any]:
+    """Everything that is known of a person, but for hashes and secrets.
+
+    Args:
+        records: The records.
+        user: The person's record.
+        trail: Their trail, oldest first.
+    """
+    document, store = records.open(user), records.store
+    aliases = [Alias("email", user.email_index), Alias("phone", user.phone_index)]
+    return {
+        "user_id": user.id,
+        "status": user.status,
+        "ts": user.ts,
+        "profile": document.profile(),
+        "further_addresses": [address for _, address in document.family("email_also")],
+        "pending_address": (document["email_pending"] or {}).get("address"),
+        "previous_address": document["email_previous"],
+        "second_factor": bool(document["totp"]),
+        "legacy_passwords_of": document.companies_of_hashes(),
+        "sessions": [
+            {"client": session.client, "began": session.began, "scope": session.scope}
+            for session in store.sessions.of_user(user.id)
+        ],
+        "browser_sessions": [
+            {"auth_time": browser.auth_time, "expires": browser.expires}
+            for browser in store.browsers.of_user(user.id)
+        ],
+        "granted": [
+            {"client": grant.client, "scopes": list(grant.scopes)} for grant in store.grants.of_user(user.id)
+        ],
+        "same_identifier": [
+            each
+            for alias in aliases
+            for each in (store.users.sharing(alias) if alias.index else ())
+            if each != user.id
+        ],
+        "trail": [entry._asdict() for entry in trail],
+    }
