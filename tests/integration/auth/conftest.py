@@ -91,6 +91,24 @@ def let_codes_pass(suite: Suite, user: str) -> None:
     suite.client("dynamodb").delete_item(TableName=suite["AuthUsersTableName"], Key=key)
 
 
+def long_trail(suite: Suite, user: str, entries: int) -> None:
+    """Write entries into a person's trail, of a year ago."""
+    dynamodb = suite.client("dynamodb")
+    texts = {"action": "login", "client": "shop", "outcome": "ok"}
+    items = [
+        {
+            "pk": {"S": f"A#{user}"},
+            "sk": {"S": f"2025-11-28T08:00:00.000+00:00#{number:08x}"},
+            **{name: {"S": text} for name, text in texts.items()},
+        }
+        for number in range(entries)
+    ]
+    for first in range(0, entries, 25):
+        puts: Any = [{"PutRequest": {"Item": item}} for item in items[first : first + 25]]
+        answer = dynamodb.batch_write_item(RequestItems={suite["AuthUsersTableName"]: puts})
+        assert not answer["UnprocessedItems"]
+
+
 @pytest.fixture
 def newcomer(shop: Company) -> Person:
     """Somebody who has not signed up yet."""

@@ -13,7 +13,14 @@ from local.clients.company import Company
 from local.clients.table_dump import readable
 from local.suite import Suite
 from ops.paths import ROOT
-from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed
+from tests.integration.auth.conftest import (
+    Person,
+    fresh_email,
+    fresh_password,
+    joined,
+    long_trail,
+    mailed,
+)
 from tests.integration.auth.test_imports import PASSWORD, hashed, line, one_of_each_scheme, run
 from tests.support.permissions import decisions, forget_decisions, refused, unused
 from tests.support.waiting import wait_until
@@ -39,7 +46,10 @@ def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, shop: Compan
     person = joined(Person(shop, fresh_email(), fresh_password()))
     tokens = person.tokens()
     shop.post("/v1/token/refresh", refresh_token=tokens["refresh_token"])
-    shop.get(f"/v1/users/{person.id}/export")
+    long_trail(suite, person.id, 1001)
+    job = shop.get(f"/v1/users/{person.id}/export").json()["job_id"]
+    wait_until(lambda: shop.get(f"/v1/users/export/{job}").json().get("url"), what="export")
+    shop.suite.http.get(shop.get(f"/v1/users/export/{job}").json()["url"])
     shop.ask("DELETE", f"/v1/users/{person.id}")
     # Somebody who is logged in loses the address to a verified line, and the session with it.
     unverified = line(email_verified=False, password_hash=hashed("x" * 20))
@@ -48,8 +58,15 @@ def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, shop: Compan
     run(shop, [line(email=unverified["email"])])
     gone = f"uploads/{shop.post('/v1/users/import').json()['job_id']}.jsonl"  # a late notification
     queue = next(url for url in suite.client("sqs").list_queues()["QueueUrls"] if "AuthImportQueue" in url)
-    notification = {"Records": [{"s3": {"object": {"key": gone}}}]}
+    notification = {"Records": [{"s3": {"object": {"key": gone, "versionId": "gone"}}}]}
     suite.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(notification))
+    for each in suite.client("sqs").list_queues()["QueueUrls"]:
+        if "AuthMailQueue" in each or "AuthImportQueue" in each:
+            suite.client("sqs").send_message(QueueUrl=each, MessageBody="understood by nobody")
+        if "AuthMailQueue" in each:  # a job whose token is not written yet comes back
+            early = {"kind": "verify", "token": "not yet", "expires": 4_102_444_800}
+            suite.client("sqs").send_message(QueueUrl=each, MessageBody=json.dumps(early))
+    wait_until(lambda: not unused(suite, "AuthDeliverFunction"), what="the early job")
     wait_until(lambda: "s3:ListBucket" not in unused(suite, "AuthImportFunction"), what="the missing upload")
     keys = {"FunctionName": suite["AuthKeysFunctionName"]}
     suite.client("lambda").invoke(**keys, Payload=json.dumps({"rotate": "now"}).encode())

@@ -31,7 +31,15 @@ from local.clients.company import Company
 from local.clients.sign_on import Application, Visitor, told
 from local.suite import Suite
 from ops.paths import ROOT
-from tests.integration.auth.conftest import LINKS, Person, fresh_email, fresh_password, joined, mailed
+from tests.integration.auth.conftest import (
+    LINKS,
+    Person,
+    fresh_email,
+    fresh_password,
+    joined,
+    long_trail,
+    mailed,
+)
 from tests.support.totp import totp
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "functions/auth/openapi.yaml").read_text())
@@ -227,7 +235,7 @@ def test_unsigned_requests_are_answered_as_documented(
     ask()
 
 
-@pytest.mark.parametrize("operation", ["readProfile", "export", "importState", "erase"])
+@pytest.mark.parametrize("operation", ["readProfile", "export", "exportState", "importState", "erase"])
 def test_signed_requests_without_a_body_are_answered_as_documented(company: Company, operation: str) -> None:
     @examples(operation, 15)
     @given(case=CONTRACT[operation].as_strategy(generation_mode=POSITIVE))
@@ -284,6 +292,9 @@ def test_answers_to_good_requests_have_nothing_that_is_not_documented(suite: Sui
     exchanged = documented("token", app.exchange(told(code)["code"]))
     documented("userinfo", app.userinfo(exchanged["access_token"]))
     documented("export", company.get(f"{path}/export"))
+    long_trail(suite, user, 1001)
+    job = documented("export", company.get(f"{path}/export"))["job_id"]
+    documented("exportState", company.get(f"/v1/users/export/{job}"))
     hint = {"id_token_hint": exchanged["id_token"]}
     documented("endSessionByForm", visitor.post("/oauth2/logout", hint))
     documented("endSession", visitor.get("/oauth2/logout", hint))

@@ -269,7 +269,7 @@ def test_a_foreign_message_goes_to_the_dead_letter_queue_at_once(suite: Suite) -
     wait_until(all_found, seconds=60, what="dead letters")
     for body in bodies:
         reason = found[body]["MessageAttributes"]["reason"]["StringValue"]
-        assert reason == "neither a notification of S3 nor a part"
+        assert reason == "neither a notification of S3 nor a part nor an export"
         sqs.delete_message(QueueUrl=dead, ReceiptHandle=found[body]["ReceiptHandle"])
 
 

@@ -80,6 +80,9 @@ def test_guesses_side_by_side_are_not_more_than_ten(person: Person) -> None:
     payloads += [{"email": person.email, "password": person.password}]
     answers = at_once(person.shop, "/v1/login", *payloads)
     tried = person.shop.get(f"/v1/users/{person.id}/export").json()["trail"]
-    outcomes = Counter(entry["outcome"] for entry in tried if entry["action"] == "login")
+    outcomes = Counter[str]()
+    for entry in tried:
+        if entry["action"] == "login":
+            outcomes[entry["outcome"]] += entry["times"]
     assert outcomes["wrong_password"] <= 10 * (1 + outcomes["ok"]), outcomes  # a success begins a new count
     assert {answer.status_code for answer in answers} <= {200, 401, 429}
