@@ -184,7 +184,8 @@ class _Expression:
         if self._tokens[0] in ("attribute_exists", "attribute_not_exists", "begins_with"):
             function, arguments = self._tokens.pop(0), self._arguments()
             if function == "begins_with":
-                return self._value(arguments[0])["S"].startswith(self._value(arguments[1])["S"])
+                text: str = self._value(arguments[0])["S"]
+                return text.startswith(self._value(arguments[1])["S"])
             return (self._value(arguments[0]) is not None) == (function == "attribute_exists")
         one, sign, other = self._operand(), self._tokens.pop(0), self._operand()
         if one is None or other is None:

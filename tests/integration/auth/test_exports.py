@@ -26,6 +26,7 @@ def exported_file(shop: Company, job: str) -> Any:
         return found.json() if found.json()["state"] != "running" else None
 
     done = wait_until(state, seconds=60, every=0.3, what="export")
+    assert done is not None
     assert done["state"] == "done"
     answer = shop.suite.http.get(done["url"])
     assert answer.status_code == 200, answer.text

@@ -13,7 +13,7 @@ import pytest
 from local.clients.company import Company
 from local.suite import Suite
 from ops.paths import ROOT
-from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined
+from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, mailed
 from tests.support.waiting import wait_until
 
 HASHES = json.loads((ROOT / "tests/unit/auth/legacy_hashes.json").read_text())
@@ -283,13 +283,13 @@ def test_two_lines_of_one_company_keep_both_passwords_and_ids(shop: Company) -> 
     assert exported["profile"]["companies"] == {"shop": {"ids": sorted(each["id"] for each in lines)}}
     assert shop.get(f"/v1/users/{report[1]['user_id']}").json()["user_id"] == report[0]["user_id"]
     assert [outcome["result"] for outcome in run(shop, lines)[1]] == ["already", "already"]
-    assert shop.post("/v1/login", email=email, password=passwords[1]).status_code == 200
-
-
-def test_the_first_of_two_passwords_of_one_company_logs_in_too(shop: Company) -> None:
-    email, passwords = fresh_email("twice"), [fresh_password(), fresh_password()]
-    run(shop, [line(email=email, password_hash=hashed(password)) for password in passwords])
-    assert shop.post("/v1/login", email=email, password=passwords[0]).status_code == 200
+    for password in (*passwords, *passwords):
+        assert shop.post("/v1/login", email=email, password=password).status_code == 200
+    assert shop.post("/v1/password/forgot", email=email).status_code == 202
+    new = {"token": mailed(shop.suite, email, "reset"), "password": fresh_password()}
+    assert shop.post("/v1/password/reset", **new).status_code == 204
+    for password in passwords:
+        assert shop.post("/v1/login", email=email, password=password).status_code == 401
 
 
 def test_hashes_that_a_log_in_could_not_check_are_refused(shop: Company) -> None:
@@ -300,6 +300,15 @@ def test_hashes_that_a_log_in_could_not_check_are_refused(shop: Company) -> None
     ]
     _, report = run(shop, lines)
     assert report[1] == {"line": 2, "result": "refused", "code": "legacy_hashes_too_costly"}
+
+
+def test_a_merge_that_would_lose_a_password_is_refused(shop: Company, group: Company) -> None:
+    dear = "$2b$12$nk7q.HuSG9vTSovkwyp7Fu8/DAtmBd3vUNEwGOJPJ5zvFiU6ore9e"
+    phone = {"phone": f"+351 9{secrets.randbelow(10**8):08}", "phone_verified": True}
+    _, [one, two] = run(shop, [line(password_hash=dear, **phone) for _ in range(2)])
+    answer = group.post(f"/v1/users/{one['user_id']}/merge", other=two["user_id"])
+    assert (answer.status_code, answer.json()["code"]) == (409, "legacy_hashes_too_costly")
+    assert group.get(f"/v1/users/{two['user_id']}").json()["user_id"] == two["user_id"]
 
 
 @pytest.mark.parametrize("first_verified", [True, False])
@@ -347,7 +356,9 @@ def test_a_second_upload_to_the_same_address_is_imported_too(shop: Company, suit
     wait_until(lambda: reported(603), seconds=60, what="both uploads")
     third = "".join(json.dumps(each) + "\n" for each in uploads[2])
     assert suite.http.put(begun["upload"]["url"], data=third).status_code == 200
-    state, report = wait_until(lambda: reported(605), seconds=60, what="the third upload")
+    found = wait_until(lambda: reported(605), seconds=60, what="the third upload")
+    assert found is not None
+    state, report = found
     assert state["parts"] == {"total": 4, "done": 4}
     assert state["lines"]["created"] == 605
     entries = [(each.get("upload", 1), each["line"]) for each in report]

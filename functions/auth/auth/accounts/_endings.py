@@ -5,7 +5,7 @@ from typing import Any
 from shared.http import ConflictError, NotFoundError
 
 from ..clients import Client
-from ..credentials import mfa
+from ..credentials import legacy, mfa
 from ..identity import Document, shared_identifier, taken_over
 from ..services import Records, Services
 from ..storage import Alias, Once, User, Write
@@ -94,11 +94,15 @@ def _merge_accounts(
         other_document: Its document.
 
     Raises:
-        ConflictError: They share nothing that is verified on both.
+        ConflictError: They share nothing that is verified on both, or have too costly hashes together.
     """
     if shared_identifier(document, other_document) is None:
         raise ConflictError("not_the_same", "The accounts share no identifier that is verified on both.")
     document.edit(taken_over(document, other_document, other.email_index), records.now_ms, records.region)
+    if legacy.total_cost(document.old_hashes().values()) > 1000 * legacy.MAX_COST:
+        raise ConflictError(
+            "legacy_hashes_too_costly", "The old hashes of both cost too much together; log in to one first."
+        )
     email_index = user.email_index or other.email_index
     after = user.but(
         status="active",

@@ -30,7 +30,8 @@ How long a login takes must not tell what kind of hash an account has. A floor h
 refuses what would take longer than `MAX_COST`.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -42,7 +43,7 @@ from . import argon2id
 from .legacy_algorithms import ALGORITHMS, Algorithm
 from .legacy_formats import BARE, read
 
-__all__ = ["BARE", "LONGEST", "MAX_COST", "cost", "matches", "wrap"]
+__all__ = ["BARE", "LONGEST", "MAX_COST", "cost", "matches", "total_cost", "wrap"]
 
 MAX_COST = 18.0
 """The most that `matches` may cost, in units of one argon2id hash of the suite, which is itself one of them.
@@ -123,6 +124,14 @@ def cost(wrapped: Mapping[str, Any]) -> float:
         return _algorithm(wrapped).cost() + 1
     except _MALFORMED:
         return 1.0
+
+
+def total_cost(hashes: Iterable[Mapping[str, Any]]) -> int:
+    """What a log-in spends on a person's legacy hashes, in thousandths of `cost`, each rounded up.
+
+    Beyond `1000 * MAX_COST` it never comes to the dearest of them: no account may get there.
+    """
+    return sum(math.ceil(1000 * cost(wrapped)) for wrapped in hashes)
 
 
 def _algorithm(wrapped: Mapping[str, Any]) -> Algorithm:

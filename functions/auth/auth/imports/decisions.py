@@ -18,7 +18,7 @@ from ..credentials import legacy
 from ..identity import Document
 from ..services import Records
 from ..storage import AccountSummary, Alias, LineResult, User
-from .lines import Line, account_id, hash_cost
+from .lines import Line, account_id
 
 __all__ = ["Accounts", "Decision", "decide", "summarised"]
 
@@ -96,7 +96,7 @@ def summarised(records: Records, user: User, document: Document) -> AccountSumma
         frozenset(verified),
         user.phone_index,
         frozenset(account_id(records, company, person) for company, person in document.origins()),
-        hash_cost(document),
+        legacy.total_cost(document.old_hashes().values()),
     )
 
 
@@ -134,8 +134,7 @@ def decide(line: Line, accounts: Accounts) -> Decision:
 
 
 def _check_join(line: Line, theirs: AccountSummary) -> None:
-    cost = hash_cost(line.document)
-    if cost and theirs.cost + cost > 1000 * legacy.MAX_COST:
+    if line.cost and theirs.cost + line.cost > 1000 * legacy.MAX_COST:
         # `passwords.verify` would never come to the dearest of them.
         raise BadRequestError("legacy_hashes_too_costly", "The person's old hashes cost too much together.")
     if len(theirs.ids) >= _MAX_IDS:

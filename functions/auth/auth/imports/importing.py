@@ -8,7 +8,7 @@ from ..identity import taken_over
 from ..services import Records
 from ..storage import AccountSummary, Alias, DryRunOwner, LostRaceError, User, UserStatus, Write
 from .decisions import Accounts, Decision, decide, summarised
-from .lines import Line, hash_cost, read
+from .lines import Line, read
 
 __all__ = ["DryRun", "Importer"]
 
@@ -134,7 +134,7 @@ class DryRun(Importer):
             joined = theirs._replace(
                 phone=theirs.phone or (line.phone.index if line.phone else ""),
                 ids=theirs.ids | {line.account},
-                cost=theirs.cost + hash_cost(line.document),
+                cost=theirs.cost + line.cost,
             )
             accounts.save(decision.user, joined)
             accounts.save(line.account, AccountSummary(merged_into=decision.user))

@@ -9,7 +9,6 @@ where it is left out, and may be another's only for a client whose company is `*
 """
 
 import hmac
-import math
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -22,7 +21,7 @@ from ..identity import Document, checked, normalise_email, origin_key
 from ..services import Records
 from ..storage import Alias
 
-__all__ = ["MAX_LINE_BYTES", "Line", "account_id", "hash_cost", "read"]
+__all__ = ["MAX_LINE_BYTES", "Line", "account_id", "read"]
 
 MAX_LINE_BYTES = 16_384
 _LONGEST_NAME = 100  # of a company, and of a person in its system
@@ -45,6 +44,11 @@ class Line:
     document: Document
     email: Alias
     phone: Alias | None
+
+    @property
+    def cost(self) -> int:
+        """What its legacy hash costs (see `legacy.total_cost`); 0 for none."""
+        return legacy.total_cost(self.document.old_hashes().values())
 
 
 def read(records: Records, text: bytes, own_company: str) -> Line:
@@ -102,11 +106,6 @@ def account_id(records: Records, company: str, person: str) -> str:
     message = f"import\0{company}\0{person}".encode()
     mac = hmac.digest(records.keyring.blind_index_key(), message, "sha256")
     return str(UUID(bytes=mac[:16], version=4))
-
-
-def hash_cost(document: Document) -> int:
-    """What the legacy hashes of a person cost together, in thousandths of `legacy.cost`, rounded up."""
-    return sum(math.ceil(1000 * legacy.cost(wrapped)) for _, wrapped in document.family("old_hash"))
 
 
 def _members(text: bytes) -> dict[str, Any]:

@@ -71,14 +71,25 @@ def accounts_of(table: MemoryTable) -> list[str]:
     return [pk.removeprefix("U#") for pk, sk in sorted(table.items) if pk.startswith("U#") and sk == "."]
 
 
+def older_form(document: Document) -> Line:
+    """Return the edit to what imports wrote before a company had several ids of a person."""
+    [(company, person)] = document.origins()
+    key = origin_key(company, person)
+    newer: Line = {f"company_id.{key}": None, f"old_hash.{key}": None}
+    return newer | {
+        f"company.{company}": {"id": person},
+        f"old_hash.{company}": document[f"old_hash.{key}"],
+    }
+
+
 def change(records: Records, user: User, what: str) -> None:
     """Make of an account what imports alone do not make."""
     store, document = records.store, records.open(user)
     writes = []
     after = user
     if what == "erase":
-        further = [Alias("email", index) for index, _ in document.family("email_also")]
-        aliases = [Alias("email", user.email_index), Alias("phone", user.phone_index), *further]
+        others = [Alias("email", index) for index, _ in document.family("email_also")]
+        aliases = [Alias("email", user.email_index), Alias("phone", user.phone_index), *others]
         writes = [write for alias in aliases for write in store.aliases.releases(alias, user.id)]
         erased = User(user.id, "erased", ts=records.reading(user.ts), version=user.version)
         store.commit(store.users.save(erased.written_in(records.region), user), *writes)
@@ -88,15 +99,8 @@ def change(records: Records, user: User, what: str) -> None:
         if store.aliases.owner(further) is None:
             document.edit({f"email_also.{further.index}": "b@example.org"}, records.now_ms, records.region)
             writes.append(store.aliases.claim(further, user.id))
-    elif (
-        what == "older" and len({company for company, _ in document.origins()}) == 1
-    ):  # as imports wrote it before a company had several ids
-        older: Line = {f"company_id.{origin_key(*origin)}": None for origin in document.origins()}
-        older |= {f"old_hash.{key}": None for key, _ in document.family("old_hash")}
-        for company, person in document.origins():
-            older[f"company.{company}"] = {"id": person}
-            older[f"old_hash.{company}"] = document[f"old_hash.{origin_key(company, person)}"]
-        document.edit(older, records.now_ms, records.region)
+    elif what == "older" and len(document.origins()) == 1:
+        document.edit(older_form(document), records.now_ms, records.region)
     elif what == "unverify":
         document.edit({"email_verified": False}, records.now_ms, records.region)
     _, save = records.close(user, after, document)
@@ -232,7 +236,7 @@ def test_an_erased_person_is_reported_as_erased() -> None:
 
 
 def test_a_phone_number_that_is_somebodys_is_reported() -> None:
-    phone = {"phone": "+351911111111", "phone_verified": True}
+    phone: Line = {"phone": "+351911111111", "phone_verified": True}
     _, report = run([line("1", **phone), line("2", "b@example.org", **phone), line("3", **phone)])
     assert report[1] == {
         "result": "created", "user_id": report[1]["user_id"], "phone_taken": report[0]["user_id"],
@@ -241,7 +245,7 @@ def test_a_phone_number_that_is_somebodys_is_reported() -> None:
 
 
 def test_an_account_without_a_log_in_keeps_no_identifier() -> None:
-    phone = {"phone": "+351911111111", "phone_verified": True}
+    phone: Line = {"phone": "+351911111111", "phone_verified": True}
     table, [loser] = run([line("1", email_verified=False, **phone)])
     _, [winner, other] = run([line("2"), line("3", "b@example.org", **phone)], table)
     assert winner["with"] == loser["user_id"]

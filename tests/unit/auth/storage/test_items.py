@@ -465,6 +465,7 @@ def test_uploads_of_an_import(memory: Store) -> None:
         memory.commit(*memory.imports.add_upload("j1", waiting, ImportUpload("v2", 0, 1)))
     running, parts = memory.imports.get("j1")
     assert (running, parts) == (waiting._replace(state="running", parts=2), [])
+    assert running is not None
     memory.commit(*memory.imports.add_upload("j1", running, ImportUpload("v2", 2, 1)))
     assert memory.imports.uploads("j1") == [ImportUpload("v1", 0, 2), ImportUpload("v2", 2, 1)]
     with pytest.raises(LostRaceError):
