@@ -118,6 +118,24 @@ def test_a_verified_line_beats_an_unverified_account(shop: Company, group: Compa
     assert squatter.log_in().status_code == 401
 
 
+def test_who_loses_an_address_to_a_verified_line_has_no_way_in(shop: Company) -> None:
+    phone, password = f"+3519{secrets.randbelow(10**8):08}", fresh_password()
+    stranger = line(email_verified=False, phone=phone, phone_verified=True, password_hash=hashed(password))
+    _, [loser] = run(shop, [stranger])
+    tokens = shop.post("/v1/login", phone=phone, password=password).json()
+    assert shop.post("/v1/introspect", token=tokens["access_token"]).json()["active"] is True
+    shop.post("/v1/password/forgot", email=stranger["email"])
+    late = mailed(shop.suite, stranger["email"], "reset")
+    _, [winner] = run(shop, [line(email=stranger["email"])])
+    assert winner["with"] == loser["user_id"]
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        assert shop.post("/v1/introspect", token=token).json() == {"active": False}
+    assert shop.post("/v1/login", phone=phone, password=password).status_code == 401
+    assert shop.post("/v1/password/reset", token=late, password=fresh_password()).status_code == 400
+    _, [other] = run(shop, [line(phone=phone, phone_verified=True)])
+    assert "phone_taken" not in other, "the number is free again"
+
+
 def test_a_dry_run_reports_duplicates_of_the_table_and_of_the_file_and_changes_nothing(
     group: Company, person: Person, suite: Suite
 ) -> None:

@@ -15,6 +15,7 @@ from ..identity import Document
 from ..services import Services
 from ..storage import Alias, MailToken, Once, User, Write
 from . import _mails as mails
+from ._common import further_indexes
 from ._mails import MailJob
 
 __all__ = ["ask", "redeem_for_address"]
@@ -105,5 +106,9 @@ def _demote(services: Services, loser: User, alias: Alias) -> list[Write]:
     if document["email_verified"] or loser.email_index != alias.index:
         raise ConflictError("address_taken", "The address belongs to another account.")
     _, save = services.close(loser, loser.but(status="conflict", epoch=services.new_epoch()), document)
-    phone = services.store.aliases.releases(Alias("phone", loser.phone_index), loser.id)
-    return [save, *phone, services.store.audit.add(loser.id, "demote", "")]
+    lost = [
+        Alias("phone", loser.phone_index),
+        *(Alias("email", index) for index in further_indexes(document)),
+    ]
+    released = [write for each in lost for write in services.store.aliases.releases(each, loser.id)]
+    return [save, *released, services.store.audit.add(loser.id, "demote", "")]
