@@ -17,6 +17,7 @@ from ._common import SCOPE, again, logged_in
 __all__ = ["log_in", "second_factor"]
 
 _CODES, _CODES_S = 5, 300  # that can be tried to confirm or end a second factor
+_COUNTED_EACH = 12  # log-ins by one identifier
 
 
 def log_in(
@@ -50,23 +51,25 @@ def log_in(
             proof = prove(services, attempt, password, code, client.id, once, begun=1)
             family, began, answer = services.sessions.begin(proof.user, client.id, SCOPE, int(services.now()))
             audit = services.store.audit.add(proof.user.id, "login", client.id)
-            services.store.commit(*proof.writes, began, audit, once=once)
-        if attempt.room <= 1:
-            _limit_sessions(services, proof.user.id, family, alias)
+            oldest = next(iter(attempt.ending), "")
+            ended = services.store.sessions.delete(proof.user.id, oldest) if oldest else None
+            services.store.commit(*proof.writes, began, ended, audit, once=once)
+        if len(attempt.ending) <= 1:
+            _count_sessions(services, proof.user.id, family, alias)
         return answer | {"user_id": proof.user.id}
 
     return again(run)
 
 
-def _limit_sessions(services: Services, user: str, newest: str, alias: Alias) -> None:
-    """End the oldest sessions of somebody who has too many, and note when to look again.
+def _count_sessions(services: Services, user: str, newest: str, alias: Alias) -> None:
+    """End the oldest sessions of somebody who has too many, and note which end at the next log-ins.
 
-    A person has two identifiers or more: half the room is for each, so that not every log-in has to count.
+    So most log-ins need not read the sessions.
     """
-    with suppress(BusyError):  # the next log-in looks again
+    with suppress(BusyError):  # the next log-in counts again
         left = services.sessions.trim(user, newest)
-        room = (MOST_SESSIONS - left) // 2
-        services.store.commit(services.store.aliases.set_attempts(alias, room=room))
+        ending = ([""] * (MOST_SESSIONS - len(left)) + left)[:_COUNTED_EACH]
+        services.store.commit(services.store.aliases.set_attempts(alias, ending=ending))
 
 
 def _find_alias(services: Services, kind: Kind, identifier: str) -> Alias:

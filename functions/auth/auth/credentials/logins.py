@@ -106,7 +106,8 @@ class Attempt:
         user: Whose it is; None if nobody can log in with it.
         document: What is known of them; empty for nobody.
         started: When it began, seconds since the epoch.
-        room: Sessions that may begin by the identifier before the person's are counted again.
+        ending: For each session that may begin by the identifier before the person's are counted again, the
+            session that ends for it; empty for none.
     """
 
     alias: Alias
@@ -115,7 +116,7 @@ class Attempt:
     user: User | None
     document: Document
     started: float
-    room: int = 0
+    ending: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def attempted(services: Services, alias: Alias, limit: RateLimit) -> Iterator[At
             services.probe()
         else:
             document = services.open(user)
-        yield Attempt(alias, limit, lock, user, document, started, attempts.room)
+        yield Attempt(alias, limit, lock, user, document, started, attempts.ending)
     except Exception as error:
         if not (isinstance(error, HttpError) and error.status < 500) or isinstance(error, StaleSignInError):
             with suppress(BusyError):
@@ -332,7 +333,10 @@ def _note_failure(
     """Leave the traces of a failed log-in, and wait until it may be told."""
     subject = attempt.user.id if attempt.user else attempt.alias.text
     changes = after_failure(attempt.lock, services.now_ms, services.settings)
-    changed = services.store.aliases.set_attempts(attempt.alias, **changes) if changes else None
+    wait, locked = changes.get("wait"), changes.get("locked")
+    changed = None
+    if changes:
+        changed = services.store.aliases.set_attempts(attempt.alias, wait=wait, locked=locked)
     services.store.commit(changed, once=once)
     services.store.audit.count(subject, "login", client_id, outcome)
     key = attempt.limit.key

@@ -4,12 +4,13 @@
 Item         an identifier that somebody has, or tried to log in with
 Key          `pk` = `E#<blind index>` of an address, `P#<blind index>` of a number; `sk` = `.`
 Attributes   `user` S, `forever` N while it is somebody's; `failed` N, `wait` N, `locked` N, `last` N (the
-             last three in milliseconds since the epoch); `room` N once a session began by it
+             last three in milliseconds since the epoch); `ending` S, `begun` N once a session began by it
 TTL          none (the year 9999) while it is somebody's; else a day after the last attempt
 Written by   accounts, imports, log-ins
 ===========  ==============================================================
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,7 +64,8 @@ class Attempts(NamedTuple):
         wait_ms: Time until which a log-in is refused without being tried; milliseconds since the epoch.
         locked_ms: Time until which every log-in fails; the same, 0 if it is not locked.
         counted: Whether this one counts: not if it has to wait, or if too many are under way.
-        room: Sessions that may begin by it before the person's are counted again; 0 or less for none.
+        ending: For each session that may begin by it before the person's are counted again, the session that
+            ends for it; empty for none.
     """
 
     user: str | None
@@ -71,7 +73,7 @@ class Attempts(NamedTuple):
     wait_ms: int
     locked_ms: int
     counted: bool
-    room: int = 0
+    ending: tuple[str, ...] = ()
 
 
 class Aliases:
@@ -182,7 +184,7 @@ class Aliases:
         failed: int | None = None,
         wait: int | None = None,
         locked: int | None = None,
-        room: int | None = None,
+        ending: Sequence[str] | None = None,
         begun: int = 0,
     ) -> Write:
         """Change how things stand with an identifier after a log-in; None changes nothing.
@@ -193,20 +195,24 @@ class Aliases:
             failed: The count.
             wait: Milliseconds since the epoch until which a log-in is refused.
             locked: Milliseconds since the epoch until which every log-in fails.
-            room: Sessions that may begin before the person's are counted again.
+            ending: For each session that may begin before the person's are counted again, the session that
+                ends for it; empty for none.
             begun: Sessions that begin now.
         """
-        given = {"failed": failed, "wait": wait, "locked": locked, "room": room}
+        given = {"failed": failed, "wait": wait, "locked": locked}
+        given |= {} if ending is None else {"begun": 0}
         values = {name: value for name, value in given.items() if value is not None}
-        added = {name: value for name, value in {"failed": add, "room": -begun}.items() if value}
-        sets = ", ".join(f"#{name} = :{name}" for name in values)
+        added = {name: value for name, value in {"failed": add, "begun": begun}.items() if value}
+        texts = {} if ending is None else {"ending": ",".join(ending)}
+        sets = ", ".join(f"#{name} = :{name}" for name in (*values, *texts))
         adds = ", ".join(f"#{name} :add_{name}" for name in added)
         return update(
             alias.text,
             ONLY,
             " ".join([f"SET {sets}"] * bool(sets) + [f"ADD {adds}"] * bool(adds)),
-            ExpressionAttributeNames={f"#{name}": name for name in (*values, *added)},
+            ExpressionAttributeNames={f"#{name}": name for name in (*values, *texts, *added)},
             ExpressionAttributeValues={
+                **{f":{name}": {"S": text} for name, text in texts.items()},
                 **{f":{name}": {"N": str(value)} for name, value in values.items()},
                 **{f":add_{name}": {"N": str(value)} for name, value in added.items()},
             },
@@ -220,7 +226,7 @@ def _attempts(item: Item, *, counted: bool) -> Attempts:
         wait_ms=_number(item, "wait"),
         locked_ms=_number(item, "locked"),
         counted=counted,
-        room=_number(item, "room"),
+        ending=tuple(item["ending"]["S"].split(",")[_number(item, "begun") :]) if "ending" in item else (),
     )
 
 

@@ -128,7 +128,7 @@ class Sessions:
         person = self._store.users.get(user) if session else None
         return session if session and person and session.epoch == person.epoch else None
 
-    def trim(self, user: str, newest: str) -> int:
+    def trim(self, user: str, newest: str) -> list[str]:
         """End the oldest sessions of a person beyond `MOST_SESSIONS`, browsers' too.
 
         Args:
@@ -136,7 +136,7 @@ class Sessions:
             newest: A session that stays, since it has just begun.
 
         Returns:
-            How many sessions are left, browsers' not counted.
+            The sessions that are left, the oldest first.
         """
         sessions = sorted(
             self._store.sessions.of_user(user), key=lambda each: (each.family == newest, each.began)
@@ -145,7 +145,7 @@ class Sessions:
         ended = [self._store.sessions.delete(user, each.family) for each in sessions[:-MOST_SESSIONS]]
         ended += [self._store.browsers.delete(user, each.cookie_hash) for each in browsers[:-MOST_SESSIONS]]
         self._store.commit_each(ended)
-        return min(len(sessions), MOST_SESSIONS)
+        return [each.family for each in sessions[-MOST_SESSIONS:]]
 
     def end(self, user: str, but: str | None = None) -> list[Write]:
         """The writes that end all sessions of a person, browsers' too; or all but one and its browser's."""

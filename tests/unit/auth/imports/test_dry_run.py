@@ -10,6 +10,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -197,6 +198,34 @@ def line(person: str, email: str = "a@example.org", **more: Any) -> Line:
     return {"company": "shop", "id": person, "email": email, "email_verified": True, **more}
 
 
+B = "b@example.org"
+PHONE: Line = {"phone": "+351911111111", "phone_verified": True}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [line("1"), line("2"), line("2", B)],
+        [line("1"), line("1", B)],
+        [line("1", email_verified=False), line("2"), line("1")],
+        [line("1"), line("2", **PHONE), line("3", B, **PHONE)],
+        [line("1", **PHONE), line("2", B, **PHONE), line("3", **PHONE)],
+        [line("1", email_verified=False, **PHONE), line("2"), line("3", B, **PHONE)],
+        [line("1", email_verified=False, **PHONE), line("2", **PHONE), line("3", B, **PHONE)],
+        [line("1", password_hash=ARGON2), line("2", password_hash=ARGON2), line("3")],
+        [line("1"), line("2", password_hash=ARGON2), line("3", password_hash=ARGON2)],
+        [line("1"), line("2", email_verified=False, **PHONE), line("2"), line("3", B, **PHONE)],
+        [line(str(number)) for number in range(52)],
+    ],
+    ids=lambda lines: " ".join(each["id"] for each in lines[:4]),
+)
+def test_dry_run_of_lines_that_meet_each_other(lines: list[Line]) -> None:
+    table = MemoryTable()
+    dry = reported(table, lines, dry=True)
+    assert all(pk.startswith("D#") for pk, _ in table.items)
+    assert dry == reported(MemoryTable(), lines, dry=False)
+
+
 def test_two_lines_of_one_company_keep_both_passwords_and_ids() -> None:
     hashed = [
         {"password_hash": "e10adc3949ba59abbe56e057f20f883e", "hash_scheme": "md5"},
@@ -236,8 +265,7 @@ def test_an_erased_person_is_reported_as_erased() -> None:
 
 
 def test_a_phone_number_that_is_somebodys_is_reported() -> None:
-    phone: Line = {"phone": "+351911111111", "phone_verified": True}
-    _, report = run([line("1", **phone), line("2", "b@example.org", **phone), line("3", **phone)])
+    _, report = run([line("1", **PHONE), line("2", "b@example.org", **PHONE), line("3", **PHONE)])
     assert report[1] == {
         "result": "created", "user_id": report[1]["user_id"], "phone_taken": report[0]["user_id"],
     }  # fmt: skip
@@ -245,9 +273,8 @@ def test_a_phone_number_that_is_somebodys_is_reported() -> None:
 
 
 def test_an_account_without_a_log_in_keeps_no_identifier() -> None:
-    phone: Line = {"phone": "+351911111111", "phone_verified": True}
-    table, [loser] = run([line("1", email_verified=False, **phone)])
-    _, [winner, other] = run([line("2"), line("3", "b@example.org", **phone)], table)
+    table, [loser] = run([line("1", email_verified=False, **PHONE)])
+    _, [winner, other] = run([line("2"), line("3", "b@example.org", **PHONE)], table)
     assert winner["with"] == loser["user_id"]
     assert "phone_taken" not in other, "the number is free"
     records = records_of(table)

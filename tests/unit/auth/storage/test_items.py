@@ -600,13 +600,20 @@ def test_export_job(store: Store, dynamodb: MemoryTable) -> None:
     assert (done["Key"], done["ExpressionAttributeValues"]) == (key(f"X#{job}"), {":state": {"S": "done"}})
 
 
-def test_room_for_sessions_of_an_alias(memory: Store) -> None:
+def test_sessions_that_end_at_the_next_log_ins_of_an_alias(memory: Store) -> None:
     alias = Alias("email", "i")
-    assert memory.aliases.count_attempt(alias, 10).room == 0
-    memory.commit(memory.aliases.set_attempts(alias, room=24))
+    assert memory.aliases.count_attempt(alias, 10).ending == ()
+    memory.commit(memory.aliases.set_attempts(alias, ending=["", "", "f1", "f2"]))
+    assert memory.aliases.count_attempt(alias, 10).ending == ("", "", "f1", "f2")
     memory.commit(memory.aliases.set_attempts(alias, failed=0, wait=0, locked=0, begun=1))
     memory.commit(memory.aliases.set_attempts(alias, add=-1, begun=1))
-    assert memory.aliases.count_attempt(alias, 10).room == 22
+    assert memory.aliases.count_attempt(alias, 10).ending == ("f1", "f2")
+    memory.commit(memory.aliases.set_attempts(alias, begun=1))
+    memory.commit(memory.aliases.set_attempts(alias, begun=1))
+    assert memory.aliases.count_attempt(alias, 10).ending == ()
+    memory.commit(memory.aliases.set_attempts(alias, begun=1))
+    memory.commit(memory.aliases.set_attempts(alias, ending=["f3"]))
+    assert memory.aliases.count_attempt(alias, 10).ending == ("f3",)
 
 
 def test_answered_request_is_written_with_what_it_changes(store: Store, dynamodb: MemoryTable) -> None:
