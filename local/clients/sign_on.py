@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from local.clients.browse import session
 from local.suite import Suite
-from ops.auth_clients import public_jwk, register
+from ops.auth_clients import ID_TOKEN_ALGORITHMS, SIGN_ON_SCOPES, register
+from ops.public_keys import public_jwk
 
 __all__ = ["CALLBACK", "GOODBYE", "Application", "Form", "Visitor", "told"]
 
@@ -35,9 +36,11 @@ class Application:
         suite: Where.
         title: What people read.
         public: Whether it has no key, and PKCE alone protects it.
-        trusted: Whether people are not asked for consent.
+        trusted: Whether people are not asked for consent; those of one without a key are.
         redirect_uris: Its callbacks.
         logout_uris: Where people go after signing out.
+        id_token_alg: What its ID tokens are signed with.
+        resources: What its access tokens are for.
     """
 
     def __init__(
@@ -45,27 +48,40 @@ class Application:
         suite: Suite,
         title: str = "An application",
         *,
-        public: bool = True,
+        public: bool = False,
         trusted: bool = True,
         redirect_uris: tuple[str, ...] = (CALLBACK,),
         logout_uris: tuple[str, ...] = (GOODBYE,),
+        id_token_alg: str = ID_TOKEN_ALGORITHMS[0],
+        resources: tuple[str, ...] = (),
     ) -> None:
         self.suite, self.url = suite, str(suite["AuthApiUrl"])
         self.id, self.title = f"app-{secrets.token_hex(6)}", title
-        self.redirect_uri, self.public = redirect_uris[0], public
+        self.redirect_uri, self.public, self.id_token_alg = redirect_uris[0], public, id_token_alg
         self.key, self.kid = ec.generate_private_key(ec.SECP256R1()), "k1"
         self.verifier, self.nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(12)
+        self._registration: dict[str, Any] = {
+            "trusted": trusted and not public,
+            "redirect_uris": redirect_uris,
+            "logout_uris": logout_uris,
+            "id_token_alg": id_token_alg,
+            "resources": resources,
+        }
+        self.register()
+
+    def register(self, **changes: Any) -> None:
+        """Register it, or register it over again, with changes of what `ops.auth_clients.register` takes."""
         pem = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        keys = [] if self.public else [public_jwk(pem, self.kid)]
+        given = {"sign_on_scopes": SIGN_ON_SCOPES} | self._registration | changes
         register(
-            suite.client,
-            suite.outputs,
+            self.suite.client,
+            self.suite.outputs,
             self.id,
             company="shop",
-            title=title,
-            keys=[] if public else [public_jwk(pem, self.kid)],
-            trusted=trusted,
-            redirect_uris=redirect_uris,
-            logout_uris=logout_uris,
+            title=self.title,
+            keys=keys,
+            **given,
         )
 
     def request(self, **changes: str | None) -> dict[str, str]:
@@ -129,7 +145,7 @@ class Application:
         kid = jwt.get_unverified_header(id_token)["kid"]
         key = jwt.PyJWK(next(key for key in keys if key["kid"] == kid))
         claims: dict[str, Any] = jwt.decode(
-            id_token, key, ["ES256"], audience=audience or self.id, issuer=self.url
+            id_token, key, [self.id_token_alg], audience=audience or self.id, issuer=self.url
         )
         return claims
 

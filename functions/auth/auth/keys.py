@@ -1,4 +1,4 @@
-"""Makes the system's own secrets at deployment, and renews the signing key afterwards.
+"""Makes the system's own secrets at deployment, and renews the signing keys afterwards.
 
 Trigger: CloudFormation custom resource `AuthKeys`; a daily schedule.
 Input: CloudFormation's event, or `{"rotate": true}` of the schedule (`{"rotate": "now"}` of an operator who
@@ -9,7 +9,9 @@ On failure: CloudFormation is told, and rolls back; before that, a refusal is tr
     as a new role is not known everywhere at once ("eventually consistent",
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html). A failed rotation is tried again,
     ends in the dead-letter queue, whose alarm fires. Old keys stay good meanwhile.
-Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old.
+Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old. Of
+    two rotations at once one is refused, and tried again, by a lease in the users table (SSM has no
+    conditional write).
     Deleting the stack leaves the secrets: without them no account could be found again.
 Recorded event: events/auth/keys_rotate.json
 """
@@ -28,15 +30,20 @@ from shared.clients import client
 from shared.events import ForeignEventError
 
 from .settings import RotationSettings
-from .tokens import Entry, Purpose, make_secret, next_signing_keys
+from .storage import LostRaceError, Store
+from .tokens import PURPOSES, SIGNING, Entry, Purpose, make_secret, next_signing_keys
 
 __all__ = ["handler"]
 
 logger = Logger()
 
-_PURPOSES: tuple[Purpose, ...] = ("blind-index", "refresh", "signing")
 _DAY_S = 86_400
+_LEASE, _LEASE_S = "rotation", 90  # longer than the function can run (template.yaml: 60 s)
 _WAITS_S = (1, 2, 4, 8, 16)  # between tries while a fresh role spreads; less than the function's time-out
+
+
+class RotationRunsError(Exception):
+    """Another rotation runs now; later this one may."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]] | None:
@@ -72,7 +79,7 @@ def _make_missing_patiently() -> None:
 def _make_missing() -> None:
     settings = RotationSettings.from_env()
     ssm, kms = client("ssm"), client("kms")
-    for purpose in _PURPOSES:
+    for purpose in PURPOSES:
         entry = make_secret(kms, settings.kms_key, purpose, int(time.time()))
         try:
             _put(settings.secrets, purpose, [entry], overwrite=False)
@@ -83,15 +90,32 @@ def _make_missing() -> None:
 
 
 def _rotate(*, now: bool) -> dict[str, list[str]]:
+    """Renew what is old, alone: of two that read and write one parameter, one would lose the other's key."""
     settings = RotationSettings.from_env()
-    name = f"{settings.secrets}/signing"
-    keys: list[Entry] = json.loads(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])["keys"]
-    life_s = 0 if now else settings.signing_key_days * _DAY_S
-    make = partial(make_secret, client("kms"), settings.kms_key, "signing")
-    renewed = next_signing_keys(keys, make, int(time.time()), life_s)
-    if renewed != keys:
-        _put(settings.secrets, "signing", renewed, overwrite=True)
-    before, after = [key["id"] for key in keys], [key["id"] for key in renewed]
+    store = Store.connect(settings.table)
+    try:
+        store.commit(store.leases.take(_LEASE, _LEASE_S))
+    except LostRaceError as error:
+        raise RotationRunsError("another rotation runs; this one is tried again") from error
+    try:
+        return _renewed(settings, now=now)
+    finally:
+        store.commit(store.leases.give_back(_LEASE))
+
+
+def _renewed(settings: RotationSettings, *, now: bool) -> dict[str, list[str]]:
+    before: list[str] = []
+    after: list[str] = []
+    for purpose in SIGNING:
+        name = f"{settings.secrets}/{purpose}"
+        keys: list[Entry] = json.loads(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])["keys"]
+        life_s = 0 if now else settings.signing_key_days * _DAY_S
+        make = partial(make_secret, client("kms"), settings.kms_key, purpose)
+        renewed = next_signing_keys(keys, make, int(time.time()), life_s)
+        if renewed != keys:
+            _put(settings.secrets, purpose, renewed, overwrite=True)
+        before += [key["id"] for key in keys]
+        after += [key["id"] for key in renewed]
     logger.info("signing keys", before=before, after=after)
     return {
         "made": [each for each in after if each not in before],

@@ -49,7 +49,7 @@ def log_in(
     def run() -> dict[str, Any]:
         with attempted(services, alias, limit) as attempt:
             proof = prove(services, attempt, password, code, client.id, once, begun=1)
-            family, began, answer = services.sessions.begin(proof.user, client.id, SCOPE, int(services.now()))
+            family, began, answer = services.sessions.begin(proof.user, client, SCOPE, int(services.now()))
             audit = services.store.audit.add(proof.user.id, "login", client.id)
             oldest = next(iter(attempt.ending), "")
             ended = services.store.sessions.delete(proof.user.id, oldest) if oldest else None

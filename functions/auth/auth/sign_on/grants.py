@@ -1,4 +1,4 @@
-"""The token endpoint (RFC 6749; OpenID Connect Core 1.0, sections 3.1.3 and 12).
+"""The token endpoint (RFC 6749; OpenID Connect Core 1.0, sections 3.1.3 and 12) and revocation (RFC 7009).
 
 A code is exchanged once, by the application that it was made for, which shows PKCE's verifier; redeemed again
 it ends what it had led to. The session in the browser must still be there: who signs out within the minute of
@@ -19,7 +19,7 @@ from ..clients import Client
 from ..services import Services
 from ..storage import LostRaceError, Once
 
-__all__ = ["ASSERTION", "token"]
+__all__ = ["ASSERTION", "revoke", "token"]
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -43,16 +43,35 @@ def token(services: Services, request: Request) -> Answer:
     raise BadRequestError("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
 
 
+def revoke(services: Services, request: Request) -> Answer:
+    """`POST /oauth2/revoke`: end the session of a token; one that is not good is no error (RFC 7009, 2.2).
+
+    Raises:
+        BadRequestError: There is no token, or it is another client's (2.1: "the request is refused").
+        UnauthorizedError: The client is not who it claims to be.
+    """
+    form = request.form()
+    client, once = _client(services, request, form)
+    if "token" not in form:
+        raise BadRequestError("invalid_request", "token is missing.")
+    if services.sessions.introspect(form["token"]).get("client_id", client.id) != client.id:
+        raise BadRequestError("unauthorized_client", "The token is another client's.")
+    services.sessions.revoke(form["token"], client.id, once)
+    return json_answer(200, {})
+
+
 def _client(services: Services, request: Request, form: Mapping[str, str]) -> tuple[Client, Once | None]:
     """Who asks; an application without keys says so, one with keys proves it."""
     if "authorization" in request.headers or "client_secret" in form:
-        raise UnauthorizedError("invalid_client", "There are no client secrets; use private_key_jwt.")
+        refused = UnauthorizedError("invalid_client", "There are no client secrets; use private_key_jwt.")
+        if "authorization" in request.headers:
+            # RFC 6749, 5.2: the challenge matches the scheme that the client used, which always is this one.
+            refused.headers = {"WWW-Authenticate": f'Basic realm="{services.issuer}"'}
+        raise refused
     if "client_assertion" in form or "client_assertion_type" in form:
         if form.get("client_assertion_type") != ASSERTION:
             raise UnauthorizedError("invalid_client", "client_assertion_type is not the one for JWTs.")
-        issuer = services.issuer
-        audiences = frozenset({issuer, f"{issuer}/oauth2/token"})
-        client, once = services.clients.assertion(form.get("client_assertion", ""), audiences)
+        client, once = services.clients.assertion(form.get("client_assertion", ""))
         if form.get("client_id", client.id) != client.id:
             raise UnauthorizedError("invalid_client", "client_id is another client's.")
         return client, once
@@ -68,7 +87,7 @@ def _exchange(
     store, code = services.store, form.get("code", "")
     for _ in range(2):
         found = store.codes.get(code)
-        if found is None or found.client != client.id:
+        if found is None or (found.client, found.registration) != (client.id, client.registration):
             raise _bad_grant()
         user, scopes = store.users.get(found.user), found.scope.split()
         if found.family:
@@ -84,8 +103,9 @@ def _exchange(
         ):
             raise _bad_grant()
         family, began, tokens = services.sessions.begin(
-            user, client.id, found.scope, found.auth_time, sid=found.sid, lasting="offline_access" in scopes
-        )
+            user, client, found.scope, found.auth_time, sid=found.sid, lasting="offline_access" in scopes,
+            audience=_resource(form, client, found.resource),
+        )  # fmt: skip
         redeemed = store.codes.redeem(code, family)
         still_there = store.browsers.exists(user.id, found.cookie_hash)
         unchanged = store.users.epoch_is(user.id, user.epoch)
@@ -100,13 +120,26 @@ def _exchange(
     raise _bad_grant()
 
 
+def _resource(form: Mapping[str, str], client: Client, granted: str) -> str:
+    """Whom the access token is for: what is asked for now, else what was at the authorization endpoint.
+
+    Raises:
+        BadRequestError: The client is not registered for it, or another one was granted (RFC 8707, 2.2).
+    """
+    asked = form.get("resource") or granted
+    if (asked and asked not in client.resources) or granted not in ("", asked):
+        raise BadRequestError("invalid_target", "resource is none that the application has, or was granted.")
+    return asked
+
+
 def _refresh(
     services: Services, form: Mapping[str, str], client: Client, once: Once | None
 ) -> dict[str, Any]:
     session, tokens = services.sessions.refresh(
-        form.get("refresh_token", ""), client.id, once, scope=form.get("scope", "")
-    )
-    if "openid" not in session.scope.split():
+        form.get("refresh_token", ""), client, once, scope=form.get("scope", ""),
+        resource=form.get("resource", ""),
+    )  # fmt: skip
+    if "openid" not in tokens["scope"].split():
         return tokens
     sid = {"sid": session.sid} if session.sid else {}
     return tokens | _identity(services, session.user, client, tokens, session.auth_time, sid)
@@ -122,7 +155,7 @@ def _identity(
 ) -> dict[str, str]:
     half = sha256(tokens["access_token"].encode()).digest()[:16]
     claims = {"auth_time": auth_time, "at_hash": _base64(half), **more}
-    return {"id_token": services.tokens.identity(user, client.id, claims)}
+    return {"id_token": services.tokens.identity(user, client.id, claims, client.id_token_alg)}
 
 
 def _proves(verifier: str, challenge: str) -> bool:

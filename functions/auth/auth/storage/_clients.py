@@ -10,7 +10,7 @@ Written by   `make clients`, no function
 """
 
 import json
-from typing import Any, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from ._table import Table
 
@@ -18,7 +18,7 @@ __all__ = ["ClientRecord", "ClientRecords"]
 
 
 class ClientRecord(TypedDict):
-    """A client as it was registered; see `clients.Client`."""
+    """A client as it was registered; see `clients.Client`. Older records lack what is not required."""
 
     company: str
     api_key_id: str
@@ -29,6 +29,10 @@ class ClientRecord(TypedDict):
     redirect_uris: list[str]
     logout_uris: list[str]
     links: dict[str, str]
+    id_token_alg: NotRequired[Literal["RS256", "ES256"]]
+    registration: NotRequired[str]
+    resources: NotRequired[list[str]]
+    sign_on_scopes: NotRequired[list[str]]
 
 
 class ClientRecords:
