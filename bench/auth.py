@@ -50,7 +50,7 @@ from local.clients.table_dump import readable
 from local.deploy import STACK, build, deploy
 from local.engine_process import EngineProcess, aws_environment
 from local.suite import Suite as Deployed
-from shared.clients import client
+from shared.clients import client, small_client
 from shared.http import _answer
 
 LOGINS = 60
@@ -170,8 +170,8 @@ def _login(suite: Suite, place: Place) -> None:
     steps.watch(argon2id, "verify_bytes", "password hash")
     steps.watch(place.at.clients, "request", "the client's signature")
     for call in ("update_item", "get_item", "transact_write_items"):
-        steps.watch(client("dynamodb"), call, "3 calls of DynamoDB")
-    steps.watch(client("kms"), "decrypt", "1 call of KMS")
+        steps.watch(small_client("dynamodb"), call, "3 calls of DynamoDB")
+    steps.watch(small_client("kms"), "decrypt", "1 call of KMS")
     steps.watch(place.at.envelope, "decrypt", "opening the record")
     steps.watch(place.at.tokens, "access", "signing the access token")
     steps.watch(_answer.logger, "info", "the log line")
@@ -414,7 +414,7 @@ def main() -> int:
             place = Place(engine, deploy(engine, Path(folder) / "deploy.log"))
             one_core()  # this process; the engine and its workers have all of them
             with Path(os.devnull).open("w") as nowhere, warnings.catch_warnings():
-                api.logger.registered_handler.setStream(nowhere)  # type: ignore[attr-defined]
+                _answer.logger.registered_handler.setStream(nowhere)  # type: ignore[attr-defined]
                 warnings.filterwarnings("ignore", "No application metrics")
                 _login(suite, place)
                 _kms_calls(suite, place)
