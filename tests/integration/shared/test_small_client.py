@@ -593,18 +593,23 @@ def test_credentials_of_a_container_are_asked_for(
 
 
 def test_credentials_that_expire_are_renewed_between_calls(server: ScriptedServer) -> None:
-    def renew() -> dict[str, str]:
-        later = datetime.now(UTC) + timedelta(hours=6)
-        return {
-            "access_key": "second", "secret_key": SECRET, "token": "t", "expiry_time": later.isoformat(),
-        }  # fmt: skip
+    now = datetime.now(UTC)
+    clock = [now, now + timedelta(hours=6)]
 
-    soon = datetime.now(UTC) + timedelta(seconds=1)
-    credentials = RefreshableCredentials("first", SECRET, "t", soon, renew, "test")
-    client = SmallClient(made("dynamodb", server.url), credentials)
+    def renew() -> dict[str, str]:
+        expires = (now + timedelta(hours=12)).isoformat()
+        return {"access_key": "second", "secret_key": SECRET, "token": "t", "expiry_time": expires}
+
+    credentials = RefreshableCredentials(
+        "first", SECRET, "t", clock[1], renew, "test", time_fetcher=lambda: clock[0]
+    )
+    client: Any = SmallClient(made("dynamodb", server.url), credentials)
     server.script(OK)
     client.get_item(**GET)
-    assert "Credential=second/" in server.requests[0].headers["authorization"]
+    clock.pop(0)
+    client.get_item(**GET)
+    used = [request.headers["authorization"].split("/")[0] for request in server.requests]
+    assert used == [f"AWS4-HMAC-SHA256 Credential={key}" for key in ("first", "second")]
 
 
 def test_nobody_asks(server: ScriptedServer, environment: pytest.MonkeyPatch) -> None:

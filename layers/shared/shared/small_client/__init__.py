@@ -1,4 +1,4 @@
-"""The calls that a request waits for, with a quarter of the CPU time that boto3 takes.
+"""The calls that a request waits for, with a fifth of the CPU time that boto3 takes.
 
 `SmallClient` stands before a boto3 client of DynamoDB or KMS, and carries out some operations itself: it
 writes the request, signs it (Signature Version 4), sends it, and reads the answer. Everything else is the
