@@ -353,6 +353,7 @@ def test_server_that_accepts_no_connection(both: Any) -> None:
         Script([b'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"It']),
         Script([b"HTTP/1.1 200 OK\r\ncontent-"], close=True),
         Script([b'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"It'], close=True),
+        Script([b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"], close=True),
         answer(200, b'{"Item": {"pk"'),
         answer(200, b""),
         answer(200, b"[]"),
