@@ -29,6 +29,7 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     HTTPClientError,
     NoCredentialsError,
 )
@@ -380,6 +381,13 @@ def test_answer_that_cannot_be_read_is_no_answer(server: ScriptedServer, script:
     with pytest.raises(HTTPClientError):
         client.get_item(**GET)
     assert len(server.requests) == 3
+
+
+def test_line_without_an_end_is_not_waited_for(server: ScriptedServer) -> None:
+    client = small(made("dynamodb", server.url, retries={"total_max_attempts": 1}))
+    server.script(Script([b"x" * 100_000]))
+    with pytest.raises(ConnectionClosedError):
+        client.get_item(**GET)
 
 
 # ---- connections

@@ -146,14 +146,12 @@ class _Connection:
         while status < 200:  # a word before the answer
             protocol, status, headers = self._head()
         is_last = protocol != "HTTP/1.1" or "close" in headers.get("connection", "").lower()
-        if status in (204, 304):
-            content = b""
-        elif "chunked" in headers.get("transfer-encoding", "").lower():
+        if "chunked" in headers.get("transfer-encoding", "").lower():
             content = b"".join(self._chunks())
         elif "content-length" in headers:
             content = self._bytes(int(headers["content-length"]))
         else:
-            content, is_last = self._rest(), True
+            content = self._rest()
         return Answer(status, headers, content), is_last
 
     def _head(self) -> tuple[str, int, dict[str, str]]:
