@@ -18,13 +18,14 @@ import tempfile
 import time
 import warnings
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 PATHS = tuple(Path(__file__).parents[1] / part for part in ("functions/auth", "layers/shared"))
@@ -50,14 +51,17 @@ from local.clients.table_dump import readable
 from local.deploy import STACK, build, deploy
 from local.engine_process import EngineProcess, aws_environment
 from local.suite import Suite as Deployed
-from shared.clients import client
+from shared.clients import client, small_client
 from shared.http import _answer
+from shared.small_client import OPERATIONS, SmallClient
 
 LOGINS = 60
 TIMED = 15
 TOKENS = 200
 ROUNDS = 5
 CROWD = 50
+PEOPLE, LOAD_S, WARM_UP_S = 8, 30, 5
+BY_BOTO3 = "calls by boto3"
 FUNCTION = "AuthApiFunction"
 BUILT = ROOT / ".aws-sam" / "local"
 EVENT = ROOT / "events/auth/api_login_unknown_client.json"
@@ -163,39 +167,60 @@ def answered(event: dict[str, Any]) -> Any:
 # ---- CPU of a login --------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _calls_by_boto3() -> Iterator[None]:
+    """Have boto3 make the calls that the small client makes otherwise."""
+    with ExitStack() as patched:
+        for theirs, ours in (
+            (client("dynamodb"), small_client("dynamodb")),
+            (client("kms"), small_client("kms")),
+        ):
+            for method in OPERATIONS[theirs.meta.service_model.service_name]:
+                patched.enter_context(mock.patch.object(ours, method, getattr(theirs, method)))
+        yield
+
+
 def _login(suite: Suite, place: Place) -> None:
-    suite.step("a login beside argon2id alone")
+    suite.step("a login beside argon2id alone, and with boto3's calls")
     person = place.member()
     steps = Steps()
     steps.watch(argon2id, "verify_bytes", "password hash")
     steps.watch(place.at.clients, "request", "the client's signature")
     for call in ("update_item", "get_item", "transact_write_items"):
-        steps.watch(client("dynamodb"), call, "3 calls of DynamoDB")
-    steps.watch(client("kms"), "decrypt", "1 call of KMS")
+        steps.watch(small_client("dynamodb"), call, "3 calls of DynamoDB")
+        steps.watch(client("dynamodb"), call, BY_BOTO3)
+    steps.watch(small_client("kms"), "decrypt", "1 call of KMS")
+    steps.watch(client("kms"), "decrypt", BY_BOTO3)
     steps.watch(place.at.envelope, "decrypt", "opening the record")
     steps.watch(place.at.tokens, "access", "signing the access token")
     steps.watch(_answer.logger, "info", "the log line")
-    logins, alone = [], []
+    logins, theirs, alone = [], [], []
     payload = {"email": person.email, "password": person.password}
     for turn in range(LOGINS + 1):
-        event = place.event("POST", "/v1/login", payload)
-        login = steps.run(partial(answered, event))
+        events = [place.event("POST", "/v1/login", payload) for _ in range(2)]
+        login = steps.run(partial(answered, events[0]))
         start = time.process_time()
         argon2id.hash_bytes(person.password.encode())
+        hashed = 1000 * (time.process_time() - start)
+        with _calls_by_boto3():
+            by_boto3 = steps.run(partial(answered, events[1]))
         if turn:  # the first ones warm up
             logins.append(login)
-            alone.append(1000 * (time.process_time() - start))
+            theirs.append(by_boto3)
+            alone.append(hashed)
     with mock.patch.object(argon2id, "verify_bytes", return_value=True):
         events = [place.event("POST", "/v1/login", payload) for _ in range(LOGINS)]
         warm = [sum(steps.run(partial(answered, event)).values()) for event in events]
     steps.restore()
 
-    def median(*parts: str) -> float:
-        return statistics.median(sum(login[part] for part in parts) for login in logins)
+    def median(side: list[dict[str, float]], *parts: str) -> float:
+        return statistics.median(sum(login[part] for part in parts) for login in side)
 
     rest = [part for part in logins[0] if part != "password hash"]
-    whole = median(*logins[0])
-    suite.add("CPU of a login besides the password hash, p50", median(*rest), "ms", 5)
+    whole, calls = median(logins, *logins[0]), median(logins, "3 calls of DynamoDB", "1 call of KMS")
+    suite.add("CPU of a login besides the password hash, p50", median(logins, *rest), "ms", 4)
+    suite.add("the same, where boto3 makes the calls", median(theirs, *rest), "ms")
+    suite.add("CPU of the four calls, ours / boto3", calls / median(theirs, BY_BOTO3), "x")
     suite.add("CPU of a whole login / argon2id alone", whole / statistics.median(alone), "x", 1.4)
     suite.add("CPU of a whole login, p50", whole, "ms")
     suite.add("CPU of argon2id alone, p50", statistics.median(alone), "ms")
@@ -203,7 +228,8 @@ def _login(suite: Suite, place: Place) -> None:
         "CPU of a login that computes no hash, which would empty the caches", statistics.median(warm), "ms"
     )
     for part in logins[0]:
-        suite.add(f"of a login: {part}", median(part), "ms")
+        if part != BY_BOTO3:
+            suite.add(f"of a login: {part}", median(logins, part), "ms")
 
 
 def _kms_calls(suite: Suite, place: Place) -> None:
@@ -214,7 +240,14 @@ def _kms_calls(suite: Suite, place: Place) -> None:
     def sent(event_name: str, **_: Any) -> None:
         requests.append(event_name)
 
-    client("kms").meta.events.register("before-send.kms", sent)
+    client("kms").meta.events.register("before-send.kms", sent)  # those that are left to boto3
+    connections = cast("SmallClient", small_client("kms"))._connections
+    send = connections.send
+
+    def counted(request: bytes) -> Any:
+        requests.append("by the small client")
+        return send(request)
+
     password = token_urlsafe(18)
     for what, bar, request in (
         ("login", 1, ("POST", "/v1/login", {"email": person.email, "password": person.password})),
@@ -226,7 +259,8 @@ def _kms_calls(suite: Suite, place: Place) -> None:
         ("change of an existing user", 2, ("PATCH", "/v1/users/{id}", {"locality": "Lisboa"}, person.id)),
     ):
         requests.clear()
-        place.call(*request)
+        with mock.patch.object(connections, "send", counted):
+            place.call(*request)
         suite.add(f"calls of KMS on the wire: {what}", len(requests), "calls", bar)
     client("kms").meta.events.unregister("before-send.kms", sent)
 
@@ -274,6 +308,34 @@ def _refusals(suite: Suite, place: Place) -> None:
     suite.add("times of refused log-ins: slowest median over the fastest", spread, "%", 5)
     for kind, milliseconds in medians.items():
         suite.add(f"refused log-in, {kind}, p50", milliseconds, "ms")
+
+
+def _load(suite: Suite, place: Place) -> None:
+    suite.step(f"{PEOPLE} people for {LOAD_S} s, over HTTP")
+    people = [place.member() for _ in range(PEOPLE)]
+
+    def visit(person: Person, end: float) -> list[tuple[float, int]]:
+        """Log in again and again until a time: milliseconds and status of each."""
+        seen = []
+        while time.monotonic() < end:
+            start = time.perf_counter()
+            answer = place.company.post("/v1/login", email=person.email, password=person.password)
+            seen.append((1000 * (time.perf_counter() - start), answer.status_code))
+        return seen
+
+    def together(seconds: float) -> list[tuple[float, int]]:
+        end = time.monotonic() + seconds
+        with ThreadPoolExecutor(PEOPLE) as crowd:
+            return [each for visits in crowd.map(lambda one: visit(one, end), people) for each in visits]
+
+    together(WARM_UP_S)  # the engine starts a process for each that is needed at once
+    seen = together(LOAD_S)
+    times = statistics.quantiles((took for took, _ in seen), n=20)
+    what = f"{PEOPLE} people for {LOAD_S} s"
+    suite.add(f"{what}: log-ins that did not succeed", sum(status != 200 for _, status in seen), "", 0)
+    suite.add(f"{what}: log-ins in a second, on the engine", len(seen) / LOAD_S, "/s")
+    suite.add(f"{what}: log-in, p50", times[9], "ms")
+    suite.add(f"{what}: log-in, p95", times[18], "ms")
 
 
 # ---- tokens, imports, sizes ------------------------------------------------------------------------------
@@ -405,7 +467,7 @@ def _dump(suite: Suite, place: Place) -> None:
 
 def main() -> int:
     """Run everything; the number of bars missed."""
-    suite = Suite("auth", steps=10 + envelope.STEPS)
+    suite = Suite("auth", steps=11 + envelope.STEPS)
     suite.step("deploying the suite")
     with tempfile.TemporaryDirectory(prefix="bench-auth-") as folder:
         build(Path(folder) / "build.log")
@@ -414,11 +476,12 @@ def main() -> int:
             place = Place(engine, deploy(engine, Path(folder) / "deploy.log"))
             one_core()  # this process; the engine and its workers have all of them
             with Path(os.devnull).open("w") as nowhere, warnings.catch_warnings():
-                api.logger.registered_handler.setStream(nowhere)  # type: ignore[attr-defined]
+                _answer.logger.registered_handler.setStream(nowhere)  # type: ignore[attr-defined]
                 warnings.filterwarnings("ignore", "No application metrics")
                 _login(suite, place)
                 _kms_calls(suite, place)
                 _refusals(suite, place)
+                _load(suite, place)
                 _tokens(suite, place)
                 _crowds(suite, place)
                 _dump(suite, place)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from shared.clients import client
+from shared.clients import client, small_client
 from shared.envelope import Envelope, EnvelopeError, KeyUnavailableError
 from shared.http import BusyError, GoneError, InternalError, NotFoundError
 
@@ -226,7 +226,7 @@ def get_services() -> Services:
 
 
 def _parts(settings: KeySettings) -> tuple[Store, Envelope, Keyring]:
-    kms = client("kms")
+    kms = small_client("kms")
     return (
         Store.connect(settings.table),
         Envelope(kms, settings.kms_key, settings.aws_region),

@@ -11,7 +11,7 @@ Written by   deliver, on the local engine alone
 
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from shared.clients import client
+from shared.clients import small_client
 
 from ._mail_tokens import MailKind
 
@@ -57,7 +57,7 @@ class Outbox:
     @classmethod
     def connect(cls, table: str) -> Self:
         """The table of that name in this region."""
-        return cls(client("dynamodb"), table)
+        return cls(small_client("dynamodb"), table)
 
     def put(self, mail: OutboxMail, now: float) -> None:
         """Keep a mail; the same one again is kept once.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
-from shared.clients import client
+from shared.clients import small_client
 from shared.http import UnauthorizedError
 
 from ._aliases import Aliases
@@ -84,7 +84,7 @@ class Store:
     @classmethod
     def connect(cls, table: str) -> Self:
         """The table of that name in this region."""
-        return cls(client("dynamodb"), table)
+        return cls(small_client("dynamodb"), table)
 
     def ping(self) -> None:
         """Read something.
