@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -47,9 +48,19 @@ def test_allowed_actions_are_those_that_the_flows_use(suite: Suite, shop: Compan
     Person(shop, unverified["email"], "x" * 20).tokens()
     run(shop, [line(email=unverified["email"])])
     gone = f"uploads/{shop.post('/v1/users/import').json()['job_id']}.jsonl"  # a late notification
-    queue = next(url for url in suite.client("sqs").list_queues()["QueueUrls"] if "AuthImportQueue" in url)
+    queues = suite.client("sqs").list_queues()["QueueUrls"]
+    queue = next(url for url in queues if "AuthImportQueue" in url)
     notification = {"Records": [{"s3": {"object": {"key": gone}}}]}
     suite.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(notification))
+    # A mail whose token is not written comes back for a while.
+    job = {"kind": "verify", "user": person.id, "token": fresh_password(), "client": "shop"}
+    job_text = json.dumps(job | {"expires": int(time.time()) + 3600})
+    mails_queue = next(url for url in queues if "AuthMailQueue" in url)
+    suite.client("sqs").send_message(QueueUrl=mails_queue, MessageBody=job_text)
+    wait_until(
+        lambda: "sqs:ChangeMessageVisibility" not in unused(suite, "AuthDeliverFunction"),
+        what="the mail without a token",
+    )
     wait_until(lambda: "s3:ListBucket" not in unused(suite, "AuthImportFunction"), what="the missing upload")
     keys = {"FunctionName": suite["AuthKeysFunctionName"]}
     suite.client("lambda").invoke(**keys, Payload=json.dumps({"rotate": "now"}).encode())
