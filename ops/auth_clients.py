@@ -38,7 +38,7 @@ type Factory = Callable[[str], Any]
 # As in functions/auth/auth/clients/; a unit test holds them equal.
 SCOPES = (
     "accounts", "tokens", "users:read", "users:write", "users:erase", "users:export", "users:merge",
-    "users:import",
+    "users:import", "users:recover",
 )  # fmt: skip
 PAGE_CLIENT = "sign-on-page"  # as in web/auth/auth.js
 _LEAST_RSA_BITS = 2048

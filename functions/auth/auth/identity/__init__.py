@@ -4,18 +4,25 @@ from ._clock import milliseconds, tick
 from ._documents import PROFILE, Document, checked
 from ._epochs import new_epoch
 from ._identifiers import Kind, blind_index, normalise_email, normalise_phone
+from ._mailboxes import known_addresses, replaced_address
 from ._merging import shared_identifier, taken_over
+from ._recoveries import RECOVERY_GOOD_S, Recovery, recovery_of
 
 __all__ = [
     "PROFILE",
+    "RECOVERY_GOOD_S",
     "Document",
     "Kind",
+    "Recovery",
     "blind_index",
     "checked",
+    "known_addresses",
     "milliseconds",
     "new_epoch",
     "normalise_email",
     "normalise_phone",
+    "recovery_of",
+    "replaced_address",
     "shared_identifier",
     "taken_over",
     "tick",

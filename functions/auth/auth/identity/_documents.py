@@ -111,5 +111,7 @@ class Document:
             if self[identifier] is not None:
                 shown[identifier] = self[identifier]
                 shown[f"{identifier}_verified"] = bool(self[f"{identifier}_verified"])
+        if self["notify_new_device"]:
+            shown["notify_new_device"] = True
         companies = dict(self.family("company"))
         return shown | ({"companies": companies} if companies else {})

@@ -17,6 +17,7 @@ from ._browsers import BrowserSessions
 from ._clients import ClientRecords
 from ._codes import AuthorizationCodes
 from ._counters import Counters
+from ._devices import Devices
 from ._dry_runs import DryRuns
 from ._grants import Grants
 from ._import_jobs import ImportJobs
@@ -50,6 +51,7 @@ class Store:
         clients: Client companies.
         codes: Authorization codes.
         counters: What is counted in windows of time.
+        devices: Devices that people logged in from.
         dry_runs: What a dry run of an import would have made.
         grants: What a person granted to applications.
         imports: Jobs of imports, and their parts.
@@ -67,6 +69,7 @@ class Store:
         self.clients = ClientRecords(self._table)
         self.codes = AuthorizationCodes(self._table)
         self.counters = Counters(self._table)
+        self.devices = Devices(self._table)
         self.dry_runs = DryRuns(self._table)
         self.grants = Grants(self._table)
         self.imports = ImportJobs(self._table)
