@@ -38,7 +38,7 @@ type Factory = Callable[[str], Any]
 # As in functions/auth/auth; a unit test holds them equal.
 SCOPES = (
     "accounts", "tokens", "users:read", "users:write", "users:erase", "users:export", "users:merge",
-    "users:import",
+    "users:import", "users:recover",
 )  # fmt: skip
 SIGN_ON_SCOPES = ("openid", "profile", "email", "phone", "offline_access")
 ID_TOKEN_ALGORITHMS = ("RS256", "ES256")  # the default first

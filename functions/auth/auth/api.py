@@ -35,6 +35,7 @@ from shared.strict_json import is_shallow
 
 from . import accounts
 from .clients import SignedRequest
+from .credentials.mfa import Code
 from .exports import jobs as exports
 from .identity import Kind
 from .imports import jobs
@@ -87,7 +88,7 @@ def _log_in(services: Services, asked: SignedRequest, payload: Payload, _: str) 
     if (email is None) == (phone is None):
         raise BadRequestError("bad_request", "Either email or phone is needed.")
     kind: Kind = "phone" if email is None else "email"
-    password, code, visitor = payload["password"], _text(payload, "totp"), _text(payload, "visitor")
+    password, code, visitor = payload["password"], _code(payload, "totp"), _text(payload, "visitor")
     if visitor is not None and len(visitor) > _LONGEST_VISITOR:
         raise BadRequestError("bad_request", "visitor has more than 64 characters.")
     return 200, accounts.log_in(
@@ -123,7 +124,7 @@ def _change(services: Services, asked: SignedRequest, payload: Payload, _: str) 
 
 def _second_factor(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
     return 200, accounts.second_factor(
-        services, payload["access_token"], payload["action"], _text(payload, "code"), asked.client, asked.once
+        services, payload["access_token"], payload["action"], _code(payload, "code"), asked.client, asked.once
     )
 
 
@@ -163,6 +164,16 @@ def _merge(services: Services, asked: SignedRequest, payload: Payload, user: str
     return 200, accounts.merge(services, user, _uuid(payload["other"]), asked.client, asked.once)
 
 
+def _recover(services: Services, asked: SignedRequest, payload: Payload, user: str) -> tuple[int, Any]:
+    second_factor = payload.get("second_factor", False)
+    if not isinstance(second_factor, bool):
+        raise BadRequestError("bad_request", "second_factor must be true or false.")
+    answer = accounts.recover(
+        services, user, _text(payload, "email"), asked.client, asked.once, second_factor=second_factor
+    )
+    return 200 if answer["state"] == "done" else 202, answer
+
+
 def _import(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
     dry_run = payload.get("dry_run", False)
     if not isinstance(dry_run, bool):
@@ -179,14 +190,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/signup"): Operation("accounts", _sign_up, ("email", "password"), ("profile",)),
     ("POST", "/v1/verify"): Operation("accounts", _verify, ("token",), ("password",)),
     ("POST", "/v1/login"): Operation(
-        "accounts", _log_in, ("password",), ("email", "phone", "totp", "visitor")
+        "accounts", _log_in, ("password",), ("email", "phone", "totp", "recovery_code", "visitor")
     ),
     ("POST", "/v1/token/refresh"): Operation("accounts", _refresh, ("refresh_token",)),
     ("POST", "/v1/logout"): Operation("accounts", _log_out, ("refresh_token",)),
     ("POST", "/v1/password/forgot"): Operation("accounts", _forgot, ("email",)),
     ("POST", "/v1/password/reset"): Operation("accounts", _reset, ("token", "password")),
     ("POST", "/v1/password/change"): Operation("accounts", _change, ("access_token", "current", "password")),
-    ("POST", "/v1/mfa/totp"): Operation("accounts", _second_factor, ("access_token", "action"), ("code",)),
+    ("POST", "/v1/mfa/totp"): Operation(
+        "accounts", _second_factor, ("access_token", "action"), ("code", "recovery_code")
+    ),
     ("POST", "/v1/introspect"): Operation("tokens", _introspect, ("token",)),
     ("POST", "/v1/revoke"): Operation("tokens", _revoke, ("token",)),
     ("GET", "/v1/users/{id}"): Operation("users:read", _profile),
@@ -195,6 +208,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1/users/{id}/export"): Operation("users:export", _export),
     ("GET", "/v1/users/export/{id}"): Operation("users:export", _export_state),
     ("POST", "/v1/users/{id}/merge"): Operation("users:merge", _merge, ("other",)),
+    ("POST", "/v1/users/{id}/recovery"): Operation(
+        "users:recover", _recover, optional=("second_factor", "email")
+    ),
     ("POST", "/v1/users/import"): Operation("users:import", _import, optional=("dry_run",)),
     ("GET", "/v1/users/import/{id}"): Operation("users:import", _import_state),
 }
@@ -251,6 +267,16 @@ def _text(payload: Payload, name: str) -> str | None:
     if not isinstance(value, str):
         raise BadRequestError("bad_request", f"{name} is no text.")
     return value
+
+
+def _code(payload: Payload, name: str) -> Code | None:
+    """The code of a second factor under its name, or a recovery code."""
+    code, recovery = _text(payload, name), _text(payload, "recovery_code")
+    if code is not None and recovery is not None:
+        raise BadRequestError("two_codes", f"Either {name} or recovery_code is taken.")
+    if recovery is not None:
+        return Code(recovery, is_recovery=True)
+    return None if code is None else Code(code)
 
 
 def _uuid(text: str) -> str:

@@ -1,14 +1,15 @@
 """Sends the mails that the API asked for: by SES, or into the outbox table of the local engine.
 
 Trigger: SQS, batches with partial responses.
-Input: `{"kind", "user", "token", "client", "expires"}`, see `accounts`. No personal data is in the queue: the
-    address comes from the record.
+Input: `{"kind", "user", "token", "client", "expires"}` of a mail with a token, `{"kind", "user", "index",
+    "client", "trail"}` of a notice; see `mail_jobs`. No personal data is in the queue: the address comes from
+    the record.
 Output: a mail in the name of the client's company; nothing for the kind `none`.
 On failure: the message comes back, eight times in 21 minutes, and ends in the dead-letter queue, whose alarm
-    fires; what no attempt will deliver goes there at once, with the reason. A job whose token is not written
-    yet comes back too, and is dropped once it cannot be any more.
+    fires; what no attempt will deliver goes there at once, with the reason. A job whose token or entry of the
+    trail is not written yet comes back too, and is dropped once it cannot be any more.
 Idempotent: a repeated message makes the same mail with the same token; the outbox holds it once.
-Recorded event: events/auth/deliver_nobody.json
+Recorded event: events/auth/deliver_nobody.json, events/auth/deliver_notice_unwritten.json
 """
 
 import json
@@ -24,34 +25,16 @@ from shared.http import GoneError, NotFoundError
 from shared.metrics import publishes_metrics
 
 from .clients import Client, find_client
+from .identity import Document, known_addresses, recovery_of
+from .mail_texts import MAIL_KINDS, NOTICE_KINDS, compose_mail, compose_notice
 from .services import Records, get_records
 from .settings import DeliverSettings
-from .storage import MailKind, Outbox, OutboxMail, User
+from .storage import MailKind, NoticeKind, Outbox, OutboxMail, User
 
-__all__ = ["compose", "handler"]
+__all__ = ["handler"]
 
 logger = Logger()
 
-_SUBJECTS: dict[MailKind, str] = {
-    "verify": "Confirm your e-mail address",
-    "email": "Confirm your new e-mail address",
-    "known": "You already have an account",
-    "reset": "Choose a new password",
-    "approve": "Your e-mail address is to be changed",
-}
-_TEXTS: dict[MailKind, str] = {
-    "verify": "Somebody, probably you, made an account with this address at {title}.\n"
-    "To confirm that it is yours:\n\n{link}\n\nThis is good for a day. If it was not you, do nothing.\n",
-    "email": "This address was entered as the new address of an account at {title}.\n"
-    "To confirm that it is yours:\n\n{link}\n\nThis is good for a day. If it was not you, do nothing.\n",
-    "known": "Somebody, probably you, wanted to make an account with this address at {title}.\n"
-    "There is one already. If you forgot its password, or never finished, choose a new one:\n\n{link}\n\n"
-    "This is good for an hour. If it was not you, do nothing.\n",
-    "reset": "A new password for your account was asked for at {title}. To choose one:\n\n{link}\n\n"
-    "This is good for an hour. If it was not you, do nothing: the old password stays.\n",
-    "approve": "A new e-mail address was entered for your account at {title}. To let this address go:\n\n"
-    "{link}\n\nThis is good for a day. If it was not you, do nothing: this address stays.\n",
-}
 _REFUSED = {"BadRequestException", "MessageRejected"}
 """Of SES's errors those that are of the mail itself
 (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html)."""
@@ -65,7 +48,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # 
     settings, records = DeliverSettings.from_env(), get_records()
 
     def deliver(message: Message) -> None:
-        outcome = _deliver(records, settings, message, _job(message.body))
+        job = _job(message.body)
+        outcome = (_deliver_notice if "trail" in job else _deliver)(records, settings, message, job)
         logger.info("mail", message_id=message.id, outcome=outcome)
 
     batch = QueueBatch(event, retry_seconds=_RETRY_S, dead_letter_queue_url=settings.dead_letter_queue_url)
@@ -80,7 +64,9 @@ def _job(body: str) -> dict[str, Any]:
     """
     try:
         job = json.loads(body)
-        if job["kind"] in (*_SUBJECTS, "none") and int(job["expires"]):
+        if job["kind"] in NOTICE_KINDS and job["trail"] and job["user"] and job["index"]:
+            return dict(job)
+        if job["kind"] in (*MAIL_KINDS, "none") and int(job["expires"]):
             return dict(job)
     except (KeyError, TypeError, ValueError) as error:
         raise PermanentError("no job of a mail") from error
@@ -94,39 +80,78 @@ def _deliver(records: Records, settings: DeliverSettings, message: Message, job:
     if job["expires"] < records.now():
         return "expired"  # its token is no longer good; people ask again
     token = records.store.mail_tokens.get(job["token"])
-    if token is None and 1000 * records.now() - message.sent_ms < _UNWRITTEN_MS:
-        raise RetryableError("the token is not written yet")
     if token is None:
-        return "never written"
-    try:
-        user = records.find(token.user)
-    except (NotFoundError, GoneError):
+        return _unwritten(records, message)
+    user = _user(records, token.user)
+    if user is None:
         return "gone"
     if user.epoch != token.epoch:
         return "void"  # as its token is
-    address = _address_of(records, user, token.email_index)
+    document = records.open(user)
+    address = _address_of(records, user, document, token.email_index)
     company = find_client(records.store, token.client)
     if address is None or company is None:
         return "gone"
-    subject, text = compose(kind, job["token"], company)
+    recovery = recovery_of(document)
+    subject, text = compose_mail(
+        kind, company.title, _link(kind, job["token"], company), recovery.due if recovery else 0
+    )
+    return _send(records, settings, OutboxMail(message.id, address, kind, subject, text, job["token"]))
+
+
+def _deliver_notice(
+    records: Records, settings: DeliverSettings, message: Message, job: dict[str, Any]
+) -> str:
+    kind: NoticeKind = job["kind"]
+    entry = records.store.audit.get(job["user"], job["trail"])
+    if entry is None:
+        return _unwritten(records, message)
+    user = _user(records, job["user"])
+    if user is None:
+        return "gone"
+    address = _address_of(records, user, records.open(user), job["index"])
+    company = find_client(records.store, job["client"])
+    if address is None or company is None:
+        return "gone"
+    subject, text = compose_notice(kind, company.title, entry.at)
+    return _send(records, settings, OutboxMail(message.id, address, kind, subject, text, ""))
+
+
+def _unwritten(records: Records, message: Message) -> str:
+    """What becomes of a mail that tells of something that is not in the table.
+
+    Raises:
+        RetryableError: It may be written yet.
+    """
+    if 1000 * records.now() - message.sent_ms < _UNWRITTEN_MS:
+        raise RetryableError("what the mail tells of is not written yet")
+    return "never written"
+
+
+def _user(records: Records, user: str) -> User | None:
+    try:
+        return records.find(user)
+    except (NotFoundError, GoneError):
+        return None
+
+
+def _send(records: Records, settings: DeliverSettings, mail: OutboxMail) -> str:
     if settings.outbox:
-        mail = OutboxMail(message.id, address, kind, subject, text, job["token"])
         Outbox.connect(settings.outbox).put(mail, records.now())
     else:
-        _send(settings.sender, address, subject, text)
-    return kind
+        _send_by_ses(settings.sender, mail)
+    return mail.kind
 
 
-def _address_of(records: Records, user: User, index: str) -> str | None:
+def _address_of(records: Records, user: User, document: Document, index: str) -> str | None:
     """The address of a person that has a blind index; None if they have it no more."""
-    document = records.open(user)
     pending = document["email_pending"]
-    addresses = {user.email_index: document["email"], **dict(document.family("email_also"))}
+    addresses = known_addresses(document, user.email_index, records.now())
     addresses |= {pending["index"]: pending["address"]} if isinstance(pending, dict) else {}
     return addresses.get(index)
 
 
-def _send(sender: str, address: str, subject: str, text: str) -> None:
+def _send_by_ses(sender: str, mail: OutboxMail) -> None:
     """Send a mail by SES.
 
     Raises:
@@ -135,8 +160,8 @@ def _send(sender: str, address: str, subject: str, text: str) -> None:
     try:
         client("sesv2").send_email(
             FromEmailAddress=sender,
-            Destination={"ToAddresses": [address]},
-            Content={"Simple": {"Subject": {"Data": subject}, "Body": {"Text": {"Data": text}}}},
+            Destination={"ToAddresses": [mail.to]},
+            Content={"Simple": {"Subject": {"Data": mail.subject}, "Body": {"Text": {"Data": mail.text}}}},
         )
     except ClientError as error:
         code = error.response["Error"]["Code"]
@@ -145,13 +170,7 @@ def _send(sender: str, address: str, subject: str, text: str) -> None:
         raise
 
 
-def compose(kind: MailKind, token: str, company: Client) -> tuple[str, str]:
-    """Subject and text of a mail.
-
-    Args:
-        kind: Which mail.
-        token: Its single-use token.
-        company: In whose name; its `links` say where the token is to be taken, else the bare token is shown.
-    """
+def _link(kind: MailKind, token: str, company: Client) -> str:
+    """Where the token of a mail is to be taken; the bare token if the company has no such page."""
     link = company.links.get("reset" if kind in ("known", "reset") else "verify", "{token}")
-    return _SUBJECTS[kind], _TEXTS[kind].format(title=company.title, link=link.replace("{token}", token))
+    return link.replace("{token}", token)

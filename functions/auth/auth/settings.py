@@ -44,6 +44,7 @@ class AuthSettings(KeySettings):
         client_failures: Failed log-ins of one client in a minute before it has to wait, where it does not say
             whose they are.
         visitor_failures: The same of one visitor.
+        recovery_seconds: How long a delayed reset waits for the person to stop it.
         mails_per_hour: Mails that one identifier can cause in an hour.
         password_min: Shortest password of a person without a second factor.
         password_min_second_factor: The same with one.
@@ -61,6 +62,7 @@ class AuthSettings(KeySettings):
     lock_seconds: Annotated[int, positive_int] = 900
     client_failures: Annotated[int, positive_int] = 300
     visitor_failures: Annotated[int, positive_int] = 30
+    recovery_seconds: Annotated[int, positive_int] = 86_400
     mails_per_hour: Annotated[int, positive_int] = 5
     password_min: Annotated[int, positive_int] = 15
     password_min_second_factor: Annotated[int, positive_int] = 8

@@ -130,14 +130,14 @@ def fill_in(page: Page, person: Person, password: str | None = None) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def with_second_factor(person: Person) -> str:
-    """Enrol an authenticator; returns its secret."""
+def with_second_factor(person: Person) -> tuple[str, list[str]]:
+    """Enrol an authenticator; returns its secret, and the recovery codes."""
     access_token = person.tokens()["access_token"]
     enrol = person.shop.post("/v1/mfa/totp", access_token=access_token, action="enrol")
     secret = str(enrol.json()["secret"])
-    person.shop.post("/v1/mfa/totp", access_token=access_token, action="confirm", code=totp(secret))
+    confirm = person.shop.post("/v1/mfa/totp", access_token=access_token, action="confirm", code=totp(secret))
     let_codes_pass(person.shop.suite, person.id)
-    return secret
+    return secret, confirm.json()["recovery_codes"]
 
 
 def test_person_signs_in_consents_comes_back_and_signs_out(
@@ -195,17 +195,38 @@ def test_keyboard_is_enough(page: Page, shop: Shop, person: Person) -> None:
 
 
 def test_second_factor_is_asked_for_after_the_password(page: Page, shop: Shop, person: Person) -> None:
-    secret = with_second_factor(person)
+    secret, _ = with_second_factor(person)
     page.goto(shop.sign_in)
     fill_in(page, person)
     expect(page.get_by_role("heading", name="Enter your code")).to_be_visible()
-    page.get_by_label("Code").fill("000000")
-    page.get_by_role("button", name="Continue").click()
+    page.get_by_label("Code", exact=True).fill("000000")
+    page.get_by_role("button", name="Continue", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("The code is wrong")
-    expect(page.get_by_label("Code")).to_be_focused()
+    expect(page.get_by_label("Code", exact=True)).to_be_focused()
     page.keyboard.type(totp(secret))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=f"Hello, {person.email}")).to_be_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_recovery_code_gets_in_who_lost_the_app(
+    browser: Browser, shop: Shop, person: Person, scripts: bool
+) -> None:
+    _, codes = with_second_factor(person)
+    context = browser.new_context(java_script_enabled=scripts)
+    page = context.new_page()
+    page.goto(shop.sign_in)
+    fill_in(page, person)
+    expect(page.get_by_label("Recovery code")).to_be_hidden()
+    page.get_by_text("Use a recovery code").click()
+    page.get_by_label("Recovery code").fill("aaaaa-aaaaa")
+    page.get_by_role("button", name="Continue with the recovery code").click()
+    expect(page.get_by_role("alert")).to_contain_text("The code is wrong")
+    expect(page.get_by_label("Recovery code")).to_be_focused()
+    page.keyboard.type(codes[0].lower())
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=f"Hello, {person.email}")).to_be_visible()
+    context.close()
 
 
 def test_pages_work_without_scripts(browser: Browser, stranger: Shop, person: Person) -> None:
@@ -264,15 +285,17 @@ def test_every_page_is_accessible_and_fits(
         assert page.title(), name
         assert policy_problems(policies[-1]) == [], name
 
-    secret = with_second_factor(person)
+    secret, _ = with_second_factor(person)
     page.goto(stranger.sign_in)
     check("login", "Sign in")
     fill_in(page, person, "not the password")
     check("wrong", "Sign in")
     fill_in(page, person)
     check("code", "Enter your code")
-    page.get_by_label("Code").fill(totp(secret))
-    page.get_by_role("button", name="Continue").click()
+    page.get_by_text("Use a recovery code").click()
+    check("recovery_code", "Enter your code")
+    page.get_by_label("Code", exact=True).fill(totp(secret))
+    page.get_by_role("button", name="Continue", exact=True).click()
     check("consent", "Allow The Corner Shop?")
     page.goto(f"{stranger.application.url}/oauth2/logout")
     check("sign_out", "Sign out?")

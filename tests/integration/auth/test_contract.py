@@ -276,6 +276,7 @@ def test_answers_to_good_requests_have_nothing_that_is_not_documented(suite: Sui
     documented("readProfile", company.get(path))
     documented("editProfile", company.ask("PATCH", path, {"email": fresh_email(), "phone": None}))
     documented("merge", company.post(f"{path}/merge", other=user))
+    documented("recover", company.post(f"{path}/recovery", email=fresh_email()))
 
     app, visitor = Application(suite, "A stranger", trusted=False), Visitor(suite)
     post("forgotPassword", email=email)

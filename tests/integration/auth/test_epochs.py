@@ -50,7 +50,12 @@ class Proofs:
         shop.ask("PATCH", f"/v1/users/{person.id}", {"email": pending})
         reset = mailed(self.suite, person.email, "reset")
         address, approval = mailed(self.suite, pending, "email"), mailed(self.suite, person.email, "approve")
+        shop.post(f"/v1/users/{person.id}/recovery", email=fresh_email("recovered"))
+        stop = mailed(self.suite, person.email, "recovery")
         found: dict[str, Refused] = {
+            "a mail that stops a delayed reset": lambda: (
+                shop.post("/v1/verify", token=stop).status_code == 400
+            ),
             "a mail for a new password": lambda: (
                 shop.post("/v1/password/reset", token=reset, password=fresh_password()).status_code == 400
             ),
@@ -74,7 +79,7 @@ class Proofs:
         found: dict[str, Refused] = {}
         if second_factor:
             waiting = half.sign_in(app, self.person.email, self.person.password)
-            assert Form(waiting).names == ["code"]
+            assert Form(waiting).names == ["code", "recovery_code"]
             found["a sign-in that waits for its code"] = lambda: (
                 half.submit(waiting, code=self.code()).status_code == 403
             )
@@ -127,6 +132,10 @@ def factor_off(proofs: Proofs) -> None:
     assert proofs.factor("disable", code=proofs.code()).status_code == 200
 
 
+def new_recovery_codes(proofs: Proofs) -> None:
+    assert proofs.factor("recovery_codes", code=proofs.code()).status_code == 200
+
+
 def move(proofs: Proofs) -> None:
     address = fresh_email("moved")
     shown = {"access_token": proofs.tokens["access_token"], "current": proofs.person.password}
@@ -151,17 +160,21 @@ def erase(proofs: Proofs) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("make", [reset, change, factor_on, factor_off, move, merge, merged_away, erase])
+@pytest.mark.parametrize(
+    "make",
+    [reset, change, factor_on, factor_off, new_recovery_codes, move, merge, merged_away, erase],
+)
 def test_a_change_of_a_credential_makes_every_earlier_proof_void(
     suite: Suite, shop: Company, make: Callable[[Proofs], None]
 ) -> None:
     proofs = Proofs(suite, shop)
-    if make is factor_off:
+    enrolled = make in (factor_off, new_recovery_codes)
+    if enrolled:
         proofs.enrol()
-    proven = proofs.made(second_factor=make is factor_off)
+    proven = proofs.made(second_factor=enrolled)
     make(proofs)
     assert {name: refused() for name, refused in proven.items()} == dict.fromkeys(proven, True)
-    if make in (change, factor_on, factor_off):
+    if make in (change, factor_on, factor_off, new_recovery_codes):
         refreshed = shop.post("/v1/token/refresh", refresh_token=proofs.tokens["refresh_token"])
         assert refreshed.status_code == 200, "whoever made the change stays logged in"
 
@@ -169,7 +182,7 @@ def test_a_change_of_a_credential_makes_every_earlier_proof_void(
 def test_every_proof_is_good_before_a_change(suite: Suite, shop: Company) -> None:
     """Or the test above could not fail. A proof that is used may make others void: each has its person."""
     names = set(Proofs(suite, shop).made(second_factor=False))
-    assert len(names) == 9
+    assert len(names) == 10
     for name in sorted(names):
         assert not Proofs(suite, shop).made(second_factor=False)[name](), name
 

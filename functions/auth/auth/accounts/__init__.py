@@ -8,6 +8,7 @@ from ._endings import erase, merge
 from ._log_in import log_in, second_factor
 from ._passwords import change_password, forgot_password, reset_password
 from ._profiles import edit, profile
+from ._recovery import recover
 from ._registration import sign_up, verify
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "log_in",
     "merge",
     "profile",
+    "recover",
     "reset_password",
     "second_factor",
     "sign_up",

@@ -11,7 +11,8 @@ from typing import Any
 from shared.http import ConflictError
 
 from ..clients import Client
-from ..identity import Document
+from ..identity import Document, replaced_address
+from ..mail_jobs import notify
 from ..services import Services
 from ..storage import Alias, MailToken, Once, User, Write
 from . import _mails as mails
@@ -71,18 +72,18 @@ def redeem_for_address(
     pending = pending | {"approved" if found.kind == "approve" else "confirmed": True}
     after, writes, state = user, list[Write](), "pending"
     changes: dict[str, Any] = {"email_pending": pending}
+    audit = services.store.audit.add(user.id, found.kind, client.id)
     if pending["approved"] and pending["confirmed"]:
         writes = _claim(services, user, Alias("email", index))
         after, state = user.but(email_index=index, epoch=services.new_epoch()), "verified"
         changes = {
             "email": pending["address"],
             "email_verified": True,
-            "email_previous": document["email"],
             "email_pending": None,
-        }
+        } | replaced_address(document, user.email_index, services.now())
+        notify(services, "new_address", after, client.id, audit, index, user.email_index)
     document.edit(changes, services.now_ms, services.region)
     _, save = services.close(user, after, document)
-    audit = services.store.audit.add(user.id, found.kind, client.id)
     services.store.commit(save, services.store.mail_tokens.redeem(token), audit, *writes, once=once)
     return {"user_id": user.id, "state": state}
 

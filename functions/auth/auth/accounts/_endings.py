@@ -7,6 +7,7 @@ from shared.http import ConflictError, NotFoundError
 from ..clients import Client
 from ..credentials import legacy, mfa
 from ..identity import Document, shared_identifier, taken_over
+from ..mail_jobs import notify
 from ..services import Records, Services
 from ..storage import Alias, Once, User, Write
 from ._common import again, aliases_of, shown
@@ -72,6 +73,7 @@ def merge(services: Services, user_id: str, other_id: str, client: Client, once:
         else:
             after, writes = _merge_accounts(services, user, document, other, services.open(other))
             audits = [services.store.audit.add(each, "merge", client.id) for each in (user.id, other.id)]
+            notify(services, "merged", after, client.id, audits[0], after.email_index, other.email_index)
             services.store.commit(*writes, *audits, once=once)
         if other_id != user_id:
             # At a retry too.

@@ -1,16 +1,17 @@
 """Logging in, and the second factor of who is logged in."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
-from shared.http import BadRequestError, BusyError, TooManyRequestsError
+from shared.http import BadRequestError, BusyError, ConflictError, TooManyRequestsError
 
 from ..clients import Client
 from ..credentials import mfa
-from ..credentials.logins import attempted, limit_of, prove
-from ..identity import Kind, normalise_email, normalise_phone
+from ..credentials.logins import attempted, limit_of, prove, recognise_device
+from ..identity import Document, Kind, normalise_email, normalise_phone, recovery_of
+from ..mail_jobs import notify
 from ..services import Services
-from ..storage import Alias, Once
+from ..storage import Alias, NoticeKind, Once, User, Write
 from ..tokens import MOST_SESSIONS
 from ._common import SCOPE, again, logged_in
 
@@ -25,7 +26,7 @@ def log_in(
     kind: Kind,
     identifier: str,
     password: str,
-    code: str | None,
+    code: mfa.Code | None,
     visitor: str | None,
     client: Client,
     once: Once,
@@ -37,11 +38,14 @@ def log_in(
         kind: email or phone.
         identifier: The address or the number, as it was typed.
         password: The password.
-        code: A code of the second factor, or None.
+        code: A code of the second factor, or a recovery code; None for none.
         visitor: By what the client tells its visitors apart, such as a network address: failures count for
             it then, and not for the client; None for nothing.
         client: Who gets the tokens.
         once: The request.
+
+    Returns:
+        The tokens, `user_id`, and `recovery_due` while a delayed reset waits: the person can stop it.
     """
     alias = _find_alias(services, kind, identifier)
     limit = limit_of(services, client, visitor)
@@ -51,12 +55,17 @@ def log_in(
             proof = prove(services, attempt, password, code, client.id, once, begun=1)
             family, began, answer = services.sessions.begin(proof.user, client, SCOPE, int(services.now()))
             audit = services.store.audit.add(proof.user.id, "login", client.id)
+            device = recognise_device(services, attempt, proof, client.id)
             oldest = next(iter(attempt.ending), "")
             ended = services.store.sessions.delete(proof.user.id, oldest) if oldest else None
-            services.store.commit(*proof.writes, began, ended, audit, once=once)
+            services.store.commit(*proof.writes, began, ended, audit, *device, once=once)
         if len(attempt.ending) <= 1:
             _count_sessions(services, proof.user.id, family, alias)
-        return answer | {"user_id": proof.user.id}
+        answer["user_id"] = proof.user.id
+        recovery = recovery_of(proof.document)
+        if recovery and recovery.is_pending(proof.user.epoch, services.now()):
+            answer["recovery_due"] = recovery.due
+        return answer
 
     return again(run)
 
@@ -78,55 +87,95 @@ def _find_alias(services: Services, kind: Kind, identifier: str) -> Alias:
 
 
 def second_factor(
-    services: Services, access_token: str, action: str, code: str | None, client: Client, once: Once
-) -> dict[str, str]:
+    services: Services, access_token: str, action: str, code: mfa.Code | None, client: Client, once: Once
+) -> dict[str, Any]:
     """Begin, confirm or end the second factor of who is logged in; their other sessions end with a change.
 
     Args:
         services: The services.
         access_token: The person's token.
-        action: enrol, confirm or disable.
-        code: A code of the new secret to confirm, of the present one to disable.
+        action: enrol, confirm, recovery_codes or disable.
+        code: A code of the new secret to confirm, of the present one for new recovery codes and to disable,
+            for which a recovery code does too.
         client: By whose server.
         once: The request.
 
     Returns:
-        For `enrol` the secret and its `otpauth://` address; else the state, `enabled` or `disabled`.
+        For `enrol` the secret and its `otpauth://` address; else the state, `enabled` or `disabled`, and the
+        recovery codes where they are new.
 
     Raises:
         UnauthorizedError: The token is not good.
         BadRequestError: The code is wrong, or the action unknown.
-        ConflictError: There is a second factor already, or none was begun.
+        ConflictError: There is a second factor already, or none, or none was begun.
         TooManyRequestsError: Five codes were tried in five minutes.
     """
 
-    def run() -> dict[str, str]:
+    def run() -> dict[str, Any]:
         user, session = logged_in(services, access_token, client)
         if action != "enrol" and services.store.counters.add("totp", user.id, _CODES_S) > _CODES:
             raise TooManyRequestsError("too_many_attempts", "Too many codes; try again later.", _CODES_S)
         document = services.open(user)
-        redeemed = None
+        audit = services.store.audit.add(user.id, f"totp_{action}", client.id)
         if action == "enrol":
             changes, answer = mfa.enrol(user, document, document["email"] or user.id, client.title)
-        elif action == "confirm":
-            changes, redeemed = mfa.confirm(services, user, document, code or "")
-            answer = {"state": "enabled"}
-        elif action == "disable":
-            if document["totp"]:
-                redeemed = mfa.redeem(services, user, document["totp"], code or "")
-                if redeemed is None:
-                    raise BadRequestError("wrong_code", "The code is wrong, or was used before.")
-            changes, answer = mfa.disable(), {"state": "disabled"}
+            made = _FactorChange(changes, answer)
         else:
-            raise BadRequestError("bad_request", "action must be enrol, confirm or disable.")
-        document.edit(changes, services.now_ms, services.region)
+            made = _change_factor(services, user, document, action, code or mfa.Code(""))
+        document.edit(made.changes, services.now_ms, services.region)
         after, moved = user, None
-        if redeemed is not None:
+        if made.notices:
             after = user.but(epoch=services.new_epoch())
             moved = services.store.sessions.move(user.id, session, after.epoch)
+        for notice in made.notices:
+            notify(services, notice, user, client.id, audit)
         _, save = services.close(user, after, document)
-        audit = services.store.audit.add(user.id, f"totp_{action}", client.id)
-        services.store.commit(save, redeemed, moved, audit, once=once)
-        return answer
+        services.store.commit(save, made.write, moved, audit, once=once)
+        return made.answer
 
     return again(run)
+
+
+class _FactorChange(NamedTuple):
+    """What changes about a second factor: an edit, the answer, the write that spends a code, and notices.
+
+    Notices are of changes that count: each of them makes a new epoch.
+    """
+
+    changes: dict[str, Any]
+    answer: dict[str, Any]
+    write: Write | None = None
+    notices: tuple[NoticeKind, ...] = ()
+
+
+def _change_factor(
+    services: Services, user: User, document: Document, action: str, code: mfa.Code
+) -> _FactorChange:
+    if action == "confirm":
+        changes, write = mfa.confirm(services, user, document, code.text)
+        made, codes = mfa.new_recovery_codes(services)
+        answer = {"state": "enabled", "recovery_codes": codes}
+        return _FactorChange(changes | made, answer, write, ("factor_on",))
+    if action == "recovery_codes":
+        if not document["totp"]:
+            raise ConflictError("no_second_factor", "There is no second factor.")
+        redeemed = _redeem(services, user, document, mfa.Code(code.text))
+        made, codes = mfa.new_recovery_codes(services)
+        answer = {"state": "enabled", "recovery_codes": codes}
+        return _FactorChange(made, answer, redeemed.write, ("new_recovery_codes",))
+    if action == "disable":
+        if not document["totp"]:
+            return _FactorChange(mfa.disable(), {"state": "disabled"})
+        redeemed = _redeem(services, user, document, code)
+        notices: tuple[NoticeKind, ...] = ("recovery_code_used",) if code.is_recovery else ()
+        return _FactorChange(
+            redeemed.changes | mfa.disable(), {"state": "disabled"}, redeemed.write, (*notices, "factor_off")
+        )
+    raise BadRequestError("bad_request", "action must be enrol, confirm, recovery_codes or disable.")
+
+
+def _redeem(services: Services, user: User, document: Document, code: mfa.Code) -> mfa.Redeemed:
+    redeemed = mfa.redeem(services, user, document, code)
+    if redeemed is None:
+        raise BadRequestError("wrong_code", "The code is wrong, or was used before.")
+    return redeemed

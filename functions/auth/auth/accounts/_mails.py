@@ -1,19 +1,17 @@
 """Mails with verification tokens: asked for here, sent by `deliver`.
 
-The token is drawn when the mail is asked for; the table keeps its hash. The job is in the queue before the
-token is in the table, and `deliver` sends no mail whose token is not there: so nothing is written without its
-mail, and no mail goes out for what was not written. The queue is encrypted, and a job holds no personal data.
+The token is drawn when the mail is asked for; the table keeps its hash. `deliver` sends no mail whose token
+is not there (see `mail_jobs`).
 """
 
-import json
 from collections.abc import Mapping
 from secrets import token_urlsafe
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from shared.http import BadRequestError, BusyError, GoneError, NotFoundError, TooManyRequestsError
+from shared.http import BadRequestError, GoneError, NotFoundError, TooManyRequestsError
 
 from ..clients import Client
+from ..identity import RECOVERY_GOOD_S
+from ..mail_jobs import enqueue
 from ..services import Services
 from ..storage import Alias, MailKind, MailToken, User, Write
 
@@ -41,7 +39,8 @@ class MailJob:
     ) -> None:
         self._services = services
         self._token = token_urlsafe(32)
-        expires = int(services.now()) + _LIVES_S[kind]
+        lives = _LIVES_S.get(kind, services.settings.recovery_seconds + RECOVERY_GOOD_S)
+        expires = int(services.now()) + lives
         name, epoch = (user.id, user.epoch) if user else (token_urlsafe(27), "")
         self._stands_for = MailToken(kind, name, index, client.id, expires, epoch)
 
@@ -58,12 +57,7 @@ class MailJob:
             "client": self._stands_for.client,
             "expires": self._stands_for.expires,
         }
-        try:
-            self._services.queue.send_message(
-                QueueUrl=self._services.settings.mail_queue, MessageBody=json.dumps(message)
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise BusyError("busy", "The mail cannot be sent now; try again in a moment.") from error
+        enqueue(self._services, message)
         return self._services.store.mail_tokens.create(self._token, self._stands_for)
 
 

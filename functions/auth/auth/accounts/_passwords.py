@@ -5,9 +5,10 @@ from contextlib import suppress
 from shared.http import BusyError
 
 from ..clients import Client
-from ..credentials import passwords
+from ..credentials import mfa, passwords
 from ..credentials.logins import attempted, limit_of, prove, unlock
 from ..identity import PROFILE, Document, normalise_email
+from ..mail_jobs import notify
 from ..services import Services
 from ..storage import Alias, Once, User, Write
 from . import _mails as mails
@@ -65,6 +66,7 @@ def reset_password(services: Services, token: str, password: str, client: Client
         document.edit({"email_verified": True}, services.now_ms, services.region)
         _, save = services.close(user, after, document)
         audit = services.store.audit.add(user.id, "reset", client.id)
+        notify(services, "new_password", after, client.id, audit)
         redeemed = services.store.mail_tokens.redeem(token)
         services.store.commit(save, redeemed, *unlocked, *released, audit, once=once)
         with suppress(BusyError):  # sessions are dead by their epoch already, and expire
@@ -83,8 +85,9 @@ def _start_clean(services: Services, user: User, document: Document) -> tuple[Us
     Returns:
         The record without a phone number, and the writes that free the number.
     """
-    left = dict.fromkeys([*PROFILE, "phone", "phone_verified", "totp", "totp_pending", "email_pending"])
-    document.edit(left, services.now_ms, services.region)
+    left = [*PROFILE, "notify_new_device", "phone", "phone_verified", "email_pending", "recovery"]
+    left += [f"email_previous.{index}" for index, _ in document.family("email_previous")]
+    document.edit(dict.fromkeys(left) | mfa.disable(), services.now_ms, services.region)
     services.store.commit_each(services.store.users.delete_belongings(user.id))
     released = services.store.aliases.releases(Alias("phone", user.phone_index), user.id)
     return user.but(phone_index=""), released
@@ -109,6 +112,7 @@ def change_password(
             moved = services.store.sessions.move(user.id, session, after.epoch)
             _, save = services.close(user, after, proof.document)
             audit = services.store.audit.add(user.id, "change", client.id)
+            notify(services, "new_password", after, client.id, audit)
             services.store.commit(save, unlock(services, attempt.alias), moved, audit, once=once)
         with suppress(BusyError):  # dead by their epoch already
             services.store.commit_each(services.sessions.end(user.id, session))

@@ -5,6 +5,7 @@ from typing import Any
 from shared.http import BadRequestError, UnauthorizedError
 
 from ..clients import Client
+from ..credentials import mfa
 from ..credentials.logins import attempted, limit_of, prove
 from ..identity import checked, normalise_email
 from ..services import Services
@@ -15,6 +16,7 @@ from ._common import again, logged_in, main_alias, phone_index, shown
 __all__ = ["edit", "profile"]
 
 _REAUTHENTICATION = {"access_token", "current", "totp"}
+_CHOICES = {"notify_new_device"}
 
 
 def profile(services: Services, user_id: str, once: Once) -> dict[str, Any]:
@@ -29,6 +31,8 @@ def edit(
 ) -> dict[str, Any]:
     """Change a profile: fields of `PROFILE`, `phone` and `email`; None removes one, though not the address.
 
+    `notify_new_device` is whether the person wants a mail at each log-in from a new device; None is no.
+
     A new phone number counts as unverified. A new address counts once the token of its mail was redeemed, and
     the person approved it: by `access_token`, `current` (the password) and `totp` beside it, or by a mail to
     the present address.
@@ -42,7 +46,11 @@ def edit(
         raise BadRequestError("bad_field", "The address is not a text; it can be changed, and not removed.")
     address = normalise_email(changes["email"]) if "email" in changes else None
     shown_by = {name: value for name, value in changes.items() if name in _REAUTHENTICATION}
-    changes = checked({name: changes[name] for name in changes if name not in {"email", *_REAUTHENTICATION}})
+    chosen = {name: changes[name] for name in _CHOICES & set(changes)}
+    if not all(isinstance(value, bool | None) for value in chosen.values()):
+        raise BadRequestError("bad_field", "notify_new_device is true or false.")
+    others = {"email", *_REAUTHENTICATION, *_CHOICES}
+    changes = checked({name: changes[name] for name in changes if name not in others}) | chosen
     shown_at = again(lambda: _reauthenticated(services, user_id, address, shown_by, client))
 
     def run() -> dict[str, Any]:
@@ -88,6 +96,7 @@ def _reauthenticated(
     if user.id != user_id:
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.")
     with attempted(services, main_alias(user), limit_of(services, client, user.id)) as attempt:
-        proof = prove(services, attempt, given["current"], given.get("totp"), client.id, None)
+        code = mfa.Code(given["totp"]) if "totp" in given else None
+        proof = prove(services, attempt, given["current"], code, client.id, None)
         services.store.commit(*proof.writes)
     return proof.user.epoch

@@ -15,6 +15,7 @@ from . import _mails as mails
 from ._addresses import redeem_for_address
 from ._common import again, phone_index, policy
 from ._mails import MailJob
+from ._recovery import stop
 
 __all__ = ["sign_up", "verify"]
 
@@ -82,7 +83,8 @@ def _tell_owner(services: Services, alias: Alias, password: str, client: Client)
 def verify(
     services: Services, token: str, password: str | None, client: Client, once: Once
 ) -> dict[str, str]:
-    """Redeem a verification token: of a sign-up, of a new address, or of the old address that lets it go.
+    """Redeem a verification token: of a sign-up, of a new address, of the old one that lets it go, or of a
+    delayed reset, which it stops.
 
     Args:
         services: The services.
@@ -93,7 +95,8 @@ def verify(
         once: The request.
 
     Returns:
-        `user_id`, and `state`: `verified`, or `pending` while a new address waits for the other mail.
+        `user_id`, and `state`: `verified`, `pending` while a new address waits for the other mail, or
+        `cancelled`.
 
     Raises:
         BadRequestError: The token is unknown, expired, for something else, or of an account of which a
@@ -104,7 +107,9 @@ def verify(
     """
 
     def run() -> dict[str, str]:
-        found = mails.find_token(services, token, frozenset({"verify", "email", "approve"}))
+        found = mails.find_token(services, token, frozenset({"verify", "email", "approve", "recovery"}))
+        if found.kind == "recovery":
+            return stop(services, found, client, once)
         if found.used:
             services.store.commit(once=once)
             user = services.find(found.user)

@@ -32,6 +32,7 @@ SCOPES = {
     "users:export": "export everything that is known of a person",
     "users:merge": "merge accounts",
     "users:import": "import accounts",
+    "users:recover": "reset a lost second factor or address of their company's people, after a day",
     "tokens": "introspect and revoke tokens",
 }
 """What a client may be allowed to do."""

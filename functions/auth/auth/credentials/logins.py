@@ -11,12 +11,13 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from shared.http import BusyError, ForbiddenError, HttpError, TooManyRequestsError, UnauthorizedError
 
 from ..clients import Client
-from ..identity import Document
+from ..identity import Document, known_addresses, recovery_of
+from ..mail_jobs import notify
 from ..services import Services
 from ..settings import AuthSettings
 from ..storage import Alias, Attempts, Once, User, Write
@@ -36,6 +37,8 @@ __all__ = [
     "limit_of",
     "prove",
     "prove_code",
+    "recognise_device",
+    "stop_recovery",
     "unlock",
     "visitor_limit",
 ]
@@ -222,7 +225,7 @@ def prove(
     services: Services,
     attempt: Attempt,
     password: str,
-    code: str | None,
+    code: mfa.Code | None,
     client_id: str,
     once: Once | None,
     *,
@@ -236,7 +239,7 @@ def prove(
         services: The services.
         attempt: The log-in, from `attempted`.
         password: The password.
-        code: Six digits of the second factor; None if none were given.
+        code: A code of the second factor, or a recovery code; None if none was given.
         client_id: By whose server, or for which application.
         once: The request, for the trace that a refused one leaves.
         second_factor: Whether a code is asked for where there is a second factor.
@@ -263,24 +266,95 @@ def prove(
     if second_factor and document["totp"] and redeemed is None:
         services.store.commit(services.store.aliases.set_attempts(attempt.alias, add=-1), once=once)
         raise SecondFactorRequiredError(user.epoch)
-    writes = [unlock(services, attempt.alias, begun)] + ([redeemed] if redeemed else [])
-    if not verdict.upgrade:
+    changes: dict[str, Any] = {}
+    if verdict.upgrade:
+        changes = {f"old_hash.{verdict.old_hash}": None} if verdict.old_hash else {}
+        changes["secret"] = passwords.hash_password(password)
+    return _proof(services, attempt, user, changes, redeemed, client_id, begun)
+
+
+def _proof(
+    services: Services,
+    attempt: Attempt,
+    user: User,
+    changes: dict[str, Any],
+    redeemed: mfa.Redeemed | None,
+    client_id: str,
+    begun: int = 0,
+) -> Proof:
+    """The proof of somebody who has shown who they are, with what follows from how they did.
+
+    Who has a code of the authenticator app has not lost it: a reset of the second factor that waits is
+    stopped.
+    """
+    document, writes = attempt.document, [unlock(services, attempt.alias, begun)]
+    if redeemed is not None:
+        changes |= redeemed.changes
+        writes += [redeemed.write] if redeemed.write else []
+        if redeemed.changes:
+            entry = services.store.audit.add(user.id, "recovery_code", client_id)
+            notify(services, "recovery_code_used", user, client_id, entry)
+            writes.append(entry)
+        elif (recovery := recovery_of(document)) and recovery.second_factor:
+            stopped, entries = stop_recovery(services, user, document, client_id)
+            changes |= stopped
+            writes += entries
+    if not changes:
         # Or a password that was changed meanwhile lets in.
-        writes.append(services.store.users.unchanged(user))
-    else:
-        before = user
-        replaced = {f"old_hash.{verdict.old_hash}": None} if verdict.old_hash else {}
-        secret = passwords.hash_password(password)
-        document.edit({"secret": secret} | replaced, services.now_ms, services.region)
-        user, save = services.close(before, before, document)
-        writes.append(save)
-    return Proof(user, document, tuple(writes))
+        return Proof(user, document, (*writes, services.store.users.unchanged(user)))
+    document.edit(changes, services.now_ms, services.region)
+    user, save = services.close(user, user, document)
+    return Proof(user, document, (*writes, save))
+
+
+def stop_recovery(
+    services: Services, user: User, document: Document, client_id: str
+) -> tuple[dict[str, Any], list[Write]]:
+    """The edit and the entry of the trail that stop a delayed reset; nothing if none waits.
+
+    All mailboxes of the person are told, whichever of them stopped it.
+
+    Raises:
+        BusyError: The queue does not take the mails.
+    """
+    recovery = recovery_of(document)
+    if recovery is None or not recovery.is_pending(user.epoch, services.now()):
+        return {}, []
+    entry = services.store.audit.add(user.id, "recovery_cancelled", client_id)
+    addresses = known_addresses(document, user.email_index, services.now())
+    notify(services, "recovery_cancelled", user, client_id, entry, *addresses)
+    return {"recovery": recovery._replace(state="cancelled")._asdict()}, [entry]
+
+
+def recognise_device(services: Services, attempt: Attempt, proof: Proof, client_id: str) -> list[Write]:
+    """The writes by which a log-in's device is known from now on; its person is told if it was not.
+
+    A device is what failed log-ins are counted for: the visitor whom a company names, or all of the company;
+    at the pages it is the network address. A notice that cannot be sent is left to the next log-in.
+
+    Args:
+        services: The services.
+        attempt: The log-in.
+        proof: Who logged in; nothing happens unless they chose to be told.
+        client_id: By whose server, or for which application.
+    """
+    if not proof.document["notify_new_device"]:
+        return []
+    known = services.store.devices.remember(proof.user.id, attempt.limit.key)
+    if services.store.devices.exists(proof.user.id, attempt.limit.key):
+        return [known]
+    entry = services.store.audit.add(proof.user.id, "new_device", client_id)
+    try:
+        notify(services, "new_device", proof.user, client_id, entry)
+    except BusyError:
+        return []
+    return [entry, known]
 
 
 def _outcome(
-    services: Services, attempt: Attempt, verdict: passwords.Verdict, code: str | None
-) -> tuple[Outcome, Write | None]:
-    """What became of a log-in, and the write that redeems its code if it had to have a right one."""
+    services: Services, attempt: Attempt, verdict: passwords.Verdict, code: mfa.Code | None
+) -> tuple[Outcome, mfa.Redeemed | None]:
+    """What became of a log-in, and what spends its code if it had to have a right one."""
     if attempt.lock.locked_ms:
         return "locked", None
     if attempt.user is None:
@@ -289,17 +363,17 @@ def _outcome(
         return "wrong_password", None
     if not attempt.document["totp"] or code is None:
         return "ok", None
-    redeemed = mfa.redeem(services, attempt.user, attempt.document["totp"], code)
+    redeemed = mfa.redeem(services, attempt.user, attempt.document, code)
     return ("wrong_code" if redeemed is None else "ok"), redeemed
 
 
-def prove_code(services: Services, attempt: Attempt, code: str, client_id: str, epoch: str) -> Proof:
+def prove_code(services: Services, attempt: Attempt, code: mfa.Code, client_id: str, epoch: str) -> Proof:
     """Prove by a code of the second factor, after the password was right; for the arguments see `prove`.
 
     Args:
         services: The services.
         attempt: The log-in, from `attempted`.
-        code: Six digits of the second factor.
+        code: A code of the second factor, or a recovery code.
         client_id: For which application.
         epoch: The account's, at which the password was right.
 
@@ -307,19 +381,18 @@ def prove_code(services: Services, attempt: Attempt, code: str, client_id: str, 
         StaleSignInError: A credential was changed since.
         UnauthorizedError: The code is wrong or was redeemed before, or the identifier is locked.
     """
-    user, document = attempt.user, attempt.document
+    user = attempt.user
     if user is not None and user.epoch != epoch:
         raise StaleSignInError
     redeemed = None
-    if user is not None and document["totp"] and not attempt.lock.locked_ms:
-        redeemed = mfa.redeem(services, user, document["totp"], code)
+    if user is not None and not attempt.lock.locked_ms:
+        redeemed = mfa.redeem(services, user, attempt.document, code)
     if user is None or redeemed is None:
         _note_failure(
             services, attempt, "locked" if attempt.lock.locked_ms else "wrong_code", client_id, None
         )
         raise UnauthorizedError("wrong_code", "The code is wrong, or was used before.")
-    unlocked = unlock(services, attempt.alias)
-    return Proof(user, document, (unlocked, redeemed, services.store.users.unchanged(user)))
+    return _proof(services, attempt, user, {}, redeemed, client_id)
 
 
 def unlock(services: Services, alias: Alias, begun: int = 0) -> Write:
@@ -333,11 +406,15 @@ def _note_failure(
     """Leave the traces of a failed log-in, and wait until it may be told."""
     subject = attempt.user.id if attempt.user else attempt.alias.text
     changes = after_failure(attempt.lock, services.now_ms, services.settings)
-    wait, locked = changes.get("wait"), changes.get("locked")
-    changed = None
+    writes: list[Write] = []
     if changes:
-        changed = services.store.aliases.set_attempts(attempt.alias, wait=wait, locked=locked)
-    services.store.commit(changed, once=once)
+        writes.append(services.store.aliases.set_attempts(attempt.alias, **changes))
+    if "locked" in changes and attempt.user and attempt.user.status == "active":
+        entry = services.store.audit.add(subject, "lock", client_id)
+        writes.append(entry)
+        with suppress(BusyError):  # or an outage of the queue would keep the lock from closing
+            notify(services, "locked", attempt.user, client_id, entry)
+    services.store.commit(*writes, once=once)
     services.store.audit.count(subject, "login", client_id, outcome)
     key = attempt.limit.key
     services.failures[key] = (services.now(), services.store.counters.add("failures", key, _WINDOW_S))

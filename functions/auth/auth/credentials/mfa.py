@@ -1,9 +1,16 @@
-"""The second factor: time-based one-time passwords (RFC 6238: SHA-1, six digits, 30 seconds)."""
+"""The second factor: time-based one-time passwords (RFC 6238: SHA-1, six digits, 30 seconds), recovery codes.
+
+A recovery code stands in for a one-time password, once. Each of the ten is a field of the document,
+`recovery_code.<number>`, that holds its HMAC: a code that is spent in one region and another in a second one
+are edits of different fields, and new codes replace all of them. A code has 50 random bits: a look-up secret
+needs 20, and a limit on attempts below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
+"""
 
 import hmac
+import re
 from base64 import b32decode, b32encode
 from secrets import token_bytes
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from cryptography.hazmat.primitives.hashes import SHA1
@@ -15,11 +22,53 @@ from ..identity import Document
 from ..services import Services
 from ..storage import Store, User, Write
 
-__all__ = ["confirm", "disable", "enrol", "redeem", "spend", "step_of"]
+__all__ = [
+    "RECOVERY_CODES",
+    "Code",
+    "Redeemed",
+    "codes_left",
+    "confirm",
+    "disable",
+    "enrol",
+    "new_recovery_codes",
+    "redeem",
+    "spend",
+    "step_of",
+]
 
 STEP_S = 30
 _DIGITS = 6
 _DRIFT = 1  # steps that a phone's clock may be off (RFC 6238, section 5.2)
+
+RECOVERY_CODES = 10
+_FIELD = "recovery_code"
+_GROUP = 5  # characters of base32, two groups of which are 50 bits
+_LONGEST = 64
+_IGNORED = re.compile(r"[\s-]")
+
+
+class Code(NamedTuple):
+    """What somebody gives as their second factor.
+
+    Attributes:
+        text: As it was typed.
+        is_recovery: Whether it is to be a recovery code; else it is one of the authenticator app.
+    """
+
+    text: str
+    is_recovery: bool = False
+
+
+class Redeemed(NamedTuple):
+    """What has to be written for a code to be spent.
+
+    Attributes:
+        changes: An edit of the document: of a recovery code.
+        write: A write beside it: of a one-time password.
+    """
+
+    changes: dict[str, Any]
+    write: Write | None
 
 
 def step_of(secret: str, code: str, now: float) -> int | None:
@@ -33,11 +82,26 @@ def step_of(secret: str, code: str, now: float) -> int | None:
     totp = TOTP(b32decode(secret), _DIGITS, SHA1(), STEP_S)  # noqa: S303 - what authenticator apps speak
     present = int(now) // STEP_S
     steps = range(present - _DRIFT, present + _DRIFT + 1)
-    matching = [step for step in steps if hmac.compare_digest(totp.generate(step * STEP_S), code.encode())]
+    given = code.encode("utf-8", "surrogatepass")
+    matching = [step for step in steps if hmac.compare_digest(totp.generate(step * STEP_S), given)]
     return matching[0] if matching else None
 
 
-def redeem(services: Services, user: User, secret: str, code: str) -> Write | None:
+def redeem(services: Services, user: User, document: Document, code: Code) -> Redeemed | None:
+    """What spends a code; None if it is wrong or was spent, or if there is no second factor.
+
+    Of two who use one code at once, the one whose transaction comes second loses the race.
+    """
+    if not document["totp"]:
+        return None
+    if code.is_recovery:
+        field = _field_of(services, document, code.text)
+        return None if field is None else Redeemed({field: None}, None)
+    write = _redeem_step(services, user, document["totp"], code.text)
+    return None if write is None else Redeemed({}, write)
+
+
+def _redeem_step(services: Services, user: User, secret: str, code: str) -> Write | None:
     """The write that redeems a code of a secret; None if it is wrong, or it or a later one was redeemed."""
     step = step_of(secret, code, services.now())
     if step is None or step <= services.store.totp_steps.last(user.id):
@@ -76,7 +140,7 @@ def enrol(user: User, document: Document, label: str, issuer: str) -> tuple[dict
 
 
 def confirm(services: Services, user: User, document: Document, code: str) -> tuple[dict[str, Any], Write]:
-    """The edit that makes a new secret count, and the write that redeems its code.
+    """The edit that makes a new secret count, and the write that redeems its code; see `new_recovery_codes`.
 
     Raises:
         ConflictError: None was begun, or a credential was changed since.
@@ -85,12 +149,44 @@ def confirm(services: Services, user: User, document: Document, code: str) -> tu
     pending = document["totp_pending"]
     if not isinstance(pending, dict) or pending["epoch"] != user.epoch:
         raise ConflictError("not_enrolling", "No second factor was begun.")
-    redeemed = redeem(services, user, pending["secret"], code)
+    redeemed = _redeem_step(services, user, pending["secret"], code)
     if redeemed is None:
         raise BadRequestError("wrong_code", "The code is wrong, or was used before.")
     return {"totp": pending["secret"], "totp_pending": None}, redeemed
 
 
 def disable() -> dict[str, Any]:
-    """The edit that ends a second factor."""
-    return {"totp": None, "totp_pending": None}
+    """The edit that ends a second factor, with its recovery codes."""
+    return {"totp": None, "totp_pending": None} | {
+        f"{_FIELD}.{number}": None for number in range(RECOVERY_CODES)
+    }
+
+
+def new_recovery_codes(services: Services) -> tuple[dict[str, Any], list[str]]:
+    """The edit that replaces all recovery codes, and the codes, which are shown once."""
+    codes = [_drawn() for _ in range(RECOVERY_CODES)]
+    return {f"{_FIELD}.{number}": _hash(services, code) for number, code in enumerate(codes)}, codes
+
+
+def codes_left(document: Document) -> int:
+    """How many recovery codes are good."""
+    return len(list(document.family(_FIELD)))
+
+
+def _drawn() -> str:
+    code = b32encode(token_bytes(2 * _GROUP)).decode()
+    return f"{code[:_GROUP]}-{code[_GROUP : 2 * _GROUP]}"
+
+
+def _field_of(services: Services, document: Document, code: str) -> str | None:
+    """The field of a recovery code; None for one that is none, or no longer."""
+    if len(code) > _LONGEST:
+        return None
+    ours = _hash(services, code)
+    found = [number for number, kept in document.family(_FIELD) if hmac.compare_digest(kept, ours)]
+    return f"{_FIELD}.{found[0]}" if found else None
+
+
+def _hash(services: Services, code: str) -> str:
+    text = _IGNORED.sub("", code).upper().encode("utf-8", "surrogatepass")
+    return hmac.digest(services.keyring.refresh_key(), b"recovery-code\0" + text, "sha256").hex()

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ..credentials import mfa
+from ..identity import Document, recovery_of
 from ..services import Records
 from ..storage import Alias, AuditEntry, User
 
@@ -26,8 +28,10 @@ def collected(records: Records, user: User, trail: Iterable[AuditEntry]) -> dict
         "profile": document.profile(),
         "further_addresses": [address for _, address in document.family("email_also")],
         "pending_address": (document["email_pending"] or {}).get("address"),
-        "previous_address": document["email_previous"],
+        "previous_addresses": [each["address"] for _, each in document.family("email_previous")],
         "second_factor": bool(document["totp"]),
+        "recovery_codes_left": mfa.codes_left(document),
+        "recovery": _shown_recovery(document),
         "legacy_passwords_of": document.companies_of_hashes(),
         "sessions": [
             {"client": session.client, "began": session.began, "scope": session.scope}
@@ -48,3 +52,12 @@ def collected(records: Records, user: User, trail: Iterable[AuditEntry]) -> dict
         ],
         "trail": [entry._asdict() for entry in trail],
     }
+
+
+def _shown_recovery(document: Document) -> dict[str, Any] | None:
+    recovery = recovery_of(document)
+    if recovery is None:
+        return None
+    shown = recovery._asdict()
+    del shown["epoch"]
+    return shown

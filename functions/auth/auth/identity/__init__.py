@@ -5,19 +5,26 @@ from ._documents import Document, origin_key
 from ._epochs import new_epoch
 from ._fields import PROFILE, checked
 from ._identifiers import Kind, blind_index, normalise_email, normalise_phone
+from ._mailboxes import known_addresses, replaced_address
 from ._merging import shared_identifier, taken_over
+from ._recoveries import RECOVERY_GOOD_S, Recovery, recovery_of
 
 __all__ = [
     "PROFILE",
+    "RECOVERY_GOOD_S",
     "Document",
     "Kind",
+    "Recovery",
     "blind_index",
     "checked",
+    "known_addresses",
     "milliseconds",
     "new_epoch",
     "normalise_email",
     "normalise_phone",
     "origin_key",
+    "recovery_of",
+    "replaced_address",
     "shared_identifier",
     "taken_over",
     "tick",

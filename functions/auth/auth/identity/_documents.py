@@ -108,6 +108,8 @@ class Document:
             if self[identifier] is not None:
                 shown[identifier] = self[identifier]
                 shown[f"{identifier}_verified"] = bool(self[f"{identifier}_verified"])
+        if self["notify_new_device"]:
+            shown["notify_new_device"] = True
         companies: dict[str, dict[str, list[str]]] = {key: {"ids": []} for key, _ in self.family("company")}
         for company, person in sorted(self.origins()):
             companies.setdefault(company, {"ids": []})["ids"].append(person)

@@ -44,6 +44,7 @@ def taken_over(document: Document, other: Document, other_index: str) -> dict[st
         changes["secret"] = other["secret"]
     if document["totp"] is None and other["totp"] is not None:
         changes["totp"] = other["totp"]  # a password of the other one must not open more than it did
+        changes |= {f"recovery_code.{number}": code for number, code in other.family("recovery_code")}
     return changes
 
 

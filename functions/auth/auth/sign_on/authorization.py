@@ -35,8 +35,10 @@ from ..credentials.logins import (
     attempted,
     prove,
     prove_code,
+    recognise_device,
     visitor_limit,
 )
+from ..credentials.mfa import Code
 from ..identity import Document, normalise_email
 from ..services import Services
 from ..storage import Alias, AuthorizationCode, LostRaceError, Write, cookie_hash
@@ -177,7 +179,7 @@ def log_in(services: Services, request: Request) -> Answer:
 
 
 def second_factor(services: Services, request: Request) -> Answer:
-    """`POST /oauth2/second-factor`: a code, from somebody whose password was right a moment ago.
+    """`POST /oauth2/second-factor`: a code or a recovery code, after the password was right a moment ago.
 
     Raises:
         BadRequestError: The form or the request that it carries is not one that this function made.
@@ -186,6 +188,8 @@ def second_factor(services: Services, request: Request) -> Answer:
     browser = Browser.of(services, request)
     who, since, epoch = begun = form.get("who", ""), form.get("since", ""), form.get("epoch", "")
     limit = visitor_limit(services, request.source_ip)
+    is_recovery = "recovery_code" in form
+    code = Code(form.get("recovery_code" if is_recovery else "code", ""), is_recovery)
 
     def answer(asked: Asked) -> Answer:
         sealed = browser.sealed(services, form.get("seal", ""), "second-factor", asked.text, *begun)
@@ -198,12 +202,13 @@ def second_factor(services: Services, request: Request) -> Answer:
                 browser,
                 Alias.of_text(who),
                 limit,
-                lambda attempt: prove_code(services, attempt, form.get("code", ""), asked.client.id, epoch),
+                lambda attempt: prove_code(services, attempt, code, asked.client.id, epoch),
             )
         except StaleSignInError:
             return _stale(asked)
         except (UnauthorizedError, TooManyRequestsError) as error:
-            return _refused(error, _ask_code(services, asked, browser, begun, error.message))
+            page = _ask_code(services, asked, browser, begun, error.message, recovery=is_recovery)
+            return _refused(error, page)
 
     return _carried(services, form, answer)
 
@@ -373,7 +378,8 @@ def _enter(
                 shown = proof(attempt)
                 entered, writes = browser.begin(services, shown.user)
                 audit = services.store.audit.add(shown.user.id, "login", asked.client.id)
-                services.store.commit(*shown.writes, *writes, audit)
+                device = recognise_device(services, attempt, shown, asked.client.id)
+                services.store.commit(*shown.writes, *writes, audit, *device)
         except LostRaceError:
             continue
         answer = _proceed(services, asked, entered, is_signed_in=True, document=shown.document)
@@ -389,12 +395,18 @@ def _ask_password(
 
 
 def _ask_code(
-    services: Services, asked: Asked, browser: Browser, begun: tuple[str, str, str], problem: str = ""
+    services: Services,
+    asked: Asked,
+    browser: Browser,
+    begun: tuple[str, str, str],
+    problem: str = "",
+    *,
+    recovery: bool = False,
 ) -> Answer:
     """The page that asks for a code, from who began to sign in: by which alias, when, and at which epoch."""
     seal = browser.seal(services, "second-factor", asked.text, *begun)
     carried = dict(zip(("request", "who", "since", "epoch", "seal"), (asked.text, *begun, seal), strict=True))
-    return pages.second_factor(asked.client, carried, problem)
+    return pages.second_factor(asked.client, carried, problem, recovery=recovery)
 
 
 def _with_cookie(services: Services, browser: Browser, answer: Answer) -> Answer:

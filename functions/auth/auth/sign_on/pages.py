@@ -61,11 +61,20 @@ def login(client: Client, carried: Mapping[str, str], email: str, problem: str =
     )
 
 
-def second_factor(client: Client, carried: Mapping[str, str], problem: str = "") -> Answer:
-    """The page that asks for a code of the second factor; for the arguments see `login`."""
-    invalid = (
-        ' aria-invalid="true" aria-describedby="problem hint"' if problem else ' aria-describedby="hint"'
-    )
+def second_factor(
+    client: Client, carried: Mapping[str, str], problem: str = "", *, recovery: bool = False
+) -> Answer:
+    """The page that asks for a code of the second factor, or for a recovery code instead.
+
+    Args:
+        client: The application that they want to use.
+        carried: Fields that both forms send back unchanged.
+        problem: What is wrong with what they sent; empty at first.
+        recovery: Whether that was a recovery code.
+    """
+    described = ' aria-describedby="hint"'
+    wrong = ' aria-invalid="true" aria-describedby="problem hint"' if problem else described
+    first, second = (described, wrong + " autofocus") if recovery else (wrong + " autofocus", described)
     return _page(
         "Enter your code",
         f"""<p class="muted" id="hint">The six digits that your authenticator app shows now, to continue to
@@ -73,9 +82,18 @@ def second_factor(client: Client, carried: Mapping[str, str], problem: str = "")
 <form method="post" action="second-factor">{_hidden(carried)}
 <label for="code">Code</label>
 <input id="code" name="code" inputmode="numeric" autocomplete="one-time-code" pattern="[0-9]{{6}}"
- maxlength="6" title="Six digits" required{invalid} autofocus>
+ maxlength="6" title="Six digits" required{first}>
 <button>Continue</button>
-</form>""",
+</form>
+<details{" open" if recovery else ""}><summary>Use a recovery code</summary>
+<form method="post" action="second-factor">{_hidden(carried)}
+<label for="recovery_code">Recovery code</label>
+<input id="recovery_code" name="recovery_code" autocomplete="off" autocapitalize="characters"
+ spellcheck="false" maxlength="32" required{second.replace("hint", "recovery_hint")}>
+<p class="muted" id="recovery_hint">One of the ten that were shown when the app was set up; each is good
+once.</p>
+<button>Continue with the recovery code</button>
+</form></details>""",
         client,
         wrong=bool(problem),
     )

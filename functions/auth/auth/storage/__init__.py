@@ -13,7 +13,7 @@ Errors besides those of `errors`::
 """
 
 from ._aliases import Alias, Attempts
-from ._audit import AuditEntry
+from ._audit import AuditEntry, NoticeKind
 from ._browsers import BrowserSession, cookie_hash
 from ._clients import ClientRecord
 from ._codes import AuthorizationCode
@@ -50,6 +50,7 @@ __all__ = [
     "LostRaceError",
     "MailKind",
     "MailToken",
+    "NoticeKind",
     "Once",
     "Outbox",
     "OutboxMail",

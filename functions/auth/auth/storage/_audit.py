@@ -21,14 +21,29 @@ The subject is a person's id, the alias of an identifier that is nobody's, or a 
 
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ._table import Item, Table, Write, put
 
-__all__ = ["AuditEntry", "AuditTrail"]
+__all__ = ["AuditEntry", "AuditTrail", "NoticeKind"]
 
 _KEPT_S = 400 * 86_400
 _HOUR = len("2026-11-28T08")
+
+type NoticeKind = Literal[
+    "new_password",
+    "new_address",
+    "factor_on",
+    "factor_off",
+    "new_recovery_codes",
+    "recovery_code_used",
+    "locked",
+    "merged",
+    "recovery_done",
+    "recovery_cancelled",
+    "new_device",
+]
+"""What a person is told of by a mail without a token: of an entry of the trail that was written."""
 
 
 class AuditEntry(NamedTuple):
@@ -106,6 +121,17 @@ class AuditTrail:
         """Write an entry of what a client does for itself."""
         return self.add(f"client#{client}", action, client)
 
+    @staticmethod
+    def name_of(entry: Write) -> str:
+        """The name under which `get` finds an entry once it is written."""
+        name: str = entry.request["Item"]["sk"]["S"]
+        return name
+
+    def get(self, subject: str, name: str) -> AuditEntry | None:
+        """An entry; None if it was not written."""
+        item = self._table.get(_key(subject), name)
+        return None if item is None else _entry(item)
+
     def of_subject(self, subject: str, most: int | None = None) -> list[AuditEntry]:
         """The trail of a subject, oldest first; no more entries than are asked for."""
         return [_entry(item) for item in self._table.query(_key(subject), most=most)]
@@ -115,6 +141,10 @@ class AuditTrail:
 
     def _expires(self) -> Item:
         return {"N": str(int(self._table.now()) + _KEPT_S)}
+
+
+def _key(subject: str) -> str:
+    return f"A#{subject}"
 
 
 def _entry(item: Item) -> AuditEntry:
@@ -127,7 +157,3 @@ def _entry(item: Item) -> AuditEntry:
         int(item["count"]["N"]) if "count" in item else 1,
         item["last"]["S"] if "last" in item else at,
     )
-
-
-def _key(subject: str) -> str:
-    return f"A#{subject}"

@@ -5,7 +5,7 @@ Item         the single-use token of a mail
 Key          `pk` = `T#<SHA-256 of the token>`, `sk` = `.`
 Attributes   `kind` S, `user` S, `index` S (of the address that it was sent to), `client` S, `epoch` S (of the
              account); `used` BOOL once it was redeemed
-TTL          a day or an hour, by its kind
+TTL          by its kind: a day, an hour, or eight days
 Written by   accounts
 ===========  ==============================================================
 """
@@ -17,9 +17,9 @@ from ._table import ONLY, Item, Table, Write, put, update
 
 __all__ = ["MailKind", "MailToken", "MailTokens"]
 
-type MailKind = Literal["verify", "known", "reset", "email", "approve", "none"]
-"""A new account; a sign-up of who has one; a forgotten password; a new address, to it and to the old one;
-nobody's."""
+type MailKind = Literal["verify", "known", "reset", "email", "approve", "recovery", "none"]
+"""A new account; a sign-up of who has one; a forgotten password; a new address, to it and to the old one; a
+delayed reset, which its token stops; nobody's."""
 
 
 class MailToken(NamedTuple):

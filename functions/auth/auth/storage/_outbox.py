@@ -3,7 +3,7 @@
 ===========  ==============================================================
 Item         a mail
 Key          `id` S: the id of the queue's message
-Attributes   `to` S, `kind` S, `subject` S, `text` S, `token` S
+Attributes   `to` S, `kind` S, `subject` S, `text` S, `token` S (empty in a notice)
 TTL          a day
 Written by   deliver, on the local engine alone
 ===========  ==============================================================
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from shared.clients import small_client
 
+from ._audit import NoticeKind
 from ._mail_tokens import MailKind
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ class OutboxMail(NamedTuple):
         kind: Which mail.
         subject: Its subject.
         text: Its text.
-        token: Its single-use token.
+        token: Its token; empty in a notice.
     """
 
     id: str
     to: str
-    kind: MailKind
+    kind: MailKind | NoticeKind
     subject: str
     text: str
     token: str

@@ -17,6 +17,7 @@ from ._browsers import BrowserSessions
 from ._clients import ClientRecords
 from ._codes import AuthorizationCodes
 from ._counters import Counters
+from ._devices import Devices
 from ._dry_runs import DryRuns
 from ._export_jobs import ExportJobs
 from ._grants import Grants
@@ -52,6 +53,7 @@ class Store:
         clients: Client companies.
         codes: Authorization codes.
         counters: What is counted in windows of time.
+        devices: Devices that people logged in from.
         dry_runs: What a dry run of an import would have made.
         exports: Jobs of exports.
         grants: What a person granted to applications.
@@ -71,6 +73,7 @@ class Store:
         self.clients = ClientRecords(self._table)
         self.codes = AuthorizationCodes(self._table)
         self.counters = Counters(self._table)
+        self.devices = Devices(self._table)
         self.dry_runs = DryRuns(self._table)
         self.exports = ExportJobs(self._table)
         self.grants = Grants(self._table)

@@ -11,7 +11,7 @@ TTL          none: what was erased or merged stays as a tombstone
 Written by   accounts, imports, and log-ins that replace a legacy hash
 ===========  ==============================================================
 
-The partition also holds what belongs to a person: sessions, sessions in browsers, and grants.
+The partition also holds what belongs to a person: sessions, sessions in browsers, grants, and devices.
 """
 
 from collections.abc import Mapping

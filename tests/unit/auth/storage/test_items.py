@@ -676,3 +676,13 @@ def test_mail_in_the_outbox(dynamodb: MemoryTable) -> None:
             "expires": {"N": str(NOW + 86_400)},
         },
     }
+
+
+def test_device(store: Store, dynamodb: MemoryTable) -> None:
+    assert not store.devices.exists("u1", "shop")
+    item = key("U#u1", "V#shop") | {"expires": {"N": str(NOW + 90 * 86_400)}}
+    assert written(store, dynamodb, store.devices.remember("u1", "shop")) == {
+        "Put": {"TableName": "users", "Item": item}
+    }
+    assert store.devices.exists("u1", "shop")
+    assert not store.devices.exists("u1", "bank")

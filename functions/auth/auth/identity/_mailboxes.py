@@ -1,0 +1,41 @@
+"""The mailboxes of a person: where mails about their account go.
+
+A main address that was replaced counts for 30 days more: whoever lost it to somebody else still reads there
+what becomes of the account, and can stop it. Each one is a field of its own, `email_previous.<blind index>`
+(`{"address", "at"}`), so that two changes in a row push none out.
+"""
+
+from typing import Any
+
+from ._documents import Document
+
+__all__ = ["known_addresses", "replaced_address"]
+
+_REMEMBERED_S = 30 * 86_400
+
+
+def known_addresses(document: Document, main_index: str, now: float) -> dict[str, str]:
+    """The addresses of a person by their blind indexes: main, further ones, those of the last 30 days.
+
+    Args:
+        document: The person's document.
+        main_index: Blind index of the main address; empty if there is none.
+        now: Seconds since the epoch.
+    """
+    found = {
+        index: previous["address"]
+        for index, previous in document.family("email_previous")
+        if now - previous["at"] <= _REMEMBERED_S
+    }
+    found |= dict(document.family("email_also"))
+    return found | ({main_index: document["email"]} if main_index else {})
+
+
+def replaced_address(document: Document, main_index: str, now: float) -> dict[str, Any]:
+    """The edit that remembers the main address, which is about to be replaced; older ones are forgotten."""
+    kept = known_addresses(document, main_index, now)
+    forgotten = [index for index, _ in document.family("email_previous") if index not in kept]
+    changes: dict[str, Any] = {f"email_previous.{index}": None for index in forgotten}
+    if main_index:
+        changes[f"email_previous.{main_index}"] = {"address": document["email"], "at": int(now)}
+    return changes
