@@ -1,7 +1,7 @@
 """As much of DynamoDB as the API portal and the authentication use, in memory.
 
-It answers as DynamoDB does: conditions, updates, transactions (all or nothing, an item once, at most a hundred)
-and their refusals. Reads of an index are as consistent as those of the table.
+It answers as DynamoDB does: conditions, updates, transactions (all or nothing, an item once, at most a
+hundred) and their refusals. Reads of an index are as consistent as those of the table.
 """
 
 from __future__ import annotations
@@ -71,8 +71,13 @@ class MemoryTable:
             reasons = [self._reason(request) for _, request in writes]
             if any(reason["Code"] != "None" for reason in reasons):
                 raise self._refusal("TransactionCanceledException", CancellationReasons=reasons)
-            for kind, request in writes:
-                self._apply(kind, request)
+            before = {name: dict(items) for name, items in self.tables.items()}
+            try:
+                for kind, request in writes:
+                    self._apply(kind, request)
+            except ClientError:  # an update that cannot be computed
+                self.tables.update(before)
+                raise
         return {}
 
     def query(self, **request: Any) -> Item:
@@ -159,6 +164,10 @@ class MemoryTable:
 def _returned(wanted: str, before: Item | None, after: Item | None, changed: list[str]) -> Item:
     """The answer of a write."""
     if wanted == "UPDATED_NEW":
-        return {"Attributes": {name: copy.deepcopy(value) for name, value in (after or {}).items() if name in changed}}
+        return {
+            "Attributes": {
+                name: copy.deepcopy(value) for name, value in (after or {}).items() if name in changed
+            }
+        }
     item = {"ALL_NEW": after, "ALL_OLD": before}.get(wanted)
     return {"Attributes": copy.deepcopy(item)} if item else {}

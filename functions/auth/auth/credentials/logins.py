@@ -331,7 +331,8 @@ def _note_failure(
     changed = services.store.aliases.set_attempts(attempt.alias, **changes) if changes else None
     services.store.commit(changed, services.store.audit.add(subject, "login", client_id, outcome), once=once)
     key = attempt.limit.key
-    services.failures[key] = (services.now(), services.store.counters.add("failures", key, _WINDOW_S))
+    with suppress(BusyError):  # only wrong ones come here: a 503 would take back what was wrong, and tell it
+        services.failures[key] = (services.now(), services.store.counters.add("failures", key, _WINDOW_S))
     services.floor(attempt.started)
 
 
