@@ -169,7 +169,7 @@ def judge(attempts: Attempts, now_ms: int) -> LockState:
 
 
 def after_failure(lock: LockState, now_ms: int, settings: AuthSettings) -> dict[str, int]:
-    """What a failed log-in changes, as `Aliases.set_attempts` takes it.
+    """What a failed log-in changes, as `Aliases.note_wrong` takes it.
 
     Of log-ins side by side the last to end must not undo what another one decided: nothing is set back.
     """
@@ -256,7 +256,9 @@ def prove(
         services.store.commit(unlock(services, attempt.alias), once=once)
         raise ForbiddenError("unverified", "The e-mail address has not been verified yet.")
     if second_factor and document["totp"] and redeemed is None:
-        services.store.commit(services.store.aliases.set_attempts(attempt.alias, add=-1), once=once)
+        services.store.commit(once=once)
+        with suppress(BusyError):
+            services.store.aliases.take_back(attempt.alias)
         raise SecondFactorRequiredError(user.epoch)
     writes = [unlock(services, attempt.alias)] + ([redeemed] if redeemed else [])
     if not verdict.upgrade:
@@ -319,7 +321,7 @@ def prove_code(services: Services, attempt: Attempt, code: str, client_id: str, 
 
 def unlock(services: Services, alias: Alias) -> Write:
     """The write that forgets the failures of an identifier, and its lock."""
-    return services.store.aliases.set_attempts(alias, failed=0, wait=0, locked=0)
+    return services.store.aliases.forget_attempts(alias)
 
 
 def _note_failure(
@@ -328,8 +330,8 @@ def _note_failure(
     """Leave the traces of a failed log-in, and wait until it may be told."""
     subject = attempt.user.id if attempt.user else attempt.alias.text
     changes = after_failure(attempt.lock, services.now_ms, services.settings)
-    changed = services.store.aliases.set_attempts(attempt.alias, **changes) if changes else None
-    services.store.commit(changed, services.store.audit.add(subject, "login", client_id, outcome), once=once)
+    wrong = None if attempt.lock.locked_ms else services.store.aliases.note_wrong(attempt.alias, **changes)
+    services.store.commit(wrong, services.store.audit.add(subject, "login", client_id, outcome), once=once)
     key = attempt.limit.key
     with suppress(BusyError):  # only wrong ones come here: a 503 would take back what was wrong, and tell it
         services.failures[key] = (services.now(), services.store.counters.add("failures", key, _WINDOW_S))

@@ -106,7 +106,6 @@ def test_failed_counter_does_not_take_a_wrong_password_back(
 ) -> None:
     """The failure is written by then: only wrong passwords come there, so a 503 would be an answer."""
 
-
     def throttled(*_: object) -> int:
         raise BusyError("busy", "The service is busy.")
 
