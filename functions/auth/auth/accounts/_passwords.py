@@ -55,13 +55,14 @@ def reset_password(services: Services, token: str, password: str, client: Client
         document = services.open(user)
         if found.email_index not in (user.email_index, *further_indexes(document)):
             raise mails.invalid_token()
-        unlocked = [unlock(services, alias) for alias in aliases_of(user, document)]
         after = user.but(status="active", epoch=services.new_epoch())
         released: list[Write] = []
         # A further address was verified when it came, and says nothing about the main one.
         is_new = not document["email_verified"] and found.email_index == user.email_index
         if is_new:
             after, released = _start_clean(services, after, document)
+        # But for those that are released: a transaction has each item once.
+        unlocked = [unlock(services, alias) for alias in aliases_of(after, document)]
         _set_password(services, document, password)
         if is_new:
             document.edit({"email_verified": True}, services.now_ms, services.region)

@@ -137,7 +137,7 @@ class Importer:
         if document["phone_verified"] and records.store.aliases.owner(phone) is None:
             writes.append(records.store.aliases.claim(phone, user_id))
         if loser is not None and losers is not None:
-            _, demoted = records.close(loser, loser.but(status="conflict"), losers)
+            _, demoted = records.close(loser, loser.but(status="conflict", epoch=records.new_epoch()), losers)
             writes.append(demoted)
         records.store.commit(*writes)
         if loser is not None:
