@@ -47,8 +47,9 @@ _TEXTS: dict[MailKind, str] = {
     "This is good for an hour. If it was not you, do nothing.\n",
     "reset": "A new password for your account was asked for at {title}. To choose one:\n\n{link}\n\n"
     "This is good for an hour. If it was not you, do nothing: the old password stays.\n",
-    "approve": "A new e-mail address was entered for your account at {title}. To let this address go:\n\n"
-    "{link}\n\nThis is good for a day. If it was not you, do nothing: this address stays.\n",
+    "approve": "A new e-mail address was entered for your account at {title}:\n\n{about}\n\n"
+    "To change to it, and to let the present address go:\n\n{link}\n\n"
+    "This is good for a day. If it was not you, do nothing: the present address stays.\n",
 }
 _RETRY_S = 5
 _UNWRITTEN_MS = 40_000  # longer than the API's functions run, which write a token after they send its job
@@ -84,10 +85,11 @@ def _deliver(records: Records, settings: DeliverSettings, message: Message, job:
     if user.epoch != token.epoch:
         return "void"  # as its token is
     address = _address_of(records, user, token.email_index)
+    about = _address_of(records, user, token.about) if token.about else ""
     company = find_client(records.store, token.client)
-    if address is None or company is None:
+    if address is None or about is None or company is None:
         return "gone"
-    subject, text = compose(kind, job["token"], company)
+    subject, text = compose(kind, job["token"], company, about)
     if settings.outbox:
         mail = OutboxMail(message.id, address, kind, subject, text, job["token"])
         Outbox.connect(settings.outbox).put(mail, records.now())
@@ -109,13 +111,16 @@ def _address_of(records: Records, user: User, index: str) -> str | None:
     return addresses.get(index)
 
 
-def compose(kind: MailKind, token: str, company: Client) -> tuple[str, str]:
+def compose(kind: MailKind, token: str, company: Client, about: str = "") -> tuple[str, str]:
     """Subject and text of a mail.
 
     Args:
         kind: Which mail.
         token: Its single-use token.
         company: In whose name; its `links` say where the token is to be taken, else the bare token is shown.
+        about: The new address that an `approve` lets in.
     """
     link = company.links.get("reset" if kind in ("known", "reset") else "verify", "{token}")
-    return _SUBJECTS[kind], _TEXTS[kind].format(title=company.title, link=link.replace("{token}", token))
+    return _SUBJECTS[kind], _TEXTS[kind].format(
+        title=company.title, link=link.replace("{token}", token), about=about
+    )
