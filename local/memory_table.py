@@ -6,7 +6,6 @@ hundred) and their refusals. Reads of an index are as consistent as those of the
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from threading import RLock
 from typing import Any
@@ -42,7 +41,7 @@ class MemoryTable:
 
     def get_item(self, *, TableName: str, Key: Item, **_: Any) -> Item:  # noqa: N803
         found = self.tables[TableName].get(self._place(TableName, Key))
-        return {"Item": copy.deepcopy(found)} if found else {}
+        return {"Item": _copy(found)} if found else {}
 
     def batch_get_item(self, *, RequestItems: Item) -> Item:  # noqa: N803
         [(table, wanted)] = RequestItems.items()
@@ -103,7 +102,7 @@ class MemoryTable:
         if second and not second.startswith("begins_with"):
             name = second.split()[0]
             found.sort(key=lambda each: str(each[1][names.get(name, name)]["S"]))
-        yield {"Items": [copy.deepcopy(item) for _, item in found]}
+        yield {"Items": [_copy(item) for _, item in found]}
 
     def _write(self, kind: str, request: Item) -> Item:
         with self._lock:
@@ -120,13 +119,13 @@ class MemoryTable:
         if holds(request, before):
             return {"Code": "None"}
         shown = before and request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-        return {"Code": "ConditionalCheckFailed"} | ({"Item": copy.deepcopy(before)} if shown else {})
+        return {"Code": "ConditionalCheckFailed"} | ({"Item": _copy(before)} if shown else {})
 
     def _apply(self, kind: str, request: Item) -> Item:
         table, place = self.tables[request["TableName"]], self._place_of(request)
         before, changed = table.get(place), list[str]()
         if kind == "Put":
-            table[place] = copy.deepcopy(request["Item"])
+            table[place] = _copy(request["Item"])
         elif kind == "Delete":
             table.pop(place, None)
         elif kind == "Update":
@@ -134,7 +133,7 @@ class MemoryTable:
                 after, changed = updated(request, before or request["Key"])
             except ExpressionError as error:
                 raise self._invalid(str(error)) from error
-            table[place] = copy.deepcopy(after)
+            table[place] = _copy(after)
         return _returned(request.get("ReturnValues", "NONE"), before, table.get(place), changed)
 
     def _check(self, request: Item) -> None:
@@ -161,13 +160,18 @@ class MemoryTable:
         return kind(told, "Write")
 
 
+def _copy(value: Any) -> Any:
+    """A copy of an attribute's value, or of an item: what nobody else holds."""
+    if isinstance(value, dict):
+        return {name: _copy(each) for name, each in value.items()}
+    return [_copy(each) for each in value] if isinstance(value, list) else value
+
+
 def _returned(wanted: str, before: Item | None, after: Item | None, changed: list[str]) -> Item:
     """The answer of a write."""
     if wanted == "UPDATED_NEW":
         return {
-            "Attributes": {
-                name: copy.deepcopy(value) for name, value in (after or {}).items() if name in changed
-            }
+            "Attributes": {name: _copy(value) for name, value in (after or {}).items() if name in changed}
         }
     item = {"ALL_NEW": after, "ALL_OLD": before}.get(wanted)
-    return {"Attributes": copy.deepcopy(item)} if item else {}
+    return {"Attributes": _copy(item)} if item else {}

@@ -1,4 +1,4 @@
-"""The authentication over parts in memory: its real code, and a table, KMS, SSM, queue and clock of the test's.
+"""The authentication over parts in memory: its real code, and table, KMS, SSM, queue and clock of the test's.
 
 A fault can be put into any call of DynamoDB, KMS or SQS: before it is done (the service refuses), after it
 (the answer is lost), or as the death of the process.
@@ -68,6 +68,7 @@ class Mail:
     to: str
     kind: str
     token: str
+    text: str
 
 
 class _Faulty:
@@ -94,7 +95,8 @@ def _secrets() -> tuple[MemoryKms, str, Callable[[str], str]]:
     @cache
     def parameter(name: str) -> str:
         purpose: Any = name.rpartition("/")[2]
-        return json.dumps({"keys": [make_secret(DirectKms(kms), key, purpose, 0)]})
+        wrapping: Any = DirectKms(kms)
+        return json.dumps({"keys": [make_secret(wrapping, key, purpose, 0)]})
 
     return kms, key, parameter
 
@@ -127,8 +129,10 @@ class World:
         self.table = MemoryTable({TABLE: ("pk", "sk")})
         self.settings = AuthSettings(TABLE, key, REGION, "/stack/auth", "queue")
         wrapping: Any = _Faulty(self, DirectKms(kms))
-        keyring = Keyring(_Ssm(), wrapping, key, "/stack/auth", lambda: self.now)
-        store = Store(_Faulty(self, self.table), TABLE, lambda: self.now)
+        ssm: Any = _Ssm()
+        dynamodb: Any = _Faulty(self, self.table)
+        keyring = Keyring(ssm, wrapping, key, "/stack/auth", lambda: self.now)
+        store = Store(dynamodb, TABLE, lambda: self.now)
         envelope = Envelope(wrapping, key, REGION)
         queue = _Faulty(self, self)
         self.services = Services(
@@ -234,7 +238,7 @@ class World:
                     waiting.append(message)
         self.queue = waiting
 
-    def take_line(self, company: str, **members: Any) -> dict[str, Any]:
+    def take_line(self, company: str, /, **members: Any) -> dict[str, Any]:
         """Import a line."""
         importer = Importer(self.services, "job", company, dry_run=False)
         taken: dict[str, Any] = importer.take(json.dumps(members).encode())
@@ -249,11 +253,12 @@ def _outbox_of(world: World) -> Iterator[None]:
             return cls()
 
         def put(self, mail: OutboxMail, _: float) -> None:
-            world.mails.append(Mail(mail.to, mail.kind, mail.token))
+            world.mails.append(Mail(mail.to, mail.kind, mail.token, mail.text))
 
-    real: Any = deliver.Outbox
-    deliver.Outbox = Outbox
+    module: Any = deliver
+    real = module.Outbox
+    module.Outbox = Outbox
     try:
         yield
     finally:
-        deliver.Outbox = real
+        module.Outbox = real

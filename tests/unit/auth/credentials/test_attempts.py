@@ -1,4 +1,4 @@
-"""How attempts count: ten failures lock, whoever tries how patiently, side by side, and whatever dies between."""
+"""How attempts count: ten failures lock, however patient or many one is, and whatever dies in between."""
 
 from __future__ import annotations
 
