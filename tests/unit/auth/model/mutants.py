@@ -104,7 +104,7 @@ MUTANTS = [
     ),
     Mutant(
         "who proves the mailbox of a never verified account starts clean", "accounts/_passwords.py",
-        "            after, released = _start_clean(services, after, document)\n", "",
+        "            after, released = _start_clean(services, after, document)\n", "            pass\n",
     ),
     Mutant(
         "starting clean takes the second factor away", "accounts/_passwords.py",
@@ -221,7 +221,7 @@ MUTANTS = [
     ),
     Mutant(
         "what was voided is not told as verified", "accounts/_registration.py",
-        'elif found.kind == "verify" or is_main == (found.kind == "email"):', "else:",
+        'elif found.kind == "verify" or is_main == (found.kind == "email"):', "elif True:",
     ),
 ]  # fmt: skip
 
@@ -254,11 +254,14 @@ def spoiled(mutant: Mutant) -> str:
 
     Raises:
         ValueError: The text is not there, or not once.
+        SyntaxError: What is left is no module.
     """
     source = (PACKAGE / mutant.module).read_text()
     if source.count(mutant.old) != 1 or mutant.old == mutant.new:
         raise ValueError(f"{mutant.rule}: the text is there {source.count(mutant.old)} times")
-    return source.replace(mutant.old, mutant.new)
+    without = source.replace(mutant.old, mutant.new)
+    compile(without, mutant.module, "exec")
+    return without
 
 
 def fails(test: str, mutant: Mutant | None) -> bool:
