@@ -153,8 +153,11 @@ class Place:
         return person
 
     def settle(self, email: str, standing: Mapping[str, int]) -> None:
-        """Set how things stand with an address."""
-        self.at.store.commit(self.at.store.aliases.set_attempts(self.at.alias("email", email), **standing))
+        """Forget the failures of an address, or lock it."""
+        aliases, alias = self.at.store.aliases, self.at.alias("email", email)
+        self.at.store.commit(
+            aliases.note_wrong(alias, **standing) if standing else aliases.forget_attempts(alias)
+        )
 
 
 def answered(event: dict[str, Any]) -> Any:
@@ -283,7 +286,7 @@ def _refusals(suite: Suite, place: Place) -> None:
     suite.step("times of refused log-ins, over HTTP")
     member, locked = place.member(), place.member()
     nobody = f"{token_hex(8)}@example.org"
-    fresh = {"failed": 0}
+    fresh: dict[str, int] = {}
     lock = after_failure(LockState(place.at.settings.lock_attempts, 0), place.at.now_ms, place.at.settings)
     kinds = {
         "unknown": (nobody, "wrong", fresh),

@@ -1,24 +1,33 @@
-"""As much of DynamoDB as the API portal uses, in memory, with its conditions and updates."""
+"""As much of DynamoDB as the API portal and the authentication use, in memory.
+
+It answers as DynamoDB does: conditions, updates, transactions (all or nothing, an item once, at most a
+hundred) and their refusals. Reads of an index are as consistent as those of the table.
+"""
 
 from __future__ import annotations
 
-import copy
-import re
 from collections.abc import Iterator, Mapping
+from threading import RLock
 from typing import Any
 
 from boto3 import client
 from botocore.exceptions import ClientError
 
+from .dynamodb_expressions import ExpressionError, check_used, holds, updated
+
 __all__ = ["MemoryTable"]
 
 type Item = dict[str, Any]
+type Place = tuple[str, str]
 
-_TOKEN = re.compile(r"\s*(attribute_not_exists|AND|OR|<=|<|=|\(|\)|[#:]?[A-Za-z_]\w*)")
+_MOST_WRITES = 100
 
 
 class MemoryTable:
-    """Tables whose items are in memory; reads of the index are as consistent as those of the tables.
+    """Tables whose items are in memory.
+
+    An item that was written is never changed: a write replaces it. So a copy of a table's dictionary is the
+    table as it was.
 
     Args:
         keys: Names of the key's attributes, by table.
@@ -26,12 +35,13 @@ class MemoryTable:
 
     def __init__(self, keys: Mapping[str, tuple[str, str]]) -> None:
         self.keys = keys
-        self.tables: dict[str, dict[tuple[str, str], Item]] = {name: {} for name in keys}
+        self.tables: dict[str, dict[Place, Item]] = {name: {} for name in keys}
         self.exceptions = client("dynamodb", region_name="us-east-1").exceptions
+        self._lock = RLock()
 
     def get_item(self, *, TableName: str, Key: Item, **_: Any) -> Item:  # noqa: N803
         found = self.tables[TableName].get(self._place(TableName, Key))
-        return {"Item": copy.deepcopy(found)} if found else {}
+        return {"Item": _copy(found)} if found else {}
 
     def batch_get_item(self, *, RequestItems: Item) -> Item:  # noqa: N803
         [(table, wanted)] = RequestItems.items()
@@ -40,42 +50,34 @@ class MemoryTable:
         found = [self.get_item(TableName=table, Key=key).get("Item") for key in wanted["Keys"]]
         return {"Responses": {table: [item for item in found if item]}}
 
-    def put_item(self, *, TableName: str, Item: Item, **request: Any) -> None:  # noqa: N803
-        place = self._place(TableName, Item)
-        if not _holds(request, self.tables[TableName].get(place, {})):
-            raise self._refusal("ConditionalCheckFailedException")
-        self.tables[TableName][place] = copy.deepcopy(Item)
+    def put_item(self, **request: Any) -> Item:
+        return self._write("Put", request)
 
-    def delete_item(self, *, TableName: str, Key: Item, **request: Any) -> None:  # noqa: N803
-        place = self._place(TableName, Key)
-        if not _holds(request, self.tables[TableName].get(place, {})):
-            raise self._refusal("ConditionalCheckFailedException")
-        self.tables[TableName].pop(place, None)
+    def delete_item(self, **request: Any) -> Item:
+        return self._write("Delete", request)
 
-    def update_item(self, *, TableName: str, Key: Item, **request: Any) -> Item:  # noqa: N803
-        place = self._place(TableName, Key)
-        before = self.tables[TableName].get(place, {})
-        if not _holds(request, before):
-            raise self._refusal("ConditionalCheckFailedException")
-        after = _updated(request, copy.deepcopy(before) or dict(Key))
-        self.tables[TableName][place] = after
-        return {"Attributes": copy.deepcopy(after)}
+    def update_item(self, **request: Any) -> Item:
+        return self._write("Update", request)
 
-    def transact_write_items(self, *, TransactItems: list[Item]) -> None:  # noqa: N803
-        before = copy.deepcopy(self.tables)
-        codes = []
-        for each in TransactItems:
-            [(kind, request)] = each.items()
+    def transact_write_items(self, *, TransactItems: list[Item], **_: Any) -> Item:  # noqa: N803
+        writes = [next(iter(each.items())) for each in TransactItems]
+        with self._lock:
+            places = [(each["TableName"], *self._place_of(each)) for _, each in writes]
+            if len(set(places)) < len(places):
+                raise self._invalid("Transaction request cannot include multiple operations on one item")
+            if not 0 < len(writes) <= _MOST_WRITES:
+                raise self._invalid(f"Member must have length between 1 and {_MOST_WRITES}")
+            reasons = [self._reason(request) for _, request in writes]
+            if any(reason["Code"] != "None" for reason in reasons):
+                raise self._refusal("TransactionCanceledException", CancellationReasons=reasons)
+            before = {name: dict(items) for name, items in self.tables.items()}
             try:
-                (self.put_item if kind == "Put" else self.update_item)(**request)
-                codes.append("None")
-            except self.exceptions.ConditionalCheckFailedException:
-                codes.append("ConditionalCheckFailed")
-        if set(codes) != {"None"}:
-            self.tables.update(before)
-            raise self._refusal(
-                "TransactionCanceledException", CancellationReasons=[{"Code": c} for c in codes]
-            )
+                for kind, request in writes:
+                    self._apply(kind, request)
+            except ClientError:  # an update that cannot be computed
+                self.tables.update(before)
+                raise
+        return {}
 
     def query(self, **request: Any) -> Item:
         [page] = self._pages(request)
@@ -91,27 +93,66 @@ class MemoryTable:
         return self._pages(request)
 
     def _pages(self, request: Item) -> Iterator[Item]:
-        """One page; a condition on keys is an equality, and maybe a beginning or an upper bound."""
-        names, values = request.get("ExpressionAttributeNames", {}), request["ExpressionAttributeValues"]
-        first, _, second = request["KeyConditionExpression"].partition(" AND ")
-        name, value = first.split(" = ")
-        items = [
-            item
-            for _, item in sorted(self.tables[request["TableName"]].items())
-            if item.get(names.get(name, name)) == values[value]
-        ]
-        if second.startswith("begins_with"):
-            name, value = second.removeprefix("begins_with(").removesuffix(")").split(", ")
-            items = [item for item in items if item[names[name]]["S"].startswith(values[value]["S"])]
-        elif second:
-            name, value = second.split(" <= ")
-            items = [item for item in items if item[names[name]]["S"] <= values[value]["S"]]
-            items.sort(key=lambda item: str(item[names[name]]["S"]))
-        yield {"Items": copy.deepcopy(items)}
+        """One page, in the order of the sort key of the table or of the index."""
+        self._check(request)
+        table = self.tables[request["TableName"]]
+        found = [each for each in sorted(table.items()) if holds(request, each[1], "KeyConditionExpression")]
+        names = request.get("ExpressionAttributeNames", {})
+        _, _, second = request["KeyConditionExpression"].partition(" AND ")
+        if second and not second.startswith("begins_with"):
+            name = second.split()[0]
+            found.sort(key=lambda each: str(each[1][names.get(name, name)]["S"]))
+        yield {"Items": [_copy(item) for _, item in found]}
 
-    def _place(self, table: str, item: Item) -> tuple[str, str]:
+    def _write(self, kind: str, request: Item) -> Item:
+        with self._lock:
+            reason = self._reason(request)
+            if reason["Code"] != "None":
+                item = {"Item": reason["Item"]} if "Item" in reason else {}
+                raise self._refusal("ConditionalCheckFailedException", **item)
+            return self._apply(kind, request)
+
+    def _reason(self, request: Item) -> Item:
+        """Why a write is refused, as a transaction says it; the code `None` if it is not."""
+        self._check(request)
+        before = self.tables[request["TableName"]].get(self._place_of(request), {})
+        if holds(request, before):
+            return {"Code": "None"}
+        shown = before and request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+        return {"Code": "ConditionalCheckFailed"} | ({"Item": _copy(before)} if shown else {})
+
+    def _apply(self, kind: str, request: Item) -> Item:
+        table, place = self.tables[request["TableName"]], self._place_of(request)
+        before, changed = table.get(place), list[str]()
+        if kind == "Put":
+            table[place] = _copy(request["Item"])
+        elif kind == "Delete":
+            table.pop(place, None)
+        elif kind == "Update":
+            try:
+                after, changed = updated(request, before or request["Key"])
+            except ExpressionError as error:
+                raise self._invalid(str(error)) from error
+            table[place] = _copy(after)
+        return _returned(request.get("ReturnValues", "NONE"), before, table.get(place), changed)
+
+    def _check(self, request: Item) -> None:
+        try:
+            check_used(request)
+        except ExpressionError as error:
+            raise self._invalid(str(error)) from error
+
+    def _place_of(self, request: Item) -> Place:
+        return self._place(request["TableName"], request.get("Item") or request["Key"])
+
+    def _place(self, table: str, item: Item) -> Place:
         first, second = self.keys[table]
+        if not (item[first]["S"] and item[second]["S"]):
+            raise self._invalid("The AttributeValue for a key attribute cannot contain an empty string value")
         return item[first]["S"], item[second]["S"]
+
+    def _invalid(self, message: str) -> ClientError:
+        return ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "Write")
 
     def _refusal(self, code: str, **more: Any) -> ClientError:
         kind: type[ClientError] = getattr(self.exceptions, code)
@@ -119,83 +160,18 @@ class MemoryTable:
         return kind(told, "Write")
 
 
-def _holds(request: Item, item: Item) -> bool:
-    """Whether a request's condition holds of an item."""
-    condition = request.get("ConditionExpression")
-    return not condition or _Condition(condition, request, item).holds()
+def _copy(value: Any) -> Any:
+    """A copy of an attribute's value, or of an item: what nobody else holds."""
+    if isinstance(value, dict):
+        return {name: _copy(each) for name, each in value.items()}
+    return [_copy(each) for each in value] if isinstance(value, list) else value
 
 
-class _Condition:
-    """Comparisons and `attribute_not_exists`, with AND, OR and brackets."""
-
-    def __init__(self, text: str, request: Item, item: Item) -> None:
-        self._tokens = _TOKEN.findall(text)
-        self._names = request.get("ExpressionAttributeNames", {})
-        self._values = request.get("ExpressionAttributeValues", {})
-        self._item = item
-
-    def holds(self) -> bool:
-        found = self._either()
-        if self._tokens:
-            raise NotImplementedError(self._tokens)
-        return found
-
-    def _next(self, expected: str = "") -> str:
-        part: str = self._tokens.pop(0)
-        if expected and part != expected:
-            raise NotImplementedError(part)
-        return part
-
-    def _either(self) -> bool:
-        found = self._both()
-        while self._tokens and self._tokens[0] == "OR":
-            self._next()
-            found = self._both() or found
-        return found
-
-    def _both(self) -> bool:
-        found = self._one()
-        while self._tokens and self._tokens[0] == "AND":
-            self._next()
-            found = self._one() and found
-        return found
-
-    def _one(self) -> bool:
-        part = self._next()
-        if part == "(":
-            found = self._either()
-            self._next(")")
-            return found
-        if part == "attribute_not_exists":
-            self._next("(")
-            name = self._next()
-            self._next(")")
-            return self._names.get(name, name) not in self._item
-        operator, value = self._next(), self._values[self._next()]
-        present = self._item.get(self._names.get(part, part))
-        if present is None or operator == "=":
-            return bool(present == value)
-        [(kind, left)], [(_, right)] = present.items(), value.items()
-        return bool(float(left) < float(right) if kind == "N" else left < right)
-
-
-def _updated(request: Item, item: Item) -> Item:
-    """An item after SET, REMOVE and ADD of plain values."""
-    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
-    parts = re.split(r"\s*\b(SET|REMOVE|ADD)\b\s*", request["UpdateExpression"])[1:]
-    for verb, changes in zip(parts[::2], parts[1::2], strict=True):
-        for change in changes.split(","):
-            name, *rest = change.split()
-            name = names.get(name, name)
-            if verb == "SET":
-                item[name] = values[rest[1]]
-            elif verb == "REMOVE":
-                item.pop(name, None)
-            else:
-                [(kind, added)] = values[rest[0]].items()
-                known = item.get(name, {}).get(kind)
-                if kind in ("SS", "NS"):
-                    item[name] = {kind: sorted({*(known or ()), *added})}
-                else:
-                    item[name] = {"N": str(int(known or 0) + int(added))}
-    return item
+def _returned(wanted: str, before: Item | None, after: Item | None, changed: list[str]) -> Item:
+    """The answer of a write."""
+    if wanted == "UPDATED_NEW":
+        return {
+            "Attributes": {name: _copy(value) for name, value in (after or {}).items() if name in changed}
+        }
+    item = {"ALL_NEW": after, "ALL_OLD": before}.get(wanted)
+    return {"Attributes": _copy(item)} if item else {}

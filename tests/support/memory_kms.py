@@ -17,6 +17,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -25,7 +26,7 @@ from shared.envelope import Envelope, Sealed
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
-__all__ = ["MemoryKms", "Region"]
+__all__ = ["DirectKms", "MemoryKms", "Region"]
 
 _ID, _NONCE = 36, 12  # bytes of a ciphertext: the key's id, a nonce, then AES-256-GCM
 
@@ -127,6 +128,37 @@ class MemoryKms:
         if key_id in self.disabled:
             raise _Refused("DisabledException", 409)
         return self._keys[key_id]
+
+
+class DirectKms:
+    """The same KMS without boto3's client, which takes twenty times as long as the cipher.
+
+    Args:
+        kms: The KMS in memory.
+    """
+
+    def __init__(self, kms: MemoryKms) -> None:
+        self._kms = kms
+
+    def __getattr__(self, method: str) -> Any:
+        operation = method.title().replace("_", "")
+
+        def call(**request: Any) -> dict[str, Any]:
+            kms = self._kms
+            kms.calls.append(operation)
+            if isinstance(kms.fault, Exception):
+                raise kms.fault
+            sent = {name: _text(each) if isinstance(each, bytes) else each for name, each in request.items()}
+            try:
+                answer = getattr(kms, f"_{operation}")(**sent)
+            except _Refused as refused:
+                told: Any = {"Error": {"Code": refused.code, "Message": ""}}
+                told["ResponseMetadata"] = {"HTTPStatusCode": refused.status}
+                raise ClientError(told, operation) from refused
+            blobs = {"Plaintext", "CiphertextBlob"}
+            return {name: base64.b64decode(each) if name in blobs else each for name, each in answer.items()}
+
+        return call
 
 
 class Region:

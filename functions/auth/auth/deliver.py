@@ -89,13 +89,13 @@ def _deliver(records: Records, settings: DeliverSettings, message: Message, job:
         return "void"  # as its token is
     document = records.open(user)
     address = _address_of(records, user, document, token.email_index)
+    about = _address_of(records, user, document, token.about) if token.about else ""
     company = find_client(records.store, token.client)
-    if address is None or company is None:
+    if address is None or about is None or company is None:
         return "gone"
     recovery = recovery_of(document)
-    subject, text = compose_mail(
-        kind, company.title, _link(kind, job["token"], company), recovery.due if recovery else 0
-    )
+    link = _link(kind, job["token"], company)
+    subject, text = compose_mail(kind, company.title, link, recovery.due if recovery else 0, about)
     return _send(records, settings, OutboxMail(message.id, address, kind, subject, text, job["token"]))
 
 

@@ -39,8 +39,9 @@ _MAILS: dict[MailKind, tuple[str, str]] = {
     ),
     "approve": (
         "Your e-mail address is to be changed",
-        "A new e-mail address was entered for your account at {title}. To let this address go:\n\n"
-        "{link}\n\nThis is good for a day. If it was not you, do nothing: this address stays.\n",
+        "A new e-mail address was entered for your account at {title}:\n\n{about}\n\n"
+        "To change to it, and to let the present address go:\n\n{link}\n\n"
+        "This is good for a day. If it was not you, do nothing: the present address stays.\n",
     ),
     "recovery": (
         "Your account is to be reset",
@@ -102,7 +103,7 @@ NOTICE_KINDS = frozenset(_NOTICES)
 """Mails without one."""
 
 
-def compose_mail(kind: MailKind, title: str, link: str, due: int) -> tuple[str, str]:
+def compose_mail(kind: MailKind, title: str, link: str, due: int, about: str = "") -> tuple[str, str]:
     """Subject and text of a mail with a token.
 
     Args:
@@ -110,9 +111,11 @@ def compose_mail(kind: MailKind, title: str, link: str, due: int) -> tuple[str, 
         title: In whose name.
         link: Where the token is to be taken, or the bare token.
         due: When a reset that is announced can be applied, seconds since the epoch; any for the other mails.
+        about: The new address that an `approve` lets in.
     """
     subject, text = _MAILS[kind]
-    return subject, text.format(title=title, link=link, when=_shown(datetime.fromtimestamp(due, UTC)))
+    when = _shown(datetime.fromtimestamp(due, UTC))
+    return subject, text.format(title=title, link=link, when=when, about=about)
 
 
 def compose_notice(kind: NoticeKind, title: str, at: str) -> tuple[str, str]:

@@ -50,7 +50,7 @@ def ask(
     writes = [MailJob(services, "email", user, alias.index, client).send()]
     if not approved and user.email_index:
         mails.check_rate(services, Alias("email", user.email_index))
-        writes.append(MailJob(services, "approve", user, user.email_index, client).send())
+        writes.append(MailJob(services, "approve", user, user.email_index, client, about=alias.index).send())
     return writes
 
 
@@ -66,8 +66,8 @@ def redeem_for_address(
     document = services.open(user)
     pending = document["email_pending"]
     index = pending["index"] if isinstance(pending, dict) else ""
-    wanted = user.email_index if found.kind == "approve" else index
-    if not index or pending["epoch"] != user.epoch or found.email_index != wanted:
+    let_in = found.about if found.kind == "approve" else found.email_index
+    if not index or pending["epoch"] != user.epoch or let_in != index:
         raise mails.invalid_token()
     pending = pending | {"approved" if found.kind == "approve" else "confirmed": True}
     after, writes, state = user, list[Write](), "pending"

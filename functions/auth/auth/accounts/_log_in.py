@@ -78,7 +78,7 @@ def _count_sessions(services: Services, user: str, newest: str, alias: Alias) ->
     with suppress(BusyError):  # the next log-in counts again
         left = services.sessions.trim(user, newest)
         ending = ([""] * (MOST_SESSIONS - len(left)) + left)[:_COUNTED_EACH]
-        services.store.commit(services.store.aliases.set_attempts(alias, ending=ending))
+        services.store.commit(services.store.aliases.note_ending(alias, ending))
 
 
 def _find_alias(services: Services, kind: Kind, identifier: str) -> Alias:

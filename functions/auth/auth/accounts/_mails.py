@@ -32,17 +32,25 @@ class MailJob:
         user: To whom, as the record is when the token is written; None for `none`.
         index: Blind index of the address that it goes to: its token proves that address, and no other.
         client: The company in whose name.
+        about: Blind index of the new address that an `approve` lets in.
     """
 
     def __init__(
-        self, services: Services, kind: MailKind, user: User | None, index: str, client: Client
+        self,
+        services: Services,
+        kind: MailKind,
+        user: User | None,
+        index: str,
+        client: Client,
+        *,
+        about: str = "",
     ) -> None:
         self._services = services
         self._token = token_urlsafe(32)
         lives = _LIVES_S.get(kind, services.settings.recovery_seconds + RECOVERY_GOOD_S)
         expires = int(services.now()) + lives
         name, epoch = (user.id, user.epoch) if user else (token_urlsafe(27), "")
-        self._stands_for = MailToken(kind, name, index, client.id, expires, epoch)
+        self._stands_for = MailToken(kind, name, index, client.id, expires, epoch, about)
 
     def send(self) -> Write:
         """Put the job into the queue; the write of the token's hash, with which the mail is sent.

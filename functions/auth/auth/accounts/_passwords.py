@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from shared.http import BusyError
+from shared.http import BusyError, UnauthorizedError
 
 from ..clients import Client
 from ..credentials import mfa, passwords
@@ -56,14 +56,17 @@ def reset_password(services: Services, token: str, password: str, client: Client
         document = services.open(user)
         if found.email_index not in (user.email_index, *further_indexes(document)):
             raise mails.invalid_token()
-        unlocked = [unlock(services, alias) for alias in aliases_of(user, document)]
         after = user.but(status="active", epoch=services.new_epoch())
         released: list[Write] = []
-        is_new = not document["email_verified"]
+        # A further address was verified when it came, and says nothing about the main one.
+        is_new = not document["email_verified"] and found.email_index == user.email_index
         if is_new:
             after, released = _start_clean(services, after, document)
+        # But for those that are released: a transaction has each item once.
+        unlocked = [unlock(services, alias) for alias in aliases_of(after, document)]
         _set_password(services, document, password)
-        document.edit({"email_verified": True}, services.now_ms, services.region)
+        if is_new:
+            document.edit({"email_verified": True}, services.now_ms, services.region)
         _, save = services.close(user, after, document)
         audit = services.store.audit.add(user.id, "reset", client.id)
         notify(services, "new_password", after, client.id, audit)
@@ -107,6 +110,8 @@ def change_password(
         user, session = logged_in(services, access_token, client)
         with attempted(services, main_alias(user), limit_of(services, client, user.id)) as attempt:
             proof = prove(services, attempt, current, None, client.id, once, second_factor=False)
+            if proof.user.id != user.id:  # the address is another's, who has the account of a merged one
+                raise UnauthorizedError("invalid_credentials", "The name or the password is wrong.")
             _set_password(services, proof.document, password)
             after = user.but(epoch=services.new_epoch())
             moved = services.store.sessions.move(user.id, session, after.epoch)

@@ -111,15 +111,27 @@ def verify(
         if found.kind == "recovery":
             return stop(services, found, client, once)
         if found.used:
-            services.store.commit(once=once)
-            user = services.find(found.user)
-            return {"user_id": user.id, "state": "pending" if user.epoch == found.epoch else "verified"}
+            return _answer_again(services, found, once)
         user = mails.account_of(services, found)
         if found.kind == "verify":
             return _verify_sign_up(services, user, found, token, password, client, once)
         return redeem_for_address(services, user, found, token, client, once)
 
     return again(run)
+
+
+def _answer_again(services: Services, found: MailToken, once: Once) -> dict[str, str]:
+    """What a used token led to; that it was pending, and then voided, is no success."""
+    user = services.find(found.user)
+    is_main = user.email_index == found.email_index
+    if found.kind != "verify" and user.epoch == found.epoch:
+        state = "pending"
+    elif found.kind == "verify" or is_main == (found.kind == "email"):
+        state = "verified"
+    else:
+        raise mails.invalid_token()
+    services.store.commit(once=once)
+    return {"user_id": user.id, "state": state}
 
 
 def _verify_sign_up(

@@ -175,7 +175,7 @@ def judge(attempts: Attempts, now_ms: int) -> LockState:
 
 
 def after_failure(lock: LockState, now_ms: int, settings: AuthSettings) -> dict[str, int]:
-    """What a failed log-in changes, as `Aliases.set_attempts` takes it.
+    """What a failed log-in changes, as `Aliases.note_wrong` takes it.
 
     Of log-ins side by side the last to end must not undo what another one decided: nothing is set back.
     """
@@ -264,7 +264,9 @@ def prove(
         services.store.commit(unlock(services, attempt.alias), once=once)
         raise ForbiddenError("unverified", "The e-mail address has not been verified yet.")
     if second_factor and document["totp"] and redeemed is None:
-        services.store.commit(services.store.aliases.set_attempts(attempt.alias, add=-1), once=once)
+        services.store.commit(once=once)
+        with suppress(BusyError):
+            services.store.aliases.take_back(attempt.alias)
         raise SecondFactorRequiredError(user.epoch)
     changes: dict[str, Any] = {}
     if verdict.upgrade:
@@ -397,7 +399,7 @@ def prove_code(services: Services, attempt: Attempt, code: mfa.Code, client_id: 
 
 def unlock(services: Services, alias: Alias, begun: int = 0) -> Write:
     """The write that forgets the failures of an identifier, and its lock; and counts sessions that begin."""
-    return services.store.aliases.set_attempts(alias, failed=0, wait=0, locked=0, begun=begun)
+    return services.store.aliases.forget_attempts(alias, begun=begun)
 
 
 def _note_failure(
@@ -406,18 +408,18 @@ def _note_failure(
     """Leave the traces of a failed log-in, and wait until it may be told."""
     subject = attempt.user.id if attempt.user else attempt.alias.text
     changes = after_failure(attempt.lock, services.now_ms, services.settings)
-    writes: list[Write] = []
-    if changes:
-        writes.append(services.store.aliases.set_attempts(attempt.alias, **changes))
+    wrong = None if attempt.lock.locked_ms else services.store.aliases.note_wrong(attempt.alias, **changes)
+    entry = None
     if "locked" in changes and attempt.user and attempt.user.status == "active":
         entry = services.store.audit.add(subject, "lock", client_id)
-        writes.append(entry)
         with suppress(BusyError):  # or an outage of the queue would keep the lock from closing
             notify(services, "locked", attempt.user, client_id, entry)
-    services.store.commit(*writes, once=once)
-    services.store.audit.count(subject, "login", client_id, outcome)
+    services.store.commit(wrong, entry, once=once)
+    with suppress(BusyError):  # only wrong ones come here: a 503 would take back what was wrong, and tell it
+        services.store.audit.count(subject, "login", client_id, outcome)
     key = attempt.limit.key
-    services.failures[key] = (services.now(), services.store.counters.add("failures", key, _WINDOW_S))
+    with suppress(BusyError):  # only wrong ones come here: a 503 would take back what was wrong, and tell it
+        services.failures[key] = (services.now(), services.store.counters.add("failures", key, _WINDOW_S))
     services.floor(attempt.started)
 
 

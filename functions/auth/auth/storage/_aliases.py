@@ -3,8 +3,9 @@
 ===========  ==============================================================
 Item         an identifier that somebody has, or tried to log in with
 Key          `pk` = `E#<blind index>` of an address, `P#<blind index>` of a number; `sk` = `.`
-Attributes   `user` S, `forever` N while it is somebody's; `failed` N, `wait` N, `locked` N, `last` N (the
-             last three in milliseconds since the epoch); `ending` S, `begun` N once a session began by it
+Attributes   `user` S, `forever` N while it is somebody's; `failed` N (attempts since the last success),
+             `wrong` N (those of them that were told so), `wait` N, `locked` N, `last` N (the last three
+             in milliseconds since the epoch); `ending` S, `begun` N once a session began by it
 TTL          none (the year 9999) while it is somebody's; else a day after the last attempt
 Written by   accounts, imports, log-ins
 ===========  ==============================================================
@@ -120,7 +121,7 @@ class Aliases:
 
         The count is raised before the password is looked at, so that guesses made side by side count too. A
         lock that is over, and attempts of more than an hour ago, are forgotten by whoever comes first; so
-        are those that nobody ended within a minute.
+        are those that nobody ended within a minute, but for those that were told that they are wrong.
 
         Args:
             alias: The identifier's.
@@ -138,12 +139,15 @@ class Aliases:
                 {":none": 0, ":forget": now_ms - _FORGET_MS, ":most": most},
             )
             attempts = _attempts(item, counted=counted)
-            if counted or not _is_forgotten(item, attempts, now_ms, most):
+            forgotten = _are_forgotten(item, attempts, now_ms)
+            if counted or not (forgotten or _are_unended(item, attempts, now_ms, most)):
                 return attempts
             counted, item = self._count(
                 alias,
                 now_ms,
-                "SET #failed = :one, #wait = :none, #locked = :none",
+                "SET #failed = :one, #wrong = :none, #wait = :none, #locked = :none"
+                if forgotten
+                else "SET #failed = if_not_exists(#wrong, :none) + :one",
                 "#last = :seen AND #failed = :failed",
                 {":none": 0, ":seen": int(item["last"]["N"]), ":failed": int(item["failed"]["N"])},
             )
@@ -160,7 +164,11 @@ class Aliases:
             ONLY,
             UpdateExpression=f"{expression}, #last = :now, expires = if_not_exists(forever, :soon)",
             ConditionExpression=condition,
-            ExpressionAttributeNames={f"#{name}": name for name in ("failed", "last", "locked", "wait")},
+            ExpressionAttributeNames={
+                f"#{name}": name
+                for name in ("failed", "last", "locked", "wait", "wrong")
+                if f"#{name}" in expression + condition + "#last"
+            },
             ExpressionAttributeValues={name: {"N": str(number)} for name, number in numbers.items()},
             ReturnValues="ALL_NEW",
         )
@@ -171,50 +179,57 @@ class Aliases:
             alias.text,
             ONLY,
             UpdateExpression="SET #failed = #failed - :one",
-            ConditionExpression="#failed >= :one",
-            ExpressionAttributeNames={"#failed": "failed"},
+            ConditionExpression="#failed > #wrong OR (attribute_not_exists(#wrong) AND #failed >= :one)",
+            ExpressionAttributeNames={"#failed": "failed", "#wrong": "wrong"},
             ExpressionAttributeValues={":one": {"N": "1"}},
         )
 
-    def set_attempts(
-        self,
-        alias: Alias,
-        *,
-        add: int = 0,
-        failed: int | None = None,
-        wait: int | None = None,
-        locked: int | None = None,
-        ending: Sequence[str] | None = None,
-        begun: int = 0,
-    ) -> Write:
-        """Change how things stand with an identifier after a log-in; None changes nothing.
-
-        Args:
-            alias: The identifier's.
-            add: What to add to the count; others may have raised it meanwhile.
-            failed: The count.
-            wait: Milliseconds since the epoch until which a log-in is refused.
-            locked: Milliseconds since the epoch until which every log-in fails.
-            ending: For each session that may begin before the person's are counted again, the session that
-                ends for it; empty for none.
-            begun: Sessions that begin now.
-        """
-        given = {"failed": failed, "wait": wait, "locked": locked}
-        given |= {} if ending is None else {"begun": 0}
-        values = {name: value for name, value in given.items() if value is not None}
-        added = {name: value for name, value in {"failed": add, "begun": begun}.items() if value}
-        texts = {} if ending is None else {"ending": ",".join(ending)}
-        sets = ", ".join(f"#{name} = :{name}" for name in (*values, *texts))
-        adds = ", ".join(f"#{name} :add_{name}" for name in added)
+    def forget_attempts(self, alias: Alias, *, begun: int = 0) -> Write:
+        """Forget the failures of an identifier, and its lock; and count sessions that begin by it now."""
         return update(
             alias.text,
             ONLY,
-            " ".join([f"SET {sets}"] * bool(sets) + [f"ADD {adds}"] * bool(adds)),
-            ExpressionAttributeNames={f"#{name}": name for name in (*values, *texts, *added)},
+            "SET #failed = :none, #wrong = :none, #wait = :none, #locked = :none ADD #begun :begun",
+            ExpressionAttributeNames={
+                f"#{name}": name for name in ("failed", "wrong", "wait", "locked", "begun")
+            },
+            ExpressionAttributeValues={":none": {"N": "0"}, ":begun": {"N": str(begun)}},
+        )
+
+    def note_ending(self, alias: Alias, ending: Sequence[str]) -> Write:
+        """Note which sessions of a person end for those that begin by an identifier.
+
+        Args:
+            alias: The identifier's.
+            ending: For each session that may begin before the person's are counted again, the session that
+                ends for it; empty for none.
+        """
+        return update(
+            alias.text,
+            ONLY,
+            "SET #ending = :ending, #begun = :none",
+            ExpressionAttributeNames={"#ending": "ending", "#begun": "begun"},
+            ExpressionAttributeValues={":ending": {"S": ",".join(ending)}, ":none": {"N": "0"}},
+        )
+
+    def note_wrong(self, alias: Alias, *, wait: int | None = None, locked: int | None = None) -> Write:
+        """Note that a counted log-in is told that it is wrong.
+
+        Args:
+            alias: The identifier's.
+            wait: Milliseconds since the epoch until which a log-in is refused; None changes nothing.
+            locked: Milliseconds since the epoch until which every log-in fails; the same.
+        """
+        given = {"wait": wait, "locked": locked}
+        values = {name: value for name, value in given.items() if value is not None}
+        sets = ", ".join(f"#{name} = :{name}" for name in values)
+        return update(
+            alias.text,
+            ONLY,
+            (f"SET {sets} " if sets else "") + "ADD #wrong :one",
+            ExpressionAttributeNames={f"#{name}": name for name in ("wrong", *values)},
             ExpressionAttributeValues={
-                **{f":{name}": {"S": text} for name, text in texts.items()},
-                **{f":{name}": {"N": str(value)} for name, value in values.items()},
-                **{f":add_{name}": {"N": str(value)} for name, value in added.items()},
+                f":{name}": {"N": str(each)} for name, each in (values | {"one": 1}).items()
             },
         )
 
@@ -230,13 +245,17 @@ def _attempts(item: Item, *, counted: bool) -> Attempts:
     )
 
 
-def _is_forgotten(item: Item, attempts: Attempts, now_ms: int, most: int) -> bool:
+def _are_forgotten(item: Item, attempts: Attempts, now_ms: int) -> bool:
     """Whether what was counted before no longer counts, though no success has set it back."""
     if attempts.wait_ms > now_ms:
         return False
-    since_ms = now_ms - _number(item, "last")
-    unended = attempts.failed >= most and not attempts.locked_ms and since_ms > _UNENDED_MS
-    return 0 < attempts.locked_ms <= now_ms or since_ms >= _FORGET_MS or unended
+    return 0 < attempts.locked_ms <= now_ms or now_ms - _number(item, "last") >= _FORGET_MS
+
+
+def _are_unended(item: Item, attempts: Attempts, now_ms: int, most: int) -> bool:
+    """Whether so many are under way, for so long, that they must have died."""
+    waits = attempts.wait_ms > now_ms or attempts.locked_ms
+    return not waits and attempts.failed >= most and now_ms - _number(item, "last") > _UNENDED_MS
 
 
 def _number(item: Item, name: str) -> int:

@@ -4,7 +4,7 @@
 Item         the single-use token of a mail
 Key          `pk` = `T#<SHA-256 of the token>`, `sk` = `.`
 Attributes   `kind` S, `user` S, `index` S (of the address that it was sent to), `client` S, `epoch` S (of the
-             account); `used` BOOL once it was redeemed
+             account), `about` S (blind index of the address that is let in); `used` BOOL once it was redeemed
 TTL          by its kind: a day, an hour, or eight days
 Written by   accounts
 ===========  ==============================================================
@@ -32,6 +32,7 @@ class MailToken(NamedTuple):
         client: The company in whose name.
         expires: Until when it is good; seconds since the epoch.
         epoch: The account's, at which it is good.
+        about: Blind index of the new address that an `approve` lets in; empty for the other kinds.
         used: Whether it was redeemed.
     """
 
@@ -41,6 +42,7 @@ class MailToken(NamedTuple):
     client: str
     expires: int
     epoch: str = ""
+    about: str = ""
     used: bool = False
 
 
@@ -62,6 +64,7 @@ class MailTokens:
             item["client"]["S"],
             int(item["expires"]["N"]),
             epoch=item["epoch"]["S"] if "epoch" in item else "",
+            about=item["about"]["S"] if "about" in item else "",
             used="used" in item,
         )
 
@@ -74,8 +77,7 @@ class MailTokens:
             "client": {"S": stands_for.client},
             "expires": {"N": str(stands_for.expires)},
         }
-        if stands_for.epoch:
-            item["epoch"] = {"S": stands_for.epoch}
+        item |= {name: {"S": value} for name in ("epoch", "about") if (value := getattr(stands_for, name))}
         return put(_key(token), ONLY, item, new=True)
 
     def redeem(self, token: str) -> Write:

@@ -26,7 +26,8 @@ ONLY = "."
 _RACES = 4
 _RETRYABLE = {
     "InternalServerError", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
-    "ServiceUnavailable", "ThrottlingException", "TransactionInProgressException",
+    "ServiceUnavailable", "ThrottlingException", "TransactionConflictException",
+    "TransactionInProgressException",
 }  # fmt: skip
 
 

@@ -241,23 +241,31 @@ def test_attempts_of_an_alias(store: Store, dynamodb: MemoryTable) -> None:
     assert dynamodb.requests[-1]["ExpressionAttributeNames"] == {
         "#failed": "failed", "#last": "last", "#locked": "locked", "#wait": "wait",
     }  # fmt: skip
-    assert written(store, dynamodb, store.aliases.set_attempts(alias, failed=0, wait=0, locked=0)) == {
-        "Update": {
-            "TableName": "users",
-            "Key": key("E#i"),
-            "UpdateExpression": "SET #failed = :failed, #wait = :wait, #locked = :locked",
-            "ExpressionAttributeNames": {"#failed": "failed", "#wait": "wait", "#locked": "locked"},
-            "ExpressionAttributeValues": {":failed": {"N": "0"}, ":wait": {"N": "0"}, ":locked": {"N": "0"}},
-        }
+    none = {"N": "0"}
+    assert written(store, dynamodb, store.aliases.forget_attempts(alias, begun=1))["Update"] == {
+        "TableName": "users",
+        "Key": key("E#i"),
+        "UpdateExpression": (
+            "SET #failed = :none, #wrong = :none, #wait = :none, #locked = :none ADD #begun :begun"
+        ),
+        "ExpressionAttributeNames": {
+            "#failed": "failed", "#wrong": "wrong", "#wait": "wait", "#locked": "locked", "#begun": "begun",
+        },
+        "ExpressionAttributeValues": {":none": none, ":begun": {"N": "1"}},
+    }  # fmt: skip
+    assert written(store, dynamodb, store.aliases.note_ending(alias, ["", "f1"]))["Update"] == {
+        "TableName": "users",
+        "Key": key("E#i"),
+        "UpdateExpression": "SET #ending = :ending, #begun = :none",
+        "ExpressionAttributeNames": {"#ending": "ending", "#begun": "begun"},
+        "ExpressionAttributeValues": {":ending": {"S": ",f1"}, ":none": none},
     }
-    assert written(store, dynamodb, store.aliases.set_attempts(alias, add=-2, wait=9)) == {
-        "Update": {
-            "TableName": "users",
-            "Key": key("E#i"),
-            "UpdateExpression": "SET #wait = :wait ADD #failed :add_failed",
-            "ExpressionAttributeNames": {"#wait": "wait", "#failed": "failed"},
-            "ExpressionAttributeValues": {":wait": {"N": "9"}, ":add_failed": {"N": "-2"}},
-        }
+    assert written(store, dynamodb, store.aliases.note_wrong(alias, wait=9))["Update"] == {
+        "TableName": "users",
+        "Key": key("E#i"),
+        "UpdateExpression": "SET #wait = :wait ADD #wrong :one",
+        "ExpressionAttributeNames": {"#wait": "wait", "#wrong": "wrong"},
+        "ExpressionAttributeValues": {":wait": {"N": "9"}, ":one": {"N": "1"}},
     }
 
 

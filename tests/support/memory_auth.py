@@ -1,0 +1,264 @@
+"""The authentication over parts in memory: its real code, and table, KMS, SSM, queue and clock of the test's.
+
+A fault can be put into any call of DynamoDB, KMS or SQS: before it is done (the service refuses), after it
+(the answer is lost), or as the death of the process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import count
+from typing import Any, Literal
+
+from botocore.exceptions import ClientError
+
+from auth import api, deliver
+from auth.clients import Client, SignedRequest
+from auth.imports.lines import Importer
+from auth.services import Services
+from auth.settings import AuthSettings, DeliverSettings
+from auth.storage import Once, OutboxMail, Store
+from auth.tokens import Keyring, make_secret
+from local.memory_table import MemoryTable
+from shared.batches import Message
+from shared.envelope import Envelope
+from shared.http import HttpError
+from tests.support.memory_kms import DirectKms, MemoryKms
+
+__all__ = ["ISSUER", "Answer", "Crash", "Fault", "Mail", "World"]
+
+ISSUER = "https://api.example/prod"
+REGION = "eu-west-1"
+START = 1_800_000_000.0
+TABLE = "users"
+
+type How = Literal["refused", "answer lost", "crash"]
+
+
+class Crash(BaseException):
+    """The process died: nothing of it runs any more."""
+
+
+@dataclass
+class Fault:
+    """A fault of the call that comes after some others; `hit` once it came to that."""
+
+    after: int
+    how: How
+    hit: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a caller is told: the status, and the body or the error's code."""
+
+    status: int
+    body: Any = None
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail in somebody's mailbox."""
+
+    to: str
+    kind: str
+    token: str
+    text: str
+
+
+class _Faulty:
+    """A client whose calls go through the world's fault."""
+
+    def __init__(self, world: World, client: Any) -> None:
+        self._world, self._client = world, client
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if name == "exceptions":
+            return found
+        if name == "get_paginator":
+            return lambda operation: _Faulty(self._world, found(operation))
+        return lambda **request: self._world.call(lambda: found(**request))
+
+
+@cache
+def _secrets() -> tuple[MemoryKms, str, Callable[[str], str]]:
+    """KMS, its key, and the parameters of the system's secrets: all worlds share them."""
+    kms = MemoryKms(REGION)
+    key = kms.key()
+
+    @cache
+    def parameter(name: str) -> str:
+        purpose: Any = name.rpartition("/")[2]
+        wrapping: Any = DirectKms(kms)
+        return json.dumps({"keys": [make_secret(wrapping, key, purpose, 0)]})
+
+    return kms, key, parameter
+
+
+class _Ssm:
+    def get_parameter(self, *, Name: str) -> Any:  # noqa: N803
+        return {"Parameter": {"Value": _secrets()[2](Name)}}
+
+
+@dataclass
+class World:
+    """The services, and what is around them.
+
+    Attributes:
+        now: The clock; seconds since the epoch.
+        fault: What goes wrong next; None for nothing.
+        calls: How many calls of services there were.
+        queue: Jobs of mails that were not delivered yet.
+        mails: Mails that were delivered, oldest first.
+    """
+
+    now: float = START
+    fault: Fault | None = None
+    calls: int = 0
+    queue: list[Message] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        kms, key, _ = _secrets()
+        self.table = MemoryTable({TABLE: ("pk", "sk")})
+        self.settings = AuthSettings(TABLE, key, REGION, "/stack/auth", "queue")
+        wrapping: Any = _Faulty(self, DirectKms(kms))
+        ssm: Any = _Ssm()
+        dynamodb: Any = _Faulty(self, self.table)
+        keyring = Keyring(ssm, wrapping, key, "/stack/auth", lambda: self.now)
+        store = Store(dynamodb, TABLE, lambda: self.now)
+        envelope = Envelope(wrapping, key, REGION)
+        queue = _Faulty(self, self)
+        self.services = Services(
+            self.settings, ISSUER, store, envelope, keyring, queue, lambda: self.now, self.sleep
+        )
+        self._requests = count()
+
+    # ---- what is around the services
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+    def call(self, done: Callable[[], Any]) -> Any:
+        """A call of a service, with the fault if its turn has come."""
+        self.calls += 1
+        fault = self.fault
+        if fault is None or fault.hit:
+            return done()
+        fault.after -= 1
+        if fault.after >= 0:
+            return done()
+        fault.hit = True
+        if fault.how != "refused":
+            done()
+        if fault.how == "crash":
+            raise Crash
+        told: Any = {"Error": {"Code": "ServiceUnavailable", "Message": ""}}
+        told["ResponseMetadata"] = {"HTTPStatusCode": 503}
+        raise ClientError(told, "Call")
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str) -> Any:  # noqa: N803, ARG002
+        """SQS: a job."""
+        name = f"message-{next(self._requests)}"
+        self.queue.append(Message(name, MessageBody, "receipt", 1, "arn", int(1000 * self.now)))
+        return {}
+
+    @contextmanager
+    def forked(self) -> Iterator[None]:
+        """Undo afterwards whatever is done within, to the table, the queue and the clock."""
+        users = dict(self.table.tables[TABLE])
+        kept = self.now, self.fault, list(self.queue), list(self.mails), dict(self.services.failures)
+        self.fault = None
+        try:
+            yield
+        finally:
+            self.table.tables[TABLE] = users
+            self.now, self.fault, self.queue, self.mails, self.services.failures = kept
+
+    # ---- what its callers do
+
+    def register(self, client: str, *, company: str = "", trusted: bool = False, **more: Any) -> None:
+        """Register a client."""
+        record = {
+            "company": company or client, "api_key_id": client, "scopes": [], "keys": [], "title": client,
+            "trusted": trusted, "redirect_uris": [], "logout_uris": [], "links": {}, **more,
+        }  # fmt: skip
+        place = (f"C#{client}", ".")
+        item = {"pk": {"S": place[0]}, "sk": {"S": "."}, "client": {"S": json.dumps(record)}}
+        self.table.tables[TABLE][place] = item
+
+    def client(self, name: str) -> Client:
+        """A registered client; to look at it is no call that can fail."""
+        fault, self.fault = self.fault, None
+        found = self.services.clients.get(name)
+        self.fault = fault
+        assert found is not None
+        return found
+
+    def ask(self, method: str, path: str, client: str, /, of: str = "", **payload: Any) -> Answer:
+        """One request to the API of companies; faults of a service are 503, and a crash is no answer.
+
+        Args:
+            method: HTTP method.
+            path: The operation's path, as openapi.yaml has it.
+            client: Who asks.
+            of: What stands for `{id}`.
+            payload: The claims.
+        """
+        asked = SignedRequest(self.client(client), payload, self.once(client))
+        operation = api.OPERATIONS[method, path]
+        try:
+            api._check(operation, payload)
+            return Answer(*operation.run(self.services, asked, payload, of))
+        except HttpError as error:
+            return Answer(error.status, None, error.code)
+        except Crash:
+            return Answer(504)
+
+    def once(self, client: str) -> Once:
+        """A signed request that was not sent before."""
+        return Once(client, f"request-{next(self._requests)}", int(self.now) + 400)
+
+    def deliver(self) -> None:
+        """Run the function that sends mails on what is in the queue; what it cannot send yet stays there."""
+        settings = DeliverSettings(TABLE, self.settings.kms_key, REGION, "/stack/auth", outbox="outbox")
+        waiting = []
+        with _outbox_of(self):
+            for message in self.queue:
+                try:
+                    deliver._deliver(self.services, settings, message, json.loads(message.body))
+                except Exception:  # noqa: BLE001 - the message comes back
+                    waiting.append(message)
+        self.queue = waiting
+
+    def take_line(self, company: str, /, **members: Any) -> dict[str, Any]:
+        """Import a line."""
+        importer = Importer(self.services, "job", company, dry_run=False)
+        taken: dict[str, Any] = importer.take(json.dumps(members).encode())
+        return taken
+
+
+@contextmanager
+def _outbox_of(world: World) -> Iterator[None]:
+    class Outbox:
+        @classmethod
+        def connect(cls, _: str) -> Outbox:
+            return cls()
+
+        def put(self, mail: OutboxMail, _: float) -> None:
+            world.mails.append(Mail(mail.to, mail.kind, mail.token, mail.text))
+
+    module: Any = deliver
+    real = module.Outbox
+    module.Outbox = Outbox
+    try:
+        yield
+    finally:
+        module.Outbox = real

@@ -1,0 +1,417 @@
+"""Single rules that the state machine needs luck to come to: races, and answers that are told once."""
+
+from __future__ import annotations
+
+import json
+from base64 import b32decode
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+
+from tests.support.memory_auth import Answer, World
+from tests.unit.auth.model.browser import APP, BACK, Browser, redeem
+
+ADA, BOB, NEW = "ada@example.org", "bob@example.org", "ada@new.example"
+PASSWORD, OTHER = "the analytical engine weaves", "the difference engine counts"
+
+
+@pytest.fixture
+def home(world: World) -> World:
+    """A world with two companies."""
+    world.register("shop")
+    world.register("group", company="*")
+    return world
+
+
+def sign_up(world: World, email: str, password: str = PASSWORD) -> str:
+    """Sign somebody up and verify them; their id."""
+    assert world.ask("POST", "/v1/signup", "shop", email=email, password=password).status == 202
+    answer = verify(world, mail(world, email, "verify"), password=password)
+    assert answer.status == 200
+    return str(answer.body["user_id"])
+
+
+def mail(world: World, email: str, kind: str) -> str:
+    """The token of the newest mail of a kind."""
+    world.deliver()
+    return [each.token for each in world.mails if (each.to, each.kind) == (email, kind)][-1]
+
+
+def verify(world: World, token: str, **more: str) -> Answer:
+    return world.ask("POST", "/v1/verify", "shop", token=token, **more)
+
+
+def log_in(world: World, email: str, password: str = PASSWORD, **more: str) -> Answer:
+    return world.ask("POST", "/v1/login", "shop", email=email, password=password, **more)
+
+
+def edit(world: World, user: str, **claims: str) -> Answer:
+    return world.ask("PATCH", "/v1/users/{id}", "shop", user, **claims)
+
+
+def shown(tokens: Any) -> dict[str, str]:
+    """What a person shows beside a request."""
+    return {"access_token": tokens["access_token"], "current": PASSWORD}
+
+
+def factor(world: World, tokens: Any, action: str, **code: str) -> Answer:
+    token = tokens["access_token"]
+    return world.ask("POST", "/v1/mfa/totp", "shop", access_token=token, action=action, **code)
+
+
+def code(world: World, secret: str, later: int = 0) -> str:
+    totp = TOTP(b32decode(secret), 6, SHA1(), 30)  # noqa: S303
+    return totp.generate(int(world.now) + later).decode()
+
+
+def enrolled(world: World, email: str) -> tuple[str, Any]:
+    """The secret of somebody's new factor, and their tokens; a code of it is spent."""
+    tokens = log_in(world, email).body
+    secret = factor(world, tokens, "enrol").body["secret"]
+    assert factor(world, tokens, "confirm", code=code(world, secret)).status == 200
+    return secret, tokens
+
+
+def just_before_the_commit(world: World, done: Callable[[], Any]) -> None:
+    """Have something done by somebody else between the reads of the next request and its transaction."""
+    commit = world.services.store.commit
+
+    def slow(*writes: Any, once: Any = None) -> None:
+        world.services.store.commit = commit  # type: ignore[method-assign]
+        done()
+        commit(*writes, once=once)
+
+    world.services.store.commit = slow  # type: ignore[method-assign]
+
+
+# ---- addresses
+
+
+def test_confirmed_change_takes_an_address_from_who_has_it_unverified(home: World) -> None:
+    ada = sign_up(home, ADA)
+    assert home.ask("POST", "/v1/signup", "shop", email=NEW, password=OTHER).status == 202
+    tokens = log_in(home, ADA).body
+    assert edit(home, ada, email=NEW, **shown(tokens)).status == 200
+    assert verify(home, mail(home, NEW, "email")).body == {"user_id": ada, "state": "verified"}
+    assert log_in(home, NEW).body["user_id"] == ada
+
+
+def test_who_lost_the_address_is_out_with_every_proof(home: World) -> None:
+    line = {"id": "1", "email": NEW, "company": "shop", "password_hash": "5f4dcc3b5aa765d61d8327deb882cf99"}
+    line |= {"hash_scheme": "md5"}
+    squatter = home.take_line("*", **line)["user_id"]
+    held = log_in(home, NEW, "password").body
+    ada = sign_up(home, ADA)
+    assert edit(home, ada, email=NEW, **shown(log_in(home, ADA).body)).status == 200
+    assert verify(home, mail(home, NEW, "email")).body["state"] == "verified"
+    assert home.services.store.users.get(squatter).status == "conflict"  # type: ignore[union-attr]
+    assert not home.services.sessions.introspect(held["access_token"])["active"]
+    assert home.ask("POST", "/v1/token/refresh", "shop", refresh_token=held["refresh_token"]).status == 401
+
+
+def test_voided_change_is_never_told_as_verified(home: World) -> None:
+    ada = sign_up(home, ADA)
+    assert edit(home, ada, email=NEW).status == 200
+    approval, confirmation = mail(home, ADA, "approve"), mail(home, NEW, "email")
+    assert verify(home, approval).body["state"] == "pending"
+    assert home.ask("POST", "/v1/password/forgot", "shop", email=ADA).status == 202
+    reset = mail(home, ADA, "reset")
+    assert home.ask("POST", "/v1/password/reset", "shop", token=reset, password=OTHER).status == 204
+    assert verify(home, approval).code == "invalid_token"
+    assert verify(home, confirmation).code == "invalid_token"
+
+
+def test_approval_lets_in_the_address_that_its_mail_names(home: World) -> None:
+    ada = sign_up(home, ADA)
+    assert edit(home, ada, email=NEW).status == 200
+    approval = mail(home, ADA, "approve")
+    assert NEW in home.mails[-1].text or NEW in home.mails[-2].text
+    assert edit(home, ada, email=BOB).status == 200
+    assert verify(home, mail(home, BOB, "email")).body["state"] == "pending"
+    assert verify(home, approval).code == "invalid_token"
+    assert verify(home, mail(home, ADA, "approve")).body["state"] == "verified"
+
+
+def test_used_token_of_a_password_is_400_always(home: World) -> None:
+    sign_up(home, ADA)
+    assert home.ask("POST", "/v1/password/forgot", "shop", email=ADA).status == 202
+    reset = mail(home, ADA, "reset")
+    assert home.ask("POST", "/v1/password/reset", "shop", token=reset, password=OTHER).status == 204
+    for password in (OTHER, PASSWORD, "short"):
+        answer = home.ask("POST", "/v1/password/reset", "shop", token=reset, password=password)
+        assert (answer.status, answer.code) == (400, "invalid_token")
+
+
+# ---- second factors
+
+
+def test_code_that_confirmed_and_older_ones_are_not_good_again(home: World) -> None:
+    sign_up(home, ADA)
+    secret, _ = enrolled(home, ADA)
+    for step in (0, -30):
+        assert log_in(home, ADA, totp=code(home, secret, step)).status == 401
+    assert log_in(home, ADA, totp=code(home, secret, 30)).status == 200
+    assert log_in(home, ADA, totp=code(home, secret, 0)).status == 401
+
+
+def test_code_of_an_older_step_loses_the_race_with_a_newer(home: World) -> None:
+    sign_up(home, ADA)
+    secret, _ = enrolled(home, ADA)
+    home.sleep(120)
+    older, newer = code(home, secret), code(home, secret, 30)
+    just_before_the_commit(home, lambda: log_in(home, ADA, totp=newer))
+    assert log_in(home, ADA, totp=older).status == 401
+
+
+# ---- races with a change
+
+
+def test_log_in_that_races_with_a_new_password_leaves_nothing(home: World) -> None:
+    sign_up(home, ADA)
+    tokens = log_in(home, ADA).body
+    claims = {"access_token": tokens["access_token"], "current": PASSWORD, "password": OTHER}
+    just_before_the_commit(home, lambda: home.ask("POST", "/v1/password/change", "shop", **claims))
+    assert log_in(home, ADA).status == 401
+    assert log_in(home, ADA, OTHER).status == 200
+
+
+def test_session_goes_on_after_the_change_that_it_asked_for(home: World) -> None:
+    sign_up(home, ADA)
+    tokens, other = log_in(home, ADA).body, log_in(home, ADA).body
+    claims = {"access_token": tokens["access_token"], "current": PASSWORD, "password": OTHER}
+    assert home.ask("POST", "/v1/password/change", "shop", **claims).status == 204
+    assert home.ask("POST", "/v1/token/refresh", "shop", refresh_token=tokens["refresh_token"]).status == 200
+    assert home.ask("POST", "/v1/token/refresh", "shop", refresh_token=other["refresh_token"]).status == 401
+
+
+def test_session_is_dead_at_erasure_though_its_item_is_left(home: World) -> None:
+    """The function dies after the tombstone: sessions and grants lie there until the request comes again."""
+    ada = sign_up(home, ADA)
+    tokens = log_in(home, ADA).body
+    users: Any = home.services.store.users
+    users.delete_belongings = lambda _: []
+    assert home.ask("DELETE", "/v1/users/{id}", "shop", ada).status == 204
+    assert home.services.store.sessions.of_user(ada)
+    assert not home.services.sessions.introspect(tokens["access_token"])["active"]
+    assert home.ask("POST", "/v1/token/refresh", "shop", refresh_token=tokens["refresh_token"]).status == 401
+
+
+def test_password_is_changed_by_whose_it_is(home: World) -> None:
+    """The main address of an account that was merged by its phone may be another's, unverified here."""
+    phone = {"phone": "+33612345678", "phone_verified": True, "company": "shop"}
+    sign_up(home, ADA, OTHER)
+    legacy = {"password_hash": "5f4dcc3b5aa765d61d8327deb882cf99", "hash_scheme": "md5"}
+    conflict = home.take_line("*", id="1", email=ADA, **phone, **legacy)
+    assert conflict["result"] == "conflict"
+    bob = home.take_line("*", id="2", email=BOB, email_verified=True, **phone, **legacy)
+    user = conflict["user_id"]
+    assert home.ask("POST", "/v1/users/{id}/merge", "group", user, other=bob["user_id"]).status == 200
+    answer = home.ask("POST", "/v1/login", "shop", phone="+33612345678", password="password")
+    assert answer.status == 200, answer
+    claims = {"access_token": answer.body["access_token"], "current": OTHER, "password": PASSWORD}
+    assert home.ask("POST", "/v1/password/change", "shop", **claims).status == 401
+    assert log_in(home, ADA, OTHER).status == 200
+
+
+# ---- mails
+
+
+def test_mail_is_sent_for_nothing_that_was_not_written(home: World) -> None:
+    job = {"kind": "verify", "user": "u", "token": "t", "client": "shop", "expires": int(home.now) + 500}
+    home.send_message(QueueUrl="", MessageBody=json.dumps(job))
+    home.deliver()
+    assert len(home.queue) == 1  # comes back: it may be written yet
+    home.sleep(120)
+    home.deliver()
+    assert (home.queue, home.mails) == ([], [])
+
+
+# ---- what a change of a credential ends; the function dies before it deletes what is ended anyway
+
+
+@pytest.fixture
+def dying(home: World) -> World:
+    """A world in which nothing is deleted after a change of a credential."""
+    home.services.sessions.end = lambda *_: []  # type: ignore[method-assign]
+    users: Any = home.services.store.users
+    users.delete_belongings = lambda _: []
+    return home
+
+
+def reset(world: World, email: str, password: str = OTHER) -> None:
+    assert world.ask("POST", "/v1/password/forgot", "shop", email=email).status == 202
+    token = mail(world, email, "reset")
+    assert world.ask("POST", "/v1/password/reset", "shop", token=token, password=password).status == 204
+
+
+def is_alive(world: World, tokens: Any) -> bool:
+    for name in ("access_token", "refresh_token"):
+        if world.services.sessions.introspect(tokens[name])["active"]:
+            return True
+    answer = world.ask("POST", "/v1/token/refresh", "shop", refresh_token=tokens["refresh_token"])
+    assert answer.status == 401
+    return False
+
+
+def signed_on(world: World, email: str, **typed: str) -> Browser:
+    """A browser in which somebody sent the form of their password, and what they are asked next."""
+    world.register(APP, redirect_uris=[BACK])
+    browser = Browser()
+    browser.open(world)
+    browser.send(world, email=email, password=PASSWORD)
+    for name, value in typed.items():
+        browser.send(world, **{name: value})
+    return browser
+
+
+def test_new_password_ends_other_mails_sessions_browsers_and_codes(dying: World) -> None:
+    sign_up(dying, ADA)
+    tokens = log_in(dying, ADA).body
+    browser = signed_on(dying, ADA, decision="allow")
+    assert browser.user(dying)
+    assert dying.ask("POST", "/v1/password/forgot", "shop", email=ADA).status == 202
+    earlier = mail(dying, ADA, "reset")
+    reset(dying, ADA)
+    answer = dying.ask("POST", "/v1/password/reset", "shop", token=earlier, password=PASSWORD)
+    assert (answer.status, answer.code) == (400, "invalid_token")
+    assert not is_alive(dying, tokens)
+    assert browser.user(dying) == ""
+    assert redeem(dying, browser.code).code == "invalid_grant"
+
+
+def test_changed_password_ends_the_other_sessions(dying: World) -> None:
+    sign_up(dying, ADA)
+    tokens, other = log_in(dying, ADA).body, log_in(dying, ADA).body
+    claims = {"access_token": tokens["access_token"], "current": PASSWORD, "password": OTHER}
+    assert dying.ask("POST", "/v1/password/change", "shop", **claims).status == 204
+    assert (is_alive(dying, tokens), is_alive(dying, other)) == (True, False)
+
+
+def test_second_factor_ends_the_other_sessions(dying: World) -> None:
+    sign_up(dying, ADA)
+    other = log_in(dying, ADA).body
+    secret, tokens = enrolled(dying, ADA)
+    assert (is_alive(dying, tokens), is_alive(dying, other)) == (True, False)
+    dying.sleep(60)
+    another = log_in(dying, ADA, totp=code(dying, secret)).body
+    dying.sleep(60)
+    assert factor(dying, tokens, "disable", code=code(dying, secret)).status == 200
+    assert (is_alive(dying, tokens), is_alive(dying, another)) == (True, False)
+
+
+def test_new_address_ends_the_sessions(dying: World) -> None:
+    ada = sign_up(dying, ADA)
+    tokens = log_in(dying, ADA).body
+    assert edit(dying, ada, email=NEW, **shown(tokens)).status == 200
+    assert verify(dying, mail(dying, NEW, "email")).status == 200
+    assert not is_alive(dying, tokens)
+
+
+def test_half_done_sign_in_ends_with_the_password_that_began_it(home: World) -> None:
+    sign_up(home, ADA)
+    secret, _ = enrolled(home, ADA)
+    browser = signed_on(home, ADA)
+    assert browser.action == "second-factor"
+    reset(home, ADA)
+    home.sleep(60)
+    assert browser.send(home, code=code(home, secret)) == 403
+    assert (browser.user(home), browser.code) == ("", "")
+
+
+def test_second_factor_that_was_begun_ends_with_a_new_password(home: World) -> None:
+    sign_up(home, ADA)
+    tokens = log_in(home, ADA).body
+    secret = factor(home, tokens, "enrol").body["secret"]
+    claims = {"access_token": tokens["access_token"], "current": PASSWORD, "password": OTHER}
+    assert home.ask("POST", "/v1/password/change", "shop", **claims).status == 204
+    assert factor(home, tokens, "confirm", code=code(home, secret)).code == "not_enrolling"
+
+
+# ---- who proves a mailbox
+
+
+def test_sign_up_is_verified_with_its_password_alone(home: World) -> None:
+    assert home.ask("POST", "/v1/signup", "shop", email=ADA, password=OTHER).status == 202
+    token = mail(home, ADA, "verify")
+    assert verify(home, token).status == 400
+    assert verify(home, token, password=PASSWORD).status == 401
+    assert log_in(home, ADA, OTHER).status == 403
+    assert home.ask("POST", "/v1/password/reset", "shop", token=token, password=PASSWORD).status == 204
+    assert (log_in(home, ADA, OTHER).status, log_in(home, ADA).status) == (401, 200)
+
+
+def test_owner_of_a_mailbox_starts_clean(dying: World) -> None:
+    line = {
+        "id": "1", "email": ADA, "company": "shop", "password_hash": "5f4dcc3b5aa765d61d8327deb882cf99",
+        "hash_scheme": "md5", "phone": "+33612345678", "phone_verified": True,
+        "profile": {"given_name": "Eve"},
+    }  # fmt: skip
+    assert dying.take_line("*", **line)["result"] == "created"
+    tokens = log_in(dying, ADA, "password").body
+    secret = factor(dying, tokens, "enrol").body["secret"]
+    assert factor(dying, tokens, "confirm", code=code(dying, secret)).status == 200
+    reset(dying, ADA, PASSWORD)
+    answer = log_in(dying, ADA)
+    assert answer.status == 200
+    user = dying.ask("GET", "/v1/users/{id}", "shop", answer.body["user_id"]).body
+    assert user["profile"] == {"email": ADA, "email_verified": True, "companies": {"shop": {"id": "1"}}}
+    assert not is_alive(dying, tokens)
+
+
+def test_further_address_verifies_itself_alone(home: World) -> None:
+    phone = {"phone": "+33612345678", "phone_verified": True, "company": "shop"}
+    user = home.take_line("*", id="1", email=ADA, **phone)["user_id"]
+    bob = home.take_line("*", id="2", email=BOB, email_verified=True, **phone)["user_id"]
+    assert home.ask("POST", "/v1/users/{id}/merge", "group", user, other=bob).status == 200
+    assert log_in(home, BOB, OTHER).status == 401
+    reset(home, BOB)
+    assert log_in(home, BOB, OTHER).status == 200
+    profile = home.ask("GET", "/v1/users/{id}", "shop", user).body["profile"]
+    assert (profile["email"], profile["email_verified"]) == (ADA, False)
+
+
+def test_company_alone_changes_nobodys_address(home: World) -> None:
+    ada = sign_up(home, ADA)
+    assert edit(home, ada, email=NEW).status == 200
+    assert verify(home, mail(home, NEW, "email")).body["state"] == "pending"
+    assert log_in(home, ADA).status == 200
+    assert log_in(home, NEW).status == 401
+
+
+def test_verified_address_is_taken_from_nobody(home: World) -> None:
+    ada, bob = sign_up(home, ADA), sign_up(home, BOB)
+    assert edit(home, ada, email=BOB, **shown(log_in(home, ADA).body)).status == 200
+    assert verify(home, mail(home, BOB, "email")).code == "address_taken"
+    assert log_in(home, BOB).body["user_id"] == bob
+
+
+# ---- accounts that end
+
+
+def test_erasing_leaves_nothing_and_frees_the_address(home: World) -> None:
+    ada = sign_up(home, ADA)
+    tokens = log_in(home, ADA).body
+    signed_on(home, ADA, decision="allow")
+    assert home.ask("DELETE", "/v1/users/{id}", "shop", ada).status == 204
+    assert [key for key in home.table.tables["users"] if key[0] == f"U#{ada}"] == [(f"U#{ada}", ".")]
+    assert not is_alive(home, tokens)
+    assert log_in(home, ADA).status == 401
+    home.sleep(3600)
+    assert sign_up(home, ADA, OTHER) != ada
+
+
+def test_accounts_are_merged_by_what_is_verified_on_both(home: World) -> None:
+    phone = {"phone": "+33612345678", "company": "shop"}
+    users = [
+        home.take_line("*", id=each, email=each, email_verified=True, phone_verified=verified, **phone)
+        for each, verified in ((ADA, True), (BOB, False), (NEW, True))
+    ]
+    ada, bob, new = (each["user_id"] for each in users)
+    assert home.ask("POST", "/v1/users/{id}/merge", "group", ada, other=bob).code == "not_the_same"
+    for email in (ADA, NEW):
+        reset(home, email, PASSWORD)
+    assert home.ask("POST", "/v1/users/{id}/merge", "group", ada, other=new).status == 200
+    assert log_in(home, ADA).body["user_id"] == log_in(home, NEW).body["user_id"] == ada
