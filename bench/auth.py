@@ -41,8 +41,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from auth import api
 from auth.credentials import argon2id, legacy
 from auth.credentials.logins import LockState, after_failure
-from auth.imports.lines import Importer
+from auth.imports.importing import Importer
 from auth.services import Services, get_services
+from auth.storage import Session
 from auth.tokens import RefreshToken
 from bench import envelope
 from bench.harness import ROOT, Steps, Suite, compare, fresh_process, one_core
@@ -141,7 +142,7 @@ class Place:
         name, text = f"Wilhelmina-{token_hex(4)}", old_hash(password)
         line = {"id": email, "email": email, "email_verified": True, "password_hash": text}
         line |= {"profile": {"given_name": name}} | ({"hash_scheme": scheme} if scheme else {})
-        done = Importer(self.at, "bench", "bench", dry_run=False).take(json.dumps(line).encode())
+        done = Importer(self.at, "bench").take(json.dumps(line).encode())
         assert done["result"] == "created", done
         self.people.append(Person(done["user_id"], email, password, name, text))
         return self.people[-1]
@@ -349,10 +350,11 @@ def _tokens(suite: Suite, place: Place) -> None:
     tokens, issuer = place.at.tokens, place.at.issuer
     key = place.at.keyring.signing_key()
     user, family = "0f8b2c1e-6d3a-4d8e-9a51-6c0f5b7f3f10", token_hex(16)
+    session = Session(user, family, "bench", "account", 0, 0, 0, audience=issuer)
 
     def sign() -> None:
         for _ in range(TOKENS):
-            tokens.access(user, "bench", "account", family)
+            tokens.access(session, "account")
 
     def sign_by_pyjwt() -> None:
         for _ in range(TOKENS):
@@ -361,7 +363,7 @@ def _tokens(suite: Suite, place: Place) -> None:
             claims |= {"client_id": "bench", "scope": "account", "sid": family, "jti": token_urlsafe(12)}
             jwt.encode(claims, key.private, "ES256", {"typ": "at+jwt", "kid": key.kid})
 
-    token = tokens.access(user, "bench", "account", family)
+    token = tokens.access(session, "account")
 
     def verify() -> None:
         for _ in range(TOKENS):

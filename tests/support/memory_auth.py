@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from auth import api, deliver
 from auth.clients import Client, SignedRequest
-from auth.imports.lines import Importer
+from auth.imports.importing import Importer
 from auth.services import Services
 from auth.settings import AuthSettings, DeliverSettings
 from auth.storage import Once, OutboxMail, Store
@@ -228,7 +228,9 @@ class World:
 
     def deliver(self) -> None:
         """Run the function that sends mails on what is in the queue; what it cannot send yet stays there."""
-        settings = DeliverSettings(TABLE, self.settings.kms_key, REGION, "/stack/auth", outbox="outbox")
+        settings = DeliverSettings(
+            TABLE, self.settings.kms_key, REGION, "/stack/auth", "dead letters", outbox="outbox"
+        )
         waiting = []
         with _outbox_of(self):
             for message in self.queue:
@@ -240,7 +242,7 @@ class World:
 
     def take_line(self, company: str, /, **members: Any) -> dict[str, Any]:
         """Import a line."""
-        importer = Importer(self.services, "job", company, dry_run=False)
+        importer = Importer(self.services, company)
         taken: dict[str, Any] = importer.take(json.dumps(members).encode())
         return taken
 

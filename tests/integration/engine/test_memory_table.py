@@ -16,7 +16,7 @@ from auth.storage import (
     Alias,
     AuthorizationCode,
     BrowserSession,
-    DryRunClaim,
+    DryRunOwner,
     LostRaceError,
     MailToken,
     Once,
@@ -131,7 +131,7 @@ tokens = st.builds(
     epochs,
 )
 browsers = st.builds(BrowserSession, users, names, st.just(NOW), st.just("sid"), st.just(NOW + 60), epochs)
-claims = st.builds(DryRunClaim, users, st.booleans())
+owners = st.builds(DryRunOwner, users, st.integers(0, 2))
 acts = st.one_of(
     call("aliases", "owner", aliases),
     call("aliases", "claim", aliases, users),
@@ -173,8 +173,8 @@ acts = st.one_of(
     call("totp_steps", "redeem", users, numbers, st.just(NOW + 90)),
     call("totp_steps", "last", users),
     call("audit", "add", users, st.just("login"), st.just("shop")),
-    call("dry_runs", "create", names, aliases, claims),
-    call("dry_runs", "get", names, aliases),
+    call("dry_runs", "save_owner", names, aliases, owners),
+    call("dry_runs", "owner", names, aliases),
 )  # fmt: skip
 onces = st.none() | st.builds(Once, st.just("shop"), names, st.just(NOW + 60))
 

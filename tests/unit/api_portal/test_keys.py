@@ -434,11 +434,11 @@ def test_two_rotations_at_once_replace_a_key_once(world: World) -> None:
     second = wanted(replaces=old.id, hours=1)
     real, raced = world.table.transact_write_items, list[World]()
 
-    def first_comes_another(**request: Any) -> None:
+    def first_comes_another(**request: Any) -> Any:
         if not raced:
             raced.append(world)
             world.create(wanted(replaces=old.id, hours=1))
-        real(**request)
+        return real(**request)
 
     world.table.transact_write_items = first_comes_another  # type: ignore[method-assign]
     assert refusal(lambda: world.create(second), ConflictError) == "not_active"

@@ -102,7 +102,8 @@ def test_an_entry_is_found_by_its_name_once_it_is_written(world: World) -> None:
     write, name = world.entry()
     assert world.store.audit.get(PERSON, name) is None
     world.table.write(write)
-    assert world.store.audit.get(PERSON, name) == AuditEntry(name.partition("#")[0], "change", "shop", "ok")
+    at = name.partition("#")[0]
+    assert world.store.audit.get(PERSON, name) == AuditEntry(at, "change", "shop", "ok", 1, at)
     assert world.store.audit.get("somebody", name) is None
 
 

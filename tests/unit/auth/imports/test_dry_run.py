@@ -21,9 +21,9 @@ from auth.imports.importing import DryRun, Importer
 from auth.imports.lines import account_id
 from auth.services import Records
 from auth.storage import Alias, Store, User
+from local.memory_table import MemoryTable
 from shared.http import GoneError
 from tests.support.memory_kms import Region
-from tests.support.memory_table import MemoryTable
 
 REGION = Region("eu-west-1")
 KEYRING: Any = SimpleNamespace(blind_index_key=lambda: b"k" * 32)
@@ -64,12 +64,18 @@ def records_of(table: MemoryTable) -> Records:
     return Records(store, REGION.envelope, KEYRING, "eu-west-1", now)
 
 
+def new_table() -> MemoryTable:
+    return MemoryTable({"users": ("pk", "sk")})
+
+
 def taken(importer: Importer, lines: list[Line]) -> list[Line]:
     return [importer.take(json.dumps(line).encode()) for line in lines]
 
 
 def accounts_of(table: MemoryTable) -> list[str]:
-    return [pk.removeprefix("U#") for pk, sk in sorted(table.items) if pk.startswith("U#") and sk == "."]
+    return [
+        pk.removeprefix("U#") for pk, sk in sorted(table.tables["users"]) if pk.startswith("U#") and sk == "."
+    ]
 
 
 def older_form(document: Document) -> Line:
@@ -110,7 +116,7 @@ def change(records: Records, user: User, what: str) -> None:
 
 def prepared(lines: list[Line], changes: list[tuple[str, int]]) -> MemoryTable:
     """Return a table with the accounts of an earlier import, changed since."""
-    table = MemoryTable()
+    table = new_table()
     records = records_of(table)
     taken(Importer(records, "*"), lines)
     for what, number in changes:
@@ -132,10 +138,12 @@ def test_dry_run_reports_what_the_run_does(
     before: list[Line], changes: list[tuple[str, int]], lines: list[Line]
 ) -> None:
     table = prepared(before, changes)
-    untouched = copy.deepcopy(table.items)
+    untouched = copy.deepcopy(table.tables["users"])
     dry = reported(table, lines, dry=True)
-    assert {key: item for key, item in table.items.items() if not key[0].startswith("D#")} == untouched
-    table.items = untouched
+    assert {
+        key: item for key, item in table.tables["users"].items() if not key[0].startswith("D#")
+    } == untouched
+    table.tables["users"] = untouched
     assert dry == reported(table, lines, dry=False)
 
 
@@ -164,13 +172,13 @@ def test_lines_imported_again_are_already_there_or_erased(
 ) -> None:
     table = prepared(before, changes)
     first = reported(table, lines, dry=False)
-    items = copy.deepcopy(table.items)
+    items = copy.deepcopy(table.tables["users"])
     for one, again in zip(first, reported(table, lines, dry=False), strict=True):
         if one["result"] in ("created", "merged", "conflict", "already"):
             assert again == {"result": "already", "user_id": one["user_id"]}
         else:
             assert again["result"] == one["result"]
-    assert table.items == items, "nothing is written"
+    assert table.tables["users"] == items, "nothing is written"
 
 
 @settings(max_examples=30, deadline=None)
@@ -181,7 +189,7 @@ def test_each_alias_is_of_an_account_that_has_the_identifier(
     table = prepared(before, changes)
     reported(table, lines, dry=False)
     records = records_of(table)
-    for (pk, _), item in table.items.items():
+    for (pk, _), item in table.tables["users"].items():
         if pk[:2] in ("E#", "P#") and "user" in item:
             user = records.find(item["user"]["S"])
             alias, known = Alias.of_text(pk), Accounts(records).summary(user.id)
@@ -190,7 +198,7 @@ def test_each_alias_is_of_an_account_that_has_the_identifier(
 
 
 def run(lines: list[Line], table: MemoryTable | None = None) -> tuple[MemoryTable, list[Line]]:
-    table = table or MemoryTable()
+    table = table or new_table()
     return table, reported(table, lines, dry=False)
 
 
@@ -220,10 +228,10 @@ PHONE: Line = {"phone": "+351911111111", "phone_verified": True}
     ids=lambda lines: " ".join(each["id"] for each in lines[:4]),
 )
 def test_dry_run_of_lines_that_meet_each_other(lines: list[Line]) -> None:
-    table = MemoryTable()
+    table = new_table()
     dry = reported(table, lines, dry=True)
-    assert all(pk.startswith("D#") for pk, _ in table.items)
-    assert dry == reported(MemoryTable(), lines, dry=False)
+    assert all(pk.startswith("D#") for pk, _ in table.tables["users"])
+    assert dry == reported(new_table(), lines, dry=False)
 
 
 def test_two_lines_of_one_company_keep_both_passwords_and_ids() -> None:

@@ -32,9 +32,9 @@ from auth.storage import (
     Write,
     cookie_hash,
 )
+from local.memory_table import MemoryTable as RealTable
 from shared.envelope import Sealed
 from shared.http import UnauthorizedError
-from tests.support.memory_table import MemoryTable as RealTable
 
 NOW = 1_800_000_000
 LATER = NOW + 60
@@ -113,7 +113,7 @@ def store(dynamodb: MemoryTable) -> Store:
 @pytest.fixture
 def table() -> RealTable:
     """A table in which conditions and updates count."""
-    return RealTable()
+    return RealTable({"users": ("pk", "sk")})
 
 
 @pytest.fixture
@@ -511,7 +511,7 @@ def test_what_a_dry_run_would_have_made(memory: Store, table: RealTable) -> None
     account = AccountSummary(frozenset({"i"}), "p", frozenset({"u1", "u2"}), 2000)
     writes = [dry_runs.save_account("j1", "u1", account), dry_runs.save_owner("j1", alias, DryRunOwner("u1"))]
     memory.commit(*writes)
-    assert table.items == {
+    assert table.tables["users"] == {
         ("D#j1#u1", "."): key("D#j1#u1")
         | {
             "verified": {"SS": ["i"]},
@@ -612,7 +612,7 @@ def test_refused_log_ins_of_an_hour_are_one_entry(table: RealTable) -> None:
             "2027-01-15T09:00:00.000+00:00",
         ),
     ]  # fmt: skip
-    assert {item["expires"]["N"] for item in table.items.values()} == {
+    assert {item["expires"]["N"] for item in table.tables["users"].values()} == {
         str(NOW + 3600 + 400 * 86_400), str(NOW + 3599 + 400 * 86_400)
     }  # fmt: skip
     assert audit.of_subject("u1", most=2) == entries[:2]
@@ -633,16 +633,16 @@ def test_export_job(store: Store, dynamodb: MemoryTable) -> None:
 def test_sessions_that_end_at_the_next_log_ins_of_an_alias(memory: Store) -> None:
     alias = Alias("email", "i")
     assert memory.aliases.count_attempt(alias, 10).ending == ()
-    memory.commit(memory.aliases.set_attempts(alias, ending=["", "", "f1", "f2"]))
+    memory.commit(memory.aliases.note_ending(alias, ["", "", "f1", "f2"]))
     assert memory.aliases.count_attempt(alias, 10).ending == ("", "", "f1", "f2")
-    memory.commit(memory.aliases.set_attempts(alias, failed=0, wait=0, locked=0, begun=1))
-    memory.commit(memory.aliases.set_attempts(alias, add=-1, begun=1))
+    memory.commit(memory.aliases.forget_attempts(alias, begun=1))
+    memory.commit(memory.aliases.forget_attempts(alias, begun=1))
     assert memory.aliases.count_attempt(alias, 10).ending == ("f1", "f2")
-    memory.commit(memory.aliases.set_attempts(alias, begun=1))
-    memory.commit(memory.aliases.set_attempts(alias, begun=1))
+    memory.commit(memory.aliases.forget_attempts(alias, begun=1))
+    memory.commit(memory.aliases.forget_attempts(alias, begun=1))
     assert memory.aliases.count_attempt(alias, 10).ending == ()
-    memory.commit(memory.aliases.set_attempts(alias, begun=1))
-    memory.commit(memory.aliases.set_attempts(alias, ending=["f3"]))
+    memory.commit(memory.aliases.forget_attempts(alias, begun=1))
+    memory.commit(memory.aliases.note_ending(alias, ["f3"]))
     assert memory.aliases.count_attempt(alias, 10).ending == ("f3",)
 
 

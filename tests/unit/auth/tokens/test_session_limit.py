@@ -8,15 +8,15 @@ import pytest
 
 from auth.storage import BrowserSession, Session, Store
 from auth.tokens import MOST_SESSIONS, Sessions
-from tests.support.memory_table import MemoryTable
+from local.memory_table import MemoryTable
 
 NOW = 1_800_000_000
-NO_TOKENS: Any = None  # ending sessions makes none
+NO_TOKENS: Any = None  # ending sessions makes none, and asks for no client
 
 
 @pytest.fixture
 def store() -> Store:
-    return Store(MemoryTable(), "users", lambda: float(NOW))  # type: ignore[arg-type]
+    return Store(MemoryTable({"users": ("pk", "sk")}), "users", lambda: float(NOW))  # type: ignore[arg-type]
 
 
 def begin(store: Store, family: str, began: int, user: str = "u1") -> None:
@@ -28,7 +28,7 @@ def test_the_newest_fifty_are_left(store: Store, many: int) -> None:
     for number in reversed(range(many)):  # keys in another order than time
         begin(store, f"{(7 * number) % 1000:04}", NOW - 1000 + number)
     begin(store, "other", NOW - 5000, user="u2")
-    left = Sessions(store, NO_TOKENS, 30, 90).trim("u1", "")
+    left = Sessions(store, NO_TOKENS, NO_TOKENS, 30, 90).trim("u1", "")
     found = sorted(session.began for session in store.sessions.of_user("u1"))
     assert found == [NOW - 1000 + number for number in range(many)][-MOST_SESSIONS:]
     began = {session.family: session.began for session in store.sessions.of_user("u1")}
@@ -39,7 +39,7 @@ def test_the_newest_fifty_are_left(store: Store, many: int) -> None:
 def test_the_session_that_just_began_stays_among_equals(store: Store) -> None:
     for number in range(MOST_SESSIONS + 1):
         begin(store, f"{number:02}", NOW)
-    Sessions(store, NO_TOKENS, 30, 90).trim("u1", "00")
+    Sessions(store, NO_TOKENS, NO_TOKENS, 30, 90).trim("u1", "00")
     assert "00" in {session.family for session in store.sessions.of_user("u1")}
 
 
@@ -49,7 +49,7 @@ def test_browsers_are_counted_by_themselves(store: Store) -> None:
             store.browsers.create(BrowserSession("u1", f"{number:064x}", NOW - number, "s", NOW + 60))
         )
     begin(store, "f", NOW - 9999)
-    assert Sessions(store, NO_TOKENS, 30, 90).trim("u1", "") == ["f"]
+    assert Sessions(store, NO_TOKENS, NO_TOKENS, 30, 90).trim("u1", "") == ["f"]
     left = {session.auth_time for session in store.browsers.of_user("u1")}
     assert left == {NOW - number for number in range(MOST_SESSIONS)}
     assert [session.family for session in store.sessions.of_user("u1")] == ["f"]
