@@ -11,15 +11,18 @@ from ..storage import Alias, AuditEntry, User
 __all__ = ["collected"]
 
 
-def collected(records: Records, user: User, trail: Iterable[AuditEntry]) -> dict[str, Any]:
+def collected(
+    records: Records, user: User, document: Document, trail: Iterable[AuditEntry]
+) -> dict[str, Any]:
     """Everything that is known of a person, but for hashes and secrets.
 
     Args:
         records: The records.
         user: The person's record.
+        document: Its document.
         trail: Their trail, oldest first.
     """
-    document, store = records.open(user), records.store
+    store = records.store
     aliases = [Alias("email", user.email_index), Alias("phone", user.phone_index)]
     return {
         "user_id": user.id,

@@ -26,7 +26,7 @@ def begin(services: Services, user_id: str, asker: Client, once: Once) -> tuple[
         services: The services.
         user_id: The person.
         asker: By whose server.
-        once: The request; its id is the job's.
+        once: The request.
 
     Returns:
         200 and the data, or 202 and `job_id`.
@@ -35,14 +35,13 @@ def begin(services: Services, user_id: str, asker: Client, once: Once) -> tuple[
         BusyError: The queue does not take the job.
     """
     user = services.find(user_id)
-    audit = services.store.audit.add(user.id, "export", asker.id)
+    document = services.open(user)
+    services.store.commit(services.store.audit.add(user.id, "export", asker.id), once=once)
     trail = services.store.audit.of_subject(user.id, most=_TRAIL + 1)
     if len(trail) <= _TRAIL:
-        answer = collected(services, user, trail)
-        services.store.commit(audit, once=once)
-        return 200, answer
+        return 200, collected(services, user, document, trail)
     job, made = services.store.exports.create(ExportJob(asker.id, user.id))
-    services.store.commit(made, audit, once=once)
+    services.store.commit(made)
     try:
         services.queue.send_message(
             QueueUrl=services.settings.import_queue, MessageBody=json.dumps({"export": job})
@@ -89,7 +88,8 @@ def write(records: Records, bucket: str, job: str) -> None:
     except GoneError:
         records.store.commit(exports.set_state(job, "failed"))
         return
-    data = collected(records, user, records.store.audit.of_subject(user.id))
+    trail = records.store.audit.of_subject(user.id)
+    data = collected(records, user, records.open(user), trail)
     client("s3").put_object(
         Bucket=bucket, Key=_key(job), Body=json.dumps(data).encode(), ContentType="application/json"
     )

@@ -203,11 +203,12 @@ def run(lines: list[Line], table: MemoryTable | None = None) -> tuple[MemoryTabl
 
 
 def line(person: str, email: str = "a@example.org", **more: Any) -> Line:
-    return {"company": "shop", "id": person, "email": email, "email_verified": True, **more}
+    return {"company": "shop", "id": person, "email": email, "email_verified": True} | more
 
 
 B = "b@example.org"
 PHONE: Line = {"phone": "+351911111111", "phone_verified": True}
+OTHER_PHONE: Line = {"phone": "+351922222222", "phone_verified": True}
 
 
 @pytest.mark.parametrize(
@@ -217,6 +218,7 @@ PHONE: Line = {"phone": "+351911111111", "phone_verified": True}
         [line("1"), line("1", B)],
         [line("1", email_verified=False), line("2"), line("1")],
         [line("1"), line("2", **PHONE), line("3", B, **PHONE)],
+        [line("1"), line("2", **PHONE), line("3", **OTHER_PHONE), line("4", B, **OTHER_PHONE)],
         [line("1", **PHONE), line("2", B, **PHONE), line("3", **PHONE)],
         [line("1", email_verified=False, **PHONE), line("2"), line("3", B, **PHONE)],
         [line("1", email_verified=False, **PHONE), line("2", **PHONE), line("3", B, **PHONE)],
@@ -310,3 +312,15 @@ def test_hashes_of_older_records_are_kept_beside_new_ones() -> None:
     document: Document = records.open(records.find(made["user_id"]))
     assert set(document.old_hashes()) == {origin_key("shop", "1"), origin_key("shop", "2")}
     assert document.origins() == {("shop", "1"), ("shop", "2")}
+
+
+def test_a_line_that_joined_before_its_id_led_anywhere_is_already_there() -> None:
+    table, [made] = run([line("1")])
+    records = records_of(table)
+    user = records.find(made["user_id"])
+    document = records.open(user)
+    document.edit({"company.bank": {"id": "2"}}, records.now_ms, records.region)
+    records.store.commit(records.close(user, user, document)[1])
+    again = line("2", company="bank")
+    assert reported(table, [again], dry=True) == [{"result": "already", "user_id": user.id}]
+    assert run([again], table)[1] == [{"result": "already", "user_id": user.id}]
