@@ -101,6 +101,17 @@ def test_attempts_that_nobody_ended_are_forgotten_after_a_minute(home: World) ->
     assert log_in(home, RIGHT).status == 200
 
 
+def test_failures_that_were_told_stay_when_an_attempt_dies(home: World) -> None:
+    fail(home, 9)
+    home.sleep(20)
+    home.fault = Fault(2, "crash")
+    assert log_in(home, WRONG).status == 504
+    home.fault = None
+    home.sleep(61)
+    assert log_in(home, WRONG).status == 401  # the tenth
+    assert log_in(home, RIGHT).status == 401
+
+
 def test_failed_counter_does_not_take_a_wrong_password_back(
     home: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,10 +207,6 @@ MUTANTS = [
         "        for alias in (*moved, *aliases)\n", "        for alias in ()\n",
     ),
     Mutant(
-        "a token of a new password is good once", "accounts/_passwords.py",
-        "        if found.used:\n            raise mails.invalid_token()\n", "",
-    ),
-    Mutant(
         "a reset never unlocks and releases one alias", "accounts/_passwords.py",
         "for alias in aliases_of(after, document)]", "for alias in [*aliases_of(after, document), "
         'Alias("phone", user.phone_index)] if alias.index]',
