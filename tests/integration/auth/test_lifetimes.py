@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from local.clients.sign_on import Application, Visitor, told
+from local.clients.sign_on import Application, Form, Visitor, told
 from local.suite import Suite
 from tests.integration.auth.conftest import Person
 
@@ -70,3 +70,15 @@ def test_a_browser_is_signed_in_for_twelve_hours(
     aged(suite, person.id, session["sk"]["S"], "expires", hours * 3600)
     answer = visitor.open(app.request(prompt="none"))
     assert ("code" in told(answer)) is is_signed_in, told(answer)
+
+
+def test_consent_says_for_how_long_and_has_a_way_out(suite: Suite, person: Person) -> None:
+    app, visitor = Application(suite, "Clock", public=False, trusted=False), Visitor(suite)
+    page = visitor.sign_in(app, person.email, person.password, scope="openid offline_access")
+    assert "while you are away, for 90 days at most" in page.text
+    assert "remembered for as long as you have this account" in page.text
+    assert '<a href="logout">Sign out</a>' in page.text
+    question = visitor.get("/oauth2/logout")
+    assert Form(question).action.endswith("/oauth2/logout/confirm")
+    assert "signed out" in visitor.submit(question).text
+    assert told(visitor.open(app.request(prompt="none")))["error"] == "login_required"
