@@ -11,7 +11,7 @@ from ..identity import PROFILE, Document, normalise_email
 from ..services import Services
 from ..storage import Alias, Once, User, Write
 from . import _mails as mails
-from ._common import again, aliases_of, further_indexes, logged_in, main_alias, policy
+from ._common import again, aliases_of, further_indexes, logged_in, main_alias, names, policy
 from ._mails import MailJob
 
 __all__ = ["change_password", "forgot_password", "reset_password"]
@@ -61,7 +61,7 @@ def reset_password(services: Services, token: str, password: str, client: Client
         is_new = not document["email_verified"]
         if is_new:
             after, released = _start_clean(services, after, document)
-        _set_password(services, document, password)
+        _set_password(services, document, password, client)
         document.edit({"email_verified": True}, services.now_ms, services.region)
         _, save = services.close(user, after, document)
         audit = services.store.audit.add(user.id, "reset", client.id)
@@ -104,7 +104,7 @@ def change_password(
         user, session = logged_in(services, access_token, client)
         with attempted(services, main_alias(user), limit_of(services, client, user.id)) as attempt:
             proof = prove(services, attempt, current, None, client.id, once, second_factor=False)
-            _set_password(services, proof.document, password)
+            _set_password(services, proof.document, password, client)
             after = user.but(epoch=services.new_epoch())
             moved = services.store.sessions.move(user.id, session, after.epoch)
             _, save = services.close(user, after, proof.document)
@@ -116,13 +116,12 @@ def change_password(
     again(run)
 
 
-def _set_password(services: Services, document: Document, password: str) -> None:
-    address = document["email"] or ""
+def _set_password(services: Services, document: Document, password: str, client: Client) -> None:
     passwords.check_new(
         password,
         policy(services),
         second_factor=bool(document["totp"]),
-        identifiers=(address, address.partition("@")[0]),
+        identifiers=names(document["email"] or "", client),
     )
     replaced = {f"old_hash.{company}": None for company, _ in document.family("old_hash")}
     secret = passwords.hash_password(password)
