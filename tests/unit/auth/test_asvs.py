@@ -101,6 +101,8 @@ def test_limits_in_the_docs_are_those_of_the_settings() -> None:
     assert f"| {settings.refresh_idle_days} days | {settings.refresh_days} days |" in section("Sessions")
     assert f"| {_constant('sign_on/browsers.py', 'SESSION_S') // hours} hours |" in section("Sessions")
     assert f"| {_constant('sign_on/authorization.py', 'CODE_S') // 60} minute |" in section("Sessions")
+    assert "Fifty sessions a person" in section("Sessions")
+    assert _constant("tokens/_sessions.py", "MOST_SESSIONS") == 50
 
 
 def _constant(place: str, name: str) -> int:
