@@ -40,11 +40,15 @@ async function finish(issuer) {
   });
   if (!exchange.ok) throw new Error("The sign-in could not be finished. Please sign in again.");
   const tokens = await exchange.json();
-  const { nonce } = JSON.parse(atob(tokens.id_token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
-  if (nonce !== begun.nonce) throw new Error("The sign-in belongs to another request. Please sign in again.");
+  // It came straight from the provider, by TLS, which stands for its signature (OpenID Connect Core, 3.1.3.7).
+  const { aud, iss, nonce, sub } = JSON.parse(atob(tokens.id_token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
+  if (iss !== issuer || aud !== CLIENT || nonce !== begun.nonce) {
+    throw new Error("The sign-in belongs to another request. Please sign in again.");
+  }
   const told = await fetch(`${issuer}/oauth2/userinfo`, { headers: { Authorization: `Bearer ${tokens.access_token}` } });
-  if (!told.ok) throw new Error("The authentication does not say who you are. Please sign in again.");
-  return { claims: await told.json(), idToken: tokens.id_token };
+  const claims = told.ok ? await told.json() : {};
+  if (claims.sub !== sub) throw new Error("The authentication does not say who you are. Please sign in again.");
+  return { claims, idToken: tokens.id_token };
 }
 
 function show(issuer, person) {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
+import jwt
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from local.clients.company import Company
 from local.suite import Suite
@@ -55,3 +58,37 @@ def test_who_denies_is_told_so_and_can_begin_anew(
     page.get_by_role("button", name="Do not allow").click()
     expect(page.get_by_role("alert")).to_contain_text("You were not signed in")
     expect(page.locator("#who").get_by_role("button", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "another-page"},
+        {"iss": "https://id.example"},
+        {"nonce": "of another tab"},
+        {"sub": "somebody-else"},
+    ],
+    ids=lambda claims: next(iter(claims)),
+)
+def test_an_id_token_of_another_sign_in_is_refused(
+    page: Page, application: str, shop: Company, claims: dict[str, Any]
+) -> None:
+    """OpenID Connect Core 1.0, 3.1.3.7: issuer, audience and nonce; 5.3.2: userinfo is of the same person."""
+    person = joined(Person(shop, fresh_email(), fresh_password()))
+
+    def exchange(route: Route) -> None:
+        answer = route.fetch()
+        tokens = answer.json()
+        told = jwt.decode(tokens["id_token"], options={"verify_signature": False})
+        tokens["id_token"] = jwt.encode(told | claims, "a key that nobody looks at, of 32 bytes", "HS256")
+        route.fulfill(response=answer, body=json.dumps(tokens))
+
+    page.route("**/oauth2/token", exchange)
+    page.goto(application)
+    page.locator("#who").get_by_role("button", name="Sign in").click()
+    page.get_by_label("E-mail address").fill(person.email)
+    page.get_by_label("Password").fill(person.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Allow", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Please sign in again")
+    expect(page.get_by_role("heading", name="Hello")).to_have_count(0)

@@ -247,6 +247,19 @@ def test_the_own_address_is_a_weak_password(shop: Company) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "password_breached")
 
 
+@pytest.mark.parametrize(
+    "password", ["The Shop 123456789", "theshop-theshop-theshop", "SHOP!shop!SHOP!shop!"]
+)
+def test_a_name_of_the_company_is_a_weak_password(person: Person, password: str) -> None:
+    shop, email = person.shop, fresh_email()
+    shown = {"access_token": person.tokens()["access_token"], "current": person.password}
+    for answer in (
+        shop.post("/v1/signup", email=email, password=password),
+        shop.post("/v1/password/change", password=password, **shown),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (422, "password_breached")
+
+
 def test_unknown_wrong_empty_and_locked_get_the_same_answer(
     shop: Company, person: Person, suite: Suite
 ) -> None:

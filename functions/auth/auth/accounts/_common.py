@@ -19,6 +19,7 @@ __all__ = [
     "further_indexes",
     "logged_in",
     "main_alias",
+    "names",
     "phone_index",
     "policy",
     "shown",
@@ -43,6 +44,12 @@ def again[T](operation: Callable[[], T]) -> T:
 def policy(services: Services) -> passwords.Policy:
     """What a new password must be like."""
     return passwords.Policy(services.settings.password_min, services.settings.password_min_second_factor)
+
+
+def names(address: str, client: Client) -> tuple[str, ...]:
+    """What a new password may not be made of: the person's address, and the company's names."""
+    title = client.title
+    return (address, address.partition("@")[0], client.id, client.company, title, title.replace(" ", ""))
 
 
 def further_indexes(document: Document) -> list[str]:

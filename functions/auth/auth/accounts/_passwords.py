@@ -12,7 +12,7 @@ from ..mail_jobs import notify
 from ..services import Services
 from ..storage import Alias, Once, User, Write
 from . import _mails as mails
-from ._common import again, aliases_of, further_indexes, logged_in, main_alias, policy
+from ._common import again, aliases_of, further_indexes, logged_in, main_alias, names, policy
 from ._mails import MailJob
 
 __all__ = ["change_password", "forgot_password", "reset_password"]
@@ -64,7 +64,7 @@ def reset_password(services: Services, token: str, password: str, client: Client
             after, released = _start_clean(services, after, document)
         # But for those that are released: a transaction has each item once.
         unlocked = [unlock(services, alias) for alias in aliases_of(after, document)]
-        _set_password(services, document, password)
+        _set_password(services, document, password, client)
         if is_new:
             document.edit({"email_verified": True}, services.now_ms, services.region)
         _, save = services.close(user, after, document)
@@ -112,7 +112,7 @@ def change_password(
             proof = prove(services, attempt, current, None, client.id, once, second_factor=False)
             if proof.user.id != user.id:  # the address is another's, who has the account of a merged one
                 raise UnauthorizedError("invalid_credentials", "The name or the password is wrong.")
-            _set_password(services, proof.document, password)
+            _set_password(services, proof.document, password, client)
             after = user.but(epoch=services.new_epoch())
             moved = services.store.sessions.move(user.id, session, after.epoch)
             _, save = services.close(user, after, proof.document)
@@ -125,13 +125,12 @@ def change_password(
     again(run)
 
 
-def _set_password(services: Services, document: Document, password: str) -> None:
-    address = document["email"] or ""
+def _set_password(services: Services, document: Document, password: str, client: Client) -> None:
     passwords.check_new(
         password,
         policy(services),
         second_factor=bool(document["totp"]),
-        identifiers=(address, address.partition("@")[0]),
+        identifiers=names(document["email"] or "", client),
     )
     replaced = {f"old_hash.{company}": None for company, _ in document.family("old_hash")}
     secret = passwords.hash_password(password)

@@ -13,7 +13,7 @@ from ..services import Services
 from ..storage import Alias, LostRaceError, MailKind, MailToken, Once, User, Write
 from . import _mails as mails
 from ._addresses import redeem_for_address
-from ._common import again, phone_index, policy
+from ._common import again, names, phone_index, policy
 from ._mails import MailJob
 from ._recovery import stop
 
@@ -44,8 +44,7 @@ def sign_up(
     started = services.now()
     address = normalise_email(email)
     changes = checked(changes)
-    local_part = address.partition("@")[0]
-    passwords.check_new(password, policy(services), second_factor=False, identifiers=(address, local_part))
+    passwords.check_new(password, policy(services), second_factor=False, identifiers=names(address, client))
     alias = services.alias("email", address)
     mails.check_rate(services, alias)
     document = Document()

@@ -53,9 +53,9 @@ SCOPES = {
     "profile": "see your name, birthday, language and country",
     "email": "see your e-mail address",
     "phone": "see your telephone number",
-    "offline_access": "keep this access while you are away",
+    "offline_access": "keep this access while you are away, for {days} days at most",
 }
-"""What an application can ask for, in words that people read."""
+"""What an application can ask for, in words that people read; `{days}` is how long a session lasts."""
 
 CODE_S = 60
 REMEMBERED_S = 3600  # for which a code that was redeemed is remembered as one
@@ -356,7 +356,7 @@ def _proceed(
             raise _DeclinedError("consent_required", "The person has not consented yet.")
         document = document or services.open(services.find(browser.user))
         carried = {"request": asked.text, "seal": browser.seal(services, "consent", asked.text)}
-        wishes = [SCOPES[scope] for scope in asked.scopes]
+        wishes = [SCOPES[scope].format(days=services.settings.refresh_days) for scope in asked.scopes]
         return pages.consent(asked.client, carried, wishes, document["email"] or browser.user)
     return _give_code(
         services, asked, browser, services.store.audit.add(browser.user, "sign_on", asked.client.id)

@@ -113,7 +113,8 @@ def consent(client: Client, carried: Mapping[str, str], wishes: Iterable[str], w
         f"Allow {client.title}?",
         f"""<p>{escape(client.title)} asks to</p>
 <ul>{items}</ul>
-<p class="muted">You are signed in as<br><strong>{escape(who)}</strong></p>
+<p class="muted">If you allow it, it is remembered for as long as you have this account.</p>
+<p class="muted">You are signed in as<br><strong>{escape(who)}</strong><br><a href="logout">Sign out</a></p>
 <form method="post" action="consent">{_hidden(carried)}
 <button name="decision" value="allow">Allow</button>
 <button name="decision" value="deny">Do not allow</button>
