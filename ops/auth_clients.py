@@ -23,6 +23,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from ops.stacks import CommandError, clients, outputs_of, reported
 
 __all__ = [
+    "ID_TOKEN_ALGORITHMS",
     "PAGE_CLIENT",
     "SCOPES",
     "ClientError",
@@ -40,6 +41,7 @@ SCOPES = (
     "accounts", "tokens", "users:read", "users:write", "users:erase", "users:export", "users:merge",
     "users:import",
 )  # fmt: skip
+ID_TOKEN_ALGORITHMS = ("RS256", "ES256")  # the default first
 PAGE_CLIENT = "sign-on-page"  # as in web/auth/auth.js
 _LEAST_RSA_BITS = 2048
 # Host and port become a part of the pages' Content-Security-Policy.
@@ -90,6 +92,7 @@ def register(
     redirect_uris: Iterable[str] = (),
     logout_uris: Iterable[str] = (),
     links: Mapping[str, str] | None = None,
+    id_token_alg: str = ID_TOKEN_ALGORITHMS[0],
 ) -> str:
     """Register a client, or replace what is registered of it; an API key that it has stays.
 
@@ -105,6 +108,7 @@ def register(
         redirect_uris: Where single sign-on may send people.
         logout_uris: The same after signing out.
         links: Pages for mails, `verify` and `reset`, with `{token}` where the token goes.
+        id_token_alg: What its ID tokens are signed with, of `ID_TOKEN_ALGORITHMS`.
 
     Returns:
         The API key; empty for a client without scopes, which needs none.
@@ -133,6 +137,7 @@ def register(
         "redirect_uris": redirect_uris,
         "logout_uris": logout_uris,
         "links": dict(links or {}),
+        "id_token_alg": id_token_alg,
     }
     _store(factory, outputs, client_id, record)
     return key
@@ -243,6 +248,10 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--logout-uri", action="append", default=[])
     add.add_argument("--verify-link", help="page for mails, with {token} in it")
     add.add_argument("--reset-link", help="the same for new passwords")
+    add.add_argument(
+        "--id-token-alg", choices=ID_TOKEN_ALGORITHMS, default=ID_TOKEN_ALGORITHMS[0],
+        help="what its ID tokens are signed with; RS256 by default, which every library takes",
+    )  # fmt: skip
     for name, what in (("add-key", "add a public key, for a change of keys"), ("remove-key", "remove one")):
         command = commands.add_parser(name, help=what)
         command.add_argument("client")
@@ -258,7 +267,7 @@ def _add(factory: Factory, outputs: Mapping[str, str], asked: argparse.Namespace
         factory, outputs, asked.client, company=asked.company, title=asked.title,
         keys=[public_jwk(path.read_bytes(), path.stem) for path in asked.key], scopes=asked.scopes,
         trusted=asked.trusted, redirect_uris=asked.redirect_uri, logout_uris=asked.logout_uri,
-        links={name: link for name, link in links.items() if link},
+        links={name: link for name, link in links.items() if link}, id_token_alg=asked.id_token_alg,
     )  # fmt: skip
     return f"API key: {api_key}" if api_key else "registered for single sign-on; it needs no API key"
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from local.clients.browse import session
 from local.suite import Suite
-from ops.auth_clients import public_jwk, register
+from ops.auth_clients import ID_TOKEN_ALGORITHMS, public_jwk, register
 
 __all__ = ["CALLBACK", "GOODBYE", "Application", "Form", "Visitor", "told"]
 
@@ -38,6 +38,7 @@ class Application:
         trusted: Whether people are not asked for consent.
         redirect_uris: Its callbacks.
         logout_uris: Where people go after signing out.
+        id_token_alg: What its ID tokens are signed with.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class Application:
         trusted: bool = True,
         redirect_uris: tuple[str, ...] = (CALLBACK,),
         logout_uris: tuple[str, ...] = (GOODBYE,),
+        id_token_alg: str = ID_TOKEN_ALGORITHMS[0],
     ) -> None:
         self.suite, self.url = suite, str(suite["AuthApiUrl"])
         self.id, self.title = f"app-{secrets.token_hex(6)}", title
-        self.redirect_uri, self.public = redirect_uris[0], public
+        self.redirect_uri, self.public, self.id_token_alg = redirect_uris[0], public, id_token_alg
         self.key, self.kid = ec.generate_private_key(ec.SECP256R1()), "k1"
         self.verifier, self.nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(12)
         pem = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -66,6 +68,7 @@ class Application:
             trusted=trusted,
             redirect_uris=redirect_uris,
             logout_uris=logout_uris,
+            id_token_alg=id_token_alg,
         )
 
     def request(self, **changes: str | None) -> dict[str, str]:
@@ -129,7 +132,7 @@ class Application:
         kid = jwt.get_unverified_header(id_token)["kid"]
         key = jwt.PyJWK(next(key for key in keys if key["kid"] == kid))
         claims: dict[str, Any] = jwt.decode(
-            id_token, key, ["ES256"], audience=audience or self.id, issuer=self.url
+            id_token, key, [self.id_token_alg], audience=audience or self.id, issuer=self.url
         )
         return claims
 

@@ -1,4 +1,4 @@
-"""Makes the system's own secrets at deployment, and renews the signing key afterwards.
+"""Makes the system's own secrets at deployment, and renews the signing keys afterwards.
 
 Trigger: CloudFormation custom resource `AuthKeys`; a daily schedule.
 Input: CloudFormation's event, or `{"rotate": true}` of the schedule (`{"rotate": "now"}` of an operator who
@@ -28,13 +28,12 @@ from shared.clients import client
 from shared.events import ForeignEventError
 
 from .settings import RotationSettings
-from .tokens import Entry, Purpose, make_secret, next_signing_keys
+from .tokens import PURPOSES, SIGNING, Entry, Purpose, make_secret, next_signing_keys
 
 __all__ = ["handler"]
 
 logger = Logger()
 
-_PURPOSES: tuple[Purpose, ...] = ("blind-index", "refresh", "signing")
 _DAY_S = 86_400
 _WAITS_S = (1, 2, 4, 8, 16)  # between tries while a fresh role spreads; less than the function's time-out
 
@@ -72,7 +71,7 @@ def _make_missing_patiently() -> None:
 def _make_missing() -> None:
     settings = RotationSettings.from_env()
     ssm, kms = client("ssm"), client("kms")
-    for purpose in _PURPOSES:
+    for purpose in PURPOSES:
         entry = make_secret(kms, settings.kms_key, purpose, int(time.time()))
         try:
             _put(settings.secrets, purpose, [entry], overwrite=False)
@@ -84,14 +83,18 @@ def _make_missing() -> None:
 
 def _rotate(*, now: bool) -> dict[str, list[str]]:
     settings = RotationSettings.from_env()
-    name = f"{settings.secrets}/signing"
-    keys: list[Entry] = json.loads(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])["keys"]
-    life_s = 0 if now else settings.signing_key_days * _DAY_S
-    make = partial(make_secret, client("kms"), settings.kms_key, "signing")
-    renewed = next_signing_keys(keys, make, int(time.time()), life_s)
-    if renewed != keys:
-        _put(settings.secrets, "signing", renewed, overwrite=True)
-    before, after = [key["id"] for key in keys], [key["id"] for key in renewed]
+    before: list[str] = []
+    after: list[str] = []
+    for purpose in SIGNING:
+        name = f"{settings.secrets}/{purpose}"
+        keys: list[Entry] = json.loads(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])["keys"]
+        life_s = 0 if now else settings.signing_key_days * _DAY_S
+        make = partial(make_secret, client("kms"), settings.kms_key, purpose)
+        renewed = next_signing_keys(keys, make, int(time.time()), life_s)
+        if renewed != keys:
+            _put(settings.secrets, purpose, renewed, overwrite=True)
+        before += [key["id"] for key in keys]
+        after += [key["id"] for key in renewed]
     logger.info("signing keys", before=before, after=after)
     return {
         "made": [each for each in after if each not in before],

@@ -21,7 +21,7 @@ from shared.metrics import publishes_metrics
 
 from .services import Services, get_services
 from .sign_on import authorization, grants, pages, signing_out, userinfo
-from .tokens import ALGORITHMS
+from .tokens import ALGORITHMS, ID_TOKEN_ALGORITHMS
 
 __all__ = ["handler"]
 
@@ -64,7 +64,7 @@ def _discovery(services: Services, _: Request) -> Answer:
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256"],
+        "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "token_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],

@@ -11,9 +11,15 @@ MAX_DEPTH = 8
 def parse(data: bytes | str) -> Any:
     """JSON without repeated member names, NaN and Infinity, whose texts UTF-8 can hold.
 
+    Args:
+        data: The text, or its bytes in UTF-8 without a byte order mark. Python's parser guesses UTF-16 and
+            UTF-32 too; RFC 8259, section 8.1, has neither them nor the mark in what is sent.
+
     Raises:
         ValueError: It is anything else, or nested beyond what the parser takes.
     """
+    if isinstance(data, bytes):
+        data = data.decode()  # a text that begins with the mark is refused by the parser
     try:
         value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse)
         # The parser lets halves of surrogate pairs and numbers beyond a float's range through.

@@ -135,14 +135,16 @@ def test_a_new_signing_key_is_published_before_it_signs_and_the_old_one_stays(
     configuration = suite.client("lambda").get_function_configuration(
         FunctionName=suite["AuthKeysFunctionName"]
     )
-    name = f"{configuration['Environment']['Variables']['SECRETS']}/signing"
+    prefix = configuration["Environment"]["Variables"]["SECRETS"]
     parameters = suite.client("ssm")
 
-    def keys() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(parameters.get_parameter(Name=name)["Parameter"]["Value"])[
-            "keys"
-        ]
+    def keys(purpose: str) -> list[dict[str, Any]]:
+        value = parameters.get_parameter(Name=f"{prefix}/{purpose}")["Parameter"]["Value"]
+        found: list[dict[str, Any]] = json.loads(value)["keys"]
         return found
+
+    def ids() -> list[str]:
+        return [key["id"] for purpose in ("signing", "signing-rsa") for key in keys(purpose)]
 
     def rotate() -> dict[str, list[str]]:
         answer = suite.client("lambda").invoke(
@@ -151,18 +153,19 @@ def test_a_new_signing_key_is_published_before_it_signs_and_the_old_one_stays(
         told: dict[str, list[str]] = json.loads(answer["Payload"].read())
         return told
 
-    present = keys()
-    if len(present) == 1:
-        assert rotate()["made"] == [keys()[-1]["id"]]
-    newest = keys()[-1]
-    # Nothing more is made while the newest one does not sign yet.
-    assert rotate() == {"made": [], "removed": [], "signing_keys": [key["id"] for key in keys()]}
-    assert newest["from"] > present[0]["from"] + 3000, "it signs an hour later"
-    assert "wrapped" in newest
-    assert "d" not in newest["public"]
+    if len(keys("signing")) == 1:
+        assert rotate()["made"] == [keys("signing")[-1]["id"], keys("signing-rsa")[-1]["id"]]
+    # Nothing more is made while the newest ones do not sign yet.
+    assert rotate() == {"made": [], "removed": [], "signing_keys": ids()}
+    for purpose in ("signing", "signing-rsa"):
+        oldest, newest = keys(purpose)[0], keys(purpose)[-1]
+        assert newest["from"] > oldest["from"] + 3000, "it signs an hour later"
+        assert not {"d", "p", "q"} & newest["public"].keys()
+    published = suite.http.get(f"{shop.url}/.well-known/jwks.json").json()["keys"]
+    assert {key["kid"] for key in published} <= set(ids())
     assert shop.post("/v1/introspect", token=before["access_token"]).json()["active"] is True
     kid = json.loads(base64.urlsafe_b64decode(person.tokens()["access_token"].split(".")[0] + "=="))["kid"]
-    assert kid == present[0]["id"]
+    assert kid == keys("signing")[0]["id"]
 
 
 def test_the_template_keeps_no_secret() -> None:

@@ -3,13 +3,16 @@
 A company's server signs each request. With a body, the body is `{"request": "<JWT>"}` and the claims are the
 payload; without one the JWT is in the header `Client-Assertion`. Either is bound to method and path (`htm`,
 `htu`, as in RFC 9449), names this API as `aud`, lives at most five minutes, and is good once.
+
+An application proves who it is at the token endpoint by an assertion, which libraries make as RFC 7523 has
+it: without `iat`, without `kid`, and with an `exp` that is up to an hour ahead.
 """
 
 import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
@@ -17,7 +20,7 @@ from jwt.exceptions import PyJWTError
 from shared.http import ForbiddenError, UnauthorizedError
 
 from ..storage import Once, Store
-from ..tokens import SKEW_S, InvalidTokenError, Key, check_times, read_jwt
+from ..tokens import SKEW_S, IdTokenAlgorithm, InvalidTokenError, Key, check_times, read_jwt
 
 __all__ = ["REGISTERED", "SCOPES", "Client", "Clients", "SignedRequest", "find_client"]
 
@@ -37,14 +40,36 @@ REGISTERED = frozenset({"iss", "aud", "iat", "nbf", "exp", "jti", "htm", "htu"})
 """Claims of a signed request that are no part of its payload."""
 
 LONGEST_S = 300
-_TYPES: frozenset[str | None] = frozenset({"client-request+jwt"})
-_ASSERTIONS = frozenset({None, "JWT", "client-authentication+jwt"})
+AHEAD_S = 3600
+"""How far `exp` of an assertion may be ahead: RFC 7523, 3, lets a server refuse one "unreasonably far in the
+future"; Authlib's is an hour ahead, openid-client's a minute."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _JTI = re.compile(r"[\x21-\x7e]{8,64}")
 _CACHED_S = 30
 _REMEMBERED = 1000
 _LACKING_S = 1
 _REFUSED = "The request is not accepted."
+
+
+class _Form(NamedTuple):
+    """What a client's JWTs are like.
+
+    Attributes:
+        types: Values of `typ`; None among them: there may be none.
+        names_key: Whether there must be a `kid`; else any key of the client's may have signed.
+        life_s, ahead_s: As for `check_times`.
+    """
+
+    types: frozenset[str | None]
+    names_key: bool
+    life_s: int | None
+    ahead_s: int | None
+
+
+_SIGNED_REQUEST = _Form(frozenset({"client-request+jwt"}), names_key=True, life_s=LONGEST_S, ahead_s=None)
+_ASSERTION = _Form(
+    frozenset({None, "JWT", "client-authentication+jwt"}), names_key=False, life_s=None, ahead_s=AHEAD_S
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +87,7 @@ class Client:
         redirect_uris: Where single sign-on may send people, exactly.
         logout_uris: The same after signing out.
         links: Pages of the company for mails: `verify` and `reset`, with `{token}` where the token goes.
+        id_token_alg: What its ID tokens are signed with.
     """
 
     id: str
@@ -74,6 +100,7 @@ class Client:
     redirect_uris: tuple[str, ...]
     logout_uris: tuple[str, ...]
     links: Mapping[str, str]
+    id_token_alg: IdTokenAlgorithm
 
     def need(self, scope: str) -> None:
         """Refuse what the client was not allowed.
@@ -141,7 +168,7 @@ class Clients:
         Raises:
             UnauthorizedError: It is not a registered client's, or not for this request.
         """
-        client, claims = self._read(token, _TYPES)
+        client, claims = self._read(token, _SIGNED_REQUEST)
         if (claims.get("htm"), claims.get("htu")) != (method, path):
             raise _refused("made for another method or path")
         if claims.get("aud") != self._issuer:
@@ -151,35 +178,41 @@ class Clients:
         payload = {name: value for name, value in claims.items() if name not in REGISTERED}
         return SignedRequest(client, payload, self._once(client, claims))
 
-    def assertion(self, token: str, audiences: frozenset[str]) -> tuple[Client, Once]:
+    def assertion(self, token: str) -> tuple[Client, Once]:
         """A client that authenticates itself with a signed assertion (RFC 7523, `private_key_jwt`).
+
+        Its `aud` is this issuer or its token endpoint, and nobody else: an assertion that names others too
+        could be sent on by them.
 
         Args:
             token: The assertion.
-            audiences: Addresses, one of which must be `aud`.
 
         Raises:
             UnauthorizedError: It is not a registered client's.
         """
-        client, claims = self._read(token, _ASSERTIONS)
+        client, claims = self._read(token, _ASSERTION)
         audience = claims.get("aud")
-        named = [audience] if isinstance(audience, str) else audience
-        if (
-            claims.get("sub") != client.id
-            or not isinstance(named, list)
-            or not audiences & {*map(str, named)}
-        ):
-            raise _refused("for another subject or audience")
+        if isinstance(audience, list) and len(audience) == 1:  # the same by RFC 7519, 4.1.3
+            audience = audience[0]
+        if audience not in (self._issuer, f"{self._issuer}/oauth2/token"):
+            raise _refused("for another audience, or for several")
+        if claims.get("sub") != client.id:
+            raise _refused("for another subject")
         return client, self._once(client, claims)
 
-    def _read(self, token: str, types: frozenset[str | None]) -> tuple[Client, dict[str, Any]]:
-        def key_of(claims: dict[str, Any], kid: str) -> Key | None:
-            client = self.get(claims["iss"], kid) if isinstance(claims.get("iss"), str) else None
-            return client.keys.get(kid) if client else None
+    def _read(self, token: str, form: _Form) -> tuple[Client, dict[str, Any]]:
+        """The client that signed a token, and its claims."""
+
+        def keys_of(claims: dict[str, Any], kid: str | None) -> list[Key]:
+            if not isinstance(claims.get("iss"), str) or (kid is None and form.names_key):
+                return []
+            client = self.get(claims["iss"], kid)
+            keys = client.keys if client else {}
+            return [key for name, key in keys.items() if kid in (None, name)]
 
         try:
-            claims = read_jwt(token, types, key_of)
-            check_times(claims, self._now(), LONGEST_S)
+            claims = read_jwt(token, form.types, keys_of)
+            check_times(claims, self._now(), life_s=form.life_s, ahead_s=form.ahead_s)
         except InvalidTokenError as error:
             raise _refused(str(error)) from error
         client = self.get(claims["iss"])
@@ -191,6 +224,7 @@ class Clients:
 
     @staticmethod
     def _once(client: Client, claims: dict[str, Any]) -> Once:
+        """What makes a request answerable once: its `jti`, remembered while it could be sent again."""
         return Once(client.id, claims["jti"], int(claims["exp"]) + SKEW_S + 1)
 
 
@@ -222,4 +256,5 @@ def find_client(store: Store, client_id: str) -> Client | None:
         tuple(record["redirect_uris"]),
         tuple(record["logout_uris"]),
         record["links"],
+        record.get("id_token_alg", "ES256"),  # a record that was written before there was a choice
     )

@@ -49,9 +49,7 @@ def _client(services: Services, request: Request, form: Mapping[str, str]) -> tu
     if "client_assertion" in form or "client_assertion_type" in form:
         if form.get("client_assertion_type") != ASSERTION:
             raise UnauthorizedError("invalid_client", "client_assertion_type is not the one for JWTs.")
-        issuer = services.issuer
-        audiences = frozenset({issuer, f"{issuer}/oauth2/token"})
-        client, once = services.clients.assertion(form.get("client_assertion", ""), audiences)
+        client, once = services.clients.assertion(form.get("client_assertion", ""))
         if form.get("client_id", client.id) != client.id:
             raise UnauthorizedError("invalid_client", "client_id is another client's.")
         return client, once
@@ -119,7 +117,7 @@ def _identity(
 ) -> dict[str, str]:
     half = sha256(tokens["access_token"].encode()).digest()[:16]
     claims = {"auth_time": auth_time, "at_hash": _base64(half), **more}
-    return {"id_token": services.tokens.identity(user, client.id, claims)}
+    return {"id_token": services.tokens.identity(user, client.id, claims, client.id_token_alg)}
 
 
 def _proves(verifier: str, challenge: str) -> bool:

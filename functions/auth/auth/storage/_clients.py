@@ -10,7 +10,7 @@ Written by   `make clients`, no function
 """
 
 import json
-from typing import Any, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from ._table import Table
 
@@ -29,6 +29,7 @@ class ClientRecord(TypedDict):
     redirect_uris: list[str]
     logout_uris: list[str]
     links: dict[str, str]
+    id_token_alg: NotRequired[Literal["RS256", "ES256"]]
 
 
 class ClientRecords:

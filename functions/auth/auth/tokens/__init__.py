@@ -1,14 +1,18 @@
 """JSON Web Tokens and refresh tokens, the keys that sign them, and the sessions that they belong to."""
 
 from ._jwts import ALGORITHMS, SKEW_S, InvalidTokenError, Key, check_times, read_jwt
-from ._keyring import Entry, Keyring, Purpose, make_secret, next_signing_keys
+from ._keyring import PURPOSES, SIGNING, Entry, Keyring, Purpose, make_secret, next_signing_keys
 from ._sessions import Sessions
-from ._tokens import RefreshToken, Tokens
+from ._tokens import ID_TOKEN_ALGORITHMS, IdTokenAlgorithm, RefreshToken, Tokens
 
 __all__ = [
     "ALGORITHMS",
+    "ID_TOKEN_ALGORITHMS",
+    "PURPOSES",
+    "SIGNING",
     "SKEW_S",
     "Entry",
+    "IdTokenAlgorithm",
     "InvalidTokenError",
     "Key",
     "Keyring",

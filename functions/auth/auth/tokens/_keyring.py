@@ -2,30 +2,37 @@
 
     <prefix>/blind-index   HMAC key of the blind indexes; never changes
     <prefix>/refresh       HMAC key of refresh tokens and of what else is derived
-    <prefix>/signing       P-256 keys that sign tokens, each with the time from which it signs
+    <prefix>/signing       P-256 keys that sign tokens (ES256), each with the time from which it signs
+    <prefix>/signing-rsa   RSA keys of 2048 bits, which sign ID tokens for who wants RS256; likewise
     <prefix>/issuer        no secret: the API's address, which its functions cannot know before it is there
 
 A parameter is JSON, `{"keys": [{"id", "from", "wrapped", "public"?}]}`, newest key last. A key is wrapped
 with its purpose as encryption context, so that no parameter can stand in for another. A new signing key is
 published in the JWKS an hour before it signs, and stays there for a day after its successor signs.
+
+A parameter of SSM's standard tier holds 4 kB
+(https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html): of an
+RSA key one prime is kept, since the public modulus gives the other one, so that its entry has 0.9 kB.
 """
 
 import json
 import time
-from base64 import b64decode, b64encode, urlsafe_b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from secrets import token_bytes, token_hex
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_der_private_key,
 )
+from jwt import PyJWK
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from shared.http import BusyError
 
@@ -33,22 +40,36 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_ssm import SSMClient
 
-__all__ = ["PUBLISH_AHEAD_S", "RETIRE_AFTER_S", "Keyring", "SigningKey", "make_secret", "next_signing_keys"]
+__all__ = [
+    "PUBLISH_AHEAD_S",
+    "PURPOSES",
+    "RETIRE_AFTER_S",
+    "SIGNING",
+    "Keyring",
+    "SigningKey",
+    "make_secret",
+    "next_signing_keys",
+]
 
 PUBLISH_AHEAD_S = 3600
 RETIRE_AFTER_S = 86_400
 LOOK_AGAIN_S = 300
 
-type Purpose = Literal["blind-index", "refresh", "signing"]
+type SigningPurpose = Literal["signing", "signing-rsa"]
+type Purpose = Literal["blind-index", "refresh"] | SigningPurpose
 type Entry = dict[str, Any]
+
+SIGNING: tuple[SigningPurpose, ...] = ("signing", "signing-rsa")
+PURPOSES: tuple[Purpose, ...] = ("blind-index", "refresh", *SIGNING)
+_RSA_BITS, _RSA_EXPONENT = 2048, 65_537
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """The key that signs now."""
+    """A key that signs now."""
 
     kid: str
-    private: ec.EllipticCurvePrivateKey
+    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 class Keyring:
@@ -83,31 +104,28 @@ class Keyring:
         """The HMAC key of refresh tokens, 32 bytes."""
         return self._secret("refresh", self._entry("refresh")[-1])
 
-    def signing_key(self) -> SigningKey:
+    def signing_key(self, purpose: SigningPurpose = "signing") -> SigningKey:
         """The newest signing key whose time has come."""
-        entries = [entry for entry in self._entry("signing") if entry["from"] <= self._now()]
+        entries = [entry for entry in self._entry(purpose) if entry["from"] <= self._now()]
         newest = max(entries, key=lambda entry: entry["from"])
         kid = newest["id"]
         if kid not in self._signing:
-            private = load_der_private_key(self._secret("signing", newest), None)
-            if not isinstance(private, ec.EllipticCurvePrivateKey):
-                raise TypeError(f"signing key {kid} is not an elliptic-curve key")
-            self._signing[kid] = SigningKey(kid, private)
+            self._signing[kid] = SigningKey(kid, _private(purpose, newest, self._secret(purpose, newest)))
         return self._signing[kid]
 
-    def public_keys(self) -> dict[str, dict[str, str]]:
+    def public_keys(self, purpose: SigningPurpose) -> dict[str, dict[str, str]]:
         """The public signing keys as JWKs, by `kid`: to come, present, and just retired ones."""
-        return {entry["id"]: entry["public"] for entry in self._entry("signing")}
+        return {entry["id"]: entry["public"] for entry in self._entry(purpose)}
 
     def _entry(self, purpose: Purpose) -> list[Entry]:
         read, entries = self._entries.get(purpose, (0.0, []))
-        if not entries or (purpose == "signing" and self._now() - read > LOOK_AGAIN_S):
+        if not entries or (purpose in SIGNING and self._now() - read > LOOK_AGAIN_S):
             try:
                 entries = json.loads(self._parameter(purpose))["keys"]
             except BusyError:
-                if entries:  # old keys are good for hours
-                    return entries
-                raise
+                if not entries:
+                    raise
+                # Old keys are good for hours: with SSM out one request in five minutes waits for it, not all.
             self._entries[purpose] = (self._now(), entries)
         return entries
 
@@ -154,20 +172,48 @@ def make_secret(kms: "KMSClient", kms_key: str, purpose: Purpose, starts: int) -
         purpose: What it is for.
         starts: Seconds since the epoch from which it is used.
     """
-    if purpose == "signing":
-        private = ec.generate_private_key(ec.SECP256R1())
-        secret = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        numbers = private.public_key().public_numbers()
-        x, y = (urlsafe_b64encode(part.to_bytes(32)).rstrip(b"=").decode() for part in (numbers.x, numbers.y))
-        kid = token_hex(8)
-        public = {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "alg": "ES256", "use": "sig"}
-        entry: Entry = {"id": kid, "from": starts, "public": public}
-    else:
-        secret, entry = token_bytes(32), {"id": token_hex(8), "from": starts}
+    kid = token_hex(8)
+    secret, public = _new_key(purpose) if purpose in SIGNING else (token_bytes(32), None)
     wrapped = kms.encrypt(KeyId=kms_key, Plaintext=secret, EncryptionContext={"secret": purpose})[
         "CiphertextBlob"
     ]
-    return entry | {"wrapped": b64encode(wrapped).decode()}
+    entry: Entry = {"id": kid, "from": starts, "wrapped": b64encode(wrapped).decode()}
+    return entry if public is None else entry | {"public": public | {"kid": kid, "use": "sig"}}
+
+
+def _new_key(purpose: Purpose) -> tuple[bytes, dict[str, Any]]:
+    """A new signing key: what is kept secret of it, and its public JWK."""
+    public: dict[str, Any]
+    if purpose == "signing":
+        curve_key = ec.generate_private_key(ec.SECP256R1())
+        secret = curve_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        public = ECAlgorithm.to_jwk(curve_key.public_key(), as_dict=True) | {"alg": "ES256"}
+    else:
+        rsa_key = rsa.generate_private_key(_RSA_EXPONENT, _RSA_BITS)
+        secret = rsa_key.private_numbers().p.to_bytes(_RSA_BITS // 16)
+        public = RSAAlgorithm.to_jwk(rsa_key.public_key(), as_dict=True) | {"alg": "RS256"}
+        del public["key_ops"]
+    return secret, public
+
+
+def _private(purpose: Purpose, entry: Entry, secret: bytes) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    """The private key of an entry.
+
+    Raises:
+        TypeError: It is of another kind than its purpose wants.
+        ValueError: The public part does not belong to it.
+    """
+    if purpose == "signing":
+        loaded = load_der_private_key(secret, None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+            raise TypeError(f"signing key {entry['id']} is not an elliptic-curve key")
+        return loaded
+    public = PyJWK(entry["public"]).key.public_numbers()
+    p = int.from_bytes(secret)
+    q = public.n // p
+    d = pow(public.e, -1, (p - 1) * (q - 1))
+    crt = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
+    return rsa.RSAPrivateNumbers(p, q, d, *crt, public).private_key()
 
 
 def next_signing_keys(keys: list[Entry], make: Callable[[int], Entry], now: int, life_s: int) -> list[Entry]:

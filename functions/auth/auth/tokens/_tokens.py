@@ -1,4 +1,7 @@
-"""Tokens that the system gives out: ES256-signed access and ID tokens, and opaque refresh tokens.
+"""Tokens that the system gives out: signed access and ID tokens, and opaque refresh tokens.
+
+Access tokens are signed with ES256, ID tokens with what their client is registered for: RS256, which every
+client must support (OpenID Connect Core 1.0, 15.1, "RS256 MUST be supported" by a provider), or ES256.
 
 An access token follows RFC 9068 (`typ: at+jwt`). A refresh token is `<person, family, number>.<HMAC>`: the
 successor of a token is derived, never drawn, so that a request that is sent again gets the same answer.
@@ -9,20 +12,26 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from secrets import token_urlsafe
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from jwt.algorithms import ECAlgorithm
+from jwt import PyJWK
 
 from ._jwts import InvalidTokenError, Key, check_times, read_jwt
-from ._keyring import Keyring
+from ._keyring import SIGNING, Keyring, SigningPurpose
 
-__all__ = ["RefreshToken", "Tokens"]
+__all__ = ["ID_TOKEN_ALGORITHMS", "IdTokenAlgorithm", "RefreshToken", "Tokens"]
+
+type IdTokenAlgorithm = Literal["RS256", "ES256"]
+ID_TOKEN_ALGORITHMS: dict[IdTokenAlgorithm, SigningPurpose] = {"RS256": "signing-rsa", "ES256": "signing"}
+"""What an ID token can be signed with, the default first, and the purpose of the keys that do it."""
 
 _ACCESS: frozenset[str | None] = frozenset({"at+jwt"})
+_IDENTITY: frozenset[str | None] = frozenset({"JWT"})
 _MAC_BYTES = 24
 _REFRESH_CHARACTERS = 81  # 36 and 24 bytes in base64url, and a dot
 
@@ -37,6 +46,14 @@ class RefreshToken(NamedTuple):
 
 def _base64(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _signature(private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, text: bytes) -> bytes:
+    """The signature of a JWS (RFC 7518: 3.3 for RSA, 3.4 for elliptic curves)."""
+    if isinstance(private, rsa.RSAPrivateKey):
+        return private.sign(text, PKCS1v15(), SHA256())
+    r, s = decode_dss_signature(private.sign(text, ec.ECDSA(SHA256())))
+    return r.to_bytes(32) + s.to_bytes(32)
 
 
 class Tokens:
@@ -65,20 +82,19 @@ class Tokens:
         claims = {"aud": self._issuer, "sub": user, "client_id": client, "scope": scope, "sid": family}
         return self._sign("at+jwt", claims | {"jti": token_urlsafe(12)})
 
-    def identity(self, user: str, client: str, claims: dict[str, Any]) -> str:
+    def identity(self, user: str, client: str, claims: dict[str, Any], algorithm: IdTokenAlgorithm) -> str:
         """An ID token of OpenID Connect for a client, with further claims such as `nonce`."""
-        return self._sign("JWT", {"aud": client, "sub": user} | claims)
+        return self._sign("JWT", {"aud": client, "sub": user} | claims, algorithm)
 
-    def _sign(self, kind: str, claims: dict[str, Any]) -> str:
-        key = self._keyring.signing_key()
+    def _sign(self, kind: str, claims: dict[str, Any], algorithm: IdTokenAlgorithm = "ES256") -> str:
+        key = self._keyring.signing_key(ID_TOKEN_ALGORITHMS[algorithm])
         issued = int(self._now())
-        header = {"alg": "ES256", "typ": kind, "kid": key.kid}
+        header = {"alg": algorithm, "typ": kind, "kid": key.kid}
         body = {"iss": self._issuer, "iat": issued, "exp": issued + self.seconds} | claims
         signed = ".".join(
             _base64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, body)
         )
-        r, s = decode_dss_signature(key.private.sign(signed.encode(), ECDSA(SHA256())))
-        return f"{signed}.{_base64(r.to_bytes(32) + s.to_bytes(32))}"
+        return f"{signed}.{_base64(_signature(key.private, signed.encode()))}"
 
     def read_access(self, token: str) -> dict[str, Any]:
         """The claims of an access token that is good now.
@@ -86,7 +102,7 @@ class Tokens:
         Raises:
             InvalidTokenError: It is not of this issuer, or has expired.
         """
-        claims = read_jwt(token, _ACCESS, lambda _, kid: self._key(kid))
+        claims = read_jwt(token, _ACCESS, lambda _, kid: self._keys(kid, "signing"))
         check_times(claims, self._now())
         if claims.get("iss") != self._issuer or claims.get("aud") != self._issuer:
             raise InvalidTokenError("of another issuer or for another audience")
@@ -98,22 +114,25 @@ class Tokens:
         Raises:
             InvalidTokenError: It is not of this issuer.
         """
-        claims = read_jwt(token, frozenset({"JWT"}), lambda _, kid: self._key(kid))
+        claims = read_jwt(token, _IDENTITY, lambda _, kid: self._keys(kid, *SIGNING))
         if claims.get("iss") != self._issuer:
             raise InvalidTokenError("of another issuer")
         return claims
 
-    def _key(self, kid: str) -> Key | None:
-        jwk = self._keyring.public_keys().get(kid)
-        if jwk is None:
-            return None
-        if kid not in self._public:
-            self._public[kid] = Key("ES256", ECAlgorithm.from_jwk(jwk))
-        return self._public[kid]
+    def _keys(self, kid: str | None, *purposes: SigningPurpose) -> list[Key]:
+        """The key of that name; none where the token names none, which ours never do."""
+        for purpose in purposes:
+            jwk = self._keyring.public_keys(purpose).get(kid or "")
+            if jwk is None:
+                continue
+            if jwk["kid"] not in self._public:
+                self._public[jwk["kid"]] = Key(jwk["alg"], PyJWK(jwk, jwk["alg"]).key)
+            return [self._public[jwk["kid"]]]
+        return []
 
     def jwks(self) -> dict[str, Any]:
         """The JSON Web Key Set of everybody who verifies our tokens."""
-        return {"keys": list(self._keyring.public_keys().values())}
+        return {"keys": [jwk for each in SIGNING for jwk in self._keyring.public_keys(each).values()]}
 
     # ---- refresh tokens
 
