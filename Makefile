@@ -102,8 +102,8 @@ redrive: setup ## Redrive dead-letter queues of the social stream and the event 
 
 # ---- people
 .PHONY: clients operator
-clients: setup ## Manage the client companies and applications of the authentication (DO="list", add, add-key, ...; STACK=suite-prod on AWS)
-	@$(call on_stack,ops.auth_clients) $(or $(value DO),$(error say what: make clients DO=list, or DO=--help))
+clients: setup ## Manage the client companies and applications of the authentication (DO="list", add, add-key, check, ...; STACK=suite-prod on AWS)
+	@PYTHONPATH=$(SOURCES) $(call on_stack,ops.auth_clients) $(or $(value DO),$(error say what: make clients DO=list, or DO=--help))
 operator: setup ## Give somebody access to the operators' pages of a stack on AWS (EMAIL=ada@example.org STACK=suite-prod, REMOVE=1)
 	@$(if $(value STACK),,$(error say which stack: make operator STACK=suite-prod EMAIL=ada@example.org))
 	@$(if $(value EMAIL),,$(error say who: make operator STACK=suite-prod EMAIL=ada@example.org))

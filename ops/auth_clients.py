@@ -2,8 +2,9 @@
 
 ``make clients STACK=suite-prod DO='add shop --company shop --title "The Shop" --key public.pem --scopes
 accounts'`` makes the API key, prints it, puts it on the usage plan, and stores what functions need. ``list``,
-``add-key``, ``remove-key`` and ``remove`` do what they say; ``add-page`` registers the suite's page `auth/`.
-Functions notice within half a minute. Without STACK `local.run` has it work on the local suite that is up.
+``add-key``, ``remove-key`` and ``remove`` do what they say; ``add-page`` registers the suite's page `auth/`;
+``check`` says what is wrong with a JWT that a client made. Functions notice within half a minute. Without
+STACK `local.run` has it work on the local suite that is up.
 """
 
 from __future__ import annotations
@@ -11,24 +12,22 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
-
+from ops.public_keys import WeakKeyError, public_jwk
 from ops.stacks import CommandError, clients, outputs_of, reported
 
 __all__ = [
     "ID_TOKEN_ALGORITHMS",
     "PAGE_CLIENT",
     "SCOPES",
+    "SIGN_ON_SCOPES",
     "ClientError",
     "is_registered",
-    "public_jwk",
     "register",
     "register_page",
     "remove",
@@ -36,47 +35,27 @@ __all__ = [
 
 type Factory = Callable[[str], Any]
 
-# As in functions/auth/auth/clients/; a unit test holds them equal.
+# As in functions/auth/auth; a unit test holds them equal.
 SCOPES = (
     "accounts", "tokens", "users:read", "users:write", "users:erase", "users:export", "users:merge",
     "users:import",
 )  # fmt: skip
+SIGN_ON_SCOPES = ("openid", "profile", "email", "phone", "offline_access")
 ID_TOKEN_ALGORITHMS = ("RS256", "ES256")  # the default first
 PAGE_CLIENT = "sign-on-page"  # as in web/auth/auth.js
-_LEAST_RSA_BITS = 2048
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_TITLE_LENGTH = 100
 # Host and port become a part of the pages' Content-Security-Policy.
 _REST = r"(:[0-9]{1,5})?(/[!$%&'()*+,./0-9:;=?@A-Z_a-z~-]*)?"
 _SAFE = re.compile(rf"https://[a-z0-9.-]+{_REST}")
 _LOOPBACK = re.compile(rf"http://(127\.0\.0\.1|([a-z0-9-]+\.)*localhost){_REST}")
 
 
+_PLACEHOLDER = "{token}"
+
+
 class ClientError(ValueError):
     """What is to be registered is not acceptable; says why."""
-
-
-def public_jwk(pem: bytes, kid: str) -> dict[str, str]:
-    """Return a public key in PEM as a JWK with the algorithm that it will be used with.
-
-    Raises:
-        ClientError: It is not a P-256, P-384, Ed25519 or RSA key (of 2048 bits or more).
-    """
-    try:
-        key = load_pem_public_key(pem)
-    except ValueError as error:
-        raise ClientError("the key is not a public key in PEM") from error
-    jwk: dict[str, Any]
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1"):
-        jwk = ECAlgorithm.to_jwk(key, as_dict=True) | {
-            "alg": "ES256" if key.curve.name == "secp256r1" else "ES384"
-        }
-    elif isinstance(key, ed25519.Ed25519PublicKey):
-        jwk = OKPAlgorithm.to_jwk(key, as_dict=True) | {"alg": "EdDSA"}
-    elif isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS:
-        jwk = RSAAlgorithm.to_jwk(key, as_dict=True) | {"alg": "RS256"}
-    else:
-        raise ClientError("the key is neither P-256, P-384, Ed25519 nor RSA of 2048 bits or more")
-    jwk.pop("key_ops", None)
-    return jwk | {"kid": kid, "use": "sig"}
 
 
 def register(
@@ -92,6 +71,8 @@ def register(
     redirect_uris: Iterable[str] = (),
     logout_uris: Iterable[str] = (),
     links: Mapping[str, str] | None = None,
+    sign_on_scopes: Iterable[str] = (),
+    resources: Iterable[str] = (),
     id_token_alg: str = ID_TOKEN_ALGORITHMS[0],
 ) -> str:
     """Register a client, or replace what is registered of it; an API key that it has stays.
@@ -104,10 +85,13 @@ def register(
         title: What people read on the consent page and in mails.
         keys: Its public keys (see `public_jwk`); none for an application without a server.
         scopes: What it may do at `/v1`, of `SCOPES`.
-        trusted: An application of the group itself, for which people are not asked for consent.
+        trusted: An application of the group itself, for which people are not asked for consent; it has keys.
         redirect_uris: Where single sign-on may send people.
         logout_uris: The same after signing out.
         links: Pages for mails, `verify` and `reset`, with `{token}` where the token goes.
+        sign_on_scopes: What it may ask people for, of `SIGN_ON_SCOPES`; `openid` always.
+        resources: Addresses of the APIs that its access tokens are for, the default first; by default one
+            that stands for the company.
         id_token_alg: What its ID tokens are signed with, of `ID_TOKEN_ALGORITHMS`.
 
     Returns:
@@ -116,31 +100,64 @@ def register(
     Raises:
         ClientError: Something is not acceptable.
     """
-    scopes = sorted(scopes)
-    if unknown := set(scopes) - set(SCOPES):
-        raise ClientError(f"unknown scopes: {', '.join(sorted(unknown))}")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", client_id):
-        raise ClientError("a client's name has small letters, digits and hyphens")
-    redirect_uris, logout_uris = list(redirect_uris), list(logout_uris)
-    for uri in (*redirect_uris, *logout_uris):
-        if not (_SAFE.fullmatch(uri) or _LOOPBACK.fullmatch(uri)):
-            raise ClientError(f"{uri} is neither https nor an address of this machine, or has a fragment")
-    known = _stored(factory, outputs, client_id)
-    key_id, key = _api_key(factory, outputs, client_id, known) if scopes else ("", "")
     record = {
         "company": company,
-        "api_key_id": key_id,
-        "scopes": scopes,
+        "scopes": sorted(scopes),
         "keys": list(keys),
         "title": title,
         "trusted": trusted,
-        "redirect_uris": redirect_uris,
-        "logout_uris": logout_uris,
+        "redirect_uris": list(redirect_uris),
+        "logout_uris": list(logout_uris),
         "links": dict(links or {}),
+        "sign_on_scopes": sorted({"openid", *sign_on_scopes}),
+        "resources": list(resources),
         "id_token_alg": id_token_alg,
     }
-    _store(factory, outputs, client_id, record)
+    _check_record(client_id, record)
+    known = _stored(factory, outputs, client_id)
+    key_id, key = _api_key(factory, outputs, client_id, known) if record["scopes"] else ("", "")
+    # Who is removed and registered anew is somebody else: consents, codes and sessions of before are void.
+    registration = secrets.token_hex(8) if known is None else known.get("registration", "")
+    _store(factory, outputs, client_id, record | {"api_key_id": key_id, "registration": registration})
     return key
+
+
+def _check_record(client_id: str, record: Mapping[str, Any]) -> None:
+    """Refuse what is not acceptable of a client.
+
+    Raises:
+        ClientError: Says what.
+    """
+    if not _NAME.fullmatch(client_id):
+        raise ClientError("a client's name has small letters, digits and hyphens")
+    if record["company"] != "*" and not _NAME.fullmatch(record["company"]):
+        raise ClientError("a company's name has small letters, digits and hyphens; * is the group's own")
+    if not record["title"].isprintable() or not 0 < len(record["title"].strip()) <= _TITLE_LENGTH:
+        raise ClientError(f"a title is a line of text, at most {_TITLE_LENGTH} characters")
+    for kind, known in (("scopes", SCOPES), ("sign_on_scopes", SIGN_ON_SCOPES)):
+        if unknown := set(record[kind]) - set(known):
+            raise ClientError(f"unknown scopes: {', '.join(sorted(unknown))}")
+    if record["trusted"] and not record["keys"]:
+        raise ClientError("an application without a key is nobody for certain: people are asked for consent")
+    kids = [key["kid"] for key in record["keys"]]
+    if len(set(kids)) != len(kids):
+        raise ClientError("two keys have one name")
+    _check_addresses(record)
+
+
+def _check_addresses(record: Mapping[str, Any]) -> None:
+    for uri in (*record["redirect_uris"], *record["logout_uris"], *record["resources"]):
+        if not _is_safe(uri):
+            raise ClientError(f"{uri} is neither https nor an address of this machine, or has a fragment")
+    for link in record["links"].values():
+        if link.count(_PLACEHOLDER) != 1:
+            raise ClientError(f"{link} does not say where the token goes: write {_PLACEHOLDER} there, once")
+        if not _is_safe(link.replace(_PLACEHOLDER, "token").replace("#", "", 1)):
+            raise ClientError(f"{link} is neither https nor an address of this machine")
+
+
+def _is_safe(uri: str) -> bool:
+    return bool(_SAFE.fullmatch(uri) or _LOOPBACK.fullmatch(uri))
 
 
 def register_page(factory: Factory, outputs: Mapping[str, str]) -> str:
@@ -148,7 +165,7 @@ def register_page(factory: Factory, outputs: Mapping[str, str]) -> str:
     page = f"{outputs['WebUrl']}/auth/"
     register(
         factory, outputs, PAGE_CLIENT, company="suite", title="The demo page", redirect_uris=[page],
-        logout_uris=[page],
+        logout_uris=[page], sign_on_scopes=["openid", "profile", "email"],
     )  # fmt: skip
     return page
 
@@ -243,7 +260,14 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument(
         "--scopes", nargs="*", default=[], choices=SCOPES, metavar="SCOPE", help=", ".join(SCOPES)
     )
-    add.add_argument("--trusted", action="store_true", help="ask people for no consent")
+    add.add_argument(
+        "--sign-on-scopes", nargs="*", default=[], choices=SIGN_ON_SCOPES, metavar="SCOPE",
+        help=f"what it may ask people for: {', '.join(SIGN_ON_SCOPES)}; openid always",
+    )  # fmt: skip
+    add.add_argument(
+        "--resource", action="append", default=[], help="address of an API that its access tokens are for"
+    )
+    add.add_argument("--trusted", action="store_true", help="ask people for no consent; it needs a key")
     add.add_argument("--redirect-uri", action="append", default=[])
     add.add_argument("--logout-uri", action="append", default=[])
     add.add_argument("--verify-link", help="page for mails, with {token} in it")
@@ -256,6 +280,9 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=what)
         command.add_argument("client")
         command.add_argument("key", type=Path if name == "add-key" else str)
+    checked = commands.add_parser("check", help="say what is wrong with a JWT that a client signed")
+    checked.add_argument("jwt", help="an assertion for the token endpoint, or a signed request")
+    checked.add_argument("--request", default="", help='what a signed request is for, "POST /v1/login"')
     commands.add_parser("remove", help="forget a client").add_argument("client")
     commands.add_parser("add-page", help="register the suite's page auth/ as an application")
     return parser
@@ -267,7 +294,8 @@ def _add(factory: Factory, outputs: Mapping[str, str], asked: argparse.Namespace
         factory, outputs, asked.client, company=asked.company, title=asked.title,
         keys=[public_jwk(path.read_bytes(), path.stem) for path in asked.key], scopes=asked.scopes,
         trusted=asked.trusted, redirect_uris=asked.redirect_uri, logout_uris=asked.logout_uri,
-        links={name: link for name, link in links.items() if link}, id_token_alg=asked.id_token_alg,
+        links={name: link for name, link in links.items() if link}, sign_on_scopes=asked.sign_on_scopes,
+        resources=asked.resource, id_token_alg=asked.id_token_alg,
     )  # fmt: skip
     return f"API key: {api_key}" if api_key else "registered for single sign-on; it needs no API key"
 
@@ -294,6 +322,13 @@ def _remove_key(factory: Factory, outputs: Mapping[str, str], asked: argparse.Na
     return f"the key {asked.key} of {asked.client} is removed"
 
 
+def _check_jwt(factory: Factory, outputs: Mapping[str, str], asked: argparse.Namespace) -> str:
+    # The functions' code is on the path where `make clients` runs, and not wherever clients are registered.
+    from ops.auth_checks import check
+
+    return check(factory, outputs, asked.jwt, request=asked.request)
+
+
 def _remove(factory: Factory, outputs: Mapping[str, str], asked: argparse.Namespace) -> str:
     remove(factory, outputs, asked.client)
     return f"{asked.client} is removed"
@@ -304,6 +339,7 @@ _COMMANDS = {
     "add": _add,
     "add-page": _add_page,
     "add-key": _add_key,
+    "check": _check_jwt,
     "remove-key": _remove_key,
     "remove": _remove,
 }
@@ -317,8 +353,10 @@ def main() -> int:
     outputs = outputs_of(asked.stack, factory)
     try:
         print(_COMMANDS[asked.command](factory, outputs, asked))
-    except (ClientError, OSError) as error:  # a key's file that is not there
-        raise CommandError(f"nothing is changed: {error}") from error
+    except (ClientError, WeakKeyError, OSError) as error:  # a key's file that is not there
+        raise CommandError(
+            str(error) if asked.command == "check" else f"nothing is changed: {error}"
+        ) from error
     return 0
 
 

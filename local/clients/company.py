@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from local.suite import Suite
-from ops.auth_clients import SCOPES, public_jwk, register
+from ops.auth_clients import SCOPES, register
+from ops.public_keys import public_jwk
 
 __all__ = ["Company"]
 

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from local.clients.browse import session
 from local.suite import Suite
-from ops.auth_clients import ID_TOKEN_ALGORITHMS, public_jwk, register
+from ops.auth_clients import ID_TOKEN_ALGORITHMS, SIGN_ON_SCOPES, register
+from ops.public_keys import public_jwk
 
 __all__ = ["CALLBACK", "GOODBYE", "Application", "Form", "Visitor", "told"]
 
@@ -35,7 +36,7 @@ class Application:
         suite: Where.
         title: What people read.
         public: Whether it has no key, and PKCE alone protects it.
-        trusted: Whether people are not asked for consent.
+        trusted: Whether people are not asked for consent; those of one without a key are.
         redirect_uris: Its callbacks.
         logout_uris: Where people go after signing out.
         id_token_alg: What its ID tokens are signed with.
@@ -46,7 +47,7 @@ class Application:
         suite: Suite,
         title: str = "An application",
         *,
-        public: bool = True,
+        public: bool = False,
         trusted: bool = True,
         redirect_uris: tuple[str, ...] = (CALLBACK,),
         logout_uris: tuple[str, ...] = (GOODBYE,),
@@ -65,7 +66,8 @@ class Application:
             company="shop",
             title=title,
             keys=[] if public else [public_jwk(pem, self.kid)],
-            trusted=trusted,
+            trusted=trusted and not public,
+            sign_on_scopes=SIGN_ON_SCOPES,
             redirect_uris=redirect_uris,
             logout_uris=logout_uris,
             id_token_alg=id_token_alg,

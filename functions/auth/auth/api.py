@@ -5,7 +5,8 @@ Trigger: API Gateway REST, proxy integration, `/v1/...` (openapi.yaml). API Gate
 Input: a signed request: `{"request": "<JWT>"}`, or the JWT in the header `Client-Assertion` where there is no
     body. The JWT is bound to method and path, and is good once.
 Output: JSON, never cached.
-On failure: JSON with a stable code (see `shared.http`); 429 and 503 say when to try again.
+On failure: JSON with a stable code (see `shared.http`) and the request's id; 429 and 503 say when to try
+    again.
 Idempotent: whatever a request changes is written together with the mark that it was answered; sent again
     under a new JWT it changes nothing that is changed already.
 Recorded event: events/auth/api_login_unknown_client.json
@@ -22,6 +23,7 @@ from shared.http import (
     Answer,
     BadRequestError,
     Facts,
+    HttpError,
     NotFoundError,
     Request,
     UnauthorizedError,
@@ -40,6 +42,8 @@ from .services import Services, get_services
 __all__ = ["handler"]
 
 _LONGEST_VISITOR = 64
+CHALLENGE = "client-request+jwt"
+"""How requests are authenticated here, by the type of the JWT that does it; HTTP has no scheme for it."""
 
 type Payload = dict[str, Any]
 type Run = Callable[[Services, SignedRequest, Payload, str], tuple[int, Any]]
@@ -192,7 +196,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
 @publishes_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: ARG001
     """Answer one request."""
-    return respond("auth", event, lambda facts: json_answer(*_serve(Request.of(event), facts)))
+    return respond(
+        "auth", event, lambda facts: json_answer(*_serve(Request.of(event), facts)), on_error=_told
+    )
+
+
+def _told(error: HttpError) -> Answer:
+    """The answer that tells of an error; RFC 9110, 15.5.2, wants a challenge with each 401."""
+    challenge = {"WWW-Authenticate": CHALLENGE} if error.status == 401 else {}
+    body = {"code": error.code, "message": error.message, "request_id": error.request_id}
+    return json_answer(error.status, body, challenge | error.headers)
 
 
 def _serve(request: Request, facts: Facts) -> tuple[int, Any]:

@@ -2,7 +2,7 @@
 
 Trigger: API Gateway REST, proxy integration (openapi.yaml): `/oauth2/...`, `/.well-known/...`, `/v1/health`;
     without API key. Browsers come here, and servers and scripts of applications.
-Input: queries and forms; repeated parameters are refused.
+Input: queries and forms; repeated parameters are refused. HEAD answers as GET would, without a body.
 Output: pages, redirects, and JSON. Only discovery and the public keys may be cached.
 On failure: pages for people; JSON as RFC 6749 has it for applications; 429 and 503 say when to try again.
 Idempotent: a code and a signed assertion are good once; a refresh token that is sent again within half a
@@ -27,10 +27,15 @@ __all__ = ["handler"]
 
 _KEYS_CACHED_S = 600  # a new key is published an hour before it signs
 _DISCOVERY_CACHED_S = 3600
-_FOR_SCRIPTS = {"Access-Control-Allow-Origin": "*"}  # no cookie counts where scripts may read the answer
+_FOR_SCRIPTS = {  # no cookie counts where scripts may read the answer
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Retry-After, WWW-Authenticate, X-Request-Id",
+}
+_CHALLENGE = "private_key_jwt"
+"""RFC 9110, 15.5.2, wants a challenge with each 401; HTTP has no scheme for a signed assertion in a form."""
 _OAUTH_CODES = {
     "invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "unsupported_grant_type",
-    "invalid_token", "insufficient_scope",
+    "invalid_token", "insufficient_scope", "invalid_target", "unauthorized_client",
 }  # fmt: skip
 
 
@@ -57,6 +62,7 @@ def _discovery(services: Services, _: Request) -> Answer:
         "authorization_endpoint": f"{issuer}/oauth2/authorize",
         "token_endpoint": f"{issuer}/oauth2/token",
         "userinfo_endpoint": f"{issuer}/oauth2/userinfo",
+        "revocation_endpoint": f"{issuer}/oauth2/revoke",
         "end_session_endpoint": f"{issuer}/oauth2/logout",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "scopes_supported": list(authorization.SCOPES),
@@ -67,12 +73,15 @@ def _discovery(services: Services, _: Request) -> Answer:
         "id_token_signing_alg_values_supported": list(ID_TOKEN_ALGORITHMS),
         "token_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
+        "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": sorted(authorization.PROMPTS),
         "claims_supported": sorted(
             claims | {"iss", "aud", "iat", "exp", "auth_time", "nonce", "sid", "updated_at"}
         ),
         "authorization_response_iss_parameter_supported": True,
+        "claims_parameter_supported": False,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "ui_locales_supported": ["en"],
@@ -96,17 +105,18 @@ def _health(services: Services, _: Request) -> Answer:
     return json_answer(200, {"status": "ok", "region": services.region})
 
 
-def _preflight(_: Services, __: Request) -> Answer:
+def _preflight(_: Services, request: Request) -> Answer:
+    methods = [method for method, resource in ROUTES if resource == request.resource and method != "OPTIONS"]
     allowed = {
-        "Access-Control-Allow-Headers": "Authorization",
-        "Access-Control-Allow-Methods": "GET, POST",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type",
+        "Access-Control-Allow-Methods": ", ".join(methods),
         "Access-Control-Max-Age": "7200",
     }
     return json_answer(204, None, allowed)
 
 
 def _on_page(error: HttpError) -> Answer:
-    page = pages.error(error.status, error.message)
+    page = pages.error(error.status, error.message, request_id=error.request_id)
     return page | {"headers": page["headers"] | error.headers}
 
 
@@ -119,7 +129,9 @@ def _for_application(error: HttpError) -> Answer:
     else:
         code = "server_error" if error.status == 500 else "temporarily_unavailable"
     status = 400 if code == "invalid_grant" else error.status
-    return json_answer(status, {"error": code, "error_description": error.message}, error.headers)
+    challenge = {"WWW-Authenticate": _CHALLENGE} if status == 401 else {}
+    body = {"error": code, "error_description": error.message, "request_id": error.request_id}
+    return json_answer(status, body, challenge | error.headers)
 
 
 ROUTES = {
@@ -134,10 +146,21 @@ ROUTES = {
     ("POST", "/oauth2/token"): Route(grants.token, _for_application, scripts=True),
     ("GET", "/oauth2/userinfo"): Route(userinfo.userinfo, _for_application, scripts=True),
     ("POST", "/oauth2/userinfo"): Route(userinfo.userinfo, _for_application, scripts=True),
-    ("OPTIONS", "/oauth2/userinfo"): Route(_preflight, scripts=True),
+    ("POST", "/oauth2/revoke"): Route(grants.revoke, _for_application, scripts=True),
     ("GET", "/oauth2/logout"): Route(signing_out.sign_out, _on_page),
     ("POST", "/oauth2/logout"): Route(signing_out.resume, _on_page),
     ("POST", "/oauth2/logout/confirm"): Route(signing_out.confirm, _on_page),
+}
+_READ_ALONE = {
+    "/.well-known/openid-configuration",
+    "/.well-known/jwks.json",
+    "/v1/health",
+    "/oauth2/userinfo",
+}
+# GET of the others makes codes, or signs people out: HEAD, which is safe (RFC 9110, 9.2.1), would not be.
+ROUTES |= {("HEAD", path): ROUTES["GET", path] for path in _READ_ALONE}
+ROUTES |= {
+    ("OPTIONS", path): Route(_preflight, scripts=True) for (_, path), each in ROUTES.items() if each.scripts
 }
 
 
@@ -149,10 +172,11 @@ def _nothing(_: Services, __: Request) -> Answer:
 def handler(event: dict[str, Any], context: LambdaContext) -> Answer:  # noqa: ARG001
     """Answer one request."""
     route = ROUTES.get((event.get("httpMethod", ""), event.get("resource", "")), Route(_nothing))
-    return respond(
+    answer = respond(
         "oidc",
         event,
         lambda _: route.run(get_services(), Request.of(event)),
         on_error=route.fail,
         headers=_FOR_SCRIPTS if route.scripts else None,
     )
+    return answer | {"body": ""} if event["httpMethod"] == "HEAD" else answer

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from local.clients.company import Company
 from local.suite import Suite
-from ops.auth_clients import register
+from ops.auth_clients import register_page
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined, shop
 
 __all__ = ["shop"]  # the fixture
@@ -18,12 +18,7 @@ __all__ = ["shop"]  # the fixture
 @pytest.fixture
 def application(suite: Suite) -> str:
     """The page, registered; its address."""
-    address = f"{suite['WebUrl']}/auth/"
-    register(
-        suite.client, suite.outputs, "sign-on-page", company="shop", title="The demo page",
-        redirect_uris=[address], logout_uris=[address],
-    )  # fmt: skip
-    return address
+    return register_page(suite.client, suite.outputs)
 
 
 def test_somebody_signs_on_and_out(suite: Suite, page: Page, application: str, shop: Company) -> None:

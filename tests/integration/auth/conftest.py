@@ -29,6 +29,13 @@ def fresh_password() -> str:
     return secrets.token_urlsafe(18)
 
 
+def said(answer: requests.Response) -> dict[str, Any]:
+    """Return the body of an error without the request's id, which is another one in each."""
+    body: dict[str, Any] = answer.json()
+    assert body.pop("request_id")
+    return body
+
+
 @dataclass
 class Person:
     """Somebody with an account at the shop."""

@@ -34,7 +34,7 @@ def somebody(shop: Company) -> Person:
 
 @pytest.fixture(scope="module")
 def app(suite: Suite) -> Application:
-    """An application of the group itself, without a server."""
+    """An application of the group itself."""
     return Application(suite, "Wish list")
 
 
@@ -61,6 +61,14 @@ def signed_in(suite: Suite, app: Application, somebody: Person) -> Visitor:
     visitor = Visitor(suite)
     told(visitor.sign_in(app, somebody.email, somebody.password))
     return visitor
+
+
+@pytest.fixture(scope="module")
+def page(suite: Suite, signed_in: Visitor) -> Application:
+    """An application without a server, to which somebody has consented."""
+    made = Application(suite, "A page", public=True)
+    told(signed_in.submit(signed_in.open(made.request()), decision="allow"))
+    return made
 
 
 def code_of(answer: requests.Response) -> str:
@@ -655,13 +663,13 @@ def test_script_in_a_parameter_is_text(visitor: Visitor, app: Application, name:
     ],
 )
 def test_code_is_not_exchanged_for_a_request_that_does_not_fit_and_stays_good(
-    signed_in: Visitor, app: Application, changes: dict[str, str | None], status: int, error: str
+    signed_in: Visitor, page: Application, changes: dict[str, str | None], status: int, error: str
 ) -> None:
-    code = code_of(signed_in.open(app.request()))
-    refused = app.exchange(code, **changes)
+    code = code_of(signed_in.open(page.request()))
+    refused = page.exchange(code, **changes)
     assert (refused.status_code, refused.json()["error"]) == (status, error)
     assert refused.headers["Cache-Control"] == "no-store"
-    assert app.exchange(code).status_code == 200
+    assert page.exchange(code).status_code == 200
 
 
 def test_code_of_one_application_is_worth_nothing_to_another(
@@ -806,7 +814,9 @@ def test_userinfo_wants_an_access_token_that_is_good_now(
 
 def test_token_of_a_sign_on_changes_no_account(suite: Suite, visitor: Visitor, person: Person) -> None:
     app = Application(suite, public=False)
-    company = Company(suite, app.id, trusted=True, redirect_uris=[CALLBACK])  # has both ways in
+    company = Company(
+        suite, app.id, trusted=True, redirect_uris=[CALLBACK], sign_on_scopes=["email"]
+    )  # has both ways in
     app.key, app.kid = company.key, company.kid
     answer = visitor.sign_in(app, person.email, person.password)
     exchanged = app.exchange(code_of(answer))
@@ -854,7 +864,9 @@ def test_discovery_says_what_is_so(suite: Suite, app: Application) -> None:
     for name, value in document.items():
         if name.endswith(("_endpoint", "_uri")):
             assert value.startswith(f"{app.url}/")
-            assert suite.http.get(value).status_code != 404 or name == "token_endpoint"
+            posted = name in ("token_endpoint", "revocation_endpoint")
+            answer = suite.http.post(value) if posted else suite.http.get(value)
+            assert answer.status_code != 404, name
     keys = suite.http.get(document["jwks_uri"])
     assert keys.headers["Cache-Control"].startswith("public")
     assert keys.json()["keys"]
@@ -869,7 +881,7 @@ def test_scripts_of_applications_may_read_tokens_but_no_pages(suite: Suite, app:
     origin = {"Origin": "https://app.example"}
     allowed = suite.http.options(f"{app.url}/oauth2/userinfo", headers=origin)
     assert allowed.status_code == 204
-    assert allowed.headers["Access-Control-Allow-Headers"] == "Authorization"
+    assert allowed.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
     for path in ("/oauth2/userinfo", "/.well-known/jwks.json", "/.well-known/openid-configuration"):
         assert suite.http.get(app.url + path, headers=origin).headers["Access-Control-Allow-Origin"] == "*"
     assert app.token().headers["Access-Control-Allow-Origin"] == "*"
@@ -891,7 +903,7 @@ def test_scripts_of_applications_may_read_tokens_but_no_pages(suite: Suite, app:
 )
 def test_recorded_event_is_answered(suite: Suite, case: str, status: int, text: str) -> None:
     register(
-        suite.client, suite.outputs, "wish-list", company="shop", title="Wish list",
+        suite.client, suite.outputs, "wish-list", company="shop", title="Wish list", sign_on_scopes=["email"],
         redirect_uris=["https://wishes.example/callback"],
     )  # fmt: skip
     event = (ROOT / f"events/auth/oidc_{case}.json").read_bytes()

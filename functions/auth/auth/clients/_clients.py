@@ -83,10 +83,14 @@ class Client:
         scopes: What it may do, of `SCOPES`.
         keys: Its public keys by `kid`; empty for a public application (PKCE alone).
         title: What people read on the consent page.
-        trusted: People are not asked for consent: an application of the group itself.
+        trusted: An application of the group itself.
         redirect_uris: Where single sign-on may send people, exactly.
         logout_uris: The same after signing out.
         links: Pages of the company for mails: `verify` and `reset`, with `{token}` where the token goes.
+        sign_on_scopes: What it may ask people for, of `sign_on.authorization.SCOPES`.
+        resources: Addresses of the APIs that its access tokens are for, the default first; empty: one that
+            stands for the company.
+        registration: Name of this registration, that of no other one under the same `id`.
         id_token_alg: What its ID tokens are signed with.
     """
 
@@ -100,7 +104,18 @@ class Client:
     redirect_uris: tuple[str, ...]
     logout_uris: tuple[str, ...]
     links: Mapping[str, str]
+    sign_on_scopes: frozenset[str]
+    resources: tuple[str, ...]
+    registration: str
     id_token_alg: IdTokenAlgorithm
+
+    @property
+    def asks_consent(self) -> bool:
+        """Whether people are asked what it may know.
+
+        Without a key anybody can say that they are this application: trust is in who can prove it.
+        """
+        return not (self.trusted and self.keys)
 
     def need(self, scope: str) -> None:
         """Refuse what the client was not allowed.
@@ -204,11 +219,15 @@ class Clients:
         """The client that signed a token, and its claims."""
 
         def keys_of(claims: dict[str, Any], kid: str | None) -> list[Key]:
-            if not isinstance(claims.get("iss"), str) or (kid is None and form.names_key):
-                return []
-            client = self.get(claims["iss"], kid)
-            keys = client.keys if client else {}
-            return [key for name, key in keys.items() if kid in (None, name)]
+            client = self.get(claims["iss"], kid) if isinstance(claims.get("iss"), str) else None
+            if client is None:
+                raise InvalidTokenError("iss is no client")
+            if kid is None and form.names_key:
+                raise InvalidTokenError("no kid")
+            keys = [key for name, key in client.keys.items() if kid in (None, name)]
+            if not keys:
+                raise InvalidTokenError("the client has no key, or none of that kid")
+            return keys
 
         try:
             claims = read_jwt(token, form.types, keys_of)
@@ -217,9 +236,9 @@ class Clients:
             raise _refused(str(error)) from error
         client = self.get(claims["iss"])
         if client is None:
-            raise _refused("unknown client")
+            raise _refused("iss is no client")
         if not isinstance(claims.get("jti"), str) or not _JTI.fullmatch(claims["jti"]):
-            raise _refused("no jti")
+            raise _refused("no jti of 8 to 64 characters without blanks")
         return client, claims
 
     @staticmethod
@@ -256,5 +275,9 @@ def find_client(store: Store, client_id: str) -> Client | None:
         tuple(record["redirect_uris"]),
         tuple(record["logout_uris"]),
         record["links"],
-        record.get("id_token_alg", "ES256"),  # a record that was written before there was a choice
+        # What older records lack is the least that there is, and what there was before there was a choice.
+        frozenset(record.get("sign_on_scopes", ["openid"])),
+        tuple(record.get("resources", ())),
+        record.get("registration", ""),
+        record.get("id_token_alg", "ES256"),
     )

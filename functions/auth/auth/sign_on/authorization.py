@@ -274,6 +274,8 @@ def _read(services: Services, client: Client, given: Mapping[str, str]) -> Asked
     scopes = tuple(scope for scope in SCOPES if scope in given.get("scope", "").split(" "))
     if "openid" not in scopes:
         raise _DeclinedError("invalid_scope", "scope must have openid.")
+    if beyond := [scope for scope in scopes if scope not in client.sign_on_scopes]:
+        raise _DeclinedError("invalid_scope", f"The application may not ask for {' '.join(beyond)}.")
     challenge = given.get("code_challenge", "")
     if given.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
         raise _DeclinedError("invalid_request", "PKCE with the method S256 is required.")
@@ -338,7 +340,7 @@ def _proceed(
         return _ask_password(services, asked, browser, asked.login_hint)
     if asked.subject not in ("", browser.user):
         raise _DeclinedError("login_required", "Somebody else is signed in.")
-    if "consent" in asked.prompt or not (asked.client.trusted or _granted(services, asked, browser)):
+    if "consent" in asked.prompt or (asked.client.asks_consent and not _granted(services, asked, browser)):
         if "none" in asked.prompt:
             raise _DeclinedError("consent_required", "The person has not consented yet.")
         document = document or services.open(services.find(browser.user))

@@ -1,4 +1,4 @@
-"""The token endpoint (RFC 6749; OpenID Connect Core 1.0, sections 3.1.3 and 12).
+"""The token endpoint (RFC 6749; OpenID Connect Core 1.0, sections 3.1.3 and 12) and revocation (RFC 7009).
 
 A code is exchanged once, by the application that it was made for, which shows PKCE's verifier; redeemed again
 it ends what it had led to. The session in the browser must still be there: who signs out within the minute of
@@ -18,7 +18,7 @@ from ..clients import Client
 from ..services import Services
 from ..storage import LostRaceError, Once
 
-__all__ = ["ASSERTION", "token"]
+__all__ = ["ASSERTION", "revoke", "token"]
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -42,10 +42,31 @@ def token(services: Services, request: Request) -> Answer:
     raise BadRequestError("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
 
 
+def revoke(services: Services, request: Request) -> Answer:
+    """`POST /oauth2/revoke`: end the session of a token; one that is not good is no error (RFC 7009, 2.2).
+
+    Raises:
+        BadRequestError: There is no token, or it is another client's (2.1: "the request is refused").
+        UnauthorizedError: The client is not who it claims to be.
+    """
+    form = request.form()
+    client, once = _client(services, request, form)
+    if "token" not in form:
+        raise BadRequestError("invalid_request", "token is missing.")
+    if services.sessions.introspect(form["token"]).get("client_id", client.id) != client.id:
+        raise BadRequestError("unauthorized_client", "The token is another client's.")
+    services.sessions.revoke(form["token"], client.id, once)
+    return json_answer(200, {})
+
+
 def _client(services: Services, request: Request, form: Mapping[str, str]) -> tuple[Client, Once | None]:
     """Who asks; an application without keys says so, one with keys proves it."""
     if "authorization" in request.headers or "client_secret" in form:
-        raise UnauthorizedError("invalid_client", "There are no client secrets; use private_key_jwt.")
+        refused = UnauthorizedError("invalid_client", "There are no client secrets; use private_key_jwt.")
+        if "authorization" in request.headers:
+            # RFC 6749, 5.2: the challenge matches the scheme that the client used, which always is this one.
+            refused.headers = {"WWW-Authenticate": f'Basic realm="{services.issuer}"'}
+        raise refused
     if "client_assertion" in form or "client_assertion_type" in form:
         if form.get("client_assertion_type") != ASSERTION:
             raise UnauthorizedError("invalid_client", "client_assertion_type is not the one for JWTs.")
@@ -101,7 +122,7 @@ def _refresh(
     session, tokens = services.sessions.refresh(
         form.get("refresh_token", ""), client.id, once, scope=form.get("scope", "")
     )
-    if "openid" not in session.scope.split():
+    if "openid" not in tokens["scope"].split():
         return tokens
     sid = {"sid": session.sid} if session.sid else {}
     return tokens | _identity(services, session.user, client, tokens, session.auth_time, sid)

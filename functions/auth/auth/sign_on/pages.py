@@ -121,16 +121,19 @@ def signed_out() -> Answer:
     return _page("You are signed out", "<p>You can close this page.</p>")
 
 
-def error(status: int, message: str, link: str = "") -> Answer:
+def error(status: int, message: str, link: str = "", request_id: str = "") -> Answer:
     """The page that says why there is no other one.
 
     Args:
         status: The HTTP status.
         message: Why.
         link: Where to begin again, relative to this page; empty for nowhere.
+        request_id: The request's id, by which who asks for help is found in the log.
     """
     again = f'<p><a href="{escape(link)}">Start again</a></p>' if link else ""
-    return _page("This did not work", f"<p>{escape(message)}</p>{again}", wrong=True) | {"statusCode": status}
+    name = f'<p class="muted">Request {escape(request_id)}</p>' if request_id else ""
+    body = f"<p>{escape(message)}</p>{again}{name}"
+    return _page("This did not work", body, wrong=True) | {"statusCode": status}
 
 
 def redirect(location: str) -> Answer:

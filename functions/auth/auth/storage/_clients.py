@@ -18,7 +18,7 @@ __all__ = ["ClientRecord", "ClientRecords"]
 
 
 class ClientRecord(TypedDict):
-    """A client as it was registered; see `clients.Client`."""
+    """A client as it was registered; see `clients.Client`. Older records lack what is not required."""
 
     company: str
     api_key_id: str
@@ -30,6 +30,9 @@ class ClientRecord(TypedDict):
     logout_uris: list[str]
     links: dict[str, str]
     id_token_alg: NotRequired[Literal["RS256", "ES256"]]
+    registration: NotRequired[str]
+    resources: NotRequired[list[str]]
+    sign_on_scopes: NotRequired[list[str]]
 
 
 class ClientRecords:

@@ -78,7 +78,8 @@ class Sessions:
             text: The token.
             client_id: Who asks; it must be who got it.
             once: The request.
-            scope: Scopes that are asked for, parted by blanks; each must have been granted.
+            scope: Scopes that are asked for, parted by blanks; each must have been granted. None of them: all
+                that were. The next refresh may ask for more again (RFC 6749, 6: the token's scope stays).
 
         Returns:
             The session as it was, and the new tokens.
@@ -102,7 +103,8 @@ class Sessions:
             if not set(scope.split()) <= set(session.scope.split()):
                 raise BadRequestError("invalid_scope", "scope has more than was granted.")
             successor = RefreshToken(token.user, token.family, token.number + 1)
-            answer = self._answer(successor, client_id, session.scope)
+            narrowed = [each for each in session.scope.split() if each in scope.split()]
+            answer = self._answer(successor, client_id, " ".join(narrowed) or session.scope)
             now_ms = int(1000 * now)
             if token.number == session.number:
                 rotated = self._store.sessions.rotate(*token, now_ms, int(now) + self._idle_s)

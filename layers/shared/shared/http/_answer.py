@@ -98,6 +98,7 @@ def respond(
     except Exception as raised:
         # The last boundary: without it API Gateway would answer 502, in its own words.
         error = _told(raised)
+        error.request_id = request_id
         answer, outcome = on_error(error), error.code
         facts["reason"] = getattr(error, "__notes__", None) or _reason(error.__cause__)
         if isinstance(error, InternalError):

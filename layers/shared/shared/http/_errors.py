@@ -40,6 +40,7 @@ class HttpError(Exception):
     Attributes:
         status: The HTTP status.
         headers: Headers of the answer beside those of every error.
+        request_id: The request's id, for an answer that tells it in its body too; `respond` sets it.
     """
 
     status: ClassVar[int]
@@ -49,6 +50,7 @@ class HttpError(Exception):
         self.code = code
         self.message = message
         self.headers: dict[str, str] = {}
+        self.request_id = ""
 
 
 class PermanentHttpError(HttpError):

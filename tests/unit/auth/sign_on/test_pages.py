@@ -18,7 +18,9 @@ from shared.http import BadRequestError, Request, UnsupportedTypeError
 
 
 def client(title: str = "Shop", *uris: str) -> Client:
-    return Client("shop", "shop", "", frozenset(), {}, title, False, uris, (), {}, "RS256")
+    return Client(
+        "shop", "shop", "", frozenset(), {}, title, False, uris, (), {}, frozenset(), (), "", "RS256"
+    )
 
 
 def form(body: str, kind: str = "application/x-www-form-urlencoded") -> dict[str, str]:
