@@ -40,6 +40,7 @@ class Application:
         redirect_uris: Its callbacks.
         logout_uris: Where people go after signing out.
         id_token_alg: What its ID tokens are signed with.
+        resources: What its access tokens are for.
     """
 
     def __init__(
@@ -52,25 +53,35 @@ class Application:
         redirect_uris: tuple[str, ...] = (CALLBACK,),
         logout_uris: tuple[str, ...] = (GOODBYE,),
         id_token_alg: str = ID_TOKEN_ALGORITHMS[0],
+        resources: tuple[str, ...] = (),
     ) -> None:
         self.suite, self.url = suite, str(suite["AuthApiUrl"])
         self.id, self.title = f"app-{secrets.token_hex(6)}", title
         self.redirect_uri, self.public, self.id_token_alg = redirect_uris[0], public, id_token_alg
         self.key, self.kid = ec.generate_private_key(ec.SECP256R1()), "k1"
         self.verifier, self.nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(12)
+        self._registration: dict[str, Any] = {
+            "trusted": trusted and not public,
+            "redirect_uris": redirect_uris,
+            "logout_uris": logout_uris,
+            "id_token_alg": id_token_alg,
+            "resources": resources,
+        }
+        self.register()
+
+    def register(self, **changes: Any) -> None:
+        """Register it, or register it over again, with changes of what `ops.auth_clients.register` takes."""
         pem = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        keys = [] if self.public else [public_jwk(pem, self.kid)]
+        given = {"sign_on_scopes": SIGN_ON_SCOPES} | self._registration | changes
         register(
-            suite.client,
-            suite.outputs,
+            self.suite.client,
+            self.suite.outputs,
             self.id,
             company="shop",
-            title=title,
-            keys=[] if public else [public_jwk(pem, self.kid)],
-            trusted=trusted and not public,
-            sign_on_scopes=SIGN_ON_SCOPES,
-            redirect_uris=redirect_uris,
-            logout_uris=logout_uris,
-            id_token_alg=id_token_alg,
+            title=self.title,
+            keys=keys,
+            **given,
         )
 
     def request(self, **changes: str | None) -> dict[str, str]:

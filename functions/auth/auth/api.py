@@ -95,7 +95,7 @@ def _log_in(services: Services, asked: SignedRequest, payload: Payload, _: str) 
 
 
 def _refresh(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
-    return 200, services.sessions.refresh(payload["refresh_token"], asked.client.id, asked.once)[1]
+    return 200, services.sessions.refresh(payload["refresh_token"], asked.client, asked.once)[1]
 
 
 def _log_out(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:

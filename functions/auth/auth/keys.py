@@ -9,7 +9,9 @@ On failure: CloudFormation is told, and rolls back; before that, a refusal is tr
     as a new role is not known everywhere at once ("eventually consistent",
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html). A failed rotation is tried again,
     ends in the dead-letter queue, whose alarm fires. Old keys stay good meanwhile.
-Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old.
+Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old. Of
+    two rotations at once one is refused, and tried again, by a lease in the users table (SSM has no
+    conditional write).
     Deleting the stack leaves the secrets: without them no account could be found again.
 Recorded event: events/auth/keys_rotate.json
 """
@@ -28,6 +30,7 @@ from shared.clients import client
 from shared.events import ForeignEventError
 
 from .settings import RotationSettings
+from .storage import LostRaceError, Store
 from .tokens import PURPOSES, SIGNING, Entry, Purpose, make_secret, next_signing_keys
 
 __all__ = ["handler"]
@@ -35,7 +38,12 @@ __all__ = ["handler"]
 logger = Logger()
 
 _DAY_S = 86_400
+_LEASE, _LEASE_S = "rotation", 90  # longer than the function can run (template.yaml: 60 s)
 _WAITS_S = (1, 2, 4, 8, 16)  # between tries while a fresh role spreads; less than the function's time-out
+
+
+class RotationRunsError(Exception):
+    """Another rotation runs now; later this one may."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]] | None:
@@ -82,7 +90,20 @@ def _make_missing() -> None:
 
 
 def _rotate(*, now: bool) -> dict[str, list[str]]:
+    """Renew what is old, alone: of two that read and write one parameter, one would lose the other's key."""
     settings = RotationSettings.from_env()
+    store = Store.connect(settings.table)
+    try:
+        store.commit(store.leases.take(_LEASE, _LEASE_S))
+    except LostRaceError as error:
+        raise RotationRunsError("another rotation runs; this one is tried again") from error
+    try:
+        return _renewed(settings, now=now)
+    finally:
+        store.commit(store.leases.give_back(_LEASE))
+
+
+def _renewed(settings: RotationSettings, *, now: bool) -> dict[str, list[str]]:
     before: list[str] = []
     after: list[str] = []
     for purpose in SIGNING:

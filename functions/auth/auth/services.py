@@ -164,8 +164,10 @@ class Services(Records):
         super().__init__(store, envelope, keyring, settings.aws_region, now)
         self.settings, self.issuer, self.queue, self.sleep = settings, issuer, queue, sleep
         self.tokens = Tokens(keyring, issuer, settings.access_token_seconds, now)
-        self.sessions = Sessions(store, self.tokens, settings.refresh_idle_days, settings.refresh_days, now)
         self.clients = Clients(store, issuer, now)
+        self.sessions = Sessions(
+            store, self.tokens, self.clients.get, settings.refresh_idle_days, settings.refresh_days, now
+        )
         # Failed log-ins of this minute by rate limit key: when they were read, and how many.
         self.failures: dict[str, tuple[float, int]] = {}
         self._checked: tuple[float, BusyError | None] = (0.0, None)

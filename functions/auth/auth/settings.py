@@ -69,11 +69,13 @@ class RotationSettings(EnvSettings):
     """Settings of the function that makes secrets.
 
     Attributes:
+        table: The users table, in which a rotation notes that it runs.
         kms_key: ARN of this region's KMS key.
         secrets: Prefix of the SSM parameters.
         signing_key_days: Days for which a signing key signs.
     """
 
+    table: str
     kms_key: str
     secrets: str
     signing_key_days: Annotated[int, positive_int] = 30

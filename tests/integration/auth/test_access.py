@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -166,6 +168,33 @@ def test_a_new_signing_key_is_published_before_it_signs_and_the_old_one_stays(
     assert shop.post("/v1/introspect", token=before["access_token"]).json()["active"] is True
     kid = json.loads(base64.urlsafe_b64decode(person.tokens()["access_token"].split(".")[0] + "=="))["kid"]
     assert kid == keys("signing")[0]["id"]
+
+
+def test_of_two_rotations_at_once_one_runs(suite: Suite) -> None:
+    """SSM has no conditional write: who reads, adds a key and writes loses a key that was added meanwhile."""
+    table = suite["AuthUsersTableName"]
+    dynamodb, lease = suite.client("dynamodb"), {"pk": {"S": "N#rotation"}, "sk": {"S": "."}}
+
+    def rotate() -> dict[str, Any]:
+        answer = suite.client("lambda").invoke(
+            FunctionName=suite["AuthKeysFunctionName"], Payload=json.dumps({"rotate": "now"}).encode()
+        )
+        told: dict[str, Any] = json.loads(answer["Payload"].read())
+        return told
+
+    now = int(time.time())
+    dynamodb.put_item(TableName=table, Item=lease | {"expires": {"N": str(now + 60)}})
+    assert rotate()["errorType"] == "RotationRunsError"
+    dynamodb.put_item(TableName=table, Item=lease | {"expires": {"N": str(now - 1)}})
+    assert "signing_keys" in rotate(), "who had it died"
+    left = dynamodb.get_item(TableName=table, Key=lease, ConsistentRead=True)
+    assert "Item" not in left, "it was given back"
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: rotate(), range(4)))
+    done = [answer["signing_keys"] for answer in answers if "signing_keys" in answer]
+    assert done
+    assert all(each == done[0] for each in done)
+    assert {answer.get("errorType", "RotationRunsError") for answer in answers} == {"RotationRunsError"}
 
 
 def test_the_template_keeps_no_secret() -> None:

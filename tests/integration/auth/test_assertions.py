@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
+import sys
 import time
 from base64 import urlsafe_b64decode
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from local.clients.company import Company
 from local.clients.sign_on import Application, Visitor, told
+from local.deploy import STACK
+from local.engine_process import aws_environment, clean_environment
 from local.suite import Suite
+from ops.auth_checks import check
+from ops.paths import ROOT
+from ops.stacks import CommandError
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined
 from tests.support.jws import signed
 
@@ -106,3 +115,62 @@ def test_discovery_names_the_algorithms_that_work(suite: Suite, server: Applicat
     assert set(document["token_endpoint_auth_signing_alg_values_supported"]) == {
         "ES256", "ES384", "RS256", "EdDSA",
     }  # fmt: skip
+
+
+# ---- what an operator can find out
+
+
+def command(suite: Suite, *arguments: str, stack: str = STACK) -> subprocess.CompletedProcess[str]:
+    """Run `ops.auth_clients` as `make clients` does."""
+    packages = [ROOT, ROOT / "layers/shared", ROOT / "functions/auth"]
+    environment = aws_environment(suite.engine.endpoint) | {"PYTHONPATH": ":".join(map(str, packages))}
+    return subprocess.run(
+        [sys.executable, "-m", "ops.auth_clients", "--stack", stack, *arguments],
+        env=clean_environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_check_says_what_is_wrong_with_a_jwt(suite: Suite, server: Application, shop: Company) -> None:
+    good = signed({"alg": "ES256"}, claims(server), server.key)
+    assert check(suite.client, suite.outputs, good) == f"the JWT is good: it is {server.id}'s"
+    request = shop.sign(shop.claims("POST", "/v1/login", {}))
+    assert "is shop's" in check(suite.client, suite.outputs, request, request="POST /v1/login")
+    for odd, why in (
+        (
+            signed({"alg": "ES256"}, claims(server, aud="https://evil.example"), server.key),
+            "another audience",
+        ),
+        (signed({"alg": "ES256"}, claims(server, exp=int(time.time()) + 9999), server.key), "lives too long"),
+        (signed({"alg": "ES256", "kid": "k9"}, claims(server), server.key), "none of that kid"),
+        (signed({"alg": "ES256"}, claims(server, jti=None), server.key), "no jti"),
+        (signed({"alg": "ES256"}, claims(server), shop.key), "signature does not hold"),
+        (request, "another type of token"),
+        ("nonsense", "not three parts"),
+    ):
+        with pytest.raises(CommandError, match=why):
+            check(suite.client, suite.outputs, odd)
+    with pytest.raises(CommandError, match="another method or path"):
+        check(suite.client, suite.outputs, request, request="GET /v1/login")
+
+
+def test_command_refuses_in_one_line(suite: Suite, tmp_path: Path, server: Application) -> None:
+    key = tmp_path / "a key.pem"
+    key.write_bytes(server.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    add = ("add", "one-more", "--company", "shop", "--title", "One more")
+    for arguments, stack, why in (
+        (("list",), "no-such-stack", "no-such-stack"),
+        (("check", "x.y.z"), STACK, "the JWT is refused"),
+        ((*add, "--key", str(key)), STACK, "cannot be a kid"),
+        ((*add, "--key", str(tmp_path / "nothing.pem")), STACK, "No such file"),
+        ((*add, "--trusted"), STACK, "without a key"),
+        ((*add, "--verify-link", "https://shop.example/verify"), STACK, "{token}"),
+        (("remove", "one-more"), STACK, "no client"),
+    ):
+        ended = command(suite, *arguments, stack=stack)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        [line] = ended.stderr.splitlines()
+        assert why in line

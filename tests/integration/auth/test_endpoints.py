@@ -1,18 +1,23 @@
-"""What the endpoints of single sign-on owe to RFC 6749, 7009 and 9110, and what clients may ask for."""
+"""What the endpoints of single sign-on owe to RFC 6749, 7009, 8707, 9110, and what clients may."""
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import requests
 
 from local.clients.company import Company
-from local.clients.sign_on import CALLBACK, Application, Visitor, told
+from local.clients.sign_on import Application, Visitor, told
 from local.suite import Suite
-from ops.auth_clients import register
+from ops.auth_clients import remove
 from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined
+from tests.support.waiting import wait_until
 
+NOTICED_S = 45  # functions notice what is registered within half a minute
 ORIGIN = {"Origin": "https://app.example"}
 
 
@@ -58,10 +63,7 @@ def test_application_asks_for_what_it_is_registered_for_and_no_more(
     suite: Suite, visitor: Visitor, scope: str
 ) -> None:
     application = Application(suite, public=True)
-    register(
-        suite.client, suite.outputs, application.id, company="shop", title=application.title,
-        redirect_uris=[CALLBACK],
-    )  # fmt: skip
+    application.register(sign_on_scopes=())
     answer = told(visitor.open(application.request(scope=scope)))
     assert answer["error"] == "invalid_scope"
     assert scope.split()[1] in answer["error_description"]
@@ -89,6 +91,138 @@ def test_who_cannot_prove_what_they_are_ask_for_consent(suite: Suite, visitor: V
     assert "asks to" in shown.text
     declined = told(visitor.open(application.request(scope="openid email", prompt="none")))
     assert declined["error"] == "consent_required"
+
+
+# ---- whom access tokens are for (RFC 8707)
+
+
+def unverified(token: str) -> dict[str, Any]:
+    """Return the claims of a token."""
+    claims: dict[str, Any] = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+    return claims
+
+
+API, OTHER = "https://api.shop.example", "https://stock.shop.example/v2"
+
+
+@pytest.fixture(scope="module")
+def multi(suite: Suite) -> Application:
+    """An application that is registered for two APIs."""
+    return Application(suite, "Stock keeper", resources=(API, OTHER))
+
+
+def test_access_token_is_for_the_company_by_default(
+    visitor: Visitor, server: Application, somebody: Person
+) -> None:
+    made = tokens(visitor, server)
+    assert unverified(made["access_token"])["aud"] == f"{server.url}/companies/shop"
+    assert unverified(made["id_token"])["aud"] == server.id
+    company = unverified(somebody.tokens()["access_token"])
+    assert company["aud"] == f"{server.url}/companies/shop"
+
+
+@pytest.mark.parametrize(
+    ("asked", "then", "audience"),
+    [(None, None, API), (OTHER, None, OTHER), (OTHER, OTHER, OTHER), (None, OTHER, OTHER), (API, API, API)],
+)
+def test_access_token_is_for_the_resource_that_was_asked_for(
+    visitor: Visitor, multi: Application, asked: str | None, then: str | None, audience: str
+) -> None:
+    code = told(visitor.open(multi.request(scope="openid offline_access", resource=asked)))["code"]
+    made = multi.exchange(code, resource=then)
+    assert made.status_code == 200, made.text
+    assert unverified(made.json()["access_token"])["aud"] == audience
+    assert multi.userinfo(made.json()["access_token"]).status_code == 200
+    again = multi.refresh(made.json()["refresh_token"]).json()
+    assert unverified(again["access_token"])["aud"] == audience
+    same = multi.refresh(again["refresh_token"], resource=audience).json()
+    other = multi.refresh(same["refresh_token"], resource=API if audience == OTHER else OTHER)
+    assert (other.status_code, other.json()["error"]) == (400, "invalid_target")
+
+
+@pytest.mark.parametrize(
+    "resource", ["https://bank.example", f"{API}/", "shop", "https://api.shop.example#x"]
+)
+def test_resource_that_is_not_the_applications_is_declined(
+    visitor: Visitor, multi: Application, resource: str
+) -> None:
+    assert told(visitor.open(multi.request(resource=resource)))["error"] == "invalid_target"
+    code = told(visitor.open(multi.request()))["code"]
+    refused = multi.exchange(code, resource=resource)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_target")
+    granted = told(visitor.open(multi.request(resource=OTHER)))["code"]
+    assert multi.exchange(granted, resource=API).json()["error"] == "invalid_target"
+    assert multi.exchange(granted, resource=OTHER).status_code == 200, "the code stayed good"
+
+
+def test_tokens_end_where_the_application_loses_the_resource(
+    suite: Suite, shop: Company, visitor: Visitor
+) -> None:
+    application = Application(suite, resources=(API, OTHER))
+    code = told(visitor.open(application.request(scope="openid offline_access", resource=OTHER)))["code"]
+    made = application.exchange(code).json()
+    assert shop.post("/v1/introspect", token=made["access_token"]).json()["aud"] == OTHER
+    application.register(resources=(API,))
+    wait_until(
+        lambda: application.userinfo(made["access_token"]).status_code == 401,
+        what="the change",
+        seconds=NOTICED_S,
+    )
+    assert application.refresh(made["refresh_token"]).json()["error"] == "invalid_grant"
+    wait_until(
+        lambda: not shop.post("/v1/introspect", token=made["access_token"]).json()["active"],
+        what="the change",
+    )
+
+
+# ---- registrations
+
+
+def test_a_client_that_is_registered_anew_inherits_nothing(
+    suite: Suite, shop: Company, visitor: Visitor
+) -> None:
+    application = Application(suite, "A game", trusted=False)
+    request = application.request(scope="openid offline_access")
+    made = application.exchange(told(visitor.submit(visitor.open(request), decision="allow"))["code"]).json()
+    code = told(visitor.open(request))["code"]
+    application.register(trusted=False)
+    assert application.userinfo(made["access_token"]).status_code == 200, (
+        "registered over again, it is the same"
+    )
+    remove(suite.client, suite.outputs, application.id)
+    wait_until(
+        lambda: application.userinfo(made["access_token"]).status_code == 401,
+        what="the removal",
+        seconds=NOTICED_S,
+    )
+    application.register(trusted=False)
+    wait_until(
+        lambda: application.exchange("x").json()["error"] == "invalid_grant",
+        what="the registration",
+        seconds=NOTICED_S,
+    )
+    assert application.exchange(code).json()["error"] == "invalid_grant"
+    assert application.refresh(made["refresh_token"]).json()["error"] == "invalid_grant"
+    assert application.userinfo(made["access_token"]).status_code == 401
+    assert shop.post("/v1/introspect", token=made["refresh_token"]).json() == {"active": False}
+    assert told(visitor.open(request | {"prompt": "none"}))["error"] == "consent_required"
+    assert "Allow" in visitor.open(request).text
+
+
+def test_a_company_that_is_registered_anew_ends_its_sessions(suite: Suite, somebody: Person) -> None:
+    company = Company(suite, "short-lived")
+    person = joined(Person(company, fresh_email(), fresh_password()))
+    before = person.tokens()
+    remove(suite.client, suite.outputs, company.name)
+    again = Company(suite, company.name)
+
+    def refused() -> bool:
+        answer = again.post("/v1/token/refresh", refresh_token=before["refresh_token"])
+        return bool(answer.json()["code"] == "invalid_grant")
+
+    wait_until(refused, what="the registration", seconds=NOTICED_S, every=0.5)
+    assert again.post("/v1/mfa/totp", access_token=before["access_token"], action="enrol").status_code == 401
+    assert again.post("/v1/introspect", token=before["access_token"]).json() == {"active": False}
 
 
 # ---- refresh

@@ -46,7 +46,7 @@ def log_in(
     def run() -> dict[str, Any]:
         with attempted(services, alias, limit) as attempt:
             proof = prove(services, attempt, password, code, client.id, once)
-            _, began, answer = services.sessions.begin(proof.user, client.id, SCOPE, int(services.now()))
+            _, began, answer = services.sessions.begin(proof.user, client, SCOPE, int(services.now()))
             audit = services.store.audit.add(proof.user.id, "login", client.id)
             services.store.commit(*proof.writes, began, audit, once=once)
         return answer | {"user_id": proof.user.id}

@@ -11,7 +11,7 @@ it: without `iat`, without `kid`, and with an `exp` that is up to an hour ahead.
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from jwt import PyJWK
@@ -88,8 +88,7 @@ class Client:
         logout_uris: The same after signing out.
         links: Pages of the company for mails: `verify` and `reset`, with `{token}` where the token goes.
         sign_on_scopes: What it may ask people for, of `sign_on.authorization.SCOPES`.
-        resources: Addresses of the APIs that its access tokens are for, the default first; empty: one that
-            stands for the company.
+        resources: Addresses of the APIs that its access tokens are for, the default first.
         registration: Name of this registration, that of no other one under the same `id`.
         id_token_alg: What its ID tokens are signed with.
     """
@@ -166,6 +165,9 @@ class Clients:
         lacking = client is None or (kid is not None and kid not in client.keys)
         if self._now() - read_at > (_LACKING_S if lacking else _CACHED_S):
             client = find_client(self._store, client_id)
+            if client is not None and not client.resources:
+                company = f"{self._issuer}/companies/{client.company}"
+                client = replace(client, resources=(company,))
             if len(self._known) > _REMEMBERED:  # names that strangers try are without number
                 self._known.clear()
             self._known[client_id] = (self._now(), client)

@@ -62,7 +62,7 @@ _TRIES = 4
 _LONGEST = 2048
 _PARAMETERS = (
     "response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce", "prompt",
-    "max_age", "login_hint", "id_token_hint", "code_challenge", "code_challenge_method",
+    "max_age", "login_hint", "id_token_hint", "code_challenge", "code_challenge_method", "resource",
 )  # fmt: skip
 _NOT_SUPPORTED = ("request", "request_uri", "registration")
 PROMPTS = {"none", "login", "consent", "select_account"}
@@ -87,6 +87,7 @@ class Asked:
         state: What the answer repeats; empty for nothing.
         nonce: What the ID token repeats; empty for nothing.
         scopes: What is asked for, of `SCOPES`.
+        resource: Whom access tokens have to be for (RFC 8707); empty for what the application chooses later.
         challenge: PKCE's challenge.
         prompt: Pages that have to be shown whatever is known already; or `none`.
         max_age: For how many seconds a log-in counts; None for as long as the session.
@@ -100,6 +101,7 @@ class Asked:
     state: str
     nonce: str
     scopes: tuple[str, ...]
+    resource: str
     challenge: str
     prompt: frozenset[str]
     max_age: int | None
@@ -221,7 +223,8 @@ def decide(services: Services, request: Request) -> Answer:
             return _stale(asked)
         if form.get("decision") != "allow":
             raise _DeclinedError("access_denied", "The person does not allow it.")
-        granted = services.store.grants.add(browser.user, asked.client.id, asked.scopes)
+        client = asked.client
+        granted = services.store.grants.add(browser.user, client.id, client.registration, asked.scopes)
         audit = services.store.audit.add(browser.user, "consent", asked.client.id)
         return _give_code(services, asked, browser, granted, audit)
 
@@ -276,6 +279,8 @@ def _read(services: Services, client: Client, given: Mapping[str, str]) -> Asked
         raise _DeclinedError("invalid_scope", "scope must have openid.")
     if beyond := [scope for scope in scopes if scope not in client.sign_on_scopes]:
         raise _DeclinedError("invalid_scope", f"The application may not ask for {' '.join(beyond)}.")
+    if given.get("resource", client.resources[0]) not in client.resources:
+        raise _DeclinedError("invalid_target", "resource is none that the application is registered for.")
     challenge = given.get("code_challenge", "")
     if given.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
         raise _DeclinedError("invalid_request", "PKCE with the method S256 is required.")
@@ -291,6 +296,7 @@ def _read(services: Services, client: Client, given: Mapping[str, str]) -> Asked
         state=given.get("state", ""),
         nonce=given.get("nonce", ""),
         scopes=scopes,
+        resource=given.get("resource", ""),
         challenge=challenge,
         prompt=prompt,
         max_age=None if max_age is None else int(max_age),
@@ -407,7 +413,8 @@ def _stale(asked: Asked) -> Answer:
 
 
 def _granted(services: Services, asked: Asked, browser: Browser) -> bool:
-    granted = services.store.grants.scopes(browser.user, asked.client.id)
+    client = asked.client
+    granted = services.store.grants.scopes(browser.user, client.id, client.registration)
     return granted is not None and set(asked.scopes) <= granted
 
 
@@ -430,6 +437,8 @@ def _give_code(services: Services, asked: Asked, browser: Browser, *writes: Writ
         good_until=now + CODE_S,
         expires=now + REMEMBERED_S,
         epoch=browser.epoch,
+        registration=asked.client.registration,
+        resource=asked.resource,
     )
     unchanged = services.store.users.epoch_is(browser.user, browser.epoch)
     try:

@@ -86,7 +86,7 @@ def _exchange(
     store, code = services.store, form.get("code", "")
     for _ in range(2):
         found = store.codes.get(code)
-        if found is None or found.client != client.id:
+        if found is None or (found.client, found.registration) != (client.id, client.registration):
             raise _bad_grant()
         user, scopes = store.users.get(found.user), found.scope.split()
         if found.family:
@@ -102,8 +102,9 @@ def _exchange(
         ):
             raise _bad_grant()
         family, began, tokens = services.sessions.begin(
-            user, client.id, found.scope, found.auth_time, sid=found.sid, lasting="offline_access" in scopes
-        )
+            user, client, found.scope, found.auth_time, sid=found.sid, lasting="offline_access" in scopes,
+            audience=_resource(form, client, found.resource),
+        )  # fmt: skip
         redeemed = store.codes.redeem(code, family)
         still_there = store.browsers.exists(user.id, found.cookie_hash)
         unchanged = store.users.epoch_is(user.id, user.epoch)
@@ -116,12 +117,25 @@ def _exchange(
     raise _bad_grant()
 
 
+def _resource(form: Mapping[str, str], client: Client, granted: str) -> str:
+    """Whom the access token is for: what is asked for now, else what was at the authorization endpoint.
+
+    Raises:
+        BadRequestError: The client is not registered for it, or another one was granted (RFC 8707, 2.2).
+    """
+    asked = form.get("resource") or granted
+    if (asked and asked not in client.resources) or granted not in ("", asked):
+        raise BadRequestError("invalid_target", "resource is none that the application has, or was granted.")
+    return asked
+
+
 def _refresh(
     services: Services, form: Mapping[str, str], client: Client, once: Once | None
 ) -> dict[str, Any]:
     session, tokens = services.sessions.refresh(
-        form.get("refresh_token", ""), client.id, once, scope=form.get("scope", "")
-    )
+        form.get("refresh_token", ""), client, once, scope=form.get("scope", ""),
+        resource=form.get("resource", ""),
+    )  # fmt: skip
     if "openid" not in tokens["scope"].split():
         return tokens
     sid = {"sid": session.sid} if session.sid else {}

@@ -4,8 +4,8 @@
 Item         an authorization code
 Key          `pk` = `O#<SHA-256 of the code>`, `sk` = `.`
 Attributes   `client` S, `redirect_uri` S, `challenge` S, `nonce` S, `scope` S, `user` S, `session` S (sort
-             key of the session in the browser), `sid` S, `epoch` S (of the account), `auth_time` N,
-             `good_until` N; `family` S once it was redeemed
+             key of the session in the browser), `sid` S, `epoch` S (of the account), `registration` S (of
+             the client), `resource` S, `auth_time` N, `good_until` N; `family` S once it was redeemed
 TTL          an hour, for which a code that was redeemed is remembered as one
 Written by   the authorization endpoint, the token endpoint
 ===========  ==============================================================
@@ -18,6 +18,9 @@ from ._browsers import sort_key
 from ._table import ONLY, Item, Table, Write, put, update
 
 __all__ = ["AuthorizationCode", "AuthorizationCodes"]
+
+_OPTIONAL = ("epoch", "registration", "resource")
+"""Attributes that are empty where there are none."""
 
 
 class AuthorizationCode(NamedTuple):
@@ -37,6 +40,8 @@ class AuthorizationCode(NamedTuple):
         expires: Until when it is remembered; the same.
         family: The session that it led to; empty until it is redeemed.
         epoch: The account's, at which it is good.
+        registration: The client's, for which it is good.
+        resource: Whom access tokens have to be for (RFC 8707); empty for any that the client has.
     """
 
     client: str
@@ -52,6 +57,8 @@ class AuthorizationCode(NamedTuple):
     expires: int
     family: str = ""
     epoch: str = ""
+    registration: str = ""
+    resource: str = ""
 
 
 class AuthorizationCodes:
@@ -80,8 +87,7 @@ class AuthorizationCodes:
             "good_until": {"N": str(stands_for.good_until)},
             "expires": {"N": str(stands_for.expires)},
         }
-        if stands_for.epoch:
-            item["epoch"] = {"S": stands_for.epoch}
+        item |= {name: {"S": value} for name in _OPTIONAL if (value := getattr(stands_for, name))}
         return put(_key(code), ONLY, item, new=True)
 
     def redeem(self, code: str, family: str) -> Write:
@@ -113,6 +119,5 @@ def _authorization_code(item: Item) -> AuthorizationCode:
         int(item["auth_time"]["N"]),
         int(item["good_until"]["N"]),
         int(item["expires"]["N"]),
-        item["family"]["S"] if "family" in item else "",
-        item["epoch"]["S"] if "epoch" in item else "",
+        **{name: item[name]["S"] for name in ("family", *_OPTIONAL) if name in item},
     )

@@ -1,8 +1,8 @@
 """Grants: what a person allowed applications.
 
 ===========  ==============================================================
-Item         the consent of a person to an application
-Key          `pk` = `U#<user>`, `sk` = `G#<client>`
+Item         the consent of a person to an application, as it was registered then
+Key          `pk` = `U#<user>`, `sk` = `G#<client>#<registration>` (`G#<client>` where it has no name)
 Attributes   `scopes` SS
 TTL          none
 Written by   the consent page; deleted when the account is merged or erased
@@ -36,28 +36,32 @@ class Grants:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def scopes(self, user: str, client: str) -> frozenset[str] | None:
+    def scopes(self, user: str, client: str, registration: str) -> frozenset[str] | None:
         """What a person allowed an application; None if they never were asked."""
-        item = self._table.get(user_key(user), _sort_key(client))
+        item = self._table.get(user_key(user), _sort_key(client, registration))
         return None if item is None else frozenset(_grant(item).scopes)
 
     def of_user(self, user: str) -> list[Grant]:
         """All grants of a person."""
-        return [_grant(item) for item in self._table.query(user_key(user), _sort_key(""))]
+        return [_grant(item) for item in self._table.query(user_key(user), _PREFIX)]
 
-    def add(self, user: str, client: str, scopes: Iterable[str]) -> Write:
+    def add(self, user: str, client: str, registration: str, scopes: Iterable[str]) -> Write:
         """Allow an application more."""
         return update(
             user_key(user),
-            _sort_key(client),
+            _sort_key(client, registration),
             "ADD scopes :scopes",
             ExpressionAttributeValues={":scopes": {"SS": list(scopes)}},
         )
 
 
-def _sort_key(client: str) -> str:
-    return f"G#{client}"
+_PREFIX = "G#"
+
+
+def _sort_key(client: str, registration: str) -> str:
+    return f"{_PREFIX}{client}#{registration}" if registration else f"{_PREFIX}{client}"
 
 
 def _grant(item: Item) -> Grant:
-    return Grant(item["sk"]["S"].removeprefix(_sort_key("")), tuple(item["scopes"]["SS"]))
+    client, _, _ = item["sk"]["S"].removeprefix(_PREFIX).partition("#")
+    return Grant(client, tuple(item["scopes"]["SS"]))

@@ -5,7 +5,7 @@ Item         a session of a person at a client
 Key          `pk` = `U#<user>`, `sk` = `R#<family>`
 Attributes   `client` S, `scope` S, `number` N (of the newest token), `rotated` N (when it was made, in
              milliseconds), `began` N, `auth_time` N, `epoch` S (of the account); `sid` S of the browser
-             session that it comes from
+             session that it comes from; `registration` S of the client, `audience` S of its access tokens
 TTL          after the days of `refresh_idle_days` without a refresh
 Written by   log-ins, the token endpoint, refreshes; deleted by whatever ends a session
 ===========  ==============================================================
@@ -17,6 +17,9 @@ from ._table import Item, Table, Write, delete, put, update
 from ._users import user_key
 
 __all__ = ["Session", "Sessions"]
+
+_OPTIONAL = ("sid", "epoch", "registration", "audience")
+"""Attributes that are empty where there are none."""
 
 
 class Session(NamedTuple):
@@ -34,6 +37,8 @@ class Session(NamedTuple):
         rotated_ms: When the newest was made; milliseconds since the epoch, 0 for the first.
         sid: The browser session that it comes from; empty for none.
         epoch: The account's, at which it is good.
+        registration: The client's, for which it is good.
+        audience: Whom its access tokens are for.
     """
 
     user: str
@@ -47,6 +52,8 @@ class Session(NamedTuple):
     rotated_ms: int = 0
     sid: str = ""
     epoch: str = ""
+    registration: str = ""
+    audience: str = ""
 
 
 class Sessions:
@@ -75,7 +82,7 @@ class Sessions:
             "auth_time": {"N": str(session.auth_time)},
             "expires": {"N": str(session.expires)},
         }
-        item |= {name: {"S": value} for name in ("sid", "epoch") if (value := getattr(session, name))}
+        item |= {name: {"S": value} for name in _OPTIONAL if (value := getattr(session, name))}
         return put(user_key(session.user), _sort_key(session.family), item, new=True)
 
     def rotate(self, user: str, family: str, number: int, now_ms: int, expires: int) -> Write:
@@ -132,6 +139,5 @@ def _session(user: str, item: Item) -> Session:
         expires=int(item["expires"]["N"]),
         number=int(item["number"]["N"]),
         rotated_ms=int(item["rotated"]["N"]),
-        sid=item["sid"]["S"] if "sid" in item else "",
-        epoch=item["epoch"]["S"] if "epoch" in item else "",
+        **{name: item[name]["S"] for name in _OPTIONAL if name in item},
     )

@@ -20,6 +20,7 @@ from ._counters import Counters
 from ._dry_runs import DryRuns
 from ._grants import Grants
 from ._import_jobs import ImportJobs
+from ._leases import Leases
 from ._mail_tokens import MailTokens
 from ._requests import Once, answered
 from ._sessions import Sessions
@@ -53,6 +54,7 @@ class Store:
         dry_runs: What a dry run of an import would have made.
         grants: What a person granted to applications.
         imports: Jobs of imports, and their parts.
+        leases: Who does what only one may do at a time.
         mail_tokens: Single-use tokens of mails.
         sessions: Families of refresh tokens.
         totp_steps: Codes of second factors that were used.
@@ -70,6 +72,7 @@ class Store:
         self.dry_runs = DryRuns(self._table)
         self.grants = Grants(self._table)
         self.imports = ImportJobs(self._table)
+        self.leases = Leases(self._table)
         self.mail_tokens = MailTokens(self._table)
         self.sessions = Sessions(self._table)
         self.totp_steps = TotpSteps(self._table)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from jwt import PyJWK
 
+from ..storage import Session
 from ._jwts import InvalidTokenError, Key, check_times, read_jwt
 from ._keyring import SIGNING, Keyring, SigningPurpose
 
@@ -61,7 +62,7 @@ class Tokens:
 
     Args:
         keyring: The system's secrets.
-        issuer: `iss` of the tokens, and `aud` of access tokens.
+        issuer: `iss` of the tokens.
         seconds: Life of access and ID tokens.
         now: Seconds since the epoch.
     """
@@ -70,16 +71,15 @@ class Tokens:
         self._keyring, self._issuer, self.seconds, self._now = keyring, issuer, seconds, now
         self._public: dict[str, Key] = {}
 
-    def access(self, user: str, client: str, scope: str, family: str) -> str:
-        """An access token.
-
-        Args:
-            user: The person, `sub`.
-            client: Who may use it, `client_id`.
-            scope: Scopes, parted by blanks.
-            family: The session that it belongs to, `sid`.
-        """
-        claims = {"aud": self._issuer, "sub": user, "client_id": client, "scope": scope, "sid": family}
+    def access(self, session: Session, scope: str) -> str:
+        """An access token of a session, for scopes parted by blanks."""
+        claims = {
+            "aud": session.audience,
+            "sub": session.user,
+            "client_id": session.client,
+            "scope": scope,
+            "sid": session.family,
+        }
         return self._sign("at+jwt", claims | {"jti": token_urlsafe(12)})
 
     def identity(self, user: str, client: str, claims: dict[str, Any], algorithm: IdTokenAlgorithm) -> str:
@@ -97,15 +97,15 @@ class Tokens:
         return f"{signed}.{_base64(_signature(key.private, signed.encode()))}"
 
     def read_access(self, token: str) -> dict[str, Any]:
-        """The claims of an access token that is good now.
+        """The claims of an access token that has not expired; whether it is still good, the session knows.
 
         Raises:
             InvalidTokenError: It is not of this issuer, or has expired.
         """
         claims = read_jwt(token, _ACCESS, lambda _, kid: self._keys(kid, "signing"))
         check_times(claims, self._now())
-        if claims.get("iss") != self._issuer or claims.get("aud") != self._issuer:
-            raise InvalidTokenError("of another issuer or for another audience")
+        if claims.get("iss") != self._issuer:
+            raise InvalidTokenError("of another issuer")
         return claims
 
     def read_identity(self, token: str) -> dict[str, Any]:

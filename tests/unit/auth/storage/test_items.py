@@ -259,10 +259,12 @@ def test_session(store: Store, dynamodb: MemoryTable) -> None:
     assert written(store, dynamodb, store.sessions.create(session)) == put("U#u1", "R#f1", item)
     assert store.sessions.get("u1", "f1") == session
     other = Session(
-        "u1", "f2", "shop", "openid", NOW, NOW, LATER, number=3, rotated_ms=5, sid="of the browser"
-    )
+        "u1", "f2", "shop", "openid", NOW, NOW, LATER, number=3, rotated_ms=5, sid="of the browser",
+        epoch="1.ab", registration="00ff", audience="https://api.example",
+    )  # fmt: skip
     made = written(store, dynamodb, store.sessions.create(other))["Put"]["Item"]
-    assert made["sid"] == {"S": "of the browser"}
+    assert (made["sid"], made["epoch"]) == ({"S": "of the browser"}, {"S": "1.ab"})
+    assert (made["registration"], made["audience"]) == ({"S": "00ff"}, {"S": "https://api.example"})
     assert store.sessions.of_user("u1") == [session, other]
     assert written(store, dynamodb, store.sessions.rotate("u1", "f1", 3, 1234, LATER)) == {
         "Update": {
@@ -305,18 +307,38 @@ def test_session_in_a_browser(store: Store, dynamodb: MemoryTable) -> None:
 
 
 def test_grant(store: Store, dynamodb: MemoryTable) -> None:
-    assert store.grants.scopes("u1", "shop") is None
-    assert written(store, dynamodb, store.grants.add("u1", "shop", ("openid", "email"))) == {
+    assert store.grants.scopes("u1", "shop", "00ff") is None
+    assert written(store, dynamodb, store.grants.add("u1", "shop", "00ff", ("openid", "email"))) == {
         "Update": {
             "TableName": "users",
-            "Key": key("U#u1", "G#shop"),
+            "Key": key("U#u1", "G#shop#00ff"),
             "UpdateExpression": "ADD scopes :scopes",
             "ExpressionAttributeValues": {":scopes": {"SS": ["openid", "email"]}},
         }
     }
-    dynamodb.items["U#u1", "G#shop"] = key("U#u1", "G#shop") | {"scopes": {"SS": ["email", "openid"]}}
-    assert store.grants.scopes("u1", "shop") == frozenset({"email", "openid"})
-    assert store.grants.of_user("u1") == [Grant("shop", ("email", "openid"))]
+    for sk, scopes in (("G#shop#00ff", ["email", "openid"]), ("G#shop", ["openid"])):
+        dynamodb.items["U#u1", sk] = key("U#u1", sk) | {"scopes": {"SS": scopes}}
+    assert store.grants.scopes("u1", "shop", "00ff") == frozenset({"email", "openid"})
+    assert store.grants.scopes("u1", "shop", "") == frozenset({"openid"}), "of a registration without a name"
+    assert store.grants.scopes("u1", "shop", "another") is None
+    assert sorted(store.grants.of_user("u1")) == [
+        Grant("shop", ("email", "openid")),
+        Grant("shop", ("openid",)),
+    ]
+
+
+def test_lease(store: Store, dynamodb: MemoryTable) -> None:
+    assert written(store, dynamodb, store.leases.take("rotation", 90)) == {
+        "Put": {
+            "TableName": "users",
+            "Item": key("N#rotation") | {"expires": {"N": str(NOW + 90)}},
+            "ConditionExpression": "attribute_not_exists(pk) OR expires < :now",
+            "ExpressionAttributeValues": {":now": {"N": str(NOW)}},
+        }
+    }
+    assert written(store, dynamodb, store.leases.give_back("rotation")) == {
+        "Delete": {"TableName": "users", "Key": key("N#rotation")}
+    }
 
 
 def test_what_belongs_to_a_person_is_deleted_and_the_account_stays(
