@@ -59,7 +59,7 @@ def test_sign_up_verify_and_log_in(newcomer: Person, suite: Suite) -> None:
         tokens["access_token"],
         public_key(suite, tokens["access_token"]),
         ["ES256"],
-        audience=suite["AuthApiUrl"],
+        audience=f"{suite['AuthApiUrl']}/companies/shop",
     )
     assert jwt.get_unverified_header(tokens["access_token"])["typ"] == "at+jwt"
     assert claims["iss"] == suite["AuthApiUrl"]
