@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import jwt
 import requests
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from local.clients.browse import session
@@ -41,6 +41,7 @@ class Application:
         logout_uris: Where people go after signing out.
         id_token_alg: What its ID tokens are signed with.
         resources: What its access tokens are for.
+        key: Its private key, P-256 or RSA; a new P-256 one by default.
     """
 
     def __init__(
@@ -54,11 +55,12 @@ class Application:
         logout_uris: tuple[str, ...] = (GOODBYE,),
         id_token_alg: str = ID_TOKEN_ALGORITHMS[0],
         resources: tuple[str, ...] = (),
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
     ) -> None:
         self.suite, self.url = suite, str(suite["AuthApiUrl"])
         self.id, self.title = f"app-{secrets.token_hex(6)}", title
         self.redirect_uri, self.public, self.id_token_alg = redirect_uris[0], public, id_token_alg
-        self.key, self.kid = ec.generate_private_key(ec.SECP256R1()), "k1"
+        self.key, self.kid = key or ec.generate_private_key(ec.SECP256R1()), "k1"
         self.verifier, self.nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(12)
         self._registration: dict[str, Any] = {
             "trusted": trusted and not public,
@@ -72,7 +74,9 @@ class Application:
     def register(self, **changes: Any) -> None:
         """Register it, or register it over again, with changes of what `ops.auth_clients.register` takes."""
         pem = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        keys = [] if self.public else [public_jwk(pem, self.kid)]
+        jwk = public_jwk(pem, self.kid)
+        self.algorithm = jwk["alg"]
+        keys = [] if self.public else [jwk]
         given = {"sign_on_scopes": SIGN_ON_SCOPES} | self._registration | changes
         register(
             self.suite.client,
@@ -110,7 +114,7 @@ class Application:
             "exp": now + 60,
             "jti": secrets.token_urlsafe(16),
         }
-        return jwt.encode(claims | changes, self.key, "ES256", {"kid": self.kid})
+        return jwt.encode(claims | changes, self.key, self.algorithm, {"kid": self.kid})
 
     def token(self, **form: str | None) -> requests.Response:
         """Ask the token endpoint; the application's authentication is added, None removes a field."""
@@ -211,6 +215,19 @@ class Visitor:
         """Send the page's form."""
         form = Form(page)
         return self.http.post(form.action, data=form.fields | filled, allow_redirects=False)
+
+    def through(self, answer: requests.Response, email: str, password: str) -> list[requests.Response]:
+        """Do what page after page asks for, consenting, until they send us away.
+
+        Returns:
+            All answers, of which the last is the redirect.
+        """
+        filled = {"login": {"email": email, "password": password}, "consent": {"decision": "allow"}}
+        answers = [answer]
+        while answers[-1].status_code == 200:
+            step = Form(answers[-1]).action.rpartition("/")[2]
+            answers.append(self.submit(answers[-1], **filled[step]))
+        return answers
 
     def sign_in(
         self, application: Application, email: str, password: str, **request: str | None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from jwt.algorithms import ECAlgorithm
 
 from local.clients.sign_on import CALLBACK, GOODBYE, Application, Visitor
@@ -35,11 +36,15 @@ def app(suite: Suite, request: pytest.FixtureRequest) -> Application:
     return Application(suite, public=request.param == "public", trusted=False)
 
 
-@pytest.fixture
-def discovered(openid_client: OpenIdClient, app: Application) -> OpenIdClient:
+@pytest.fixture(params=["defaults", "signatures"])
+def discovered(openid_client: OpenIdClient, app: Application, request: pytest.FixtureRequest) -> OpenIdClient:
     """openid-client, which has read what the issuer says of itself."""
-    key = None if app.public else ECAlgorithm.to_jwk(app.key, as_dict=True) | {"kid": app.kid}
-    assert openid_client("discover", issuer=app.url, id=app.id, key=key) == {"issuer": app.url}
+    key = None
+    if isinstance(app.key, EllipticCurvePrivateKey) and not app.public:
+        key = ECAlgorithm.to_jwk(app.key, as_dict=True)
+    signatures = request.param == "signatures"
+    found = openid_client("discover", issuer=app.url, id=app.id, key=key, signatures=signatures)
+    assert found == {"issuer": app.url}
     return openid_client
 
 
@@ -68,6 +73,20 @@ def test_openid_client_signs_people_on_renews_and_signs_them_out(
     assert visitor.http.get(leave, allow_redirects=False).headers["Location"] == f"{GOODBYE}?state=bye"
     assert "problem" in discovered("userinfo", token=second["tokens"]["access_token"], subject=person.id)
     assert discovered("refresh", token=second["tokens"]["refresh_token"]) == {"problem": "invalid_grant"}
+
+
+@pytest.mark.timeout(300)
+def test_openid_client_revokes_a_refresh_token(
+    suite: Suite, discovered: OpenIdClient, app: Application, person: Person
+) -> None:
+    visitor = Visitor(suite)
+    asked = discovered("begin", redirect_uri=CALLBACK, scope="openid offline_access")
+    page = visitor.http.get(asked["url"], allow_redirects=False)
+    back = visitor.through(page, person.email, person.password)[-1].headers["Location"]
+    tokens = discovered("finish", url=back)["tokens"]
+    assert discovered("revoke", token=tokens["refresh_token"]) == {}
+    assert discovered("refresh", token=tokens["refresh_token"]) == {"problem": "invalid_grant"}
+    assert "problem" in discovered("userinfo", token=tokens["access_token"], subject=person.id)
 
 
 @pytest.mark.timeout(300)

@@ -57,7 +57,8 @@ def revoke(services: Services, request: Request) -> Answer:
     if services.sessions.introspect(form["token"]).get("client_id", client.id) != client.id:
         raise BadRequestError("unauthorized_client", "The token is another client's.")
     services.sessions.revoke(form["token"], client.id, once)
-    return json_answer(200, {})
+    # Clients ignore the body (RFC 7009, 2.2), but idpyoidc takes an empty object for a fault.
+    return json_answer(200, {"active": False})
 
 
 def _client(services: Services, request: Request, form: Mapping[str, str]) -> tuple[Client, Once | None]:
