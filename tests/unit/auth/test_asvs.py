@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import jwt
@@ -20,8 +22,10 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from auth.settings import AuthSettings
 from auth.sign_on import pages
+from auth.storage import Session
 from ops.paths import ROOT
 from tests.unit.auth.sign_on.test_pages import client
+from tests.unit.auth.tokens.test_keyring import World
 
 LEVELS = {
     "6.1": "122", "6.2": "111111112222", "6.3": "11223333", "6.4": "112233", "6.5": "22222333", "6.6": "2223",
@@ -199,7 +203,6 @@ def snippet() -> dict[str, Any]:
         exec(compile(code, str(SECURITY), "exec"), names)  # noqa: S102 - it is ours
     finally:
         del os.environ["AUTH_API"], os.environ["AUTH_RESOURCE"]
-    names["KEYS"].fetch_data = lambda: {"keys": keys}
     names["KEYS"].get_jwk_set = lambda refresh=False: jwt.PyJWKSet(keys)  # noqa: ARG005 - no socket is opened
     return names
 
@@ -236,3 +239,19 @@ def test_a_resource_server_takes_its_own_access_tokens_alone(snippet: dict[str, 
     ):
         with pytest.raises(jwt.PyJWTError):
             claims_of(refused, "email")
+
+
+def test_a_resource_server_takes_what_the_provider_signs(snippet: dict[str, Any]) -> None:
+    world = World()
+    world.now = time.time()
+    keys = world.tokens.jwks()["keys"]
+    known = snippet | {"KEYS": jwt.PyJWKClient("https://id.example")}
+    known["KEYS"].get_jwk_set = lambda refresh=False: jwt.PyJWKSet(keys)  # noqa: ARG005
+    claims_of = FunctionType(snippet["claims_of"].__code__, known)
+    now = int(world.now)
+    session = Session("5d1c8f7e", "f0", "shop", "openid email", now, now, now + 60, audience=RESOURCE)
+    claims = claims_of(f"Bearer {world.tokens.access(session, 'openid email')}", "email")
+    assert (claims["sub"], claims["aud"]) == ("5d1c8f7e", RESOURCE)
+    identity = world.tokens.identity("5d1c8f7e", RESOURCE, dict(GOOD) | {"exp": now + 60}, "ES256")
+    with pytest.raises(jwt.InvalidTokenError, match="not an access token"):
+        claims_of(f"Bearer {identity}", "email")
