@@ -138,7 +138,7 @@ def _sign_on(suite: Suite, checks: Checks, email: str, password: str, user: str)
 def _recover(checks: Checks, shop: Company, email: str, password: str, access_token: str) -> None:
     """Enrol a second factor, lose it, and get in by a recovery code."""
     claims = {"access_token": access_token}
-    secret = shop.post("/v1/mfa/totp", action="enrol", **claims).json()["secret"]
+    secret = shop.post("/v1/mfa/totp", action="enrol", current=password, **claims).json()["secret"]
     totp = TOTP(b32decode(secret), 6, SHA1(), 30)  # noqa: S303 - what authenticator apps speak
     code = totp.generate(int(time.time())).decode()
     confirmed = shop.post("/v1/mfa/totp", action="confirm", code=code, **claims).json()

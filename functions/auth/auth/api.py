@@ -124,8 +124,9 @@ def _change(services: Services, asked: SignedRequest, payload: Payload, _: str) 
 
 def _second_factor(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
     return 200, accounts.second_factor(
-        services, payload["access_token"], payload["action"], _code(payload, "code"), asked.client, asked.once
-    )
+        services, payload["access_token"], payload["action"], _code(payload, "code"), _text(payload, "current"),
+        asked.client, asked.once,
+    )  # fmt: skip
 
 
 def _introspect(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
@@ -198,7 +199,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/v1/password/reset"): Operation("accounts", _reset, ("token", "password")),
     ("POST", "/v1/password/change"): Operation("accounts", _change, ("access_token", "current", "password")),
     ("POST", "/v1/mfa/totp"): Operation(
-        "accounts", _second_factor, ("access_token", "action"), ("code", "recovery_code")
+        "accounts", _second_factor, ("access_token", "action"), ("code", "recovery_code", "current")
     ),
     ("POST", "/v1/introspect"): Operation("tokens", _introspect, ("token",)),
     ("POST", "/v1/revoke"): Operation("tokens", _revoke, ("token",)),

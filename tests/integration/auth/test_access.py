@@ -98,7 +98,8 @@ def test_a_dumped_table_has_no_personal_data_no_token_and_no_bare_hash(suite: Su
     token = mailed(suite, person.email, "verify")
     assert shop.post("/v1/verify", token=token, password=person.password).ok
     tokens = person.tokens()
-    enrolled = shop.post("/v1/mfa/totp", access_token=tokens["access_token"], action="enrol").json()
+    asked = {"access_token": tokens["access_token"], "current": person.password}
+    enrolled = shop.post("/v1/mfa/totp", action="enrol", **asked).json()
     shop.ask("PATCH", f"/v1/users/{tokens['user_id']}", {"email": fresh_email("zephyrine.moves")})
     vectors = one_of_each_scheme()
     hints = [{"hash_scheme": each["hint"]} if "hint" in each else {} for each in vectors]

@@ -102,7 +102,8 @@ def test_the_example_asks_for_the_code_of_a_second_factor(suite: Suite, server: 
     shop = Company(suite, "corner-shop-app", company="corner-shop")
     tokens = shop.post("/v1/login", email=email, password=password).json()
     enrol = {"access_token": tokens["access_token"]}
-    secret = shop.post("/v1/mfa/totp", action="enrol", **enrol).json()["secret"]
+    asked = {"action": "enrol", "current": password, **enrol}
+    secret = shop.post("/v1/mfa/totp", **asked).json()["secret"]
     assert shop.post("/v1/mfa/totp", action="confirm", code=totp(secret), **enrol).status_code == 200
     assert "Enter your code" in browser.send("/login", email=email, password=password).text
     again = browser.send("/login", email=email, password=password, totp=totp(secret, 30))

@@ -268,7 +268,7 @@ def test_answers_to_good_requests_have_nothing_that_is_not_documented(suite: Sui
     for token in (tokens["access_token"], tokens["refresh_token"], "nonsense"):
         post("introspect", token=token)
     access = {"access_token": tokens["access_token"]}
-    secret = post("secondFactor", action="enrol", **access)["secret"]
+    secret = post("secondFactor", action="enrol", current=password, **access)["secret"]
     post("secondFactor", action="confirm", code=totp(secret), **access)
     post("changePassword", current=password, password=fresh_password(), **access)
     post("secondFactor", action="disable", code=totp(secret, 30), **access)

@@ -100,7 +100,7 @@ class Proofs:
         return self.shop.post("/v1/mfa/totp", access_token=token, action=action, **more)
 
     def enrol(self) -> None:
-        self.secret = self.factor("enrol").json()["secret"]
+        self.secret = self.factor("enrol", current=self.person.password).json()["secret"]
         assert self.factor("confirm", code=totp(self.secret)).status_code == 200
         let_codes_pass(self.suite, self.person.id)
 

@@ -232,7 +232,10 @@ def test_a_second_factor_is_needed_once_it_was_confirmed(person: Person) -> None
     def factor(action: str, **more: str) -> Any:
         return shop.post("/v1/mfa/totp", access_token=tokens["access_token"], action=action, **more)
 
-    secret = factor("enrol").json()["secret"]
+    missing, wrong = factor("enrol"), factor("enrol", current=fresh_password())
+    assert (missing.status_code, missing.json()["code"]) == (400, "password_missing")
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "invalid_credentials")
+    secret = factor("enrol", current=person.password).json()["secret"]
     assert person.log_in().status_code == 200, "not confirmed yet"
     assert factor("confirm", code="000000").status_code == 400
     assert factor("confirm", code=totp(secret)).json()["state"] == "enabled"

@@ -90,7 +90,7 @@ def test_a_merge_keeps_the_second_factor_that_guarded_a_password(shop: Company, 
     _, [one, two] = run(shop, lines)
     guarded = Person(shop, lines[1]["email"], password, two["user_id"])
     tokens = guarded.tokens()
-    secret = factor(shop, tokens, "enrol")["secret"]
+    secret = factor(shop, tokens, "enrol", current=password)["secret"]
     assert factor(shop, tokens, "confirm", code=totp(secret))["state"] == "enabled"
     assert group.post(f"/v1/users/{one['user_id']}/merge", other=guarded.id).status_code == 200
     lacking = guarded.log_in()
@@ -105,7 +105,7 @@ def factor(shop: Company, tokens: dict[str, Any], action: str, **more: str) -> A
 
 def test_codes_cannot_be_guessed_to_end_a_second_factor(person: Person) -> None:
     shop, tokens = person.shop, person.tokens()
-    secret = factor(shop, tokens, "enrol")["secret"]
+    secret = factor(shop, tokens, "enrol", current=person.password)["secret"]
     assert factor(shop, tokens, "confirm", code=totp(secret))["state"] == "enabled"
     codes = [factor(shop, tokens, "disable", code=f"{guess:06}")["code"] for guess in range(8)]
     assert codes[-1] == "too_many_attempts"

@@ -6,10 +6,11 @@ from typing import Any
 from shared.http import BusyError, UnauthorizedError
 
 from ..clients import Client
-from ..credentials import passwords
+from ..credentials import mfa, passwords
+from ..credentials.logins import Attempt, Proof, prove
 from ..identity import Document
 from ..services import Services
-from ..storage import Alias, LostRaceError, User
+from ..storage import Alias, LostRaceError, Once, User
 from ..tokens import InvalidTokenError
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "names",
     "phone_index",
     "policy",
+    "prove_again",
     "shown",
 ]
 
@@ -67,6 +69,38 @@ def aliases_of(user: User, document: Document) -> list[Alias]:
 def main_alias(user: User) -> Alias:
     """The alias by which attempts of a person count who is logged in already."""
     return Alias("email", user.email_index) if user.email_index else Alias("phone", user.phone_index)
+
+
+def prove_again(
+    services: Services,
+    attempt: Attempt,
+    user: User,
+    password: str,
+    client: Client,
+    once: Once | None,
+    *,
+    code: mfa.Code | None = None,
+    second_factor: bool = False,
+) -> Proof:
+    """Prove that who is logged in is the person; for the other arguments see `logins.prove`.
+
+    Args:
+        services: The services.
+        attempt: The log-in, from `attempted` with `main_alias`.
+        user: Who is logged in.
+        password: Their password.
+        client: By whose server.
+        once: The request; None if another write has it.
+        code: A code of the second factor.
+        second_factor: Whether a code is needed where there is a second factor.
+
+    Raises:
+        UnauthorizedError: It is not shown.
+    """
+    proof = prove(services, attempt, password, code, client.id, once, second_factor=second_factor)
+    if proof.user.id != user.id:  # the address is another's, who has the account of a merged one
+        raise UnauthorizedError("invalid_credentials", "The name or the password is wrong.")
+    return proof
 
 
 def phone_index(services: Services, document: Document) -> str:

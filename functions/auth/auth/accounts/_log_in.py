@@ -7,13 +7,13 @@ from shared.http import BadRequestError, BusyError, ConflictError, TooManyReques
 
 from ..clients import Client
 from ..credentials import mfa
-from ..credentials.logins import attempted, limit_of, prove, recognise_device
+from ..credentials.logins import attempted, limit_of, prove, recognise_device, unlock
 from ..identity import Document, Kind, normalise_email, normalise_phone, recovery_of
 from ..mail_jobs import notify
 from ..services import Services
 from ..storage import Alias, NoticeKind, Once, User, Write
 from ..tokens import MOST_SESSIONS
-from ._common import SCOPE, again, logged_in
+from ._common import SCOPE, again, logged_in, main_alias, prove_again
 
 __all__ = ["log_in", "second_factor"]
 
@@ -87,7 +87,13 @@ def _find_alias(services: Services, kind: Kind, identifier: str) -> Alias:
 
 
 def second_factor(
-    services: Services, access_token: str, action: str, code: mfa.Code | None, client: Client, once: Once
+    services: Services,
+    access_token: str,
+    action: str,
+    code: mfa.Code | None,
+    current: str | None,
+    client: Client,
+    once: Once,
 ) -> dict[str, Any]:
     """Begin, confirm or end the second factor of who is logged in; their other sessions end with a change.
 
@@ -97,6 +103,7 @@ def second_factor(
         action: enrol, confirm, recovery_codes or disable.
         code: A code of the new secret to confirm, of the present one for new recovery codes and to disable,
             for which a recovery code does too.
+        current: The password, to enrol.
         client: By whose server.
         once: The request.
 
@@ -105,8 +112,8 @@ def second_factor(
         recovery codes where they are new.
 
     Raises:
-        UnauthorizedError: The token is not good.
-        BadRequestError: The code is wrong, or the action unknown.
+        UnauthorizedError: The token is not good, or the password is wrong.
+        BadRequestError: The code is wrong, the password is missing, or the action unknown.
         ConflictError: There is a second factor already, or none, or none was begun.
         TooManyRequestsError: Five codes were tried in five minutes.
     """
@@ -115,13 +122,11 @@ def second_factor(
         user, session = logged_in(services, access_token, client)
         if action != "enrol" and services.store.counters.add("totp", user.id, _CODES_S) > _CODES:
             raise TooManyRequestsError("too_many_attempts", "Too many codes; try again later.", _CODES_S)
+        if action == "enrol":
+            return _enrol(services, user, current, client, once)
         document = services.open(user)
         audit = services.store.audit.add(user.id, f"totp_{action}", client.id)
-        if action == "enrol":
-            changes, answer = mfa.enrol(user, document, document["email"] or user.id, client.title)
-            made = _FactorChange(changes, answer)
-        else:
-            made = _change_factor(services, user, document, action, code or mfa.Code(""))
+        made = _change_factor(services, user, document, action, code or mfa.Code(""))
         document.edit(made.changes, services.now_ms, services.region)
         after, moved = user, None
         if made.notices:
@@ -134,6 +139,20 @@ def second_factor(
         return made.answer
 
     return again(run)
+
+
+def _enrol(services: Services, user: User, current: str | None, client: Client, once: Once) -> dict[str, Any]:
+    """Begin a second factor for who knows the password: a token that was stolen shuts nobody out."""
+    if current is None:
+        raise BadRequestError("password_missing", "The password is needed to begin a second factor.")
+    with attempted(services, main_alias(user), limit_of(services, client, user.id)) as attempt:
+        document = prove_again(services, attempt, user, current, client, once).document
+        changes, answer = mfa.enrol(user, document, document["email"] or user.id, client.title)
+        document.edit(changes, services.now_ms, services.region)
+        _, save = services.close(user, user, document)
+        audit = services.store.audit.add(user.id, "totp_enrol", client.id)
+        services.store.commit(save, unlock(services, attempt.alias), audit, once=once)
+    return answer
 
 
 class _FactorChange(NamedTuple):

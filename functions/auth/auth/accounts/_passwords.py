@@ -2,17 +2,17 @@
 
 from contextlib import suppress
 
-from shared.http import BusyError, UnauthorizedError
+from shared.http import BusyError
 
 from ..clients import Client
 from ..credentials import mfa, passwords
-from ..credentials.logins import attempted, limit_of, prove, unlock
+from ..credentials.logins import attempted, limit_of, unlock
 from ..identity import PROFILE, Document, normalise_email
 from ..mail_jobs import notify
 from ..services import Services
 from ..storage import Alias, Once, User, Write
 from . import _mails as mails
-from ._common import again, aliases_of, further_indexes, logged_in, main_alias, names, policy
+from ._common import again, aliases_of, further_indexes, logged_in, main_alias, names, policy, prove_again
 from ._mails import MailJob
 
 __all__ = ["change_password", "forgot_password", "reset_password"]
@@ -109,9 +109,7 @@ def change_password(
     def run() -> None:
         user, session = logged_in(services, access_token, client)
         with attempted(services, main_alias(user), limit_of(services, client, user.id)) as attempt:
-            proof = prove(services, attempt, current, None, client.id, once, second_factor=False)
-            if proof.user.id != user.id:  # the address is another's, who has the account of a merged one
-                raise UnauthorizedError("invalid_credentials", "The name or the password is wrong.")
+            proof = prove_again(services, attempt, user, current, client, once)
             _set_password(services, proof.document, password, client)
             after = user.but(epoch=services.new_epoch())
             moved = services.store.sessions.move(user.id, session, after.epoch)

@@ -6,12 +6,12 @@ from shared.http import BadRequestError, UnauthorizedError
 
 from ..clients import Client
 from ..credentials import mfa
-from ..credentials.logins import attempted, limit_of, prove
+from ..credentials.logins import attempted, limit_of
 from ..identity import checked, normalise_email
 from ..services import Services
 from ..storage import Alias, Once
 from . import _addresses as addresses
-from ._common import again, logged_in, main_alias, phone_index, shown
+from ._common import again, logged_in, main_alias, phone_index, prove_again, shown
 
 __all__ = ["edit", "profile"]
 
@@ -97,6 +97,8 @@ def _reauthenticated(
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.")
     with attempted(services, main_alias(user), limit_of(services, client, user.id)) as attempt:
         code = mfa.Code(given["totp"]) if "totp" in given else None
-        proof = prove(services, attempt, given["current"], code, client.id, None)
+        proof = prove_again(
+            services, attempt, user, given["current"], client, None, code=code, second_factor=True
+        )
         services.store.commit(*proof.writes)
     return proof.user.epoch
