@@ -123,10 +123,10 @@ def _change(services: Services, asked: SignedRequest, payload: Payload, _: str) 
 
 
 def _second_factor(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
+    code, current = _code(payload, "code"), _text(payload, "current")
     return 200, accounts.second_factor(
-        services, payload["access_token"], payload["action"], _code(payload, "code"), _text(payload, "current"),
-        asked.client, asked.once,
-    )  # fmt: skip
+        services, payload["access_token"], payload["action"], code, current, asked.client, asked.once
+    )
 
 
 def _introspect(services: Services, asked: SignedRequest, payload: Payload, _: str) -> tuple[int, Any]:
