@@ -21,6 +21,7 @@ from auth.clients import Client, SignedRequest
 from auth.imports.importing import Importer
 from auth.services import Services
 from auth.settings import AuthSettings, DeliverSettings
+from auth.sign_on.authorization import SCOPES
 from auth.storage import Once, OutboxMail, Store
 from auth.tokens import Keyring, make_secret
 from local.memory_table import MemoryTable
@@ -188,7 +189,8 @@ class World:
         """Register a client."""
         record = {
             "company": company or client, "api_key_id": client, "scopes": [], "keys": [], "title": client,
-            "trusted": trusted, "redirect_uris": [], "logout_uris": [], "links": {}, **more,
+            "trusted": trusted, "redirect_uris": [], "logout_uris": [], "links": {}, "resources": [],
+            "sign_on_scopes": [*SCOPES], "registration": f"first of {client}", **more,
         }  # fmt: skip
         place = (f"C#{client}", ".")
         item = {"pk": {"S": place[0]}, "sk": {"S": "."}, "client": {"S": json.dumps(record)}}
@@ -235,7 +237,9 @@ class World:
         with _outbox_of(self):
             for message in self.queue:
                 try:
-                    deliver._deliver(self.services, settings, message, json.loads(message.body))
+                    job = json.loads(message.body)
+                    send = deliver._deliver_notice if "trail" in job else deliver._deliver
+                    send(self.services, settings, message, job)
                 except Exception:  # noqa: BLE001 - the message comes back
                     waiting.append(message)
         self.queue = waiting

@@ -357,7 +357,7 @@ def test_owner_of_a_mailbox_starts_clean(dying: World) -> None:
     answer = log_in(dying, ADA)
     assert answer.status == 200
     user = dying.ask("GET", "/v1/users/{id}", "shop", answer.body["user_id"]).body
-    assert user["profile"] == {"email": ADA, "email_verified": True, "companies": {"shop": {"id": "1"}}}
+    assert user["profile"] == {"email": ADA, "email_verified": True, "companies": {"shop": {"ids": ["1"]}}}
     assert not is_alive(dying, tokens)
 
 
