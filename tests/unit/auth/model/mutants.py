@@ -163,7 +163,8 @@ MUTANTS = [
     ),
     Mutant(
         "a failed counter takes nothing back", "credentials/logins.py",
-        "    key = attempt.limit.key\n    with suppress(BusyError):", "    key = attempt.limit.key\n    if True:",
+        "    key = attempt.limit.key\n    with suppress(BusyError):",
+        "    key = attempt.limit.key\n    if True:",
         (ATTEMPTS,),
     ),
     Mutant(
@@ -207,7 +208,7 @@ MUTANTS = [
     ),
     Mutant(
         "a merge keeps the addresses of both", "accounts/_endings.py",
-        "        for alias in (*moved, *aliases)\n", "        for alias in ()\n",
+        "        for alias in dict.fromkeys(aliases)\n", "        for alias in list[Alias]()\n",
     ),
     Mutant(
         "a reset never unlocks and releases one alias", "accounts/_passwords.py",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
@@ -199,21 +200,156 @@ def test_session_is_dead_at_erasure_though_its_item_is_left(home: World) -> None
     assert home.ask("POST", "/v1/token/refresh", "shop", refresh_token=tokens["refresh_token"]).status == 401
 
 
-def test_password_is_changed_by_whose_it_is(home: World) -> None:
-    """The main address of an account that was merged by its phone may be another's, unverified here."""
-    phone = {"phone": "+33612345678", "phone_verified": True, "company": "shop"}
-    sign_up(home, ADA, OTHER)
-    legacy = {"password_hash": "5f4dcc3b5aa765d61d8327deb882cf99", "hash_scheme": "md5"}
-    conflict = home.take_line("*", id="1", email=ADA, **phone, **legacy)
+def conflict_and_other(world: World, *, verified: bool = True) -> tuple[str, str]:
+    """An account in conflict about ADA, and one of the same verified phone with BOB; both have a password."""
+    shared = {"phone": "+33612345678", "phone_verified": True, "company": "shop"}
+    shared |= {"password_hash": "5f4dcc3b5aa765d61d8327deb882cf99", "hash_scheme": "md5"}
+    conflict = world.take_line("*", id="1", email=ADA, **shared)
     assert conflict["result"] == "conflict"
-    bob = home.take_line("*", id="2", email=BOB, email_verified=True, **phone, **legacy)
-    user = conflict["user_id"]
-    assert home.ask("POST", "/v1/users/{id}/merge", "group", user, other=bob["user_id"]).status == 200
-    answer = home.ask("POST", "/v1/login", "shop", phone="+33612345678", password="password")
+    bob = world.take_line("*", id="2", email=BOB, email_verified=verified, **shared)
+    return conflict["user_id"], bob["user_id"]
+
+
+def merge(world: World, user: str, other: str) -> Any:
+    answer = world.ask("POST", "/v1/users/{id}/merge", "group", user, other=other)
     assert answer.status == 200, answer
-    claims = {"access_token": answer.body["access_token"], "current": OTHER, "password": PASSWORD}
+    return answer.body["profile"]
+
+
+def test_survivor_of_a_conflict_has_an_address_of_its_own(home: World) -> None:
+    ada = sign_up(home, ADA, OTHER)
+    user, bob = conflict_and_other(home)
+    profile = merge(home, user, bob)
+    assert (profile["email"], profile["email_verified"]) == (BOB, True)
+    assert log_in(home, BOB, "password").body["user_id"] == user
+    assert log_in(home, ADA, OTHER).body["user_id"] == ada
+    tokens = log_in(home, BOB, "password").body
+    claims = {"access_token": tokens["access_token"], "current": "password", "password": PASSWORD}
+    assert home.ask("POST", "/v1/password/change", "shop", **claims).status == 204
+
+
+def test_survivor_of_a_conflict_gets_an_address_that_nobody_has(home: World) -> None:
+    ada = sign_up(home, ADA, OTHER)
+    user, bob = conflict_and_other(home)
+    assert home.ask("DELETE", "/v1/users/{id}", "shop", ada).status == 204
+    profile = merge(home, user, bob)
+    assert (profile["email"], profile["email_verified"]) == (ADA, False)
+    for email in (ADA, BOB):
+        assert log_in(home, email, "password").body["user_id"] == user
+
+
+def test_survivor_of_a_conflict_gets_the_address_of_who_had_it(home: World) -> None:
+    shared = {"phone": "+33612345678", "phone_verified": True, "company": "shop", "email": ADA}
+    shared |= {"password_hash": "5f4dcc3b5aa765d61d8327deb882cf99", "hash_scheme": "md5"}
+    holder, conflict = (home.take_line("*", id=each, **shared) for each in "12")
+    assert (holder["result"], conflict["result"]) == ("created", "conflict")
+    merge(home, conflict["user_id"], holder["user_id"])
+    assert log_in(home, ADA, "password").body["user_id"] == conflict["user_id"]
+
+
+def test_address_that_nobody_showed_ends_with_its_account(home: World) -> None:
+    line = {"phone": "+33612345678", "phone_verified": True, "company": "shop"}
+    user = home.take_line("*", id="1", email=ADA, email_verified=True, **line)["user_id"]
+    line = {"password_hash": "5f4dcc3b5aa765d61d8327deb882cf99", "hash_scheme": "md5", "company": "shop"}
+    bob = home.take_line("*", id="2", email=BOB, phone="+33612345678", phone_verified=True, **line)
+    assert merge(home, user, bob["user_id"])["email"] == ADA
+    assert log_in(home, BOB, "password").status == 401
+    assert home.services.store.aliases.owner(home.services.alias("email", BOB)) is None
+
+
+def test_password_is_changed_by_whose_it_is(home: World) -> None:
+    """Of records that were merged before, the main address may be another's."""
+    ada, bob = sign_up(home, ADA, OTHER), sign_up(home, BOB)
+    tokens = log_in(home, BOB).body
+    users = home.services.store
+    users.commit(users.aliases.claim(home.services.alias("email", BOB), ada, held_by=bob))
+    claims = {"access_token": tokens["access_token"], "current": OTHER, "password": PASSWORD}
     assert home.ask("POST", "/v1/password/change", "shop", **claims).status == 401
     assert log_in(home, ADA, OTHER).status == 200
+
+
+def test_only_an_account_with_a_log_in_changes_its_address(home: World) -> None:
+    assert home.ask("POST", "/v1/signup", "shop", email=ADA, password=OTHER).status == 202
+    alias = home.services.alias("email", ADA)
+    unverified = home.services.store.aliases.owner(alias)
+    assert edit(home, str(unverified), email=NEW).code == "unverified"
+    assert edit(home, str(unverified), given_name="Ada").status == 200
+    assert verify(home, mail(home, ADA, "verify"), password=OTHER).status == 200
+    conflict = home.take_line("*", id="1", email=ADA, company="shop")
+    assert conflict["result"] == "conflict"
+    assert edit(home, conflict["user_id"], email=NEW).code == "not_active"
+
+
+def test_asking_again_takes_no_approval_away(home: World) -> None:
+    ada = sign_up(home, ADA)
+    assert edit(home, ada, email=NEW).status == 200
+    assert verify(home, mail(home, ADA, "approve")).body["state"] == "pending"
+    assert edit(home, ada, email=NEW).status == 200
+    assert verify(home, mail(home, NEW, "email")).body == {"user_id": ada, "state": "verified"}
+
+
+def test_asking_for_another_address_takes_the_approval_away(home: World) -> None:
+    ada = sign_up(home, ADA)
+    assert edit(home, ada, email=NEW).status == 200
+    assert verify(home, mail(home, ADA, "approve")).body["state"] == "pending"
+    assert edit(home, ada, email=BOB).status == 200
+    assert verify(home, mail(home, BOB, "email")).body["state"] == "pending"
+
+
+# ---- what is counted
+
+
+def _counted(world: World) -> list[Callable[[], Answer]]:
+    """Each request that counts mails or codes."""
+    ada = sign_up(world, ADA)
+    secret, tokens = enrolled(world, ADA)
+    return [
+        lambda: world.ask("POST", "/v1/signup", "shop", email=BOB, password=OTHER),
+        lambda: world.ask("POST", "/v1/password/forgot", "shop", email=ADA),
+        lambda: edit(world, ada, email=NEW),
+        lambda: world.ask("POST", "/v1/users/{id}/recovery", "shop", ada, second_factor=True),
+        lambda: factor(world, tokens, "recovery_codes", code=code(world, secret)),
+    ]
+
+
+@pytest.mark.parametrize("which", range(5), ids=["sign-up", "forgot", "address", "recovery", "codes"])
+@pytest.mark.parametrize("cause", ["queue", "table"])
+def test_requests_that_an_outage_ended_do_not_count(home: World, which: int, cause: str) -> None:
+    ask = _counted(home)[which]
+    home.sleep(60)
+
+    def out(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "ServiceUnavailable", "Message": ""}}, "Call")
+
+    broken: Any = home if cause == "queue" else home.table
+    name = "send_message" if cause == "queue" else "transact_write_items"
+    setattr(broken, name, out)
+    assert [ask().status for _ in range(7)] == [503] * 7
+    delattr(broken, name)
+    assert ask().status in (200, 202)
+
+
+def test_mails_that_lose_races_do_not_count(home: World) -> None:
+    ada = sign_up(home, ADA)
+    for number in range(4):  # two mails each, one of which is of a lost race
+        just_before_the_commit(home, lambda: edit(home, ada, given_name=f"Ada {number}"))  # noqa: B023
+        assert edit(home, ada, email=NEW).status == 200
+
+
+def test_sixth_mail_of_an_hour_is_refused(home: World) -> None:
+    asked = [home.ask("POST", "/v1/password/forgot", "shop", email=ADA).status for _ in range(7)]
+    assert asked == [202] * 5 + [429] * 2
+    home.sleep(3600)
+    assert home.ask("POST", "/v1/password/forgot", "shop", email=ADA).status == 202
+
+
+def test_wrong_codes_count(home: World) -> None:
+    sign_up(home, ADA)
+    secret, tokens = enrolled(home, ADA)
+    home.sleep(300)
+    for _ in range(5):
+        assert factor(home, tokens, "disable", code="000000").code == "wrong_code"
+    assert factor(home, tokens, "disable", code=code(home, secret)).code == "too_many_attempts"
 
 
 # ---- mails
