@@ -421,7 +421,7 @@ def test_a_throttled_service_is_unavailable_and_the_request_can_be_sent_again(
 
 
 def test_mails_that_an_outage_kept_back_do_not_count(person: Person, faults: Faults) -> None:
-    """An address has five an hour; six outages must not use them up."""
+    """An address has five an hour; six outages must leave them."""
     faults.inject({"match": "sqs.SendMessage", "rate": 1, "status": 503, "type": "ServiceUnavailable"})
     ask = partial(person.shop.post, "/v1/password/forgot", email=person.email)
     assert [ask().status_code for _ in range(6)] == [503] * 6

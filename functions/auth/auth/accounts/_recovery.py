@@ -59,7 +59,7 @@ def recover(
     def run() -> dict[str, Any]:
         user = services.find(user_id)
         document = services.open(user)
-        if client.company != _EVERYBODY and document[f"company.{client.company}"] is None:
+        if client.company not in (_EVERYBODY, *document.companies()):
             raise ForbiddenError("not_of_company", "The person is not one of this company.")
         if user.status != "active":
             raise ConflictError("not_active", "The account has no log-in.")

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
+from auth.imports.importing import DryRun
 from tests.support.memory_auth import Answer, World
 from tests.unit.auth.model.browser import APP, BACK, Browser, redeem
 
@@ -61,6 +62,11 @@ def shown(tokens: Any) -> dict[str, str]:
 def factor(world: World, tokens: Any, action: str, **code: str) -> Answer:
     token = tokens["access_token"]
     return world.ask("POST", "/v1/mfa/totp", "shop", access_token=token, action=action, **code)
+
+
+def out(**_: Any) -> Any:
+    """What a service that is down answers."""
+    raise ClientError({"Error": {"Code": "ServiceUnavailable", "Message": ""}}, "Call")
 
 
 def code(world: World, secret: str, later: int = 0) -> str:
@@ -296,6 +302,241 @@ def test_asking_for_another_address_takes_the_approval_away(home: World) -> None
     assert verify(home, mail(home, BOB, "email")).body["state"] == "pending"
 
 
+# ---- recovery codes and delayed resets
+
+
+def test_company_resets_whom_it_imported_and_nobody_else(home: World) -> None:
+    home.register("bank")
+    line = {"id": "1", "email": ADA, "email_verified": True, "company": "shop"}
+    user = home.take_line("*", **line)["user_id"]
+    assert recover(home, user, email=NEW).status == 202
+    answer = home.ask("POST", "/v1/users/{id}/recovery", "bank", user, email=NEW)
+    assert (answer.status, answer.code) == (403, "not_of_company")
+
+
+def recover(world: World, user: str, **claims: Any) -> Answer:
+    return world.ask("POST", "/v1/users/{id}/recovery", "shop", user, **claims)
+
+
+def guarded(world: World) -> tuple[str, str, list[str], Any]:
+    """Somebody with a second factor: their id, its secret, recovery codes and tokens."""
+    ada = sign_up(world, ADA)
+    tokens = log_in(world, ADA).body
+    secret = factor(world, tokens, "enrol").body["secret"]
+    codes = factor(world, tokens, "confirm", code=code(world, secret)).body["recovery_codes"]
+    world.sleep(60)
+    return ada, secret, codes, tokens
+
+
+def test_recovery_code_is_good_once_and_told(home: World) -> None:
+    _, _, codes, _ = guarded(home)
+    assert log_in(home, ADA, recovery_code=codes[0]).status == 200
+    assert log_in(home, ADA, recovery_code=codes[0]).status == 401
+    assert log_in(home, ADA, recovery_code=codes[1]).status == 200
+    home.deliver()
+    assert [each.kind for each in home.mails].count("recovery_code_used") == 2
+
+
+def test_recovery_code_is_good_once_in_a_race_too(home: World) -> None:
+    _, _, codes, _ = guarded(home)
+    just_before_the_commit(home, lambda: log_in(home, ADA, recovery_code=codes[0]))
+    assert log_in(home, ADA, recovery_code=codes[0]).status == 401
+
+
+def test_recovery_code_needs_the_password_and_the_account(home: World) -> None:
+    _, _, codes, _ = guarded(home)
+    sign_up(home, BOB, OTHER)
+    assert log_in(home, ADA, OTHER, recovery_code=codes[0]).status == 401
+    secret = enrolled_with(home, BOB, OTHER)
+    assert secret
+    assert log_in(home, BOB, OTHER, recovery_code=codes[0]).status == 401
+    assert log_in(home, ADA, recovery_code=codes[0]).status == 200
+
+
+def enrolled_with(world: World, email: str, password: str) -> str:
+    tokens = log_in(world, email, password).body
+    secret = factor(world, tokens, "enrol").body["secret"]
+    assert factor(world, tokens, "confirm", code=code(world, secret)).status == 200
+    return str(secret)
+
+
+def test_new_recovery_codes_end_the_old_ones(home: World) -> None:
+    _, secret, codes, tokens = guarded(home)
+    answer = factor(home, tokens, "recovery_codes", code=code(home, secret))
+    assert answer.status == 200
+    assert log_in(home, ADA, recovery_code=codes[0]).status == 401
+    assert log_in(home, ADA, recovery_code=answer.body["recovery_codes"][0]).status == 200
+    assert factor(home, tokens, "recovery_codes", recovery_code=codes[1]).code == "wrong_code"
+
+
+def test_reset_is_done_after_a_day_and_not_before(home: World) -> None:
+    ada, _, codes, tokens = guarded(home)
+    assert recover(home, ada, second_factor=True).body["state"] == "pending"
+    home.sleep(86_399)
+    assert recover(home, ada, second_factor=True).body["state"] == "pending"
+    assert log_in(home, ADA).code == "second_factor_required"
+    home.sleep(1)
+    assert recover(home, ada, second_factor=True).body == {"state": "done"}
+    assert recover(home, ada, second_factor=True).body == {"state": "done"}
+    assert log_in(home, ADA).status == 200
+    assert not is_alive(home, tokens)
+    home.deliver()
+    assert [each.kind for each in home.mails].count("recovery_done") == 1
+    secret = enrolled_with(home, ADA, PASSWORD)
+    assert secret
+    assert log_in(home, ADA, recovery_code=codes[1]).status == 401
+
+
+def test_reset_that_nobody_completes_is_void_after_a_week(home: World) -> None:
+    ada, *_ = guarded(home)
+    assert recover(home, ada, second_factor=True).status == 202
+    home.sleep(8 * 86_400 + 1)
+    assert recover(home, ada, second_factor=True).body["state"] == "pending"
+
+
+@pytest.mark.parametrize("way", ["main mailbox", "previous mailbox", "password", "authenticator"])
+def test_reset_is_stopped_by_every_mailbox_and_proof(home: World, way: str) -> None:
+    ada, secret, *_ = guarded(home)
+    email = ADA
+    if way == "previous mailbox":
+        tokens = log_in(home, ADA, totp=code(home, secret)).body
+        home.sleep(60)
+        answer = edit(home, ada, email=NEW, **shown(tokens), totp=code(home, secret))
+        assert answer.status == 200, answer
+        assert verify(home, mail(home, NEW, "email")).body["state"] == "verified"
+        email = NEW
+    home.sleep(60)
+    assert recover(home, ada, second_factor=True).status == 202
+    if way == "password":
+        reset(home, email, PASSWORD)
+    elif way == "authenticator":
+        assert log_in(home, email, totp=code(home, secret)).status == 200
+    else:
+        assert verify(home, mail(home, ADA, "recovery")).body["state"] == "cancelled"
+    home.sleep(86_400)
+    assert recover(home, ada, second_factor=True).body["state"] == "pending"
+    assert log_in(home, email).code == "second_factor_required"
+
+
+def test_reset_to_a_new_mailbox_lets_in_who_lost_everything(home: World) -> None:
+    ada, *_ = guarded(home)
+    assert recover(home, ada, second_factor=True, email=NEW).status == 202
+    home.sleep(86_400)
+    assert recover(home, ada, second_factor=True, email=NEW).status == 200
+    assert log_in(home, NEW).status == 401
+    assert verify(home, mail(home, NEW, "email")).body["state"] == "verified"
+    assert log_in(home, NEW).body["user_id"] == ada
+
+
+def test_token_of_a_reset_chooses_no_password(home: World) -> None:
+    ada, *_ = guarded(home)
+    assert recover(home, ada, second_factor=True).status == 202
+    token = mail(home, ADA, "recovery")
+    answer = home.ask("POST", "/v1/password/reset", "shop", token=token, password=OTHER)
+    assert (answer.status, answer.code) == (400, "invalid_token")
+
+
+def test_two_resets_do_not_wait_at_once(home: World) -> None:
+    ada, *_ = guarded(home)
+    assert recover(home, ada, second_factor=True).status == 202
+    assert recover(home, ada, second_factor=True, email=NEW).code == "recovery_pending"
+
+
+# ---- notices
+
+
+def test_notice_of_what_was_not_written_is_never_sent(home: World) -> None:
+    sign_up(home, ADA)
+    tokens = log_in(home, ADA).body
+    home.table.transact_write_items = out  # type: ignore[method-assign]
+    claims = {"access_token": tokens["access_token"], "current": PASSWORD, "password": OTHER}
+    assert home.ask("POST", "/v1/password/change", "shop", **claims).status == 503
+    del home.table.transact_write_items  # type: ignore[method-assign]
+    assert [json.loads(each.body)["kind"] for each in home.queue] == ["new_password"]
+    home.deliver()
+    assert len(home.queue) == 1
+    home.sleep(60)
+    home.deliver()
+    assert home.queue == []
+    assert "new_password" not in [each.kind for each in home.mails]
+
+
+def test_change_is_refused_while_its_notice_cannot_be_sent(home: World) -> None:
+    sign_up(home, ADA)
+    tokens = log_in(home, ADA).body
+
+    home.send_message = out  # type: ignore[method-assign]
+    claims = {"access_token": tokens["access_token"], "current": PASSWORD, "password": OTHER}
+    assert home.ask("POST", "/v1/password/change", "shop", **claims).status == 503
+    assert log_in(home, ADA).status == 200
+
+
+# ---- clients
+
+
+def test_session_ends_with_the_registration_that_it_began_under(home: World) -> None:
+    sign_up(home, ADA)
+    tokens = log_in(home, ADA).body
+    home.sleep(40)  # until clients are looked up again
+    home.register("shop", registration="second of shop")
+    assert not is_alive(home, tokens)
+
+
+def test_session_ends_with_the_audience_that_it_is_for(home: World) -> None:
+    sign_up(home, ADA)
+    tokens = log_in(home, ADA).body
+    home.sleep(40)
+    home.register("shop", resources=["https://api.example/other"])
+    assert not is_alive(home, tokens)
+
+
+def test_code_of_another_registration_is_not_exchanged(home: World) -> None:
+    sign_up(home, ADA)
+    browser = signed_on(home, ADA, decision="allow")
+    home.register(APP, redirect_uris=[BACK], registration="second of app")
+    home.sleep(40)
+    assert redeem(home, browser.code).code == "invalid_grant"
+
+
+def test_consent_is_asked_again_for_another_registration(home: World) -> None:
+    sign_up(home, ADA)
+    assert signed_on(home, ADA, decision="allow").code
+    assert signed_on(home, ADA).code
+    home.register(APP, redirect_uris=[BACK], registration="second of app")
+    home.sleep(40)
+    browser = Browser()
+    browser.open(home)
+    browser.send(home, email=ADA, password=PASSWORD)
+    assert (browser.action, browser.code) == ("consent", "")
+
+
+def test_application_is_given_no_scope_that_it_is_not_registered_for(home: World) -> None:
+    home.register(APP, redirect_uris=[BACK], sign_on_scopes=["openid", "email"])
+    browser = Browser()
+    browser.open(home)
+    assert (browser.action, browser.code) == ("", "")
+
+
+def test_somebody_has_fifty_sessions_the_newest(home: World) -> None:
+    sign_up(home, ADA)
+    sessions = []
+    for _ in range(53):
+        sessions.append(log_in(home, ADA).body)
+        home.sleep(1)
+    live = [home.services.sessions.introspect(each["access_token"])["active"] for each in sessions]
+    assert live == [False] * 3 + [True] * 50
+
+
+def test_dry_run_writes_nothing_and_reports_what_the_run_does(home: World) -> None:
+    lines: list[Any] = [{"id": "1", "email": ADA, "company": "shop"}]
+    lines += [{**lines[0], "id": "2"}, {**lines[0], "id": "3", "email_verified": True}]
+    dry = DryRun(home.services, "*", "job")
+    told = [dry.take(json.dumps(line).encode()) for line in lines]
+    assert not [key for key in home.table.tables["users"] if key[0][:2] in ("U#", "E#", "A#")]
+    assert told == [home.take_line("*", **line) for line in lines]
+    assert [each["result"] for each in told] == ["created", "conflict", "created"]
+
+
 # ---- what is counted
 
 
@@ -317,9 +558,6 @@ def _counted(world: World) -> list[Callable[[], Answer]]:
 def test_requests_that_an_outage_ended_do_not_count(home: World, which: int, cause: str) -> None:
     ask = _counted(home)[which]
     home.sleep(60)
-
-    def out(**_: Any) -> Any:
-        raise ClientError({"Error": {"Code": "ServiceUnavailable", "Message": ""}}, "Call")
 
     broken: Any = home if cause == "queue" else home.table
     name = "send_message" if cause == "queue" else "transact_write_items"
