@@ -21,6 +21,7 @@ from auth.clients import Client, SignedRequest
 from auth.imports.importing import Importer
 from auth.services import Services
 from auth.settings import AuthSettings, DeliverSettings
+from auth.sign_on.authorization import SCOPES
 from auth.storage import Once, OutboxMail, Store
 from auth.tokens import Keyring, make_secret
 from local.memory_table import MemoryTable
@@ -63,12 +64,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail in somebody's mailbox."""
+    """A mail in somebody's mailbox, and the id of the message that asked for it."""
 
     to: str
     kind: str
     token: str
     text: str
+    message: str = ""
 
 
 class _Faulty:
@@ -116,6 +118,7 @@ class World:
         calls: How many calls of services there were.
         queue: Jobs of mails that were not delivered yet.
         mails: Mails that were delivered, oldest first.
+        jobs: All jobs that ever were in the queue, by the id of their message.
     """
 
     now: float = START
@@ -123,6 +126,7 @@ class World:
     calls: int = 0
     queue: list[Message] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         kms, key, _ = _secrets()
@@ -167,6 +171,7 @@ class World:
     def send_message(self, *, QueueUrl: str, MessageBody: str) -> Any:  # noqa: N803, ARG002
         """SQS: a job."""
         name = f"message-{next(self._requests)}"
+        self.jobs[name] = json.loads(MessageBody)
         self.queue.append(Message(name, MessageBody, "receipt", 1, "arn", int(1000 * self.now)))
         return {}
 
@@ -175,12 +180,14 @@ class World:
         """Undo afterwards whatever is done within, to the table, the queue and the clock."""
         users = dict(self.table.tables[TABLE])
         kept = self.now, self.fault, list(self.queue), list(self.mails), dict(self.services.failures)
+        jobs = dict(self.jobs)
         self.fault = None
         try:
             yield
         finally:
             self.table.tables[TABLE] = users
             self.now, self.fault, self.queue, self.mails, self.services.failures = kept
+            self.jobs = jobs
 
     # ---- what its callers do
 
@@ -188,7 +195,8 @@ class World:
         """Register a client."""
         record = {
             "company": company or client, "api_key_id": client, "scopes": [], "keys": [], "title": client,
-            "trusted": trusted, "redirect_uris": [], "logout_uris": [], "links": {}, **more,
+            "trusted": trusted, "redirect_uris": [], "logout_uris": [], "links": {}, "resources": [],
+            "sign_on_scopes": [*SCOPES], "registration": f"first of {client}", **more,
         }  # fmt: skip
         place = (f"C#{client}", ".")
         item = {"pk": {"S": place[0]}, "sk": {"S": "."}, "client": {"S": json.dumps(record)}}
@@ -235,7 +243,9 @@ class World:
         with _outbox_of(self):
             for message in self.queue:
                 try:
-                    deliver._deliver(self.services, settings, message, json.loads(message.body))
+                    job = json.loads(message.body)
+                    send = deliver._deliver_notice if "trail" in job else deliver._deliver
+                    send(self.services, settings, message, job)
                 except Exception:  # noqa: BLE001 - the message comes back
                     waiting.append(message)
         self.queue = waiting
@@ -255,7 +265,7 @@ def _outbox_of(world: World) -> Iterator[None]:
             return cls()
 
         def put(self, mail: OutboxMail, _: float) -> None:
-            world.mails.append(Mail(mail.to, mail.kind, mail.token, mail.text))
+            world.mails.append(Mail(mail.to, mail.kind, mail.token, mail.text, mail.id))
 
     module: Any = deliver
     real = module.Outbox

@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from base64 import urlsafe_b64encode
+from functools import partial
 from typing import Any
 
 import jwt
@@ -417,6 +418,15 @@ def test_a_throttled_service_is_unavailable_and_the_request_can_be_sent_again(
     assert sum(faults.hits()) > 0
     faults.clear()
     assert shop.post("/v1/signup", email=newcomer.email, password=newcomer.password).status_code == 202
+
+
+def test_mails_that_an_outage_kept_back_do_not_count(person: Person, faults: Faults) -> None:
+    """An address has five an hour; six outages must leave them."""
+    faults.inject({"match": "sqs.SendMessage", "rate": 1, "status": 503, "type": "ServiceUnavailable"})
+    ask = partial(person.shop.post, "/v1/password/forgot", email=person.email)
+    assert [ask().status_code for _ in range(6)] == [503] * 6
+    faults.clear()
+    assert ask().status_code == 202
 
 
 def test_refused_log_ins_take_the_same_time_whatever_the_reason(

@@ -57,7 +57,8 @@ class World:
         monkeypatch.setattr(deliver, "get_records", lambda: self.records)
         outbox = SimpleNamespace(put=lambda mail, _: self.mails.append(mail))
         monkeypatch.setattr(Outbox, "connect", lambda _: outbox)
-        for name in ("TABLE", "KMS_KEY", "SECRETS", "OUTBOX", "AWS_REGION", "POWERTOOLS_SERVICE_NAME"):
+        names = ["TABLE", "KMS_KEY", "SECRETS", "OUTBOX", "DEAD_LETTER_QUEUE_URL"]
+        for name in (*names, "AWS_REGION", "POWERTOOLS_SERVICE_NAME"):
             monkeypatch.setenv(name, "x")
 
     def send(self, job: dict[str, Any], age_s: float = 0) -> bool:

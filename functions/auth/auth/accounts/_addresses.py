@@ -6,6 +6,7 @@ showing who they are when it is asked for, or by the mail to the present address
 change whose an account is.
 """
 
+from contextlib import ExitStack
 from typing import Any
 
 from shared.http import ConflictError
@@ -23,12 +24,22 @@ __all__ = ["ask", "redeem_for_address"]
 
 
 def ask(
-    services: Services, user: User, document: Document, address: str, client: Client, *, approved: bool
+    services: Services,
+    counted: ExitStack,
+    user: User,
+    document: Document,
+    address: str,
+    client: Client,
+    *,
+    approved: bool,
 ) -> list[Write]:
     """Begin a change of the main address; the document is edited, and the mails are in the queue.
 
+    What was approved or confirmed of the very change stays so.
+
     Args:
         services: The services.
+        counted: Within which the writes are committed: mails of which an outage leaves nothing do not count.
         user: The record.
         document: Its document.
         address: The new address, in canonical form.
@@ -43,13 +54,17 @@ def ask(
         BusyError: The queue does not take the mails.
     """
     alias = services.alias("email", address)
-    mails.check_rate(services, alias)
+    counted.enter_context(mails.counted(services, alias))
     pending: dict[str, Any] = {"address": address, "index": alias.index, "epoch": user.epoch}
-    pending |= {"approved": approved, "confirmed": False}
+    before = document["email_pending"]
+    if not isinstance(before, dict) or before | pending != before:
+        before = {"approved": False, "confirmed": False}
+    approved = approved or before["approved"]
+    pending |= {"approved": approved, "confirmed": before["confirmed"]}
     document.edit({"email_pending": pending}, services.now_ms, services.region)
     writes = [MailJob(services, "email", user, alias.index, client).send()]
     if not approved and user.email_index:
-        mails.check_rate(services, Alias("email", user.email_index))
+        counted.enter_context(mails.counted(services, Alias("email", user.email_index)))
         writes.append(MailJob(services, "approve", user, user.email_index, client, about=alias.index).send())
     return writes
 

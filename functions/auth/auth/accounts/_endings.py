@@ -100,16 +100,17 @@ def _merge_accounts(
     """
     if shared_identifier(document, other_document) is None:
         raise ConflictError("not_the_same", "The accounts share no identifier that is verified on both.")
-    document.edit(taken_over(document, other_document, other.email_index), records.now_ms, records.region)
+    main = _main_address(records, user, document, {user.id, other.id})
+    other_main = _main_address(records, other, other_document, {user.id, other.id})
+    document.edit(taken_over(document, other_document, other_main), records.now_ms, records.region)
     if legacy.total_cost(document.old_hashes().values()) > 1000 * legacy.MAX_COST:
         raise ConflictError(
             "legacy_hashes_too_costly", "The old hashes of both cost too much together; log in to one first."
         )
-    email_index = user.email_index or other.email_index
     after = user.but(
         status="active",
         epoch=records.new_epoch(),
-        email_index=email_index,
+        email_index=main or other_main,
         phone_index=records.index("phone", document["phone"]) if document["phone"] else "",
     )
     after, save = records.close(user, after, document)
@@ -119,18 +120,29 @@ def _merge_accounts(
     )  # fmt: skip
     aliases = [Alias("email", index) for index, _ in other_document.family("email_also")]
     aliases += [Alias("phone", other.phone_index)] if other_document["phone_verified"] else []
-    moved = [Alias("email", other.email_index)] if other.email_index else []
-    if not other_document["email_verified"] and user.email_index:  # nobody showed that it is the person's
-        freed = [write for alias in moved for write in records.store.aliases.releases(alias, other.id)]
-        moved = []
-    else:
-        freed = []
+    aliases += [Alias("email", index) for index in (main, other_main) if index]
+    lost: list[Alias] = []
+    if main not in ("", other_main) and other_main and not other_document["email_verified"]:
+        lost = [Alias("email", other_main)]  # nobody showed that it is the person's
+    freed = [write for alias in lost for write in records.store.aliases.releases(alias, other.id)]
     claims = [
         records.store.aliases.claim(alias, user.id, held_by=other.id)
-        for alias in (*moved, *aliases)
-        if records.store.aliases.owner(alias) in (other.id, None)
+        for alias in dict.fromkeys(aliases)
+        if alias not in lost and records.store.aliases.owner(alias) in (other.id, None)
     ]
     step = records.store.totp_steps.last(other.id) if document["totp"] else -1
     if step > records.store.totp_steps.last(user.id):  # its factor may have come along: the code stays spent
         freed = [*freed, mfa.spend(records.store, user.id, step)]
     return after, [save, records.store.users.save(ended.written_in(records.region), other), *claims, *freed]
+
+
+def _main_address(records: Records, user: User, document: Document, merging: set[str]) -> str:
+    """Blind index of an account's main address; empty, and none in its document, if it is somebody else's.
+
+    An account in `conflict` has an address that another one has too.
+    """
+    alias = Alias("email", user.email_index)
+    if user.email_index and records.store.aliases.owner(alias) not in {None, *merging}:
+        document.edit({"email": None, "email_verified": None}, records.now_ms, records.region)
+        return ""
+    return user.email_index

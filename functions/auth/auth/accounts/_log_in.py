@@ -120,10 +120,14 @@ def second_factor(
 
     def run() -> dict[str, Any]:
         user, session = logged_in(services, access_token, client)
-        if action != "enrol" and services.store.counters.add("totp", user.id, _CODES_S) > _CODES:
-            raise TooManyRequestsError("too_many_attempts", "Too many codes; try again later.", _CODES_S)
         if action == "enrol":
             return _enrol(services, user, current, client, once)
+        with services.store.counters.counted("totp", user.id, _CODES_S) as count:
+            if count > _CODES:
+                raise TooManyRequestsError("too_many_attempts", "Too many codes; try again later.", _CODES_S)
+            return change(user, session)
+
+    def change(user: User, session: str) -> dict[str, Any]:
         document = services.open(user)
         audit = services.store.audit.add(user.id, f"totp_{action}", client.id)
         made = _change_factor(services, user, document, action, code or mfa.Code(""))

@@ -4,7 +4,8 @@ The token is drawn when the mail is asked for; the table keeps its hash. `delive
 is not there (see `mail_jobs`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from secrets import token_urlsafe
 
 from shared.http import BadRequestError, GoneError, NotFoundError, TooManyRequestsError
@@ -15,7 +16,7 @@ from ..mail_jobs import enqueue
 from ..services import Services
 from ..storage import Alias, MailKind, MailToken, User, Write
 
-__all__ = ["MailJob", "account_of", "check_rate", "find_token", "invalid_token"]
+__all__ = ["MailJob", "account_of", "counted", "find_token", "invalid_token"]
 
 _LIVES_S: Mapping[MailKind, int] = {
     "verify": 86_400, "known": 3600, "reset": 3600, "email": 86_400, "approve": 86_400, "none": 3600,
@@ -69,15 +70,20 @@ class MailJob:
         return self._services.store.mail_tokens.create(self._token, self._stands_for)
 
 
-def check_rate(services: Services, alias: Alias) -> None:
-    """Count a mail of an identifier, known or not.
+@contextmanager
+def counted(services: Services, alias: Alias) -> Iterator[None]:
+    """Count a mail of an identifier, known or not, that is asked for within: unless an outage ends that.
 
     Raises:
         TooManyRequestsError: It has had its mails of this hour.
     """
-    if services.store.counters.add("mail", alias.text, _WINDOW_S) > services.settings.mails_per_hour:
-        after = _WINDOW_S - int(services.now()) % _WINDOW_S
-        raise TooManyRequestsError("too_many_mails", "Too many mails were asked for; try again later.", after)
+    with services.store.counters.counted("mail", alias.text, _WINDOW_S) as count:
+        if count > services.settings.mails_per_hour:
+            after = _WINDOW_S - int(services.now()) % _WINDOW_S
+            raise TooManyRequestsError(
+                "too_many_mails", "Too many mails were asked for; try again later.", after
+            )
+        yield
 
 
 def find_token(services: Services, token: str, kinds: frozenset[MailKind]) -> MailToken:

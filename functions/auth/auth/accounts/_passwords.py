@@ -27,12 +27,12 @@ def forgot_password(services: Services, email: str, client: Client, once: Once) 
     """
     started = services.now()
     alias = services.alias("email", normalise_email(email))
-    mails.check_rate(services, alias)
-    owner = services.store.aliases.owner(alias)
-    user = services.store.users.get(owner) if owner else None
-    job = MailJob(services, "reset" if user else "none", user, alias.index, client)
-    audit = services.store.audit.add(user.id if user else alias.text, "forgot", client.id)
-    services.store.commit(job.send(), audit, once=once)
+    with mails.counted(services, alias):
+        owner = services.store.aliases.owner(alias)
+        user = services.store.users.get(owner) if owner else None
+        job = MailJob(services, "reset" if user else "none", user, alias.index, client)
+        audit = services.store.audit.add(user.id if user else alias.text, "forgot", client.id)
+        services.store.commit(job.send(), audit, once=once)
     services.floor(started)
 
 

@@ -1,15 +1,16 @@
 """What is known of a person: shown and edited."""
 
+from contextlib import ExitStack
 from typing import Any
 
-from shared.http import BadRequestError, UnauthorizedError
+from shared.http import BadRequestError, ConflictError, UnauthorizedError
 
 from ..clients import Client
 from ..credentials import mfa
 from ..credentials.logins import attempted, limit_of
 from ..identity import checked, normalise_email
 from ..services import Services
-from ..storage import Alias, Once
+from ..storage import Alias, Once, User
 from . import _addresses as addresses
 from ._common import again, logged_in, main_alias, phone_index, prove_again, shown
 
@@ -40,7 +41,8 @@ def edit(
     Raises:
         UnauthorizedError: The person did not show who they are.
         BadRequestError: A field is unknown, too long or malformed.
-        ConflictError: The address belongs to another account.
+        ConflictError: The account has no log-in, for which an address could be changed: whoever signed up and
+            was never verified signs up again with the right one.
     """
     if not isinstance(changes.get("email", ""), str):
         raise BadRequestError("bad_field", "The address is not a text; it can be changed, and not removed.")
@@ -54,6 +56,10 @@ def edit(
     shown_at = again(lambda: _reauthenticated(services, user_id, address, shown_by, client))
 
     def run() -> dict[str, Any]:
+        with ExitStack() as counted:
+            return save(counted)
+
+    def save(counted: ExitStack) -> dict[str, Any]:
         user = services.find(user_id)
         document = services.open(user)
         writes = []
@@ -62,19 +68,27 @@ def edit(
             writes += services.store.aliases.releases(Alias("phone", user.phone_index), user.id)
             changes["phone_verified"] = None
         if address is not None and address != document["email"]:
+            _check_active(user)
             approved = shown_at == user.epoch  # or a credential was changed meanwhile
-            writes += addresses.ask(services, user, document, address, client, approved=approved)
+            writes += addresses.ask(services, counted, user, document, address, client, approved=approved)
         document.edit(
             {f"company.{client.company}": document[f"company.{client.company}"] or {}} | changes,
             services.now_ms,
             services.region,
         )
         after = user.but(phone_index=phone_index(services, document))
-        after, save = services.close(user, after, document)
-        services.store.commit(save, *writes, services.store.audit.add(user.id, "edit", client.id), once=once)
+        after, saved = services.close(user, after, document)
+        services.store.commit(saved, *writes, services.store.audit.add(user.id, "edit", client.id), once=once)
         return shown(after, document)
 
     return again(run)
+
+
+def _check_active(user: User) -> None:
+    if user.status == "unverified":
+        raise ConflictError("unverified", "The address was never verified; sign up with the right one.")
+    if user.status != "active":
+        raise ConflictError("not_active", "The account has no log-in.")
 
 
 def _reauthenticated(

@@ -6,7 +6,7 @@ logs in with everything changes the password; and a log-in with a code of the fa
 Nobody resets anything by a mail alone: mails only stop it.
 """
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from shared.http import BusyError, ConflictError, ForbiddenError
@@ -59,7 +59,7 @@ def recover(
     def run() -> dict[str, Any]:
         user = services.find(user_id)
         document = services.open(user)
-        if client.company != _EVERYBODY and document[f"company.{client.company}"] is None:
+        if client.company not in (_EVERYBODY, *document.companies()):
             raise ForbiddenError("not_of_company", "The person is not one of this company.")
         if user.status != "active":
             raise ConflictError("not_active", "The account has no log-in.")
@@ -90,11 +90,11 @@ def _begin(
         raise ConflictError("nothing_to_recover", "There is no second factor, and no other address.")
     document.edit({"recovery": wanted._asdict()}, services.now_ms, services.region)
     _, save = services.close(user, user, document)
-    mails.check_rate(services, main_alias(user))  # counts once KMS has answered
-    known = known_addresses(document, user.email_index, services.now())
-    tokens = [MailJob(services, "recovery", user, index, client).send() for index in known]
-    audit = services.store.audit.add(user.id, "recovery_asked", client.id)
-    services.store.commit(save, *tokens, audit, once=once)
+    with mails.counted(services, main_alias(user)):
+        known = known_addresses(document, user.email_index, services.now())
+        tokens = [MailJob(services, "recovery", user, index, client).send() for index in known]
+        audit = services.store.audit.add(user.id, "recovery_asked", client.id)
+        services.store.commit(save, *tokens, audit, once=once)
     return {"state": "pending", "due": wanted.due}
 
 
@@ -106,13 +106,14 @@ def _apply(
     changes = {"recovery": done._asdict()} | (mfa.disable() if known.second_factor else {})
     document.edit(changes, services.now_ms, services.region)
     tokens = []
-    if known.email not in ("", document["email"]):
-        tokens = addresses.ask(services, after, document, known.email, client, approved=True)
-    _, save = services.close(user, after, document)
-    audit = services.store.audit.add(user.id, "recovery_done", client.id)
-    told = known_addresses(document, user.email_index, services.now())
-    notify(services, "recovery_done", after, client.id, audit, *told)
-    services.store.commit(save, *tokens, audit, once=once)
+    with ExitStack() as counted:
+        if known.email not in ("", document["email"]):
+            tokens = addresses.ask(services, counted, after, document, known.email, client, approved=True)
+        _, save = services.close(user, after, document)
+        audit = services.store.audit.add(user.id, "recovery_done", client.id)
+        told = known_addresses(document, user.email_index, services.now())
+        notify(services, "recovery_done", after, client.id, audit, *told)
+        services.store.commit(save, *tokens, audit, once=once)
     with suppress(BusyError):  # dead by their epoch already
         services.store.commit_each(services.sessions.end(user.id))
     return {"state": "done"}
@@ -122,10 +123,11 @@ def _send_again(
     services: Services, user: User, document: Document, known: Recovery, client: Client, once: Once
 ) -> dict[str, Any]:
     tokens, save = [], None
-    if known.email not in ("", document["email"]):
-        tokens = addresses.ask(services, user, document, known.email, client, approved=True)
-        _, save = services.close(user, user, document)
-    services.store.commit(save, *tokens, once=once)
+    with ExitStack() as counted:
+        if known.email not in ("", document["email"]):
+            tokens = addresses.ask(services, counted, user, document, known.email, client, approved=True)
+            _, save = services.close(user, user, document)
+        services.store.commit(save, *tokens, once=once)
     return {"state": "done"}
 
 

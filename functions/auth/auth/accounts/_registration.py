@@ -46,20 +46,20 @@ def sign_up(
     changes = checked(changes)
     passwords.check_new(password, policy(services), second_factor=False, identifiers=names(address, client))
     alias = services.alias("email", address)
-    mails.check_rate(services, alias)
-    document = Document()
-    known = {"email": address, "secret": passwords.hash_password(password), f"company.{client.company}": {}}
-    document.edit(known | changes, services.now_ms, services.region)
-    index = phone_index(services, document)
-    new = User(str(uuid4()), "unverified", None, alias.index, index, epoch=services.new_epoch())
-    new, save = services.close(None, new, document)
-    token = MailJob(services, "verify", new, alias.index, client).send()
-    claim = services.store.aliases.claim(alias, new.id)
-    audit = services.store.audit.add(new.id, "signup", client.id)
-    try:
-        services.store.commit(save, claim, token, audit, once=once)
-    except LostRaceError:
-        services.store.commit(*_tell_owner(services, alias, password, client), once=once)
+    with mails.counted(services, alias):
+        document = Document()
+        known = {"email": address, "secret": passwords.hash_password(password)}
+        document.edit(known | {f"company.{client.company}": {}} | changes, services.now_ms, services.region)
+        index = phone_index(services, document)
+        new = User(str(uuid4()), "unverified", None, alias.index, index, epoch=services.new_epoch())
+        new, save = services.close(None, new, document)
+        token = MailJob(services, "verify", new, alias.index, client).send()
+        claim = services.store.aliases.claim(alias, new.id)
+        audit = services.store.audit.add(new.id, "signup", client.id)
+        try:
+            services.store.commit(save, claim, token, audit, once=once)
+        except LostRaceError:
+            services.store.commit(*_tell_owner(services, alias, password, client), once=once)
     services.floor(started)
 
 

@@ -74,6 +74,10 @@ class Document:
         keys = [json.loads(key) for key, _ in self.family("company_id")]
         return older | {(company, person) for company, person in keys}
 
+    def companies(self) -> set[str]:
+        """The companies whose person somebody is: that they came to, or were imported by."""
+        return {company for company, _ in self.family("company")} | {company for company, _ in self.origins()}
+
     def old_hashes(self) -> dict[str, Any]:
         """The hashes of passwords in companies' systems, by origin, those of older records too."""
         return {self._origin_of_hash(key): wrapped for key, wrapped in self.family("old_hash")}

@@ -9,7 +9,11 @@ Written by   log-ins that failed, mails, codes of a second factor
 ===========  ==============================================================
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Literal
+
+from shared.http import BusyError, HttpError
 
 from ._table import Table
 
@@ -33,21 +37,42 @@ class Counters:
             subject: Of whom.
             seconds: Length of a window.
         """
+        return self._add(name, subject, self._window(seconds), seconds, 1)
+
+    @contextmanager
+    def counted(self, name: CounterName, subject: str, seconds: int) -> Iterator[int]:
+        """Count what is done within, and give the count; for the arguments see `add`.
+
+        What ends without a verdict, by an outage or a lost race, is not counted.
+        """
         window = self._window(seconds)
-        item = self._table.update(
-            _key(name, subject),
-            str(window),
-            UpdateExpression="SET expires = :end ADD #count :one",
-            ExpressionAttributeNames={"#count": "count"},
-            ExpressionAttributeValues={":end": {"N": str(window + 2 * seconds)}, ":one": {"N": "1"}},
-            ReturnValues="UPDATED_NEW",
-        )
-        return int(item["count"]["N"])
+        count = self._add(name, subject, window, seconds, 1)
+        try:
+            yield count
+        except Exception as error:
+            if not (isinstance(error, HttpError) and error.status < 500):
+                with suppress(BusyError):
+                    self._add(name, subject, window, seconds, -1)
+            raise
 
     def get(self, name: CounterName, subject: str, seconds: int) -> int:
         """The count of the present window; for the arguments see `add`."""
         item = self._table.get(_key(name, subject), str(self._window(seconds)))
         return int(item["count"]["N"]) if item else 0
+
+    def _add(self, name: CounterName, subject: str, window: int, seconds: int, change: int) -> int:
+        item = self._table.update(
+            _key(name, subject),
+            str(window),
+            UpdateExpression="SET expires = :end ADD #count :change",
+            ExpressionAttributeNames={"#count": "count"},
+            ExpressionAttributeValues={
+                ":end": {"N": str(window + 2 * seconds)},
+                ":change": {"N": str(change)},
+            },
+            ReturnValues="UPDATED_NEW",
+        )
+        return int(item["count"]["N"])
 
     def _window(self, seconds: int) -> int:
         now = int(self._table.now())

@@ -5,10 +5,13 @@ who reads which mailbox, what was answered to whom, and which passwords and fact
 step:
 
 - a stranger has no way into an account of the owner: no password, session, token, browser or code;
-- the owner gets in by what they enrolled last;
+- the owner gets in by what they enrolled last, by a recovery code, and by a delayed reset of a company, with
+  the factor, its codes or the mailbox lost;
+- no reset that the owner did not ask for is ever done: they read their mail once an hour, and stop it;
 - what was acknowledged is there (password, factor, address, profile);
 - no address counts as verified that its reader never confirmed;
-- nothing of an erased account works, nor lies in the table.
+- nothing of an erased account works, nor lies in the table;
+- no change of a credential is in the trail without its mail, and no mail is sent of what is not.
 
 Answers get lost, requests are sent again, tokens are used much later, and any call of a service may fail, be
 answered too late, or be the process's last one.
@@ -37,12 +40,20 @@ __all__ = ["AccountsMachine"]
 OWNER = ("owner@one.example", "owner@two.example")
 STRANGER = ("stranger@one.example", "stranger@two.example")
 OWNERS_PHONE, STRANGERS_PHONE = "+33612345678", "+33687654321"
-HOUR_S = 3600
+HOUR_S, DAY_S = 3600, 86_400
+RESET_IS_VOID_S = 9 * DAY_S  # a day of waiting, and seven in which it can be applied
+NOTICES = {
+    "reset": "new_password", "change": "new_password", "totp_confirm": "factor_on",
+    "totp_recovery_codes": "new_recovery_codes", "recovery_code": "recovery_code_used",
+    "recovery_done": "recovery_done", "recovery_cancelled": "recovery_cancelled", "new_device": "new_device",
+}  # fmt: skip
+"""For each entry of the trail the mail that must go with it."""
 HOWS: list[How] = ["refused", "answer lost", "crash"]
 LOST = (503, 504)
 
 addresses = st.sampled_from(OWNER + STRANGER)
 picks = st.integers(0, 20)
+TOKENS = ("verify", "known", "reset", "email", "approve", "recovery")
 faults = st.one_of(
     st.none(), st.none(), st.none(), st.builds(Fault, st.integers(0, 14), st.sampled_from(HOWS))
 )  # fmt: skip
@@ -61,6 +72,9 @@ class Account:
         passwords: What logs in; the last one was enrolled last.
         factors: The secret of its second factor; None for none.
         names: The given name that companies were told is kept.
+        codes: Recovery codes that are good for sure.
+        spent: Those that are not, for sure.
+        resets: Delayed resets that the owner wants: second factor, and address.
         id: Its id, once somebody was told.
     """
 
@@ -70,6 +84,14 @@ class Account:
     factors: list[str | None] = field(default_factory=lambda: [None])
     names: list[str | None] = field(default_factory=list)
     id: str = ""
+    codes: list[str] = field(default_factory=list)
+    spent: list[str] = field(default_factory=list)
+    resets: set[tuple[bool, str]] = field(default_factory=set)
+
+    def has_codes(self, codes: list[str]) -> None:
+        """New recovery codes; those of before are good for nothing, or nobody knows."""
+        self.spent = (self.spent + self.codes)[-12:]
+        self.codes = codes
 
 
 @dataclass
@@ -98,8 +120,13 @@ class AccountsMachine(RuleBasedStateMachine):
         self.codes: list[tuple[str, str]] = []  # by actor
         self.erased: set[str] = set()
         self.enrolling: dict[str, str] = {}  # secret by actor
+        self.strangers_codes: list[str] = []
         self.checked: dict[str, Any] = {}
         self.seen: dict[str, str] = {}
+        self.reset_checked: dict[str, Any] = {}  # version of the record by user
+        self.read: set[str] = set()  # tokens of mails about resets
+        self.done: set[tuple[str, bool, str]] = set()  # resets that the owner wanted
+        self.told: set[Any] = set()  # entries of the trail, and mails, that were looked at
 
     # ---- the companies' requests
 
@@ -172,6 +199,19 @@ class AccountsMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 31, 61, 301, 901, HOUR_S + 1, 25 * HOUR_S]))
     def wait(self, seconds: int) -> None:
+        self.pass_time(seconds)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, before which the owner reads their mail, and stops resets that they do not want."""
+        self.world.sleep(61)
+        self.world.deliver()
+        for mail in self.mails("owner", "recovery"):
+            account = self.owned_at(mail.to)
+            if mail.token in self.read or (account and account.resets):
+                continue
+            self.read.add(mail.token)
+            answer = self.world.ask("POST", "/v1/verify", "shop", token=mail.token)
+            assert answer.status == 200 or answer.code == "invalid_token", answer
         self.world.sleep(seconds)
 
     @rule()
@@ -253,10 +293,10 @@ class AccountsMachine(RuleBasedStateMachine):
         elif maybe:
             self.shown.add(mail.to)
 
-    @precondition(lambda self: self.mails("stranger", "verify", "known", "reset"))
+    @precondition(lambda self: self.mails("stranger", *TOKENS))
     @rule(pick=picks, fault=faults)
     def stranger_resets(self, pick: int, fault: Fault | None) -> None:
-        mails = self.mails("stranger", "verify", "known", "reset")
+        mails = self.mails("stranger", *TOKENS)
         mail, password = mails[-1 - pick % len(mails)], self.password()
         self.stolen.append(password)
         answers = self.ask(fault, False, lambda: self.world.ask(
@@ -271,7 +311,7 @@ class AccountsMachine(RuleBasedStateMachine):
     @rule(pick=picks, fault=faults)
     def owner_logs_in(self, pick: int, fault: Fault | None) -> None:
         account = self.accounts[pick % len(self.accounts)]
-        self.world.sleep(HOUR_S + 1)
+        self.pass_time(HOUR_S + 1)
         self.world.fault = fault
         answer = self.log_in(account.mains[-1], account.passwords[-1], account.factors[-1])
         self.world.fault = None
@@ -279,8 +319,36 @@ class AccountsMachine(RuleBasedStateMachine):
             account.id = answer.body["user_id"]
             self.held["owner"].append(Held(account.id, answer.body))
 
-    def log_in(self, address: str, password: str, secret: str | None) -> Answer:
-        code = {"totp": self.code(secret)} if secret else {}
+    @precondition(lambda self: any(each.codes for each in self.accounts))
+    @rule(pick=picks, which=picks, fault=faults, again=flags)
+    def owner_uses_recovery_code(self, pick: int, which: int, fault: Fault | None, again: bool) -> None:
+        accounts = [each for each in self.accounts if each.codes]
+        account = accounts[pick % len(accounts)]
+        code = account.codes.pop(which % len(account.codes))
+        self.pass_time(HOUR_S + 1)
+        answers = self.ask(fault, again, lambda: self.log_in(
+            account.mains[-1], account.passwords[-1], None, recovery_code=code
+        ))  # fmt: skip
+        for answer in answers:
+            if answer.status == 200:
+                assert code not in account.spent, "a recovery code was good twice"
+                account.id = answer.body["user_id"]
+                self.held["owner"].append(Held(account.id, answer.body))
+                account.spent.append(code)
+
+    @precondition(lambda self: self.leaked)
+    @rule(address=addresses, which=picks, guess=picks)
+    def stranger_tries_recovery_code(self, address: str, which: int, guess: int) -> None:
+        """Any code that the stranger might have seen, which all are spent, or of accounts of their own."""
+        spent = [code for account in self.accounts for code in account.spent]
+        codes = [*spent, *self.strangers_codes, "AAAAA-AAAAA"]
+        password = self.leaked[-1 - which % len(self.leaked)]
+        answer = self.log_in(address, password, None, recovery_code=codes[guess % len(codes)])
+        if answer.status == 200:
+            self.held["stranger"].append(Held(answer.body["user_id"], answer.body))
+
+    def log_in(self, address: str, password: str, secret: str | None, **code: str) -> Answer:
+        code |= {"totp": self.code(secret)} if secret else {}
         return self.world.ask("POST", "/v1/login", "shop", email=address, password=password, **code)
 
     def code(self, secret: str) -> str:
@@ -344,7 +412,7 @@ class AccountsMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(self.held.values()))
     @rule(
         actor=st.sampled_from(["owner", "stranger"]), pick=picks, fault=faults, again=flags,
-        action=st.sampled_from(["enrol", "confirm", "confirm", "disable"]),
+        action=st.sampled_from(["enrol", "confirm", "confirm", "disable", "recovery_codes"]),
     )  # fmt: skip
     def second_factor(self, actor: str, pick: int, fault: Fault | None, again: bool, action: str) -> None:
         if not self.held[actor]:
@@ -364,12 +432,24 @@ class AccountsMachine(RuleBasedStateMachine):
         if action == "enrol":
             for each in done:
                 self.enrolling[actor] = each.body["secret"]
-        elif actor == "owner" and account is not None:
-            made = secret if action == "confirm" else None
-            if done:
-                account.factors = [made]
-            elif any(each.status in LOST for each in answers):
-                account.factors.append(made)
+        elif actor == "stranger":
+            self.strangers_codes += [code for each in done for code in each.body.get("recovery_codes", [])]
+        elif account is not None:
+            self.factor_changed(account, action, secret, answers)
+
+    def factor_changed(
+        self, account: Account, action: str, secret: str | None, answers: list[Answer]
+    ) -> None:
+        done = [each for each in answers if each.status == 200]
+        lost = any(each.status in LOST for each in answers)
+        made = None if action == "disable" else secret
+        if done:
+            account.has_codes(done[-1].body.get("recovery_codes", []))
+            account.factors = [made]
+        elif lost:
+            account.factors.append(made)
+        if lost and answers[-1].status != 200:  # codes that were answered may count no more
+            account.codes = []
 
     # ---- a new address
 
@@ -447,6 +527,73 @@ class AccountsMachine(RuleBasedStateMachine):
             elif not sure and self.owned_at(address) is None:
                 account.mains.append(address)
 
+    # ---- delayed resets
+
+    @precondition(lambda self: self.users())
+    @rule(
+        pick=picks, address=st.none() | addresses, second_factor=flags, wanted=flags, fault=faults,
+        again=flags,
+    )  # fmt: skip
+    def company_asks_for_reset(
+        self,
+        pick: int,
+        address: str | None,
+        second_factor: bool,
+        wanted: bool,
+        fault: Fault | None,
+        again: bool,
+    ) -> None:
+        """Of whomever, as the company was deceived, or as the owner told; and again when it may be due."""
+        users = self.users()
+        user = self.at_the_end_of(users[pick % len(users)])
+        account = next((each for each in self.accounts if each.id == user), None)
+        wants = (second_factor, address or "")
+        if wanted and account and not account.resets and address not in STRANGER:
+            account.resets.add(wants)
+            self.asked |= {address} if address else set()
+        self.send_reset(user, account, wants, fault, again)
+
+    @precondition(lambda self: any(each.resets for each in self.accounts))
+    @rule(pick=picks, fault=faults, again=flags)
+    def wanted_reset_is_done(self, pick: int, fault: Fault | None, again: bool) -> None:
+        """The company sends it again, on the next day."""
+        accounts = [each for each in self.accounts if each.resets]
+        account = accounts[pick % len(accounts)]
+        wants = next(iter(account.resets))
+        self.send_reset(account.id, account, wants, None, again=False)
+        self.pass_time(25 * HOUR_S)
+        self.send_reset(account.id, account, wants, fault, again)
+
+    def send_reset(
+        self, user: str, account: Account | None, wants: tuple[bool, str], fault: Fault | None, again: bool
+    ) -> None:
+        claims: dict[str, Any] = {"second_factor": wants[0]} | ({"email": wants[1]} if wants[1] else {})
+        before = len(self.world.mails)
+        answers = self.ask(fault, again, lambda: self.world.ask(
+            "POST", "/v1/users/{id}/recovery", "shop", user, **claims
+        ))  # fmt: skip
+        self.world.deliver()
+        told = {mail.to for mail in self.world.mails[before:] if mail.kind == "recovery"}
+        if account is None:
+            return
+        if told and len(account.mains) == 1 and answers[0].status == 202:
+            assert {*account.mains, *account.further} <= told, "a mailbox is not told of a reset"
+        done = any(each.status == 200 for each in answers)
+        if wants not in account.resets:
+            assert not done or (user, *wants) in self.done, "a reset was done that the owner did not want"
+            return
+        if done:
+            account.resets.clear()
+            self.done.add((user, *wants))
+        if wants[0] and done:
+            account.factors = [None]
+            account.has_codes([])
+        elif wants[0] and any(each.status in LOST for each in answers):
+            account.factors.insert(0, None)
+            account.codes = []
+        if done and wants[1]:
+            self.world.deliver()
+
     # ---- profiles, imports, merges, erasure
 
     @precondition(lambda self: any(each.id for each in self.accounts))
@@ -511,6 +658,7 @@ class AccountsMachine(RuleBasedStateMachine):
         first.further |= {*second.mains, *second.further} - set(first.mains)
         first.passwords = second.passwords + first.passwords
         first.factors = second.factors + first.factors
+        first.codes, first.spent, first.resets = [], [], set()
         first.names = []
         self.accounts.remove(second)
 
@@ -540,7 +688,7 @@ class AccountsMachine(RuleBasedStateMachine):
         browser = Browser()
         browser.open(self.world)
         if actor == "owner" and self.accounts:
-            self.world.sleep(HOUR_S + 1)
+            self.pass_time(HOUR_S + 1)
             account = self.accounts[pick % len(self.accounts)]
             typed = {"email": account.mains[-1], "password": account.passwords[-1]}
         elif actor == "stranger" and (known := self.stolen + self.leaked):
@@ -627,10 +775,79 @@ class AccountsMachine(RuleBasedStateMachine):
             for address in account.further:
                 assert self.gets_in(account, [address]), f"the owner does not get in at {address}"
             self.profile_is_kept(account)
+            self.codes_are_good(account)
+        for account in self.accounts:
+            version = self.world.table.tables[TABLE][f"U#{account.id}", "."].get("version")
+            if self.reset_checked.get(account.id) != version:
+                self.reset_checked[account.id] = version
+                self.reset_lets_in(account)
         owned = {each.id for each in self.accounts}
         self.stranger_has_no_way_in(owned)
+        self.leaked_password_is_not_enough()
         self.only_confirmed_addresses_are_verified()
         self.nothing_is_left_of_the_erased()
+        self.every_change_has_its_mail()
+
+    def codes_are_good(self, account: Account) -> None:
+        """The first of the recovery codes lets in, once; one that is spent does not."""
+        for code, wanted in [
+            *((code, 200) for code in account.codes[:1]),
+            *((code, 401) for code in account.spent[-1:]),
+        ]:
+            if account.factors != [account.factors[-1]] or not account.factors[-1]:
+                continue
+            with self.world.forked():
+                self.world.sleep(HOUR_S + 1)
+                for status in (wanted, 401):
+                    answer = self.log_in(account.mains[-1], account.passwords[-1], None, recovery_code=code)
+                    assert answer.status == status, f"a recovery code is {answer}"
+
+    def reset_lets_in(self, account: Account) -> None:
+        """Who lost the factor, its codes and the mailbox gets in: a company asks, twice, a day between."""
+        if len(account.mains) != 1 or account.mains[0] not in OWNER:
+            return
+        new = OWNER[1 - OWNER.index(account.mains[0])]
+        claims: dict[str, Any] = {"second_factor": True}
+        lost_mailbox = self.owned_at(new) is None and new not in self.shown
+        claims |= {"email": new} if lost_mailbox else {}
+        if not lost_mailbox and account.factors == [None]:
+            return
+        path = "/v1/users/{id}/recovery"
+        with self.world.forked():
+            self.world.sleep(RESET_IS_VOID_S)  # one that somebody else asked for is over
+            answer = self.world.ask("POST", path, "shop", account.id, **claims)
+            if answer.code == "nothing_to_recover":
+                return
+            assert answer.status in (200, 202), f"no reset: {answer}"
+            self.world.sleep(DAY_S - 60)
+            if answer.status == 202:
+                assert self.world.ask("POST", path, "shop", account.id, **claims).status == 202, "too soon"
+                self.world.sleep(61)
+            answer = self.world.ask("POST", path, "shop", account.id, **claims)
+            assert answer.status == 200, f"no reset: {answer}"
+            if lost_mailbox:
+                self.world.deliver()
+                token = [mail.token for mail in self.mails("owner", "email") if mail.to == new][-1]
+                answer = self.world.ask("POST", "/v1/verify", "shop", token=token)
+                assert answer.status == 200, f"the new address does not count: {answer}"
+            address = new if lost_mailbox else account.mains[0]
+            answers = [self.log_in(address, password, None) for password in reversed(account.passwords)]
+            assert any(each.status == 200 for each in answers), f"a reset lets nobody in: {answers}"
+
+    def every_change_has_its_mail(self) -> None:
+        """In the queue or sent for each entry of the trail that tells of one; and sent for these alone."""
+        entries = self.world.table.tables[TABLE]
+        noticed = {(job["kind"], job["user"], job.get("trail")) for job in self.world.jobs.values()}
+        for (pk, sk), item in entries.items():
+            if pk.startswith("A#") and (pk, sk) not in self.told:
+                self.told.add((pk, sk))
+                kind = NOTICES.get(item["action"]["S"])
+                assert not kind or (kind, pk[2:], sk) in noticed, f"{kind} was never sent"
+        for mail in self.world.mails:
+            if mail.message not in self.told and not mail.token:
+                self.told.add(mail.message)
+                job = self.world.jobs[mail.message]
+                assert (f"A#{job['user']}", job["trail"]) in entries, f"{mail.kind} was sent, and never was"
 
     def profile_is_kept(self, account: Account) -> None:
         if account.names:
@@ -658,6 +875,15 @@ class AccountsMachine(RuleBasedStateMachine):
                         answer = self.log_in(address, password, None)
                     let_in = answer.status == 200 or answer.code == "second_factor_required"
                     assert not let_in, "a stranger's password is right"
+
+    def leaked_password_is_not_enough(self) -> None:
+        for account in self.accounts:
+            for password in self.leaked[-2:]:
+                if None not in account.factors:
+                    with self.world.forked():
+                        self.world.sleep(HOUR_S + 1)
+                        answer = self.log_in(account.mains[-1], password, None)
+                    assert answer.status != 200, "a password lets in without the factor"
 
     def only_confirmed_addresses_are_verified(self) -> None:
         for user in self.users():

@@ -60,7 +60,8 @@ MUTANTS = [
     ),
     Mutant(
         _EPOCHS + "sessions", "tokens/_sessions.py",
-        "person and session.epoch == person.epoch else None", "person else None",
+        "session is None or person is None or session.epoch != person.epoch:",
+        "session is None or person is None:",
     ),
     Mutant(
         _EPOCHS + "sessions in browsers", "sign_on/browsers.py",
@@ -108,7 +109,7 @@ MUTANTS = [
     ),
     Mutant(
         "starting clean takes the second factor away", "accounts/_passwords.py",
-        '"phone_verified", "totp", "totp_pending", "email_pending"', '"phone_verified"',
+        "dict.fromkeys(left) | mfa.disable()", "dict.fromkeys(left)",
     ),
     Mutant(
         "starting clean takes the profile away", "accounts/_passwords.py", "[*PROFILE, ", "[",
@@ -162,7 +163,9 @@ MUTANTS = [
     ),
     Mutant(
         "a failed counter takes nothing back", "credentials/logins.py",
-        "    with suppress(BusyError):  # only wrong", "    if True:  # only wrong", (ATTEMPTS,),
+        "    key = attempt.limit.key\n    with suppress(BusyError):",
+        "    key = attempt.limit.key\n    if True:",
+        (ATTEMPTS,),
     ),
     Mutant(
         "a code is good once", "credentials/mfa.py",
@@ -174,15 +177,16 @@ MUTANTS = [
     ),
     Mutant(
         "a log-in's transaction checks the record", "credentials/logins.py",
-        "        writes.append(services.store.users.unchanged(user))\n", "        pass\n",
+        "(*writes, services.store.users.unchanged(user))", "(*writes,)",
     ),
     Mutant(
         "a mail is sent only for what was written", "deliver.py",
-        '    if token is None:\n        return "never written"\n', "",
+        "    if token is None:\n        return _unwritten(records, message)\n", "",
     ),
     Mutant(
-        "a job whose token is not written yet comes back", "deliver.py",
-        '        raise RetryableError("the token is not written yet")\n', '        return "never written"\n',
+        "a mail of what is not written yet comes back", "deliver.py",
+        '        raise RetryableError("what the mail tells of is not written yet")\n',
+        '        return "never written"\n',
     ),
     Mutant(
         "erasing frees the addresses", "accounts/_endings.py",
@@ -204,7 +208,7 @@ MUTANTS = [
     ),
     Mutant(
         "a merge keeps the addresses of both", "accounts/_endings.py",
-        "        for alias in (*moved, *aliases)\n", "        for alias in ()\n",
+        "        for alias in dict.fromkeys(aliases)\n", "        for alias in list[Alias]()\n",
     ),
     Mutant(
         "a reset never unlocks and releases one alias", "accounts/_passwords.py",
