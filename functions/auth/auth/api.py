@@ -245,10 +245,11 @@ def _serve(request: Request, facts: Facts) -> tuple[int, Any]:
     services = get_services()
     asked = services.clients.request(token, request.method, request.path, request.api_key_id)
     facts["client"] = asked.client.id
-    asked.client.need(operation.scope)
-    _check(operation, asked.payload)
-    target = request.parameters.get("id", "")
-    return operation.run(services, asked, asked.payload, _uuid(target) if target else "")
+    with services.store.remembering(asked.once):
+        asked.client.need(operation.scope)
+        _check(operation, asked.payload)
+        target = request.parameters.get("id", "")
+        return operation.run(services, asked, asked.payload, _uuid(target) if target else "")
 
 
 def _check(operation: Operation, payload: Payload) -> None:

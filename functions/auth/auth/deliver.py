@@ -26,7 +26,7 @@ from shared.metrics import publishes_metrics
 
 from .clients import Client, find_client
 from .identity import Document, known_addresses, recovery_of
-from .mail_texts import MAIL_KINDS, NOTICE_KINDS, compose_mail, compose_notice
+from .mail_texts import MAIL_KINDS, NOTICE_KINDS, compose_mail, compose_notice, recovery_text
 from .services import Records, get_records
 from .settings import DeliverSettings
 from .storage import MailKind, NoticeKind, Outbox, OutboxMail, User
@@ -94,6 +94,8 @@ def _deliver(records: Records, settings: DeliverSettings, message: Message, job:
     if address is None or about is None or company is None:
         return "gone"
     recovery = recovery_of(document)
+    if kind == "recovery" and recovery:
+        about = recovery_text(recovery.email, second_factor=recovery.second_factor)
     link = _link(kind, job["token"], company)
     subject, text = compose_mail(kind, company.title, link, recovery.due if recovery else 0, about)
     return _send(records, settings, OutboxMail(message.id, address, kind, subject, text, job["token"]))

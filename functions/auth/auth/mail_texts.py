@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from .storage import MailKind, NoticeKind
 
-__all__ = ["MAIL_KINDS", "NOTICE_KINDS", "compose_mail", "compose_notice"]
+__all__ = ["MAIL_KINDS", "NOTICE_KINDS", "compose_mail", "compose_notice", "recovery_text"]
 
 _NOT_YOU = (
     "\nIf it was not you, choose a new password at {title} now: that ends every session and makes every link "
@@ -46,7 +46,7 @@ _MAILS: dict[MailKind, tuple[str, str]] = {
     "recovery": (
         "Your account is to be reset",
         "{title} was told that somebody, probably you, can no longer get into your account. From {when} on "
-        "the company can take the lost second factor or e-mail address away.\n\n"
+        "the company can change this:\n\n{about}\n\n"
         "If it was you, do nothing. If it was not you, or you need it no longer, stop it:\n\n{link}\n\n"
         "A new password stops it, too.\n",
     ),
@@ -111,11 +111,22 @@ def compose_mail(kind: MailKind, title: str, link: str, due: int, about: str = "
         title: In whose name.
         link: Where the token is to be taken, or the bare token.
         due: When a reset that is announced can be applied, seconds since the epoch; any for the other mails.
-        about: The new address that an `approve` lets in.
+        about: The new address that an `approve` lets in; what a reset that is announced changes.
     """
     subject, text = _MAILS[kind]
     when = _shown(datetime.fromtimestamp(due, UTC))
     return subject, text.format(title=title, link=link, when=when, about=about)
+
+
+def recovery_text(email: str, *, second_factor: bool) -> str:
+    """What a delayed reset changes, a line each.
+
+    Args:
+        email: The main address that is to be; empty if it stays.
+        second_factor: Whether the second factor and the recovery codes go.
+    """
+    factor = ["The second factor and its recovery codes are taken away."] if second_factor else []
+    return "\n".join(factor + ([f"The e-mail address becomes {email}."] if email else []))
 
 
 def compose_notice(kind: NoticeKind, title: str, at: str) -> tuple[str, str]:

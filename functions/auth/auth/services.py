@@ -127,6 +127,32 @@ class Records:
         made = replace(made, sealed=sealed)
         return made, self.store.users.save(made, before)
 
+    def without_address(self, user: User, document: Document, taken: Alias | None = None) -> User:
+        """The record of who loses an unverified main address to whom it was shown to belong.
+
+        The document is edited. Who has another identifier that is verified keeps it, and the log-in; else the
+        account is in `conflict`. Either way it has a new epoch.
+
+        Args:
+            user: The record.
+            document: Its document.
+            taken: An identifier that it loses too.
+        """
+        after = user.but(epoch=self.new_epoch())
+        further = next(document.family("email_also"), None)
+        changes: dict[str, Any] = {"email": None, "email_verified": None}
+        phone = Alias("phone", user.phone_index)
+        if further is not None:
+            index, address = further
+            changes = {"email": address, "email_verified": True, f"email_also.{index}": None}
+            after = after.but(email_index=index)
+        elif phone != taken and user.phone_index and self.store.aliases.owner(phone) == user.id:
+            after = after.but(email_index="")
+        else:
+            return after.but(status="conflict")
+        document.edit(changes, self.now_ms, self.region)
+        return after
+
     def index(self, kind: Kind, normalised: str) -> str:
         """The blind index of an identifier."""
         return blind_index(self.keyring.blind_index_key(), kind, normalised)

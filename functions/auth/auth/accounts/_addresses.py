@@ -17,7 +17,6 @@ from ..mail_jobs import notify
 from ..services import Services
 from ..storage import Alias, MailToken, Once, User, Write
 from . import _mails as mails
-from ._common import further_indexes
 from ._mails import MailJob
 
 __all__ = ["ask", "redeem_for_address"]
@@ -54,7 +53,7 @@ def ask(
         BusyError: The queue does not take the mails.
     """
     alias = services.alias("email", address)
-    counted.enter_context(mails.counted(services, alias))
+    counted.enter_context(mails.counted(services, alias.text))
     pending: dict[str, Any] = {"address": address, "index": alias.index, "epoch": user.epoch}
     before = document["email_pending"]
     if not isinstance(before, dict) or before | pending != before:
@@ -64,7 +63,7 @@ def ask(
     document.edit({"email_pending": pending}, services.now_ms, services.region)
     writes = [MailJob(services, "email", user, alias.index, client).send()]
     if not approved and user.email_index:
-        counted.enter_context(mails.counted(services, Alias("email", user.email_index)))
+        counted.enter_context(mails.counted(services, user.id, "approve"))
         writes.append(MailJob(services, "approve", user, user.email_index, client, about=alias.index).send())
     return writes
 
@@ -95,6 +94,7 @@ def redeem_for_address(
             "email": pending["address"],
             "email_verified": True,
             "email_pending": None,
+            f"email_also.{index}": None,
         } | replaced_address(document, user.email_index, services.now())
         notify(services, "new_address", after, client.id, audit, index, user.email_index)
     document.edit(changes, services.now_ms, services.region)
@@ -106,7 +106,7 @@ def redeem_for_address(
 def _claim(services: Services, user: User, alias: Alias) -> list[Write]:
     """The writes that make a confirmed address a person's, and free the one that they had.
 
-    Who has it unverified loses it, and with it every way in: nobody ever showed that it is theirs.
+    Who has it unverified loses it, and every way in that hangs on it: nobody ever showed that it is theirs.
     """
     aliases, holder = services.store.aliases, services.store.aliases.owner(alias)
     writes = [aliases.claim(alias, user.id, held_by=holder)]
@@ -121,10 +121,5 @@ def _demote(services: Services, loser: User, alias: Alias) -> list[Write]:
     document = services.open(loser)
     if document["email_verified"] or loser.email_index != alias.index:
         raise ConflictError("address_taken", "The address belongs to another account.")
-    _, save = services.close(loser, loser.but(status="conflict", epoch=services.new_epoch()), document)
-    lost = [
-        Alias("phone", loser.phone_index),
-        *(Alias("email", index) for index in further_indexes(document)),
-    ]
-    released = [write for each in lost for write in services.store.aliases.releases(each, loser.id)]
-    return [save, *released, services.store.audit.add(loser.id, "demote", "")]
+    _, save = services.close(loser, services.without_address(loser, document), document)
+    return [save, services.store.audit.add(loser.id, "demote", "")]

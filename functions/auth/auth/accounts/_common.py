@@ -11,10 +11,9 @@ from ..credentials.logins import Attempt, Proof, prove
 from ..identity import Document
 from ..services import Services
 from ..storage import Alias, LostRaceError, Once, User
-from ..tokens import InvalidTokenError
+from ..tokens import ACCOUNT, InvalidTokenError
 
 __all__ = [
-    "SCOPE",
     "again",
     "aliases_of",
     "further_indexes",
@@ -27,8 +26,6 @@ __all__ = [
     "shown",
 ]
 
-SCOPE = "account"
-"""The scope of tokens that a company's server gets for a person."""
 
 _TRIES = 4
 
@@ -63,7 +60,8 @@ def aliases_of(user: User, document: Document) -> list[Alias]:
     """The aliases that are a person's by their record."""
     aliases = [Alias("email", user.email_index)] if user.email_index else []
     aliases += [Alias("phone", user.phone_index)] if document["phone_verified"] else []
-    return aliases + [Alias("email", index) for index in further_indexes(document)]
+    aliases += [Alias("email", index) for index in further_indexes(document)]
+    return list(dict.fromkeys(aliases))
 
 
 def main_alias(user: User) -> Alias:
@@ -115,7 +113,7 @@ def logged_in(services: Services, access_token: str, client: Client) -> tuple[Us
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.") from error
     user, session = claims["sub"], claims["sid"]
     # Who signs on to an application lets it read, and no more.
-    if claims["client_id"] != client.id or claims["scope"] != SCOPE:
+    if claims["client_id"] != client.id or claims["scope"] != ACCOUNT:
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.")
     found = services.find(user)
     if found.status != "active":

@@ -6,7 +6,7 @@ from shared.http import ConflictError, NotFoundError
 
 from ..clients import Client
 from ..credentials import legacy, mfa
-from ..identity import Document, shared_identifier, taken_over
+from ..identity import Document, joined_addresses, shared_identifier, taken_over
 from ..mail_jobs import notify
 from ..services import Records, Services
 from ..storage import Alias, Once, User, Write
@@ -75,9 +75,8 @@ def merge(services: Services, user_id: str, other_id: str, client: Client, once:
             audits = [services.store.audit.add(each, "merge", client.id) for each in (user.id, other.id)]
             notify(services, "merged", after, client.id, audits[0], after.email_index, other.email_index)
             services.store.commit(*writes, *audits, once=once)
-        if other_id != user_id:
-            # At a retry too.
-            services.store.commit_each(services.store.users.delete_belongings(other_id))
+        for ended in {other.id, other_id} - {user.id}:  # at a retry too, when the id leads to who stays
+            services.store.commit_each(services.store.users.delete_belongings(ended))
         return shown(after, document)
 
     return again(run)
@@ -102,7 +101,9 @@ def _merge_accounts(
         raise ConflictError("not_the_same", "The accounts share no identifier that is verified on both.")
     main = _main_address(records, user, document, {user.id, other.id})
     other_main = _main_address(records, other, other_document, {user.id, other.id})
-    document.edit(taken_over(document, other_document, other_main), records.now_ms, records.region)
+    email_index, addresses, unproven = joined_addresses(document, main, other_document, other_main)
+    changes = taken_over(document, other_document) | addresses
+    document.edit(changes, records.now_ms, records.region)
     if legacy.total_cost(document.old_hashes().values()) > 1000 * legacy.MAX_COST:
         raise ConflictError(
             "legacy_hashes_too_costly", "The old hashes of both cost too much together; log in to one first."
@@ -110,7 +111,7 @@ def _merge_accounts(
     after = user.but(
         status="active",
         epoch=records.new_epoch(),
-        email_index=main or other_main,
+        email_index=email_index,
         phone_index=records.index("phone", document["phone"]) if document["phone"] else "",
     )
     after, save = records.close(user, after, document)
@@ -118,17 +119,19 @@ def _merge_accounts(
         other.id, "merged", None, ts=records.reading(other.ts), version=other.version, merged_into=user.id,
         epoch=records.new_epoch(),
     )  # fmt: skip
-    aliases = [Alias("email", index) for index, _ in other_document.family("email_also")]
-    aliases += [Alias("phone", other.phone_index)] if other_document["phone_verified"] else []
-    aliases += [Alias("email", index) for index in (main, other_main) if index]
-    lost: list[Alias] = []
-    if main not in ("", other_main) and other_main and not other_document["email_verified"]:
-        lost = [Alias("email", other_main)]  # nobody showed that it is the person's
-    freed = [write for alias in lost for write in records.store.aliases.releases(alias, other.id)]
+    lost = [Alias("email", index) for index in unproven]  # nobody showed that they are the person's
+    if other.phone_index and other.phone_index != after.phone_index:
+        lost.append(Alias("phone", other.phone_index))
+    freed = [
+        write
+        for alias in lost
+        for owner in (user.id, other.id)
+        for write in records.store.aliases.releases(alias, owner)
+    ]
     claims = [
         records.store.aliases.claim(alias, user.id, held_by=other.id)
-        for alias in dict.fromkeys(aliases)
-        if alias not in lost and records.store.aliases.owner(alias) in (other.id, None)
+        for alias in aliases_of(after, document)
+        if records.store.aliases.owner(alias) in (other.id, None)
     ]
     step = records.store.totp_steps.last(other.id) if document["totp"] else -1
     if step > records.store.totp_steps.last(user.id):  # its factor may have come along: the code stays spent

@@ -12,8 +12,8 @@ from ..identity import Document, Kind, normalise_email, normalise_phone, recover
 from ..mail_jobs import notify
 from ..services import Services
 from ..storage import Alias, NoticeKind, Once, User, Write
-from ..tokens import MOST_SESSIONS
-from ._common import SCOPE, again, logged_in, main_alias, prove_again
+from ..tokens import ACCOUNT, MOST_SESSIONS
+from ._common import again, logged_in, main_alias, prove_again
 
 __all__ = ["log_in", "second_factor"]
 
@@ -53,7 +53,7 @@ def log_in(
     def run() -> dict[str, Any]:
         with attempted(services, alias, limit) as attempt:
             proof = prove(services, attempt, password, code, client.id, once, begun=1)
-            family, began, answer = services.sessions.begin(proof.user, client, SCOPE, int(services.now()))
+            family, began, answer = services.sessions.begin(proof.user, client, ACCOUNT, int(services.now()))
             audit = services.store.audit.add(proof.user.id, "login", client.id)
             device = recognise_device(services, attempt, proof, client.id)
             oldest = next(iter(attempt.ending), "")

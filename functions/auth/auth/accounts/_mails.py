@@ -14,7 +14,7 @@ from ..clients import Client
 from ..identity import RECOVERY_GOOD_S
 from ..mail_jobs import enqueue
 from ..services import Services
-from ..storage import Alias, MailKind, MailToken, User, Write
+from ..storage import CounterName, MailKind, MailToken, User, Write
 
 __all__ = ["MailJob", "account_of", "counted", "find_token", "invalid_token"]
 
@@ -71,13 +71,19 @@ class MailJob:
 
 
 @contextmanager
-def counted(services: Services, alias: Alias) -> Iterator[None]:
-    """Count a mail of an identifier, known or not, that is asked for within: unless an outage ends that.
+def counted(services: Services, subject: str, name: CounterName = "mail") -> Iterator[None]:
+    """Count a mail that is asked for within: unless an outage ends that.
+
+    Args:
+        services: The services.
+        subject: The text of an identifier's alias, known or not; a person's id where a company asks. What
+            strangers can cause counts apart: they must not use up what a person needs to get in.
+        name: What is counted.
 
     Raises:
         TooManyRequestsError: It has had its mails of this hour.
     """
-    with services.store.counters.counted("mail", alias.text, _WINDOW_S) as count:
+    with services.store.counters.counted(name, subject, _WINDOW_S) as count:
         if count > services.settings.mails_per_hour:
             after = _WINDOW_S - int(services.now()) % _WINDOW_S
             raise TooManyRequestsError(

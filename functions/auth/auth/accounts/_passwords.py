@@ -27,7 +27,7 @@ def forgot_password(services: Services, email: str, client: Client, once: Once) 
     """
     started = services.now()
     alias = services.alias("email", normalise_email(email))
-    with mails.counted(services, alias):
+    with mails.counted(services, alias.text):
         owner = services.store.aliases.owner(alias)
         user = services.store.users.get(owner) if owner else None
         job = MailJob(services, "reset" if user else "none", user, alias.index, client)
@@ -116,9 +116,14 @@ def change_password(
             _, save = services.close(user, after, proof.document)
             audit = services.store.audit.add(user.id, "change", client.id)
             notify(services, "new_password", after, client.id, audit)
-            services.store.commit(save, unlock(services, attempt.alias), moved, audit, once=once)
+            # A password alone sets back no count of the codes that were tried beside it.
+            guarded = bool(proof.document["totp"])
+            unlocked = None if guarded else unlock(services, attempt.alias)
+            services.store.commit(save, unlocked, moved, audit, once=once)
         with suppress(BusyError):  # dead by their epoch already
             services.store.commit_each(services.sessions.end(user.id, session))
+            if guarded:
+                services.store.aliases.take_back(attempt.alias)
 
     again(run)
 

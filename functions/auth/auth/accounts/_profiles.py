@@ -69,13 +69,11 @@ def edit(
             changes["phone_verified"] = None
         if address is not None and address != document["email"]:
             _check_active(user)
-            approved = shown_at == user.epoch  # or a credential was changed meanwhile
+            # Or a credential was changed meanwhile; and the password of an account whose address was never
+            # verified shows no more than who chose it.
+            approved = shown_at == user.epoch and bool(document["email_verified"])
             writes += addresses.ask(services, counted, user, document, address, client, approved=approved)
-        document.edit(
-            {f"company.{client.company}": document[f"company.{client.company}"] or {}} | changes,
-            services.now_ms,
-            services.region,
-        )
+        document.edit(changes, services.now_ms, services.region)
         after = user.but(phone_index=phone_index(services, document))
         after, saved = services.close(user, after, document)
         services.store.commit(saved, *writes, services.store.audit.add(user.id, "edit", client.id), once=once)

@@ -20,7 +20,7 @@ from ..services import Services
 from ..storage import MailToken, Once, User
 from . import _addresses as addresses
 from . import _mails as mails
-from ._common import again, main_alias
+from ._common import again
 from ._mails import MailJob
 
 __all__ = ["recover", "stop"]
@@ -90,7 +90,7 @@ def _begin(
         raise ConflictError("nothing_to_recover", "There is no second factor, and no other address.")
     document.edit({"recovery": wanted._asdict()}, services.now_ms, services.region)
     _, save = services.close(user, user, document)
-    with mails.counted(services, main_alias(user)):
+    with mails.counted(services, user.id, "recovery"):
         known = known_addresses(document, user.email_index, services.now())
         tokens = [MailJob(services, "recovery", user, index, client).send() for index in known]
         audit = services.store.audit.add(user.id, "recovery_asked", client.id)

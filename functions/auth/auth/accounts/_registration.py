@@ -46,7 +46,7 @@ def sign_up(
     changes = checked(changes)
     passwords.check_new(password, policy(services), second_factor=False, identifiers=names(address, client))
     alias = services.alias("email", address)
-    with mails.counted(services, alias):
+    with mails.counted(services, alias.text):
         document = Document()
         known = {"email": address, "secret": passwords.hash_password(password)}
         document.edit(known | {f"company.{client.company}": {}} | changes, services.now_ms, services.region)

@@ -6,7 +6,7 @@ from ._epochs import new_epoch
 from ._fields import PROFILE, checked
 from ._identifiers import Kind, blind_index, normalise_email, normalise_phone
 from ._mailboxes import known_addresses, replaced_address
-from ._merging import shared_identifier, taken_over
+from ._merging import joined_addresses, shared_identifier, taken_over
 from ._recoveries import RECOVERY_GOOD_S, Recovery, recovery_of
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Recovery",
     "blind_index",
     "checked",
+    "joined_addresses",
     "known_addresses",
     "milliseconds",
     "new_epoch",

@@ -5,7 +5,7 @@ from typing import Any
 from ._documents import Document, origin_key
 from ._fields import PROFILE
 
-__all__ = ["shared_identifier", "taken_over"]
+__all__ = ["joined_addresses", "shared_identifier", "taken_over"]
 
 
 def shared_identifier(one: Document, other: Document) -> str | None:
@@ -20,26 +20,54 @@ def shared_identifier(one: Document, other: Document) -> str | None:
     return None
 
 
-def taken_over(document: Document, other: Document, other_index: str) -> dict[str, Any]:
-    """The edit by which a document takes another over: what it has stays, what it lacks is filled in.
+def joined_addresses(
+    document: Document, main: str, other: Document, other_main: str
+) -> tuple[str, dict[str, Any], list[str]]:
+    """What becomes of the addresses of two accounts of one person.
+
+    A verified address comes before one that nobody has shown to be the person's: whoever has the mailbox of
+    an unverified main address could start clean in the account of both.
+
+    Args:
+        document: Of the account that stays.
+        main: Blind index of its main address; empty if it has none.
+        other: Of the account that ends.
+        other_main: The same of its main address.
+
+    Returns:
+        Blind index of the main address of both, empty for none; the edit of the first document; and the
+        indexes of unverified addresses that are let go.
+    """
+    mains = [(index, each) for index, each in ((main, document), (other_main, other)) if index]
+    verified: dict[str, str] = {index: each["email"] for index, each in mains if each["email_verified"]}
+    for each in (document, other):
+        for index, address in each.family("email_also"):
+            verified.setdefault(index, address)
+    chosen = next(iter(verified), "") or next((index for index, _ in mains), "")
+    addresses = {index: each["email"] for index, each in mains} | verified
+    changes: dict[str, Any] = {
+        f"email_also.{index}": address for index, address in verified.items() if index != chosen
+    }
+    changes |= {"email": addresses.get(chosen), "email_verified": chosen in verified}
+    if chosen:
+        changes[f"email_also.{chosen}"] = None
+    lost = dict.fromkeys(index for index, _ in mains if index not in verified and index != chosen)
+    return chosen, changes, list(lost)
+
+
+def taken_over(document: Document, other: Document) -> dict[str, Any]:
+    """The edit by which a document takes another over, but for addresses: what it lacks is filled in.
 
     Args:
         document: Of the account that stays.
         other: Of the account that ends.
-        other_index: Blind index of its main address; empty if it has none.
     """
     changes: dict[str, Any] = {
         name: other[name] for name in PROFILE if document[name] is None and other[name] is not None
     }
     changes |= _origins_taken_over(document, other)
-    for index, address in other.family("email_also"):
-        if document[f"email_also.{index}"] is None:
-            changes[f"email_also.{index}"] = address
-    for kind in ("email", "phone"):
-        if document[kind] is None and other[kind] is not None:
-            changes |= {kind: other[kind], f"{kind}_verified": other[f"{kind}_verified"]}
-    if document["email"] and other["email"] not in (None, document["email"]) and other["email_verified"]:
-        changes[f"email_also.{other_index}"] = other["email"]
+    if document["phone"] is None and other["phone"] is not None:
+        changes |= {"phone": other["phone"], "phone_verified": other["phone_verified"]}
     if document["secret"] is None and other["secret"] is not None:
         changes["secret"] = other["secret"]
     if document["totp"] is None and other["totp"] is not None:

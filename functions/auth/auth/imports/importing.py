@@ -69,18 +69,16 @@ class Importer:
         return writes
 
     def _take_address(self, line: Line, decision: Decision, accounts: Accounts) -> None:
-        """Make a new account, and one without a log-in of that which had the address unverified.
+        """Make a new account of an address that another one has unverified, and loses.
 
         Whatever shows that somebody is the person of the latter is void by its new epoch.
         """
         records = self._records
         loser, theirs = accounts.open(decision.other)
-        _, demoted = records.close(loser, loser.but(status="conflict", epoch=records.new_epoch()), theirs)
-        got = {line.email, line.phone if decision.claims_phone else None}
-        lost = [alias for alias in _further_aliases(summarised(records, loser, theirs)) if alias not in got]
-        released = [write for alias in lost for write in records.store.aliases.releases(alias, loser.id)]
+        taken = line.phone if decision.claims_phone else None
+        _, demoted = records.close(loser, records.without_address(loser, theirs, taken), theirs)
         audit = records.store.audit.add(loser.id, "demote", self._company)
-        records.store.commit(demoted, *self._new(line, decision), *released, audit)
+        records.store.commit(demoted, *self._new(line, decision), audit)
         records.store.commit_each(records.store.users.delete_belongings(loser.id))
 
     def _join(self, line: Line, decision: Decision, accounts: Accounts) -> None:
@@ -91,7 +89,7 @@ class Importer:
         """
         records = self._records
         owner, theirs = accounts.open(decision.user)
-        theirs.edit(taken_over(theirs, line.document, line.email.index), records.now_ms, records.region)
+        theirs.edit(taken_over(theirs, line.document), records.now_ms, records.region)
         phone = owner.phone_index or (line.phone.index if line.phone else "")
         _, save = records.close(owner, owner.but(phone_index=phone), theirs)
         joined = User(
@@ -143,11 +141,6 @@ class DryRun(Importer):
             accounts.save(line.account, made)
         if decision.result == "created":
             accounts.give(line.email, line.account)
-            if decision.other:
-                got = {line.email, line.phone if decision.claims_phone else None}
-                for alias in _further_aliases(accounts.summary(decision.other)):
-                    if alias not in got and accounts.owner(alias) == decision.other:
-                        accounts.give(alias, "")
         if decision.claims_phone and line.phone:
             accounts.give(line.phone, decision.user)
         self._records.store.commit(*accounts.writes)
@@ -190,9 +183,3 @@ class _DryAccounts(Accounts):
         """Note whose an identifier would be, that was looked at before; empty for nobody's."""
         owner = DryRunOwner(user, self._revisions.get(alias, 0))
         self.writes.append(self._dry_runs.save_owner(self._job, alias, owner))
-
-
-def _further_aliases(account: AccountSummary) -> list[Alias]:
-    """The identifiers of an account besides an address that is not verified."""
-    phone = [Alias("phone", account.phone)] if account.phone else []
-    return [Alias("email", index) for index in sorted(account.verified)] + phone

@@ -10,6 +10,7 @@ else the application is told.
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_urlsafe
 from urllib.parse import parse_qsl, urlencode
@@ -382,6 +383,8 @@ def _enter(
                 services.store.commit(*shown.writes, *writes, audit, *device)
         except LostRaceError:
             continue
+        with suppress(BusyError):  # the next log-in counts again
+            services.sessions.trim(shown.user.id, "")
         answer = _proceed(services, asked, entered, is_signed_in=True, document=shown.document)
         return _with_cookie(services, entered, answer)
     raise BusyError("busy", "The account is being changed right now; try again in a moment.")

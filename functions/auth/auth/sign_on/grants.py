@@ -34,13 +34,16 @@ def token(services: Services, request: Request) -> Answer:
     """
     form = request.form()
     client, once = _client(services, request, form)
-    if "grant_type" not in form:
-        raise BadRequestError("invalid_request", "grant_type is missing.")
-    if form["grant_type"] == "authorization_code":
-        return json_answer(200, _exchange(services, form, client, once))
-    if form["grant_type"] == "refresh_token":
-        return json_answer(200, _refresh(services, form, client, once))
-    raise BadRequestError("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
+    with services.store.remembering(once):
+        if "grant_type" not in form:
+            raise BadRequestError("invalid_request", "grant_type is missing.")
+        if form["grant_type"] == "authorization_code":
+            return json_answer(200, _exchange(services, form, client, once))
+        if form["grant_type"] == "refresh_token":
+            return json_answer(200, _refresh(services, form, client, once))
+        raise BadRequestError(
+            "unsupported_grant_type", "grant_type must be authorization_code or refresh_token."
+        )
 
 
 def revoke(services: Services, request: Request) -> Answer:
@@ -52,11 +55,12 @@ def revoke(services: Services, request: Request) -> Answer:
     """
     form = request.form()
     client, once = _client(services, request, form)
-    if "token" not in form:
-        raise BadRequestError("invalid_request", "token is missing.")
-    if services.sessions.introspect(form["token"]).get("client_id", client.id) != client.id:
-        raise BadRequestError("unauthorized_client", "The token is another client's.")
-    services.sessions.revoke(form["token"], client.id, once)
+    with services.store.remembering(once):
+        if "token" not in form:
+            raise BadRequestError("invalid_request", "token is missing.")
+        if services.sessions.introspect(form["token"]).get("client_id", client.id) != client.id:
+            raise BadRequestError("unauthorized_client", "The token is another client's.")
+        services.sessions.revoke(form["token"], client.id, once)
     # Clients ignore the body (RFC 7009, 2.2), but idpyoidc takes an empty object for a fault.
     return json_answer(200, {"active": False})
 

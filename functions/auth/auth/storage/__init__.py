@@ -17,6 +17,7 @@ from ._audit import AuditEntry, NoticeKind
 from ._browsers import BrowserSession, cookie_hash
 from ._clients import ClientRecord
 from ._codes import AuthorizationCode
+from ._counters import CounterName
 from ._dry_runs import AccountSummary, DryRunOwner
 from ._export_jobs import ExportJob, ExportState
 from ._grants import Grant
@@ -38,6 +39,7 @@ __all__ = [
     "AuthorizationCode",
     "BrowserSession",
     "ClientRecord",
+    "CounterName",
     "DryRunOwner",
     "ExportJob",
     "ExportState",

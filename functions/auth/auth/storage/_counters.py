@@ -19,8 +19,9 @@ from ._table import Table
 
 __all__ = ["CounterName", "Counters"]
 
-type CounterName = Literal["failures", "mail", "totp"]
-"""Failed log-ins of a rate limit key; mails of an alias; codes that a person tried."""
+type CounterName = Literal["failures", "mail", "approve", "recovery", "totp"]
+"""Failed log-ins of a rate limit key; mails that anybody causes, of an alias; mails about a new address and
+about a delayed reset, which companies cause, of a person; codes that a person tried."""
 
 
 class Counters:

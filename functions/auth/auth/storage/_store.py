@@ -5,11 +5,12 @@ Whatever a request changes is written in one transaction, together with the requ
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from shared.clients import small_client
-from shared.http import UnauthorizedError
+from shared.http import BusyError, HttpError, UnauthorizedError
 
 from ._aliases import Aliases
 from ._audit import AuditTrail
@@ -119,6 +120,21 @@ class Store:
         except LostRaceError as error:
             if once is not None and len(wanted) - 1 in error.lost:
                 raise UnauthorizedError("invalid_client", "The request is not accepted.") from error
+            raise
+
+    @contextmanager
+    def remembering(self, once: Once | None) -> Iterator[None]:
+        """Have a signed request be good once, too, where what is done within refuses it.
+
+        Args:
+            once: The request; None for none.
+        """
+        try:
+            yield
+        except HttpError as error:
+            if once is not None and error.status < 500:
+                with suppress(BusyError, UnauthorizedError):  # not now, or it was written with the refusal
+                    self.commit(once=once)
             raise
 
     def commit_each(self, writes: Sequence[Write]) -> None:

@@ -2,10 +2,11 @@
 
 from ._jwts import ALGORITHMS, SKEW_S, InvalidTokenError, Key, check_times, read_jwt
 from ._keyring import PURPOSES, SIGNING, Entry, Keyring, Purpose, make_secret, next_signing_keys
-from ._sessions import MOST_SESSIONS, Sessions
+from ._sessions import ACCOUNT, MOST_SESSIONS, Sessions
 from ._tokens import ID_TOKEN_ALGORITHMS, IdTokenAlgorithm, RefreshToken, Tokens
 
 __all__ = [
+    "ACCOUNT",
     "ALGORITHMS",
     "ID_TOKEN_ALGORITHMS",
     "MOST_SESSIONS",

@@ -20,11 +20,14 @@ from ..storage import LostRaceError, Once, Session, Store, User, Write
 from ._jwts import InvalidTokenError
 from ._tokens import RefreshToken, Tokens
 
-__all__ = ["MOST_SESSIONS", "Sessions"]
+__all__ = ["ACCOUNT", "MOST_SESSIONS", "Sessions"]
 
 GRACE_MS = 30_000
 MOST_SESSIONS = 50
 """Of one person at a time; and of browsers at the sign-on pages as many."""
+ACCOUNT = "account"
+"""The scope of tokens that a company's server gets for a person at a log-in."""
+_SOON_S = 900  # the longest life of a session that cannot be refreshed
 _DAY_S = 86_400
 _TRIES = 4
 
@@ -36,6 +39,7 @@ class Holder(Protocol):
         id: Its name.
         registration: Name of its registration.
         resources: Whom its access tokens may be for, the default first.
+        sign_on_scopes: What it may ask people for.
     """
 
     @property
@@ -44,6 +48,8 @@ class Holder(Protocol):
     def registration(self) -> str: ...
     @property
     def resources(self) -> tuple[str, ...]: ...
+    @property
+    def sign_on_scopes(self) -> frozenset[str]: ...
 
 
 class Sessions:
@@ -164,7 +170,7 @@ class Sessions:
         """A session that is good now.
 
         None if it ended, a credential of the person was changed since, or its client was registered anew, or
-        for other audiences.
+        for other audiences. Scopes that the client is not registered for any more are left out.
         """
         session = self._store.sessions.get(user, family)
         person = self._store.users.get(user) if session else None
@@ -173,9 +179,10 @@ class Sessions:
         client = self._find(session.client)
         if client is None or client.registration != session.registration:
             return None
-        if not session.audience:  # it began before audiences were kept
-            return session._replace(audience=client.resources[0])
-        return session if session.audience in client.resources else None
+        scopes = [each for each in session.scope.split() if each in {ACCOUNT, *client.sign_on_scopes}]
+        # One that began before audiences were kept has none.
+        session = session._replace(scope=" ".join(scopes), audience=session.audience or client.resources[0])
+        return session if scopes and session.audience in client.resources else None
 
     def read(self, access_token: str) -> dict[str, Any]:
         """The claims of an access token that is good now, as each of our endpoints checks it.
@@ -188,10 +195,14 @@ class Sessions:
         session = self.live(claims["sub"], claims["sid"])
         if session is None or (claims["client_id"], claims["aud"]) != (session.client, session.audience):
             raise InvalidTokenError("its session has ended, or is another client's or for another audience")
-        return claims
+        scopes = [each for each in claims["scope"].split() if each in session.scope.split()]
+        return claims | {"scope": " ".join(scopes)}
 
     def trim(self, user: str, newest: str) -> list[str]:
         """End the oldest sessions of a person beyond `MOST_SESSIONS`, browsers' too.
+
+        Those that end by themselves within minutes go first: an application that renews its tokens again and
+        again would end everybody else's sessions.
 
         Args:
             user: Whose.
@@ -200,8 +211,10 @@ class Sessions:
         Returns:
             The sessions that are left, the oldest first.
         """
+        soon = self._now() + _SOON_S
         sessions = sorted(
-            self._store.sessions.of_user(user), key=lambda each: (each.family == newest, each.began)
+            self._store.sessions.of_user(user),
+            key=lambda each: (each.family == newest, each.expires > soon, each.began),
         )
         browsers = sorted(self._store.browsers.of_user(user), key=lambda each: each.auth_time)
         ended = [self._store.sessions.delete(user, each.family) for each in sessions[:-MOST_SESSIONS]]

@@ -109,5 +109,5 @@ def test_without_a_second_factor_no_code_is_good() -> None:
 def test_codes_come_with_the_factor_of_an_account_that_is_taken_over(own: bool) -> None:
     other, codes = enrolled()
     document = enrolled()[0] if own else Document()
-    document.edit(taken_over(document, other, ""), 5, REGION)
+    document.edit(taken_over(document, other), 5, REGION)
     assert (redeemed(document, codes[0]) is None) is own

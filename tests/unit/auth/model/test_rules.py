@@ -20,14 +20,6 @@ ADA, BOB, NEW = "ada@example.org", "bob@example.org", "ada@new.example"
 PASSWORD, OTHER = "the analytical engine weaves", "the difference engine counts"
 
 
-@pytest.fixture
-def home(world: World) -> World:
-    """A world with two companies."""
-    world.register("shop")
-    world.register("group", company="*")
-    return world
-
-
 def sign_up(world: World, email: str, password: str = PASSWORD) -> str:
     """Sign somebody up and verify them; their id."""
     assert world.ask("POST", "/v1/signup", "shop", email=email, password=password).status == 202
@@ -451,7 +443,7 @@ def test_notice_of_what_was_not_written_is_never_sent(home: World) -> None:
     home.table.transact_write_items = out  # type: ignore[method-assign]
     claims = {"access_token": tokens["access_token"], "current": PASSWORD, "password": OTHER}
     assert home.ask("POST", "/v1/password/change", "shop", **claims).status == 503
-    del home.table.transact_write_items  # type: ignore[method-assign]
+    del home.table.transact_write_items
     assert [json.loads(each.body)["kind"] for each in home.queue] == ["new_password"]
     home.deliver()
     assert len(home.queue) == 1
