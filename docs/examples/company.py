@@ -11,7 +11,7 @@ import time
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import jwt
 import requests
@@ -38,11 +38,18 @@ def call(method: str, path: str, **payload: str) -> requests.Response:
     return requests.request(method, API + path, headers=headers | {"Client-Assertion": signed}, timeout=30)
 
 
+def error(answer: requests.Response) -> dict[str, str]:
+    """Code and message of an answer that is no success; what stands before the API has no code."""
+    try:
+        return {"code": "", "message": "This did not work", **answer.json()}
+    except ValueError:  # not JSON, such as a proxy's page
+        return {"code": "", "message": "This did not work"}
+
+
 def said(answer: requests.Response) -> str:
     """What a person is told of an answer that is no success."""
-    if "Retry-After" in answer.headers:
-        return f"{answer.json()['message']} ({answer.headers['Retry-After']} s)"
-    return str(answer.json()["message"])
+    wait = f" ({answer.headers['Retry-After']} s)" if "Retry-After" in answer.headers else ""
+    return error(answer)["message"] + wait
 
 
 class Site(BaseHTTPRequestHandler):
@@ -50,27 +57,47 @@ class Site(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Show a page."""
+        try:
+            self.page()
+        except requests.RequestException:
+            self.show("The service does not answer; try again in a moment", LINKS, 503)
+
+    def do_POST(self) -> None:
+        """Do what a form asks for."""
+        try:
+            self.act()
+        except requests.RequestException:
+            self.show("The service does not answer; try again in a moment", LINKS, 503)
+
+    def page(self) -> None:
+        """Show the page that the address names."""
         place = urlsplit(self.path)
         token = parse_qs(place.query).get("token", [""])[0]
         if place.path == "/verify":
-            self.form("/verify", "Confirm your address", {"token": token}, ["password"])
+            other = f'<a href="/reset?token={quote(token)}">Choose another password</a>'
+            self.form("/verify", "Confirm your address", {"token": token}, ["password"], other)
         elif place.path == "/reset":
             self.form("/reset", "Choose a new password", {"token": token}, ["password"])
         elif place.path == "/" and self.tokens():
             self.home()
         elif place.path == "/":
             self.show("Welcome", LINKS)
-        elif place.path in ("/signup", "/login"):
-            self.form(place.path, place.path[1:], {}, ["email", "password"])
+        elif place.path == "/signup":
+            self.form("/signup", "Sign up", {}, ["email", "password"])
+        elif place.path == "/login":
+            self.form("/login", "Log in", {}, ["email", "password"])
         elif place.path == "/forgot":
             self.form("/forgot", "Forgot your password?", {}, ["email"])
         else:
-            self.show("Not found", "", 404)
+            self.show("Not found", LINKS, 404)
 
-    def do_POST(self) -> None:
-        """Do what a form asks for."""
+    def act(self) -> None:
+        """Do what the form asks for."""
         length = min(int(self.headers.get("Content-Length", 0)), 16_384)
-        form = {name: values[0] for name, values in parse_qs(self.rfile.read(length).decode()).items()}
+        form = {
+            name: values[0]
+            for name, values in parse_qs(self.rfile.read(length).decode(errors="replace")).items()
+        }
         if self.headers.get("Origin") not in (None, f"http://{self.headers.get('Host')}"):
             self.show("Another site sent this", "", 403)
         elif self.path == "/login":
@@ -84,11 +111,12 @@ class Site(BaseHTTPRequestHandler):
             answer = call("POST", path, **{name: form.get(name, "") for name in names})
             self.show(done if answer.ok else said(answer), LINKS, 200 if answer.ok else answer.status_code)
         else:
-            self.show("Not found", "", 404)
+            self.show("Not found", LINKS, 404)
 
     def log_in(self, form: dict[str, str]) -> None:
         """Log somebody in; ask for a code if the account has a second factor."""
-        given = {name: form[name] for name in ("email", "password", "totp") if form.get(name)}
+        names = ("email", "password", "totp", "recovery_code")
+        given = {name: form[name] for name in names if form.get(name)}
         # Who fails too often is this visitor then, and not everybody who comes by this server.
         answer = call("POST", "/v1/login", **given, visitor=self.client_address[0])
         if answer.ok:
@@ -96,10 +124,12 @@ class Site(BaseHTTPRequestHandler):
             sessions[cookie] = answer.json()
             self.send_response(303)
             self.send_header("Location", "/")
+            # and Secure, where the site has https
             self.send_header("Set-Cookie", f"shop={cookie}; HttpOnly; SameSite=Lax; Path=/")
             self.end_headers()
-        elif answer.json()["code"] == "second_factor_required":
-            self.form("/login", "Enter your code", {"email": form["email"]}, ["password", "totp"])
+        elif error(answer)["code"] == "second_factor_required":
+            fields = ["password", "totp", "recovery_code"]
+            self.form("/login", "Enter your code", {"email": form["email"]}, fields)
         else:
             self.show(said(answer), LINKS, answer.status_code)
 
@@ -107,12 +137,17 @@ class Site(BaseHTTPRequestHandler):
         """Show who is logged in; renew the tokens first, as often as they have to be."""
         tokens = self.tokens()
         answer = call("POST", "/v1/token/refresh", refresh_token=tokens["refresh_token"])
-        if not answer.ok:  # logged out elsewhere, or a new password: the session is over
+        if error(answer)["code"] == "invalid_grant":  # logged out elsewhere, or a new password
             sessions.pop(self.cookie(), None)
             self.show("Please log in again", LINKS)
             return
-        tokens |= answer.json()
-        profile = call("GET", f"/v1/users/{tokens['user_id']}").json()["profile"]
+        if answer.ok:
+            tokens |= answer.json()
+            answer = call("GET", f"/v1/users/{tokens['user_id']}")
+        if not answer.ok:  # an outage, for one: the session goes on
+            self.show(said(answer), "", answer.status_code)
+            return
+        profile = answer.json()["profile"]
         logout = '<form method="post" action="/logout"><button>Log out</button></form>'
         self.show("Hello", f"<p>You are {html.escape(profile['email'])}.</p>{logout}")
 
@@ -125,31 +160,41 @@ class Site(BaseHTTPRequestHandler):
         morsel = SimpleCookie(self.headers.get("Cookie", "")).get("shop")
         return morsel.value if morsel else ""
 
-    def form(self, action: str, title: str, hidden: dict[str, str], names: list[str]) -> None:
-        """Show a form."""
-        kinds = {"password": "password", "email": "email"}
+    def form(
+        self, action: str, title: str, hidden: dict[str, str], names: list[str], other: str = ""
+    ) -> None:
+        """Show a form, and another way below it."""
         fields = [
             f'<input type="hidden" name="{name}" value="{html.escape(value)}">'
             for name, value in hidden.items()
         ]
-        fields += [
-            f'<p><label>{name} <input name="{name}" type="{kinds.get(name, "text")}"></label></p>'
-            for name in names
-        ]
-        self.show(
-            title, f'<form method="post" action="{action}">{"".join(fields)}<button>Send</button></form>'
-        )
+        for name in names:
+            label, attributes = FIELDS[name]
+            if action in ("/signup", "/reset"):
+                attributes = attributes.replace("current-password", "new-password")
+            fields.append(f'<p><label>{label} <input name="{name}" {attributes}></label></p>')
+        body = f'<form method="post" action="{action}">{"".join(fields)}<button>Send</button></form>'
+        self.show(title, f"{body}<p>{other}</p>" if other else body)
 
     def show(self, title: str, body: str, status: int = 200) -> None:
         """Show a page."""
-        page = f"<!doctype html><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1>{body}"
+        title = html.escape(title)
+        viewport = '<meta name="viewport" content="width=device-width">'
+        page = f'<!doctype html><html lang="en">{viewport}<title>{title}</title><h1>{title}</h1>{body}'
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Cache-Control", "no-store")
         self.send_header("Content-Security-Policy", "default-src 'none'; form-action 'self'")
         self.end_headers()
         self.wfile.write(page.encode())
 
 
+FIELDS = {  # a claim's label and attributes; password managers go by the latter
+    "email": ("E-mail address", 'type="email" autocomplete="username" required'),
+    "password": ("Password", 'type="password" autocomplete="current-password" required'),
+    "totp": ("Code of your app", 'inputmode="numeric" autocomplete="one-time-code"'),
+    "recovery_code": ("or a recovery code", 'autocomplete="off"'),
+}
 LINKS = (
     '<a href="/signup">Sign up</a> <a href="/login">Log in</a> <a href="/forgot">Forgot your password?</a>'
 )

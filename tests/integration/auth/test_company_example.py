@@ -77,6 +77,7 @@ def test_the_example_signs_up_logs_in_and_resets(suite: Suite, server: str) -> N
     browser, email, password = Browser(server), fresh_email("ada"), fresh_password()
     assert "We sent you a mail" in browser.send("/signup", email=email, password=password).text
     page = browser.open(link(suite, email, "verify"))
+    assert f'href="/reset?token={token_in(page)}"' in page.text, "who did not choose the password has a way"
     wrong = browser.send("/verify", token=token_in(page), password=fresh_password())
     assert wrong.status_code == 401
     confirmed = browser.send("/verify", token=token_in(page), password=password)
@@ -104,10 +105,15 @@ def test_the_example_asks_for_the_code_of_a_second_factor(suite: Suite, server: 
     enrol = {"access_token": tokens["access_token"]}
     asked = {"action": "enrol", "current": password, **enrol}
     secret = shop.post("/v1/mfa/totp", **asked).json()["secret"]
-    assert shop.post("/v1/mfa/totp", action="confirm", code=totp(secret), **enrol).status_code == 200
+    confirmed = shop.post("/v1/mfa/totp", action="confirm", code=totp(secret), **enrol)
+    assert confirmed.status_code == 200
     assert "Enter your code" in browser.send("/login", email=email, password=password).text
     again = browser.send("/login", email=email, password=password, totp=totp(secret, 30))
-    assert email in again.text
+    assert f"You are {email}" in again.text, "the form has the address, too"
+    [code, *_] = confirmed.json()["recovery_codes"]
+    # A browser sends the field that was left empty, too.
+    given = browser.send("/login", email=email, password=password, totp="", recovery_code=code)
+    assert f"You are {email}" in given.text
 
 
 def test_the_example_refuses_forms_of_other_sites(server: str) -> None:
