@@ -103,6 +103,8 @@ def _merge_accounts(
     other_main = _main_address(records, other, other_document, {user.id, other.id})
     email_index, addresses, unproven = joined_addresses(document, main, other_document, other_main)
     changes = taken_over(document, other_document) | addresses
+    if other_document["phone_verified"] and not document["phone_verified"]:
+        changes |= {"phone": other_document["phone"], "phone_verified": True}
     document.edit(changes, records.now_ms, records.region)
     if legacy.total_cost(document.old_hashes().values()) > 1000 * legacy.MAX_COST:
         raise ConflictError(

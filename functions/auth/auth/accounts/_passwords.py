@@ -60,6 +60,8 @@ def reset_password(services: Services, token: str, password: str, client: Client
         released: list[Write] = []
         # A further address was verified when it came, and says nothing about the main one.
         is_new = not document["email_verified"] and found.email_index == user.email_index
+        if is_new and further_indexes(document):
+            raise mails.invalid_token()  # a verified address is the person's, and not this one
         if is_new:
             after, released = _start_clean(services, after, document)
         # But for those that are released: a transaction has each item once.

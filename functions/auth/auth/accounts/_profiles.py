@@ -105,7 +105,7 @@ def _reauthenticated(
     if not all(isinstance(value, str) for value in given.values()):
         raise BadRequestError("bad_request", "access_token, current and totp are texts.")
     user, _ = logged_in(services, given["access_token"], client)
-    if user.id != user_id:
+    if user.id != services.find(user_id).id:
         raise UnauthorizedError("invalid_token", "The access token is not valid, or no longer.")
     with attempted(services, main_alias(user), limit_of(services, client, user.id)) as attempt:
         code = mfa.Code(given["totp"]) if "totp" in given else None

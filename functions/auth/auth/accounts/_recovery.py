@@ -88,10 +88,12 @@ def _begin(
     changes_factor = wanted.second_factor and document["totp"]
     if not changes_factor and wanted.email in ("", document["email"]):
         raise ConflictError("nothing_to_recover", "There is no second factor, and no other address.")
+    known = known_addresses(document, user.email_index, services.now())
+    if not known:
+        raise ConflictError("no_mailbox", "The account has no address, so that nobody would be told.")
     document.edit({"recovery": wanted._asdict()}, services.now_ms, services.region)
     _, save = services.close(user, user, document)
     with mails.counted(services, user.id, "recovery"):
-        known = known_addresses(document, user.email_index, services.now())
         tokens = [MailJob(services, "recovery", user, index, client).send() for index in known]
         audit = services.store.audit.add(user.id, "recovery_asked", client.id)
         services.store.commit(save, *tokens, audit, once=once)

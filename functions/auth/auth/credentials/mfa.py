@@ -133,7 +133,8 @@ def enrol(user: User, document: Document, label: str, issuer: str) -> tuple[dict
         raise ConflictError("already_enrolled", "There is a second factor already; disable it first.")
     secret = b32encode(token_bytes(20)).decode()
     query = urlencode(
-        {"secret": secret, "issuer": issuer, "algorithm": "SHA1", "digits": _DIGITS, "period": STEP_S}
+        {"secret": secret, "issuer": issuer, "algorithm": "SHA1", "digits": _DIGITS, "period": STEP_S},
+        quote_via=quote,  # apps show a plus sign as one
     )
     uri = f"otpauth://totp/{quote(f'{issuer}:{label}')}?{query}"
     return {"totp_pending": {"secret": secret, "epoch": user.epoch}}, {"secret": secret, "uri": uri}

@@ -129,7 +129,8 @@ def decide(line: Line, accounts: Accounts) -> Decision:
         claims = is_verified and phone_owner is None and not theirs.phone
         taken = phone_owner if phone_owner != owner else None
         return Decision("merged", owner, "", taken or "", claims_phone=claims)
-    taken = phone_owner if phone_owner != owner else None  # who loses the address loses the number too
+    # Who loses the address loses the number too, unless another address is verified as theirs.
+    taken = phone_owner if phone_owner != owner or theirs.verified else None
     return Decision("created", line.account, owner, taken or "", claims_phone=is_verified and taken is None)
 
 

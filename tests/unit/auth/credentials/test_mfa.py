@@ -50,6 +50,7 @@ def test_a_second_factor_counts_once_a_code_was_given() -> None:
         "/The%20Shop%3Aada%40example.org",
     )
     assert parse_qs(address.query)["secret"] == [shown["secret"]]
+    assert "&issuer=The%20Shop&" in address.query
     document.edit(changes, 1, "eu")
     assert document["totp"] is None
     assert document["totp_pending"] == {"secret": shown["secret"], "epoch": "e1"}

@@ -53,6 +53,8 @@ def shown(tokens: Any) -> dict[str, str]:
 
 def factor(world: World, tokens: Any, action: str, **code: str) -> Answer:
     token = tokens["access_token"]
+    if action == "enrol":
+        code = {"current": PASSWORD} | code
     return world.ask("POST", "/v1/mfa/totp", "shop", access_token=token, action=action, **code)
 
 

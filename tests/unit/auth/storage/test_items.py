@@ -560,9 +560,9 @@ def test_counter(store: Store, dynamodb: MemoryTable) -> None:
         {
             "TableName": "users",
             "Key": key("L#mail#E#i", str(window)),
-            "UpdateExpression": "SET expires = :end ADD #count :one",
+            "UpdateExpression": "SET expires = :end ADD #count :change",
             "ExpressionAttributeNames": {"#count": "count"},
-            "ExpressionAttributeValues": {":end": {"N": str(window + 7200)}, ":one": {"N": "1"}},
+            "ExpressionAttributeValues": {":end": {"N": str(window + 7200)}, ":change": {"N": "1"}},
             "ReturnValues": "UPDATED_NEW",
         }
     ]
