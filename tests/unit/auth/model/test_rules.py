@@ -61,6 +61,8 @@ def shown(tokens: Any) -> dict[str, str]:
 
 def factor(world: World, tokens: Any, action: str, **code: str) -> Answer:
     token = tokens["access_token"]
+    if action == "enrol":
+        code = {"current": PASSWORD} | code
     return world.ask("POST", "/v1/mfa/totp", "shop", access_token=token, action=action, **code)
 
 
@@ -162,6 +164,13 @@ def test_code_that_confirmed_and_older_ones_are_not_good_again(home: World) -> N
         assert log_in(home, ADA, totp=code(home, secret, step)).status == 401
     assert log_in(home, ADA, totp=code(home, secret, 30)).status == 200
     assert log_in(home, ADA, totp=code(home, secret, 0)).status == 401
+
+
+def test_second_factor_is_begun_with_the_password(home: World) -> None:
+    sign_up(home, ADA)
+    tokens = log_in(home, ADA).body
+    assert factor(home, tokens, "enrol", current=OTHER).code == "invalid_credentials"
+    assert factor(home, tokens, "enrol").status == 200
 
 
 def test_code_of_an_older_step_loses_the_race_with_a_newer(home: World) -> None:
@@ -284,6 +293,7 @@ def test_only_an_account_with_a_log_in_changes_its_address(home: World) -> None:
     conflict = home.take_line("*", id="1", email=ADA, company="shop")
     assert conflict["result"] == "conflict"
     assert edit(home, conflict["user_id"], email=NEW).code == "not_active"
+    assert recover(home, conflict["user_id"], email=NEW).code == "not_active"
 
 
 def test_asking_again_takes_no_approval_away(home: World) -> None:
@@ -355,18 +365,18 @@ def test_recovery_code_needs_the_password_and_the_account(home: World) -> None:
 
 def enrolled_with(world: World, email: str, password: str) -> str:
     tokens = log_in(world, email, password).body
-    secret = factor(world, tokens, "enrol").body["secret"]
+    secret = factor(world, tokens, "enrol", current=password).body["secret"]
     assert factor(world, tokens, "confirm", code=code(world, secret)).status == 200
     return str(secret)
 
 
 def test_new_recovery_codes_end_the_old_ones(home: World) -> None:
     _, secret, codes, tokens = guarded(home)
+    assert factor(home, tokens, "recovery_codes", recovery_code=codes[1]).code == "wrong_code"
     answer = factor(home, tokens, "recovery_codes", code=code(home, secret))
     assert answer.status == 200
     assert log_in(home, ADA, recovery_code=codes[0]).status == 401
     assert log_in(home, ADA, recovery_code=answer.body["recovery_codes"][0]).status == 200
-    assert factor(home, tokens, "recovery_codes", recovery_code=codes[1]).code == "wrong_code"
 
 
 def test_reset_is_done_after_a_day_and_not_before(home: World) -> None:
@@ -385,6 +395,16 @@ def test_reset_is_done_after_a_day_and_not_before(home: World) -> None:
     secret = enrolled_with(home, ADA, PASSWORD)
     assert secret
     assert log_in(home, ADA, recovery_code=codes[1]).status == 401
+
+
+def test_reset_that_is_done_ends_the_sessions(dying: World) -> None:
+    ada, _, _, tokens = guarded(dying)
+    refreshed = {"refresh_token": tokens["refresh_token"]}
+    assert recover(dying, ada, second_factor=True).status == 202
+    dying.sleep(86_400)
+    assert dying.ask("POST", "/v1/token/refresh", "shop", **refreshed).status == 200
+    assert recover(dying, ada, second_factor=True).status == 200
+    assert dying.ask("POST", "/v1/token/refresh", "shop", **refreshed).status == 401
 
 
 def test_reset_that_nobody_completes_is_void_after_a_week(home: World) -> None:
@@ -451,7 +471,7 @@ def test_notice_of_what_was_not_written_is_never_sent(home: World) -> None:
     home.table.transact_write_items = out  # type: ignore[method-assign]
     claims = {"access_token": tokens["access_token"], "current": PASSWORD, "password": OTHER}
     assert home.ask("POST", "/v1/password/change", "shop", **claims).status == 503
-    del home.table.transact_write_items  # type: ignore[method-assign]
+    del home.table.transact_write_items
     assert [json.loads(each.body)["kind"] for each in home.queue] == ["new_password"]
     home.deliver()
     assert len(home.queue) == 1
@@ -725,7 +745,7 @@ def test_owner_of_a_mailbox_starts_clean(dying: World) -> None:
     }  # fmt: skip
     assert dying.take_line("*", **line)["result"] == "created"
     tokens = log_in(dying, ADA, "password").body
-    secret = factor(dying, tokens, "enrol").body["secret"]
+    secret = factor(dying, tokens, "enrol", current="password").body["secret"]
     assert factor(dying, tokens, "confirm", code=code(dying, secret)).status == 200
     reset(dying, ADA, PASSWORD)
     answer = log_in(dying, ADA)
