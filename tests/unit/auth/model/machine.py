@@ -22,7 +22,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b32decode
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -96,11 +96,15 @@ class Account:
 
 @dataclass
 class Held:
-    """A session that somebody holds: `tokens` as they were answered, at the API or at the application."""
+    """A session that somebody holds: `tokens` as they were answered, at the API or at the application.
+
+    `password` is the one that a stranger typed.
+    """
 
     user: str
     tokens: dict[str, Any]
     at_app: bool = False
+    password: str = ""
 
 
 class AccountsMachine(RuleBasedStateMachine):
@@ -367,7 +371,7 @@ class AccountsMachine(RuleBasedStateMachine):
             answer = self.log_in(address, password, secret)
         self.world.fault = None
         if answer.status == 200:
-            self.held["stranger"].append(Held(answer.body["user_id"], answer.body))
+            self.held["stranger"].append(Held(answer.body["user_id"], answer.body, password=password))
 
     @precondition(lambda self: self.accounts)
     @rule(pick=picks)
@@ -388,7 +392,7 @@ class AccountsMachine(RuleBasedStateMachine):
             else self.world.ask("POST", "/v1/token/refresh", "shop", refresh_token=token)
         )):  # fmt: skip
             if answer.status == 200:
-                self.held[actor].append(Held(held.user, answer.body, held.at_app))
+                self.held[actor].append(replace(held, tokens=answer.body))
 
     # ---- credentials of who is logged in
 
@@ -424,7 +428,8 @@ class AccountsMachine(RuleBasedStateMachine):
         if action != "enrol" and not secret:
             return
         self.world.sleep(31)
-        code = {"code": self.code(str(secret))} if action != "enrol" else {}
+        current = account.passwords[-1] if account and actor == "owner" else held.password
+        code = {"code": self.code(str(secret))} if action != "enrol" else {"current": current}
         answers = self.ask(fault, again, lambda: self.world.ask(
             "POST", "/v1/mfa/totp", "shop", access_token=held.tokens["access_token"], action=action, **code
         ))  # fmt: skip

@@ -7,10 +7,11 @@ was not caught; `--only WORD` tries those whose name has a word.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -31,6 +32,9 @@ DOCUMENT = ROOT / "docs/auth_model.md"
 MACHINE = "tests/unit/auth/model/test_machine.py"
 ATTEMPTS = "tests/unit/auth/credentials/test_attempts.py"
 RULES = "tests/unit/auth/model/test_rules.py"
+SESSIONS = "tests/unit/auth/tokens/test_session_limit.py"
+EXAMPLES = "30"
+AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -216,12 +220,179 @@ MUTANTS = [
         'Alias("phone", user.phone_index)] if alias.index]',
     ),
     Mutant(
-        "a password is changed by whose it is", "accounts/_passwords.py",
-        "            if proof.user.id != user.id:", "            if False:",
+        "a password is changed by whose it is", "accounts/_common.py",
+        "    if proof.user.id != user.id:", "    if False:",
     ),
     Mutant(
         "what was voided is not told as verified", "accounts/_registration.py",
         'elif found.kind == "verify" or is_main == (found.kind == "email"):', "elif True:",
+    ),
+    Mutant(
+        "a recovery code is good once", "credentials/mfa.py",
+        "Redeemed({field: None}, None)", "Redeemed({}, None)",
+    ),
+    Mutant(
+        "an edit loses to the one that came before", "storage/_users.py",
+        '"ConditionExpression": "version = :before"',
+        '"ConditionExpression": "version = :before OR attribute_exists(pk)"',
+    ),
+    Mutant(
+        "new recovery codes end the old ones", "credentials/mfa.py",
+        'f"{_FIELD}.{number}": _hash(services, code)', 'f"{_FIELD}.{code}": _hash(services, code)',
+    ),
+    Mutant(
+        "new recovery codes need a code of the app", "accounts/_log_in.py",
+        "_redeem(services, user, document, mfa.Code(code.text))", "_redeem(services, user, document, code)",
+    ),
+    Mutant(
+        "a delayed reset waits for a day", "accounts/_recovery.py",
+        "        if services.now() < known.due:", "        if False:",
+    ),
+    Mutant(
+        "a mailbox stops a reset", "accounts/_recovery.py", "    if changes:\n", "    if not user:\n",
+    ),
+    Mutant(
+        "every mailbox is told of a reset", "accounts/_recovery.py",
+        " for index in known]", " for index in [user.email_index]]",
+    ),
+    Mutant(
+        "a code of the app stops a reset", "credentials/logins.py",
+        "elif (recovery := recovery_of(document)) and recovery.second_factor:", "elif (recovery := None):",
+    ),
+    Mutant(
+        "a change of a credential makes a reset void", "identity/_recoveries.py",
+        " and self.epoch == epoch", "",
+    ),
+    Mutant(
+        "a reset is void after a week", "identity/_recoveries.py",
+        " and now <= self.due + RECOVERY_GOOD_S", "",
+    ),
+    Mutant(
+        "a reset makes a new epoch", "accounts/_recovery.py",
+        "after = user.but(epoch=services.new_epoch())", "after = user.but()",
+    ),
+    Mutant(
+        "a reset takes the factor away", "accounts/_recovery.py",
+        "(mfa.disable() if known.second_factor else {})", "{}",
+    ),
+    Mutant(
+        "a reset that is done is answered as first", "accounts/_recovery.py",
+        'if known and known.state == "done" and known.epoch == user.epoch:', "if False:",
+    ),
+    Mutant(
+        "one reset waits at a time", "accounts/_recovery.py",
+        "            if known and known.is_pending(user.epoch, services.now()):", "            if False:",
+    ),
+    Mutant(
+        "a company resets its own people", "accounts/_recovery.py",
+        "if client.company not in (_EVERYBODY, *document.companies()):", "if False:",
+    ),
+    Mutant(
+        "whom a company imported are its people", "identity/_documents.py",
+        " | {company for company, _ in self.origins()}", "",
+    ),
+    Mutant(
+        "an account without a log-in is not reset", "accounts/_recovery.py",
+        'if user.status != "active":', "if False:",
+    ),
+    Mutant(
+        "a token that stops a reset chooses no password", "accounts/_passwords.py",
+        'frozenset({"reset", "known", "verify"})', 'frozenset({"reset", "known", "verify", "recovery"})',
+    ),
+    Mutant(
+        "a session is of one registration", "tokens/_sessions.py",
+        "if client is None or client.registration != session.registration:", "if client is None:",
+    ),
+    Mutant(
+        "a session is for an audience that its client has", "tokens/_sessions.py",
+        "return session if session.audience in client.resources else None", "return session",
+    ),
+    Mutant(
+        "a code is of one registration", "sign_on/grants.py",
+        "(found.client, found.registration) != (client.id, client.registration)", "found.client != client.id",
+    ),
+    Mutant(
+        "consent is to one registration", "storage/_grants.py",
+        'return f"{_PREFIX}{client}#{registration}" if registration else f"{_PREFIX}{client}"',
+        'return f"{_PREFIX}{client}"',
+    ),
+    Mutant(
+        "an application has the scopes that it is registered for", "sign_on/authorization.py",
+        "if scope not in client.sign_on_scopes]:", "if scope not in SCOPES]:",
+    ),
+    Mutant(
+        "the oldest of too many sessions ends at a log-in", "accounts/_log_in.py",
+        "services.store.sessions.delete(proof.user.id, oldest) if oldest else None", "None",
+    ),
+    Mutant(
+        "sessions that are too many end when they are counted", "tokens/_sessions.py",
+        "for each in sessions[:-MOST_SESSIONS]]", "for each in sessions[:0]]", (SESSIONS, MACHINE),
+    ),
+    Mutant(
+        "a line of a dry run meets the accounts of those before", "imports/importing.py",
+        "            accounts.save(line.account, made)\n", "            pass\n",
+    ),
+    Mutant(
+        "a line of a dry run meets the addresses of those before", "imports/importing.py",
+        "            accounts.give(line.email, line.account)\n", "",
+    ),
+    Mutant(
+        "a notice is sent only for what was written", "deliver.py",
+        "    if entry is None:\n        return _unwritten(records, message)\n", "",
+    ),
+    Mutant(
+        "a changed password is told", "accounts/_passwords.py",
+        '            notify(services, "new_password", after, client.id, audit)\n'
+        "            services.store.commit(save, unlock",
+        "            services.store.commit(save, unlock",
+    ),
+    Mutant(
+        "a recovery code that was used is told", "credentials/logins.py",
+        '            notify(services, "recovery_code_used", user, client_id, entry)\n', "",
+    ),
+    Mutant(
+        "a reset that is done is told", "accounts/_recovery.py",
+        '        notify(services, "recovery_done", after, client.id, audit, *told)\n', "",
+    ),
+    Mutant(
+        "a change of a factor is told", "accounts/_log_in.py",
+        "            notify(services, notice, user, client.id, audit)\n", "            pass\n",
+    ),
+    Mutant(
+        "an address is changed of accounts with a log-in", "accounts/_profiles.py",
+        "            _check_active(user)\n", "",
+    ),
+    Mutant(
+        "asking again takes no approval away", "accounts/_addresses.py",
+        '    approved = approved or before["approved"]\n', "",
+    ),
+    Mutant(
+        "an approval is not of the next address", "accounts/_addresses.py",
+        "if not isinstance(before, dict) or before | pending != before:", "if not isinstance(before, dict):",
+    ),
+    Mutant(
+        "who stays has an address of their own", "accounts/_endings.py",
+        "if user.email_index and records.store.aliases.owner(alias) not in {None, *merging}:", "if False:",
+    ),
+    Mutant(
+        "an address that nobody showed ends with its account", "accounts/_endings.py",
+        '        lost = [Alias("email", other_main)]', "        lost = []",
+    ),
+    Mutant(
+        "an outage counts no mail and no code", "storage/_counters.py",
+        "                    self._add(name, subject, window, seconds, -1)\n", "                    pass\n",
+    ),
+    Mutant(
+        "a second factor is begun with the password", "accounts/_log_in.py",
+        "prove_again(services, attempt, user, current, client, once).document", "attempt.document",
+    ),
+    Mutant(
+        "five mails an hour", "accounts/_mails.py",
+        "        if count > services.settings.mails_per_hour:", "        if False:",
+    ),
+    Mutant(
+        "five codes in five minutes", "accounts/_log_in.py",
+        "            if count > _CODES:", "            if False:",
     ),
 ]  # fmt: skip
 
@@ -267,6 +438,8 @@ def spoiled(mutant: Mutant) -> str:
 def fails(test: str, mutant: Mutant | None) -> bool:
     """Whether a test fails without a rule; in a process of its own, which loads the code anew.
 
+    The machine runs few of its examples.
+
     Raises:
         RuntimeError: It neither fails nor passes.
     """
@@ -274,7 +447,7 @@ def fails(test: str, mutant: Mutant | None) -> bool:
     if child == 0:
         code = _UNKNOWN
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
-            os.environ["AUTH_MODEL_SHRINK"] = "0"
+            os.environ |= {"AUTH_MODEL_SHRINK": "0", "AUTH_MODEL_EXAMPLES": EXAMPLES}
             if mutant is not None:
                 sys.meta_path.insert(0, _Finder(mutant))
             with suppress(BaseException):
@@ -286,64 +459,102 @@ def fails(test: str, mutant: Mutant | None) -> bool:
     return code == pytest.ExitCode.TESTS_FAILED
 
 
-def catch(mutant: Mutant) -> str | None:
-    """The test that notices; None if none does."""
-    return next((test for test in mutant.tests if fails(test, mutant)), None)
+@dataclass(frozen=True)
+class Caught:
+    """What notices that a rule is missing.
+
+    Attributes:
+        mutant: The rule.
+        test: The first test that notices; empty if none does.
+        by_machine: Whether the state machine does, alone; None if that was not tried.
+    """
+
+    mutant: Mutant
+    test: str
+    by_machine: bool | None = None
 
 
-def document(caught: list[tuple[Mutant, str]]) -> str:
+def catch(mutant: Mutant) -> Caught:
+    """What notices a mutant, cheapest first."""
+    return Caught(mutant, next((test for test in mutant.tests if fails(test, mutant)), ""))
+
+
+def catch_alone(mutant: Mutant) -> Caught:
+    """The same, and whether the machine does alone."""
+    return replace(catch(mutant), by_machine=fails(MACHINE, mutant))
+
+
+def document(caught: list[Caught]) -> str:
     """The page of the rules, and of what notices that one is missing."""
     lines = [
         "# What the model of accounts shows",
         "",
         "`tests/unit/auth/model/machine.py` drives the real code of accounts, sign-on, sessions and imports",
         "over parts in memory, in any order: an owner, a stranger who reads their own mailbox, and",
-        "companies; answers that get lost, requests that are repeated, tokens that are used late, and",
-        "services that fail in any call. After each step",
+        "companies, which can be deceived; answers that get lost, requests that are repeated, tokens that",
+        "are used late, and services that fail in any call. After each step",
         "",
         "- the stranger has no way into the owner's account: no password, session, token, browser or code;",
-        "- the owner gets in with what they enrolled last;",
+        "- the owner gets in with what they enrolled last, with a recovery code once, and by a delayed",
+        "  reset, also with factor, codes and mailbox lost;",
+        "- no delayed reset that the owner stopped is done, whatever the stranger's mailbox gets;",
         "- what was acknowledged is there: password, factor, address, profile;",
         "- no address counts as verified that its reader never confirmed;",
-        "- nothing of an erased account works, or lies in the table.",
-        "",
-        "Recovery codes and the delayed reset have no steps in it yet.",
+        "- nothing of an erased account works, or lies in the table;",
+        "- each change of a credential has its mail in the queue or sent, and nothing else has one.",
         "",
         "`AUTH_MODEL_EXAMPLES=5000 make test TESTS=tests/unit/auth/model` takes longer, and other ways.",
         "The table in memory is compared with the engine's, request by request, by",
         "`tests/integration/engine/test_memory_table.py`.",
         "",
-        "Each row is a rule that was taken out of the code on purpose, and the test that noticed.",
-        "`python -m tests.unit.auth.model.mutants` tries them again and writes this page.",
+        "Each row is a rule that was taken out of the code on purpose, and the first test that noticed.",
+        "With every rule in its place no test fails.",
+        *_alone(caught),
+        "`PYTHONPATH=. python -m tests.unit.auth.model.mutants` tries all again and writes this page, with",
+        "`--machine` also what the state machine notices alone.",
         "",
         "| rule | taken out of | noticed by |",
         "|---|---|---|",
     ]
     names = {MACHINE: "the state machine"}
-    lines += [
-        f"| {mutant.rule} | `{mutant.module}` | {names.get(test, f'`{Path(test).name}`')} |"
-        for mutant, test in caught
-    ]
+    for each in caught:
+        test = names.get(each.test, f"`{Path(each.test).name}`")
+        too = ", the state machine too" if each.by_machine and each.test != MACHINE else ""
+        lines.append(f"| {each.mutant.rule} | `{each.mutant.module}` | {test}{too} |")
     return "\n".join(lines) + "\n"
+
+
+def _fails_with_all(test: str) -> bool:
+    return fails(test, None)
+
+
+def _alone(caught: list[Caught]) -> list[str]:
+    """How many the machine notices, if that was tried."""
+    if any(each.by_machine is None for each in caught):
+        return []
+    noticed = sum(bool(each.by_machine) for each in caught)
+    return [f"Of {len(caught)} the state machine alone notices {noticed}, in {EXAMPLES} examples."]
 
 
 def main() -> int:
     """Try every mutant; 1 if one was not caught."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="a word of the rules to try")
+    parser.add_argument("--machine", action="store_true", help="what the state machine notices alone, too")
     given = parser.parse_args()
     tried = [mutant for mutant in MUTANTS if given.only in mutant.rule]
     for mutant in tried:
         spoiled(mutant)
-    for test in sorted({test for mutant in tried for test in mutant.tests}):
-        if fails(test, None):
-            print(f"{test} fails with every rule in its place")  # noqa: T201
-            return 1
     caught = []
-    for mutant in tried:
-        noticed = catch(mutant)
-        print(f"{mutant.rule:<70} {noticed or 'NOT CAUGHT'}", flush=True)  # noqa: T201
-        caught += [(mutant, noticed)] if noticed else []
+    named = sorted({*[MACHINE] * given.machine, *(test for mutant in tried for test in mutant.tests)})
+    with multiprocessing.get_context("fork").Pool(AT_ONCE) as pool:
+        if any(pool.map(_fails_with_all, named)):
+            print(f"one of {named} fails with every rule in its place")  # noqa: T201
+            return 1
+        for each in pool.imap(catch_alone if given.machine else catch, tried):
+            alone = "machine" if each.by_machine else ""
+            print(f"{each.mutant.rule:<66} {alone:8} {each.test or 'NOT CAUGHT'}", flush=True)  # noqa: T201
+            caught += [each] if each.test else []
     if len(caught) == len(MUTANTS):
         DOCUMENT.write_text(document(caught))
     return int(len(caught) < len(tried))

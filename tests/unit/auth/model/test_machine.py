@@ -21,7 +21,7 @@ def test_accounts_are_taken_by_nobody_and_lost_by_nobody(cheap_hashes: None) -> 
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
-            derandomize="AUTH_MODEL_EXAMPLES" not in os.environ,
+            derandomize=EXAMPLES <= 300,
             database=None,
             deadline=None,
             phases=[Phase.generate] + [Phase.shrink] * (os.environ.get("AUTH_MODEL_SHRINK") != "0"),

@@ -158,6 +158,13 @@ def test_code_that_confirmed_and_older_ones_are_not_good_again(home: World) -> N
     assert log_in(home, ADA, totp=code(home, secret, 0)).status == 401
 
 
+def test_second_factor_is_begun_with_the_password(home: World) -> None:
+    sign_up(home, ADA)
+    tokens = log_in(home, ADA).body
+    assert factor(home, tokens, "enrol", current=OTHER).code == "invalid_credentials"
+    assert factor(home, tokens, "enrol").status == 200
+
+
 def test_code_of_an_older_step_loses_the_race_with_a_newer(home: World) -> None:
     sign_up(home, ADA)
     secret, _ = enrolled(home, ADA)
@@ -278,6 +285,7 @@ def test_only_an_account_with_a_log_in_changes_its_address(home: World) -> None:
     conflict = home.take_line("*", id="1", email=ADA, company="shop")
     assert conflict["result"] == "conflict"
     assert edit(home, conflict["user_id"], email=NEW).code == "not_active"
+    assert recover(home, conflict["user_id"], email=NEW).code == "not_active"
 
 
 def test_asking_again_takes_no_approval_away(home: World) -> None:
@@ -349,18 +357,18 @@ def test_recovery_code_needs_the_password_and_the_account(home: World) -> None:
 
 def enrolled_with(world: World, email: str, password: str) -> str:
     tokens = log_in(world, email, password).body
-    secret = factor(world, tokens, "enrol").body["secret"]
+    secret = factor(world, tokens, "enrol", current=password).body["secret"]
     assert factor(world, tokens, "confirm", code=code(world, secret)).status == 200
     return str(secret)
 
 
 def test_new_recovery_codes_end_the_old_ones(home: World) -> None:
     _, secret, codes, tokens = guarded(home)
+    assert factor(home, tokens, "recovery_codes", recovery_code=codes[1]).code == "wrong_code"
     answer = factor(home, tokens, "recovery_codes", code=code(home, secret))
     assert answer.status == 200
     assert log_in(home, ADA, recovery_code=codes[0]).status == 401
     assert log_in(home, ADA, recovery_code=answer.body["recovery_codes"][0]).status == 200
-    assert factor(home, tokens, "recovery_codes", recovery_code=codes[1]).code == "wrong_code"
 
 
 def test_reset_is_done_after_a_day_and_not_before(home: World) -> None:
@@ -379,6 +387,16 @@ def test_reset_is_done_after_a_day_and_not_before(home: World) -> None:
     secret = enrolled_with(home, ADA, PASSWORD)
     assert secret
     assert log_in(home, ADA, recovery_code=codes[1]).status == 401
+
+
+def test_reset_that_is_done_ends_the_sessions(dying: World) -> None:
+    ada, _, _, tokens = guarded(dying)
+    refreshed = {"refresh_token": tokens["refresh_token"]}
+    assert recover(dying, ada, second_factor=True).status == 202
+    dying.sleep(86_400)
+    assert dying.ask("POST", "/v1/token/refresh", "shop", **refreshed).status == 200
+    assert recover(dying, ada, second_factor=True).status == 200
+    assert dying.ask("POST", "/v1/token/refresh", "shop", **refreshed).status == 401
 
 
 def test_reset_that_nobody_completes_is_void_after_a_week(home: World) -> None:
@@ -719,7 +737,7 @@ def test_owner_of_a_mailbox_starts_clean(dying: World) -> None:
     }  # fmt: skip
     assert dying.take_line("*", **line)["result"] == "created"
     tokens = log_in(dying, ADA, "password").body
-    secret = factor(dying, tokens, "enrol").body["secret"]
+    secret = factor(dying, tokens, "enrol", current="password").body["secret"]
     assert factor(dying, tokens, "confirm", code=code(dying, secret)).status == 200
     reset(dying, ADA, PASSWORD)
     answer = log_in(dying, ADA)
