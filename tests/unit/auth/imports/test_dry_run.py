@@ -282,14 +282,22 @@ def test_a_phone_number_that_is_somebodys_is_reported() -> None:
     assert report[2] == {"result": "merged", "user_id": report[0]["user_id"]}, "that is nobody else"
 
 
-def test_an_account_without_a_log_in_keeps_no_identifier() -> None:
+def test_whoever_loses_an_address_keeps_a_verified_number_and_the_log_in() -> None:
     table, [loser] = run([line("1", email_verified=False, **PHONE)])
     _, [winner, other] = run([line("2"), line("3", "b@example.org", **PHONE)], table)
-    assert winner["with"] == loser["user_id"]
-    assert "phone_taken" not in other, "the number is free"
+    assert (winner["with"], other["phone_taken"]) == (loser["user_id"], loser["user_id"])
+    records = records_of(table)
+    left = records.find(loser["user_id"])
+    assert (left.status, left.email_index, records.open(left)["email"]) == ("active", "", None)
+    assert records.store.aliases.owner(records.alias("phone", "+351911111111")) == loser["user_id"]
+
+
+def test_whoever_loses_the_number_too_has_no_log_in() -> None:
+    table, [loser] = run([line("1", email_verified=False, **PHONE)])
+    _, [winner] = run([line("2", **PHONE)], table)
     records = records_of(table)
     assert records.find(loser["user_id"]).status == "conflict"
-    assert records.store.aliases.owner(records.alias("phone", "+351911111111")) == other["user_id"]
+    assert records.store.aliases.owner(records.alias("phone", "+351911111111")) == winner["user_id"]
 
 
 def test_an_erased_account_is_never_opened() -> None:

@@ -1,7 +1,7 @@
 """Rules of the authentication, each taken away on purpose: the state machine or a named test has to notice.
 
-`python -m tests.unit.auth.model.mutants` tries them all, writes docs/auth_model.md, and ends with 1 if one
-was not caught; `--only WORD` tries those whose name has a word.
+`make mutate-auth` tries them all, writes docs/auth_model.md, and ends with 1 if one was not caught;
+`--only WORD` tries those whose name has a word.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _UNKNOWN = 70  # neither of pytest's codes
 PACKAGE = ROOT / "functions/auth/auth"
 DOCUMENT = ROOT / "docs/auth_model.md"
 MACHINE = "tests/unit/auth/model/test_machine.py"
+ADDRESSES = "tests/unit/auth/model/test_addresses.py"
 ATTEMPTS = "tests/unit/auth/credentials/test_attempts.py"
 RULES = "tests/unit/auth/model/test_rules.py"
 SESSIONS = "tests/unit/auth/tokens/test_session_limit.py"
@@ -148,8 +149,13 @@ MUTANTS = [
         'if document["email_verified"] or loser.email_index != alias.index:', "if True:",
     ),
     Mutant(
-        "who loses an address has no log-in", "accounts/_addresses.py",
-        'loser.but(status="conflict", epoch=services.new_epoch())', "loser.but()",
+        "who loses the only identifier has no log-in", "services.py",
+        'return after.but(status="conflict")', "return after",
+    ),
+    Mutant(
+        "who loses an address keeps what is verified", "services.py",
+        "elif phone != taken and user.phone_index and self.store.aliases.owner(phone) == user.id:",
+        "elif False:", (ADDRESSES,),
     ),
     Mutant(
         "an attempt without a verdict is taken back", "credentials/logins.py",
@@ -212,7 +218,8 @@ MUTANTS = [
     ),
     Mutant(
         "a merge keeps the addresses of both", "accounts/_endings.py",
-        "        for alias in dict.fromkeys(aliases)\n", "        for alias in list[Alias]()\n",
+        "        for alias in aliases_of(after, document)\n        if records",
+        "        for alias in list[Alias]()\n        if records",
     ),
     Mutant(
         "a reset never unlocks and releases one alias", "accounts/_passwords.py",
@@ -305,7 +312,11 @@ MUTANTS = [
     ),
     Mutant(
         "a session is for an audience that its client has", "tokens/_sessions.py",
-        "return session if session.audience in client.resources else None", "return session",
+        "return session if scopes and session.audience in client.resources else None", "return session",
+    ),
+    Mutant(
+        "scopes that a client lost are not good", "tokens/_sessions.py",
+        "if each in {ACCOUNT, *client.sign_on_scopes}]", "if each]", (ADDRESSES,),
     ),
     Mutant(
         "a code is of one registration", "sign_on/grants.py",
@@ -334,7 +345,7 @@ MUTANTS = [
     ),
     Mutant(
         "a line of a dry run meets the addresses of those before", "imports/importing.py",
-        "            accounts.give(line.email, line.account)\n", "",
+        "            accounts.give(line.email, line.account)\n", "            pass\n",
     ),
     Mutant(
         "a notice is sent only for what was written", "deliver.py",
@@ -343,8 +354,8 @@ MUTANTS = [
     Mutant(
         "a changed password is told", "accounts/_passwords.py",
         '            notify(services, "new_password", after, client.id, audit)\n'
-        "            services.store.commit(save, unlock",
-        "            services.store.commit(save, unlock",
+        "            # A password alone",
+        "            # A password alone",
     ),
     Mutant(
         "a recovery code that was used is told", "credentials/logins.py",
@@ -376,7 +387,32 @@ MUTANTS = [
     ),
     Mutant(
         "an address that nobody showed ends with its account", "accounts/_endings.py",
-        '        lost = [Alias("email", other_main)]', "        lost = []",
+        '    lost = [Alias("email", index) for index in unproven]', "    lost = list[Alias]()",
+    ),
+    Mutant(
+        "a verified address comes first", "identity/_merging.py",
+        'chosen = next(iter(verified), "") or next(', "chosen = next(", (ADDRESSES,),
+    ),
+    Mutant(
+        "a password moves no account that was never verified", "accounts/_profiles.py",
+        ' and bool(document["email_verified"])', "", (ADDRESSES,),
+    ),
+    Mutant(
+        "an address is kept once", "accounts/_addresses.py",
+        '            f"email_also.{index}": None,\n', "", (ADDRESSES,),
+    ),
+    Mutant(
+        "mails of a reset count apart", "accounts/_recovery.py",
+        'mails.counted(services, user.id, "recovery")', "mails.counted(services, f'E#{user.email_index}')",
+        (ADDRESSES,),
+    ),
+    Mutant(
+        "a merge that is done ends nothing", "accounts/_endings.py",
+        "in {other.id, other_id} - {user.id}:", "in {other.id, other_id}:", (ADDRESSES,),
+    ),
+    Mutant(
+        "browsers of a person are bounded", "sign_on/authorization.py",
+        '            services.sessions.trim(shown.user.id, "")\n', "            pass\n", (ADDRESSES,),
     ),
     Mutant(
         "an outage counts no mail and no code", "storage/_counters.py",
@@ -510,8 +546,8 @@ def document(caught: list[Caught]) -> str:
         "Each row is a rule that was taken out of the code on purpose, and the first test that noticed.",
         "With every rule in its place no test fails.",
         *_alone(caught),
-        "`PYTHONPATH=. python -m tests.unit.auth.model.mutants` tries all again and writes this page, with",
-        "`--machine` also what the state machine notices alone.",
+        "`make mutate-auth` tries all again and writes this page, with `MACHINE=1` also what the state",
+        "machine notices alone.",
         "",
         "| rule | taken out of | noticed by |",
         "|---|---|---|",

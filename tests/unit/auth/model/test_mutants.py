@@ -15,4 +15,4 @@ def test_rule_is_in_the_code_once(mutant: Mutant) -> None:
 def test_page_has_every_rule() -> None:
     page = DOCUMENT.read_text()
     missing = [mutant.rule for mutant in MUTANTS if f"| {mutant.rule} | `{mutant.module}` |" not in page]
-    assert not missing, "Run `python -m tests.unit.auth.model.mutants`."
+    assert not missing, "Run `make mutate-auth`."

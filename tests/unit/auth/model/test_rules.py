@@ -240,9 +240,11 @@ def test_survivor_of_a_conflict_gets_an_address_that_nobody_has(home: World) -> 
     user, bob = conflict_and_other(home)
     assert home.ask("DELETE", "/v1/users/{id}", "shop", ada).status == 204
     profile = merge(home, user, bob)
-    assert (profile["email"], profile["email_verified"]) == (ADA, False)
-    for email in (ADA, BOB):
-        assert log_in(home, email, "password").body["user_id"] == user
+    assert (profile["email"], profile["email_verified"]) == (BOB, True), (
+        "nobody showed that the other is theirs"
+    )
+    assert log_in(home, BOB, "password").body["user_id"] == user
+    assert log_in(home, ADA, "password").status == 401
 
 
 def test_survivor_of_a_conflict_gets_the_address_of_who_had_it(home: World) -> None:
@@ -752,11 +754,11 @@ def test_further_address_verifies_itself_alone(home: World) -> None:
     user = home.take_line("*", id="1", email=ADA, **phone)["user_id"]
     bob = home.take_line("*", id="2", email=BOB, email_verified=True, **phone)["user_id"]
     assert home.ask("POST", "/v1/users/{id}/merge", "group", user, other=bob).status == 200
-    assert log_in(home, BOB, OTHER).status == 401
     reset(home, BOB)
     assert log_in(home, BOB, OTHER).status == 200
     profile = home.ask("GET", "/v1/users/{id}", "shop", user).body["profile"]
-    assert (profile["email"], profile["email_verified"]) == (ADA, False)
+    assert (profile["email"], profile["email_verified"]) == (BOB, True)
+    assert log_in(home, ADA, OTHER).status == 401, "its mailbox has shown nothing"
 
 
 def test_company_alone_changes_nobodys_address(home: World) -> None:

@@ -20,7 +20,7 @@ def store() -> Store:
 
 
 def begin(store: Store, family: str, began: int, user: str = "u1") -> None:
-    store.commit(store.sessions.create(Session(user, family, "shop", "account", began, began, NOW + 60)))
+    store.commit(store.sessions.create(Session(user, family, "shop", "account", began, began, NOW + 86_400)))
 
 
 @pytest.mark.parametrize("many", [0, 1, MOST_SESSIONS, MOST_SESSIONS + 1, 3 * MOST_SESSIONS])
@@ -41,6 +41,18 @@ def test_the_session_that_just_began_stays_among_equals(store: Store) -> None:
         begin(store, f"{number:02}", NOW)
     Sessions(store, NO_TOKENS, NO_TOKENS, 30, 90).trim("u1", "00")
     assert "00" in {session.family for session in store.sessions.of_user("u1")}
+
+
+def test_sessions_that_end_within_minutes_go_first(store: Store) -> None:
+    """Of an application that renews its tokens again and again: it ends nobody else's."""
+    begin(store, "lasting", NOW - 9999)
+    soon = [f"{number:03}" for number in range(MOST_SESSIONS)]
+    for family in soon:
+        short = Session("u1", family, "app", "openid", NOW - 60, NOW - 60, NOW + 600)
+        store.commit(store.sessions.create(short))
+    left = Sessions(store, NO_TOKENS, NO_TOKENS, 30, 90, lambda: float(NOW)).trim("u1", "")
+    assert "lasting" in left
+    assert len(left) == MOST_SESSIONS
 
 
 def test_browsers_are_counted_by_themselves(store: Store) -> None:
