@@ -200,6 +200,10 @@ search: setup $(VENV)/search/.installed ## Test the index of EC2's calls on a re
 mutate-template: setup ## Check that the template's rules catch some 170 wrong changes; regenerates docs/template_rules.md
 	@$(PY) -m tests.template.mutate
 
+.PHONY: mutate-auth
+mutate-auth: setup ## Take each rule of the authentication out and check that a test notices (MACHINE=1: the state machine alone, too); regenerates docs/auth_model.md
+	@PYTHONPATH=$(SOURCES) $(PY) -m tests.unit.auth.model.mutants $(call option,MACHINE,--machine)
+
 .PHONY: sam-local
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@docker info >/dev/null 2>&1 || { echo "make sam-local needs Docker, which does not answer here: install and start it" >&2; exit 1; }

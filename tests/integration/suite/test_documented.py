@@ -43,6 +43,7 @@ NOT_RUN = {
     "lighthouse": "needs Chromium and packages of npm, and writes into the checkout",
     "lists": "goes to the internet, and writes into the checkout",
     "lock": "goes to the internet, and writes into the checkout",
+    "mutate-auth": "minutes; a test of its own holds its page to the rules",
     "mutate-template": "minutes; a test of its own holds its page to the rules",
     "operator": "needs a stack on AWS; test_operators.py runs it on the engine's",
     "pictures": "needs Chromium, and writes into the checkout",
