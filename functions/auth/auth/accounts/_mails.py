@@ -77,7 +77,7 @@ def counted(services: Services, subject: str, name: CounterName = "mail") -> Ite
     Args:
         services: The services.
         subject: The text of an identifier's alias, known or not; a person's id where a company asks. What
-            strangers can cause counts apart: they must not use up what a person needs to get in.
+            strangers can cause counts apart: it must not keep a person from getting in.
         name: What is counted.
 
     Raises:
