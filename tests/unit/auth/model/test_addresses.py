@@ -62,6 +62,8 @@ def test_a_further_address_that_becomes_the_main_one_is_kept_once(home: World) -
     assert edit(home, person, email="third@example.org", **shown).status == 200
     assert verify(home, mail(home, "third@example.org", "email")).body["state"] == "verified"
     assert reset(home, "third@example.org") == 204
+    document = home.services.open(home.services.find(person))
+    assert dict(document.family("email_also")) == {}, "the other main one is a previous address"
     assert home.ask("DELETE", "/v1/users/{id}", "group", person).status == 204
 
 

@@ -235,6 +235,14 @@ def test_survivor_of_a_conflict_has_an_address_of_its_own(home: World) -> None:
     assert home.ask("POST", "/v1/password/change", "shop", **claims).status == 204
 
 
+def test_survivor_of_a_conflict_never_has_somebody_elses_address(home: World) -> None:
+    """Not even where no address of the two is verified."""
+    ada = sign_up(home, ADA, OTHER)
+    profile = merge(home, *conflict_and_other(home, verified=False))
+    assert (profile["email"], profile["email_verified"]) == (BOB, False)
+    assert log_in(home, ADA, OTHER).body["user_id"] == ada
+
+
 def test_survivor_of_a_conflict_gets_an_address_that_nobody_has(home: World) -> None:
     ada = sign_up(home, ADA, OTHER)
     user, bob = conflict_and_other(home)
