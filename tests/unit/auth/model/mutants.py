@@ -120,10 +120,6 @@ MUTANTS = [
         "starting clean takes the profile away", "accounts/_passwords.py", "[*PROFILE, ", "[",
     ),
     Mutant(
-        "a further address verifies itself alone", "accounts/_passwords.py",
-        ' and found.email_index == user.email_index\n', "\n",
-    ),
-    Mutant(
         "a new address needs the person's approval", "accounts/_addresses.py",
         'if pending["approved"] and pending["confirmed"]:', 'if pending["confirmed"]:',
     ),
