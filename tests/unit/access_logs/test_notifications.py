@@ -113,7 +113,7 @@ def messages(*bodies: str, tries: int = 1) -> dict[str, Any]:
                 "messageId": str(number),
                 "receiptHandle": "handle",
                 "body": text,
-                "attributes": {"ApproximateReceiveCount": str(tries)},
+                "attributes": {"ApproximateReceiveCount": str(tries), "SentTimestamp": "1795302722000"},
                 "eventSource": "aws:sqs",
                 "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:queue",
             }
