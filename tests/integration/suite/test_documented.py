@@ -57,12 +57,14 @@ INSTEAD = {
     "feed": ["SECONDS=1"],
     "feed-posts": ["SECONDS=1"],
 }
+KEYS = ("shop.pem", "support.pem")  # public ones, of which the first is made as docs/auth.md says
 # Those that end by Ctrl-C, and the word that says that they have begun.
 UNTIL_CTRL_C = {"watch": "watching", "debug": "Invoke it"}
 OTHER_PROGRAMS = {
     "aws": "needs an account on AWS, and the AWS CLI",
     "curl": "needs a domain of OpenSearch on AWS",
     "export": "the shell's own",
+    "python": "the company of docs/auth_integration.md; test_company_example.py runs it",
     "sam": "needs an account on AWS; by hand what `make deploy` does",
 }
 
@@ -95,7 +97,7 @@ def run(words: tuple[str, ...], state: Path, *, seconds: float = 120) -> str:
 def adapted(command: Command, folder: Path) -> tuple[str, ...]:
     """The words of a command, on the local suite, with files of the test's own, and short."""
     words = tuple(word for word in command.words[1:] if not word.startswith("STACK="))
-    for name in ("posts.jsonl", "shop.pem"):
+    for name in ("posts.jsonl", *KEYS):
         words = tuple(word.replace(name, str(folder / name)) for word in words)
     more = INSTEAD.get(command.targets[0], [])
     return (*words, *more)
@@ -110,6 +112,8 @@ def folder(tmp_path: Path) -> Path:
         for command in COMMANDS:
             if command.program == "openssl":
                 subprocess.run(command.words, cwd=tmp_path, check=True, capture_output=True)
+        for name in KEYS[1:]:
+            shutil.copy(tmp_path / KEYS[0], tmp_path / name)
     return tmp_path
 
 
@@ -126,7 +130,7 @@ RUN = [
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("command", RUN, ids=lambda command: " ".join(command.words)[:60])
 def test_what_is_shown_works_as_typed(suite: Suite, folder: Path, command: Command) -> None:
-    if "shop.pem" in command.text and not (folder / "shop.pem").exists():
+    if any(name in command.text and not (folder / name).exists() for name in KEYS):
         pytest.skip("openssl is not installed")
     said = run(adapted(command, folder), suite.engine.directory)
     assert said.strip()
