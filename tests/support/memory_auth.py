@@ -7,6 +7,7 @@ A fault can be put into any call of DynamoDB, KMS or SQS: before it is done (the
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ ISSUER = "https://api.example/prod"
 REGION = "eu-west-1"
 START = 1_800_000_000.0
 TABLE = "users"
+
+_BLIND_INDEX = bytes(range(32))
 
 type How = Literal["refused", "answer lost", "crash"]
 
@@ -89,23 +92,31 @@ class _Faulty:
 
 
 @cache
-def _secrets() -> tuple[MemoryKms, str, Callable[[str], str]]:
-    """KMS, its key, and the parameters of the system's secrets: all worlds share them."""
-    kms = MemoryKms(REGION)
+def _secrets(region: str) -> tuple[MemoryKms, str, Callable[[str], str]]:
+    """A region's KMS, its key, and the parameters of the system's secrets: all worlds share them."""
+    kms = MemoryKms(region)
     key = kms.key()
 
     @cache
     def parameter(name: str) -> str:
         purpose: Any = name.rpartition("/")[2]
         wrapping: Any = DirectKms(kms)
-        return json.dumps({"keys": [make_secret(wrapping, key, purpose, 0)]})
+        entry = make_secret(wrapping, key, purpose, 0)
+        if purpose == "blind-index":  # the same in every region
+            context = {"secret": purpose}
+            wrapped = wrapping.encrypt(KeyId=key, Plaintext=_BLIND_INDEX, EncryptionContext=context)
+            entry["wrapped"] = b64encode(wrapped["CiphertextBlob"]).decode()
+        return json.dumps({"keys": [entry]})
 
     return kms, key, parameter
 
 
 class _Ssm:
+    def __init__(self, region: str) -> None:
+        self._region = region
+
     def get_parameter(self, *, Name: str) -> Any:  # noqa: N803
-        return {"Parameter": {"Value": _secrets()[2](Name)}}
+        return {"Parameter": {"Value": _secrets(self._region)[2](Name)}}
 
 
 @dataclass
@@ -114,6 +125,7 @@ class World:
 
     Attributes:
         now: The clock; seconds since the epoch.
+        region: The region.
         fault: What goes wrong next; None for nothing.
         calls: How many calls of services there were.
         queue: Jobs of mails that were not delivered yet.
@@ -122,6 +134,7 @@ class World:
     """
 
     now: float = START
+    region: str = REGION
     fault: Fault | None = None
     calls: int = 0
     queue: list[Message] = field(default_factory=list)
@@ -129,15 +142,15 @@ class World:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kms, key, _ = _secrets()
+        self.kms, key, _ = _secrets(self.region)
         self.table = MemoryTable({TABLE: ("pk", "sk")})
-        self.settings = AuthSettings(TABLE, key, REGION, "/stack/auth", "queue")
-        wrapping: Any = _Faulty(self, DirectKms(kms))
-        ssm: Any = _Ssm()
+        self.settings = AuthSettings(TABLE, key, self.region, "/stack/auth", "queue")
+        wrapping: Any = _Faulty(self, DirectKms(self.kms))
+        ssm: Any = _Ssm(self.region)
         dynamodb: Any = _Faulty(self, self.table)
         keyring = Keyring(ssm, wrapping, key, "/stack/auth", lambda: self.now)
         store = Store(dynamodb, TABLE, lambda: self.now)
-        envelope = Envelope(wrapping, key, REGION)
+        envelope = Envelope(wrapping, key, self.region)
         queue = _Faulty(self, self)
         self.services = Services(
             self.settings, ISSUER, store, envelope, keyring, queue, lambda: self.now, self.sleep
@@ -237,7 +250,7 @@ class World:
     def deliver(self) -> None:
         """Run the function that sends mails on what is in the queue; what it cannot send yet stays there."""
         settings = DeliverSettings(
-            TABLE, self.settings.kms_key, REGION, "/stack/auth", "dead letters", outbox="outbox"
+            TABLE, self.settings.kms_key, self.region, "/stack/auth", "dead letters", outbox="outbox"
         )
         waiting = []
         with _outbox_of(self):

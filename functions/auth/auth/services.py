@@ -19,10 +19,28 @@ from .settings import AuthSettings, KeySettings
 from .storage import Alias, Store, User, Write
 from .tokens import Keyring, Sessions, Tokens
 
-__all__ = ["Records", "Services", "get_records", "get_services"]
+__all__ = ["Records", "Services", "aliases_of", "claims_of", "further_indexes", "get_records", "get_services"]
 
 _MERGES = 8
 _HEALTH_S = 10
+
+
+def further_indexes(document: Document) -> list[str]:
+    """The blind indexes of a person's further addresses."""
+    return [index for index, _ in document.family("email_also")]
+
+
+def aliases_of(user: User, document: Document) -> list[Alias]:
+    """The aliases that are a person's by their record."""
+    aliases = [Alias("email", user.email_index)] if user.email_index else []
+    aliases += [Alias("phone", user.phone_index)] if user.phone_index and document["phone_verified"] else []
+    aliases += [Alias("email", index) for index in further_indexes(document)]
+    return list(dict.fromkeys(aliases))
+
+
+def claims_of(user: User, document: Document) -> tuple[str, ...]:
+    """The aliases of a person as texts, as `User.claims` has them."""
+    return tuple(sorted(alias.text for alias in aliases_of(user, document)))
 
 
 class Records:
@@ -93,6 +111,16 @@ class Records:
         except EnvelopeError as error:
             raise InternalError("unreadable", "The record cannot be read.") from error
 
+    def claims(self, user: User) -> tuple[str, ...]:
+        """The aliases that an account claims, as texts; a record from before there were regions is opened.
+
+        Raises:
+            BusyError: As `open` raises it.
+        """
+        if user.epoch_version or user.sealed is None:
+            return user.claims
+        return claims_of(user, self.open(user))
+
     def probe(self) -> None:
         """Ask KMS as `open` does, where there is nothing to open.
 
@@ -115,7 +143,11 @@ class Records:
         Raises:
             BusyError: KMS does not answer, or this region's key is disabled.
         """
-        made = replace(after, ts=document.latest).written_in(self.region)
+        made = replace(after, ts=document.latest, claims=claims_of(after, document)).written_in(self.region)
+        return self.seal(before, made, document)
+
+    def seal(self, before: User | None, made: User, document: Document) -> tuple[User, Write]:
+        """The same for a record whose version is known already."""
         try:
             sealed = self.envelope.encrypt(document.to_bytes(), made.context)
         except KeyUnavailableError as error:

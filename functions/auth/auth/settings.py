@@ -5,7 +5,14 @@ from typing import Annotated
 
 from shared.settings import EnvSettings, positive_int
 
-__all__ = ["AuthSettings", "DeliverSettings", "ImportSettings", "KeySettings", "RotationSettings"]
+__all__ = [
+    "AuthSettings",
+    "DeliverSettings",
+    "ImportSettings",
+    "KeySettings",
+    "ReplicationSettings",
+    "RotationSettings",
+]
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,25 @@ class RotationSettings(EnvSettings):
     kms_key: str
     secrets: str
     signing_key_days: Annotated[int, positive_int] = 30
+
+
+@dataclass(frozen=True)
+class ReplicationSettings(KeySettings):
+    """Settings of the functions that replicate accounts.
+
+    Attributes:
+        peer_region: The other region.
+        region_parameter: Name of the SSM parameter there that names its table and its key.
+        writes_queue: URL of the queue of what a table did not take.
+        keys_queue: URL of the queue of what a key did not wrap.
+        dead_letter_queue_url: Where goes what can never be sent.
+    """
+
+    peer_region: str
+    region_parameter: str
+    writes_queue: str
+    keys_queue: str
+    dead_letter_queue_url: str
 
 
 @dataclass(frozen=True)

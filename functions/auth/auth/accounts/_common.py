@@ -15,8 +15,6 @@ from ..tokens import ACCOUNT, InvalidTokenError
 
 __all__ = [
     "again",
-    "aliases_of",
-    "further_indexes",
     "logged_in",
     "main_alias",
     "names",
@@ -49,19 +47,6 @@ def names(address: str, client: Client) -> tuple[str, ...]:
     """What a new password may not be made of: the person's address, and the company's names."""
     title = client.title
     return (address, address.partition("@")[0], client.id, client.company, title, title.replace(" ", ""))
-
-
-def further_indexes(document: Document) -> list[str]:
-    """The blind indexes of a person's further addresses."""
-    return [index for index, _ in document.family("email_also")]
-
-
-def aliases_of(user: User, document: Document) -> list[Alias]:
-    """The aliases that are a person's by their record."""
-    aliases = [Alias("email", user.email_index)] if user.email_index else []
-    aliases += [Alias("phone", user.phone_index)] if document["phone_verified"] else []
-    aliases += [Alias("email", index) for index in further_indexes(document)]
-    return list(dict.fromkeys(aliases))
 
 
 def main_alias(user: User) -> Alias:

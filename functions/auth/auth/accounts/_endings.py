@@ -6,13 +6,13 @@ from shared.http import ConflictError, NotFoundError
 
 from ..clients import Client
 from ..credentials import legacy, mfa
-from ..identity import Document, joined_addresses, shared_identifier, taken_over
+from ..identity import Document, catch_up, joined_addresses, shared_identifier, take_over
 from ..mail_jobs import notify
-from ..services import Records, Services
+from ..services import Records, Services, aliases_of
 from ..storage import Alias, Once, User, Write
-from ._common import again, aliases_of, shown
+from ._common import again, shown
 
-__all__ = ["erase", "merge"]
+__all__ = ["erase", "erasure", "merge", "merge_accounts"]
 
 
 def erase(services: Services, user_id: str, client: Client, once: Once) -> None:
@@ -33,21 +33,27 @@ def erase(services: Services, user_id: str, client: Client, once: Once) -> None:
         if user.status == "erased":
             services.store.commit(once=once)
         else:
-            aliases = aliases_of(user, services.open(user)) if user.sealed else []
-            after = User(
-                user.id, "erased", None, ts=services.reading(user.ts), version=user.version,
-                epoch=services.new_epoch(),
-            )  # fmt: skip
-            services.store.commit(
-                services.store.users.save(after.written_in(services.region), user),
-                *(write for alias in aliases for write in services.store.aliases.releases(alias, user.id)),
-                services.store.audit.add(user.id, "erase", client.id),
-                once=once,
-            )
+            audit = services.store.audit.add(user.id, "erase", client.id)
+            services.store.commit(*erasure(services, user), audit, once=once)
         # Last: no log-in can be written any more; at a retry too.
         services.store.commit_each(services.store.users.delete_belongings(user.id))
 
     again(run)
+
+
+def erasure(records: Records, user: User) -> list[Write]:
+    """The writes that make a tombstone of an account, and free its identifiers.
+
+    Raises:
+        BusyError: A record from before there were regions has to be opened for it, and KMS does not answer.
+    """
+    aliases = [Alias.of_text(text) for text in records.claims(user)]
+    after = User(
+        user.id, "erased", None, ts=records.reading(user.ts), version=user.version,
+        merged_into=user.merged_into, epoch=records.new_epoch(),
+    )  # fmt: skip
+    freed = [write for alias in aliases for write in records.store.aliases.releases(alias, user.id)]
+    return [records.store.users.save(after.written_in(records.region), user), *freed]
 
 
 def merge(services: Services, user_id: str, other_id: str, client: Client, once: Once) -> dict[str, Any]:
@@ -71,7 +77,7 @@ def merge(services: Services, user_id: str, other_id: str, client: Client, once:
             services.store.commit(once=once)
             after = user
         else:
-            after, writes = _merge_accounts(services, user, document, other, services.open(other))
+            after, writes = merge_accounts(services, user, document, other, services.open(other))
             audits = [services.store.audit.add(each, "merge", client.id) for each in (user.id, other.id)]
             notify(services, "merged", after, client.id, audits[0], after.email_index, other.email_index)
             services.store.commit(*writes, *audits, once=once)
@@ -82,8 +88,14 @@ def merge(services: Services, user_id: str, other_id: str, client: Client, once:
     return again(run)
 
 
-def _merge_accounts(
-    records: Records, user: User, document: Document, other: User, other_document: Document
+def merge_accounts(
+    records: Records,
+    user: User,
+    document: Document,
+    other: User,
+    other_document: Document,
+    *,
+    late: bool = False,
 ) -> tuple[User, list[Write]]:
     """The writes that make one account of two; the document is edited.
 
@@ -93,20 +105,23 @@ def _merge_accounts(
         document: Its document.
         other: The account that ends: its data go, its aliases and its id lead to the one that stays.
         other_document: Its document.
+        late: Whether they are one person's by an earlier merge, and the other account was edited since, in
+            another region: then the later edit of each field counts, and whatever they share.
 
     Raises:
         ConflictError: They share nothing that is verified on both, or have too costly hashes together.
     """
-    if shared_identifier(document, other_document) is None:
+    if not late and shared_identifier(document, other_document) is None:
         raise ConflictError("not_the_same", "The accounts share no identifier that is verified on both.")
     main = _main_address(records, user, document, {user.id, other.id})
     other_main = _main_address(records, other, other_document, {user.id, other.id})
     email_index, addresses, unproven = joined_addresses(document, main, other_document, other_main)
-    changes = taken_over(document, other_document) | addresses
+    (catch_up if late else take_over)(document, other_document)
+    changes = addresses
     if other_document["phone_verified"] and not document["phone_verified"]:
         changes |= {"phone": other_document["phone"], "phone_verified": True}
     document.edit(changes, records.now_ms, records.region)
-    if legacy.total_cost(document.old_hashes().values()) > 1000 * legacy.MAX_COST:
+    if not late and legacy.total_cost(document.old_hashes().values()) > 1000 * legacy.MAX_COST:
         raise ConflictError(
             "legacy_hashes_too_costly", "The old hashes of both cost too much together; log in to one first."
         )

@@ -9,10 +9,10 @@ from ..credentials import mfa, passwords
 from ..credentials.logins import attempted, limit_of, unlock
 from ..identity import PROFILE, Document, normalise_email
 from ..mail_jobs import notify
-from ..services import Services
+from ..services import Services, aliases_of, further_indexes
 from ..storage import Alias, Once, User, Write
 from . import _mails as mails
-from ._common import again, aliases_of, further_indexes, logged_in, main_alias, names, policy, prove_again
+from ._common import again, logged_in, main_alias, names, policy, prove_again
 from ._mails import MailJob
 
 __all__ = ["change_password", "forgot_password", "reset_password"]

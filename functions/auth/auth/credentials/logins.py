@@ -268,18 +268,18 @@ def prove(
         with suppress(BusyError):
             services.store.aliases.take_back(attempt.alias)
         raise SecondFactorRequiredError(user.epoch)
-    changes: dict[str, Any] = {}
+    hashes: dict[str, Any] = {}
     if verdict.upgrade:
-        changes = {f"old_hash.{verdict.old_hash}": None} if verdict.old_hash else {}
-        changes["secret"] = passwords.hash_password(password)
-    return _proof(services, attempt, user, changes, redeemed, client_id, begun)
+        hashes = {f"old_hash.{verdict.old_hash}": None} if verdict.old_hash else {}
+        hashes["secret"] = passwords.hash_password(password)
+    return _proof(services, attempt, user, hashes, redeemed, client_id, begun)
 
 
 def _proof(
     services: Services,
     attempt: Attempt,
     user: User,
-    changes: dict[str, Any],
+    hashes: dict[str, Any],
     redeemed: mfa.Redeemed | None,
     client_id: str,
     begun: int = 0,
@@ -290,6 +290,7 @@ def _proof(
     stopped.
     """
     document, writes = attempt.document, [unlock(services, attempt.alias, begun)]
+    changes: dict[str, Any] = {}
     if redeemed is not None:
         changes |= redeemed.changes
         writes += [redeemed.write] if redeemed.write else []
@@ -301,9 +302,11 @@ def _proof(
             stopped, entries = stop_recovery(services, user, document, client_id)
             changes |= stopped
             writes += entries
-    if not changes:
+    if not changes and not hashes:
         # Or a password that was changed meanwhile lets in.
         return Proof(user, document, (*writes, services.store.users.unchanged(user)))
+    if hashes:
+        document.replace_hash(hashes)
     document.edit(changes, services.now_ms, services.region)
     user, save = services.close(user, user, document)
     return Proof(user, document, (*writes, save))

@@ -1,23 +1,26 @@
 """What identifies a person, and what is known of them: identifiers, the document of fields, its clock."""
 
 from ._clock import milliseconds, tick
-from ._documents import Document, origin_key
-from ._epochs import new_epoch
+from ._documents import CREDENTIALS, Document, origin_key
+from ._epochs import joined_epoch, new_epoch
 from ._fields import PROFILE, checked
 from ._identifiers import Kind, blind_index, normalise_email, normalise_phone
 from ._mailboxes import known_addresses, replaced_address
-from ._merging import joined_addresses, shared_identifier, taken_over
+from ._merging import catch_up, joined_addresses, shared_identifier, take_over, taken_over
 from ._recoveries import RECOVERY_GOOD_S, Recovery, recovery_of
 
 __all__ = [
+    "CREDENTIALS",
     "PROFILE",
     "RECOVERY_GOOD_S",
     "Document",
     "Kind",
     "Recovery",
     "blind_index",
+    "catch_up",
     "checked",
     "joined_addresses",
+    "joined_epoch",
     "known_addresses",
     "milliseconds",
     "new_epoch",
@@ -27,6 +30,7 @@ __all__ = [
     "recovery_of",
     "replaced_address",
     "shared_identifier",
+    "take_over",
     "taken_over",
     "tick",
 ]

@@ -5,7 +5,7 @@ sort as (time, counter, region). A reading is later than everything that its reg
 taken, even if the region's wall clock is behind. After Kulkarni et al., "Logical Physical Clocks", 2014.
 """
 
-__all__ = ["milliseconds", "tick"]
+__all__ = ["after", "milliseconds", "tick"]
 
 _COUNTERS = 0x10000
 
@@ -24,6 +24,11 @@ def tick(now_ms: int, region: str, seen: str = "") -> str:
     wall, count = (now_ms, 0) if now_ms > int(time, 16) else (int(time, 16), int(counter, 16) + 1)
     wall, count = wall + count // _COUNTERS, count % _COUNTERS
     return f"{wall:012x}.{count:04x}.{region}"
+
+
+def after(reading: str) -> str:
+    """The reading that follows at once, of the same region; empty for none."""
+    return tick(0, reading.split(".", 2)[2], reading) if reading else ""
 
 
 def milliseconds(reading: str) -> int:

@@ -15,13 +15,19 @@ As bytes it is JSON: `{"<field>": [<value>, "<reading>"], ...}`.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from ._clock import tick
+from ._clock import after, tick
 from ._fields import PROFILE
 
-__all__ = ["Document", "origin_key"]
+__all__ = ["CREDENTIALS", "Document", "origin_key"]
+
+CREDENTIALS = ("secret", "old_hash", "totp")
+"""Fields, and families of fields, by which somebody shows that they are the person, but for mailboxes."""
+
+_TOGETHER = {"email_verified": "email", "phone_verified": "phone"}
+"""Fields that say something of another one, and are that one's at a join."""
 
 
 def origin_key(company: str, person: str) -> str:
@@ -91,6 +97,66 @@ class Document:
             return key
         known = self[f"company.{key}"] or {}
         return origin_key(key, known.get("id", ""))
+
+    def reading(self, name: str) -> str:
+        """When a field was edited last; empty if it never was."""
+        return self._fields.get(name, (None, ""))[1]
+
+    def names(self) -> set[str]:
+        """The fields that were ever edited, removed ones too."""
+        return set(self._fields)
+
+    def without(self, prefixes: Collection[str]) -> "Document":
+        """The same without some fields and families of fields, as if they had never been edited."""
+        left = {name: entry for name, entry in self._fields.items() if name.split(".")[0] not in prefixes}
+        return Document(left)
+
+    def joined(self, other: "Document") -> "Document":
+        """What two regions know of a person together: of each field the edit with the latest reading.
+
+        It is the same whichever of the two asks, and whatever was joined before: the readings of a document
+        that was edited are never earlier than those it had.
+        """
+        fields = {}
+        for name in sorted(self.names() | other.names()):
+            later = self.later(other, name)
+            if name in later._fields:
+                fields[name] = later._fields[name]
+        return Document(fields)
+
+    def later(self, other: "Document", name: str) -> "Document":
+        """Which of two documents has the later edit of a field."""
+        leader = _TOGETHER.get(name, name)
+        return max(self, other, key=lambda document: document._age(leader))
+
+    def _age(self, leader: str) -> tuple[str, str]:
+        """When a field was edited last, or what is said of it; and what they are, for two of one reading."""
+        names = (leader, *(name for name, of in _TOGETHER.items() if of == leader))
+        entries = [self._fields.get(name, (None, "")) for name in names]
+        return max(reading for _, reading in entries), json.dumps(entries, sort_keys=True)
+
+    def take(self, name: str, value: Any, reading: str) -> None:
+        """Set a field to what was edited in another document of the person, at the reading of that edit.
+
+        So it is no newer than it was, and loses to what somebody edits elsewhere meanwhile.
+
+        Args:
+            name: The field.
+            value: Its value.
+            reading: When it was edited there.
+        """
+        if self[name] != value:
+            self._fields[name] = (value, max(reading, after(self.reading(name))))
+
+    def replace_hash(self, changes: Mapping[str, Any]) -> None:
+        """Set hashes of a password that stays the same: no edit that wins over a new password elsewhere.
+
+        Args:
+            changes: Field to new value; None removes it.
+        """
+        reading = after(max(self.reading(name) for name in changes))
+        for name, value in changes.items():
+            self._fields[name] = (value, reading)
 
     def edit(self, changes: Mapping[str, Any], now_ms: int, region: str) -> None:
         """Set fields (None removes), all under one reading; a value that is already there stays as it is.

@@ -4,13 +4,16 @@ A proof (the token of a mail, a code, a session, a half-done sign-in, a pending 
 account's epoch is the one at which it was made. An epoch is compared for equality alone, and never counts:
 two regions would count to the same number, and a proof of the one would be good in the other. Region, clock
 and 64 random bits make it unique without asking anybody.
+
+Credentials that are changed in two regions at once leave two epochs, neither of which has seen the other:
+they are joined to one that is neither's, so that what either made void stays void.
 """
 
 from secrets import token_hex
 
 from ._clock import tick
 
-__all__ = ["new_epoch"]
+__all__ = ["joined_epoch", "new_epoch"]
 
 _RANDOM_BYTES = 8
 
@@ -26,3 +29,16 @@ def new_epoch(now_ms: int, region: str) -> str:
         `<reading of the clock>.<16 hexadecimal digits>`.
     """
     return f"{tick(now_ms, region)}.{token_hex(_RANDOM_BYTES)}"
+
+
+def joined_epoch(one: str, other: str) -> str:
+    """The epoch of an account whose credentials were changed twice, neither knowing of the other.
+
+    Args:
+        one: An epoch, or several that were joined; empty for an account from before there were epochs.
+        other: Likewise.
+
+    Returns:
+        The same for both orders, and however often they are joined.
+    """
+    return "+".join(sorted({*one.split("+"), *other.split("+")} - {""}))

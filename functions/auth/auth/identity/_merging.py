@@ -1,11 +1,18 @@
-"""Whether two documents are of one person, and what one takes over of the other."""
+"""Whether two documents are of one person, and what one takes over of the other.
+
+What is taken over keeps the time of its edit: somebody may edit the account that stays in another region, not
+knowing of the merge, and what is older does not win over that.
+"""
 
 from typing import Any
 
 from ._documents import Document, origin_key
 from ._fields import PROFILE
 
-__all__ = ["joined_addresses", "shared_identifier", "taken_over"]
+__all__ = ["catch_up", "joined_addresses", "shared_identifier", "take_over", "taken_over"]
+
+_FOLLOWED = {*PROFILE, "notify_new_device", "secret", "old_hash", "totp", "recovery_code"}
+"""Fields, and families of fields, that are followed where the account that ended is edited elsewhere."""
 
 
 def shared_identifier(one: Document, other: Document) -> str | None:
@@ -53,6 +60,30 @@ def joined_addresses(
         changes[f"email_also.{chosen}"] = None
     lost = dict.fromkeys(index for index, _ in mains if index not in verified and index != chosen)
     return chosen, changes, list(lost)
+
+
+def take_over(document: Document, other: Document) -> None:
+    """Have a document take another over, but for addresses: what it lacks is filled in.
+
+    Args:
+        document: Of the account that stays.
+        other: Of the account that ends.
+    """
+    for name, value in taken_over(document, other).items():
+        document.take(name, value, other.reading(name) or other.latest)
+
+
+def catch_up(document: Document, other: Document) -> None:
+    """Have a document follow one that it took over before, and that was edited elsewhere meanwhile.
+
+    Args:
+        document: Of the account that stays.
+        other: Of the account that ended: of each field the later edit counts.
+    """
+    for name in sorted(other.names()):
+        if name.split(".")[0] in _FOLLOWED and other.reading(name) > document.reading(name):
+            document.take(name, other[name], other.reading(name))
+    take_over(document, other)
 
 
 def taken_over(document: Document, other: Document) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.http import BusyError, PermanentHttpError
 
-from ..identity import taken_over
+from ..identity import take_over
 from ..services import Records
 from ..storage import AccountSummary, Alias, DryRunOwner, LostRaceError, User, UserStatus, Write
 from .decisions import Accounts, Decision, decide, summarised
@@ -89,7 +89,7 @@ class Importer:
         """
         records = self._records
         owner, theirs = accounts.open(decision.user)
-        theirs.edit(taken_over(theirs, line.document), records.now_ms, records.region)
+        take_over(theirs, line.document)
         phone = owner.phone_index or (line.phone.index if line.phone else "")
         _, save = records.close(owner, owner.but(phone_index=phone), theirs)
         joined = User(

@@ -12,7 +12,7 @@ Errors besides those of `errors`::
     LostRaceError       the condition of a write did not hold
 """
 
-from ._aliases import Alias, Attempts
+from ._aliases import Alias, Attempts, Holding
 from ._audit import AuditEntry, NoticeKind
 from ._browsers import BrowserSession, cookie_hash
 from ._clients import ClientRecord
@@ -44,6 +44,7 @@ __all__ = [
     "ExportJob",
     "ExportState",
     "Grant",
+    "Holding",
     "ImportJob",
     "ImportPart",
     "ImportUpload",

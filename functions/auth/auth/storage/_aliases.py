@@ -5,10 +5,14 @@ Item         an identifier that somebody has, or tried to log in with
 Key          `pk` = `E#<blind index>` of an address, `P#<blind index>` of a number; `sk` = `.`
 Attributes   `user` S, `forever` N while it is somebody's; `failed` N (attempts since the last success),
              `wrong` N (those of them that were told so), `wait` N, `locked` N, `last` N (the last three
-             in milliseconds since the epoch); `ending` S, `begun` N once a session began by it
+             in milliseconds since the epoch); `ending` S, `begun` N once a session began by it;
+             `waiting` SS (accounts that claim it, and have not got it), with `unsettled` BOOL
 TTL          none (the year 9999) while it is somebody's; else a day after the last attempt
-Written by   accounts, imports, log-ins
+Written by   accounts, imports, log-ins, the replication
 ===========  ==============================================================
+
+Within a region an identifier has one owner. Two regions can give it to two accounts, within the time that a
+write takes from one to the other: whoever has not got it waits, and the replication decides whose it is.
 """
 
 from collections.abc import Sequence
@@ -18,7 +22,7 @@ from typing import NamedTuple
 from ..identity import Kind
 from ._table import ONLY, Item, Table, Write, update
 
-__all__ = ["Alias", "Aliases", "Attempts"]
+__all__ = ["Alias", "Aliases", "Attempts", "Holding"]
 
 _FOREVER = "253402300799"  # year 9999: an alias of a person never expires, one of nobody does
 _ATTEMPTS_S = 86_400
@@ -77,6 +81,18 @@ class Attempts(NamedTuple):
     ending: tuple[str, ...] = ()
 
 
+class Holding(NamedTuple):
+    """Who has an identifier, and who would.
+
+    Attributes:
+        user: Whose it is; None for nobody's.
+        waiting: The accounts that claim it, and have not got it; some may have given it up since.
+    """
+
+    user: str | None = None
+    waiting: frozenset[str] = frozenset()
+
+
 class Aliases:
     """Reads and writes of aliases."""
 
@@ -87,6 +103,46 @@ class Aliases:
         """Whose alias it is; None for nobody's."""
         item = self._table.get(alias.text)
         return item["user"]["S"] if item and "user" in item else None
+
+    def holding(self, alias: Alias) -> Holding:
+        """Who has an identifier and who waits for it, if it was given up lately too."""
+        item = self._table.get(alias.text, even_expired=True) or {}
+        return Holding(
+            item["user"]["S"] if "user" in item else None,
+            frozenset(item["waiting"]["SS"]) if "waiting" in item else frozenset(),
+        )
+
+    def hold(self, alias: Alias, before: Holding, after: Holding) -> Write:
+        """Write who has an identifier and who waits for it; fails if that is not as it was read."""
+        sets, removes, conditions = [], [], []
+        names, values = {"#user": "user", "#waiting": "waiting"}, dict[str, Item]()
+        if after.user:
+            sets.append("#user = :user, forever = :forever, expires = :forever")
+            values |= {":user": {"S": after.user}, ":forever": {"N": _FOREVER}}
+        elif before.user:
+            sets.append("expires = :soon")
+            values[":soon"] = {"N": "1"}
+            removes.append("#user, forever")
+        if after.waiting:
+            sets.append("#waiting = :waiting, unsettled = :true")
+            values |= {":waiting": {"SS": sorted(after.waiting)}, ":true": {"BOOL": True}}
+        elif before.waiting:
+            removes.append("#waiting, unsettled")
+        for name, value in (
+            ("user", {"S": before.user} if before.user else None),
+            ("waiting", {"SS": sorted(before.waiting)} if before.waiting else None),
+        ):
+            conditions.append(f"#{name} = :before_{name}" if value else f"attribute_not_exists(#{name})")
+            values |= {f":before_{name}": value} if value else {}
+        parts = [f"{word} {', '.join(each)}" for word, each in (("SET", sets), ("REMOVE", removes)) if each]
+        return update(
+            alias.text,
+            ONLY,
+            " ".join(parts),
+            ConditionExpression=" AND ".join(conditions),
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+        )
 
     def claim(self, alias: Alias, user: str, held_by: str | None = None) -> Write:
         """Make an alias a person's; fails if it is somebody else's than the present holder's."""

@@ -102,13 +102,19 @@ class Table:
     def __init__(self, dynamodb: "DynamoDBClient", name: str, now: Callable[[], float]) -> None:
         self._dynamodb, self._name, self.now = dynamodb, name, now
 
-    def get(self, pk: str, sk: str = ONLY) -> Item | None:
-        """An item as it is now (a consistent read); None if there is none or it has expired."""
+    def get(self, pk: str, sk: str = ONLY, *, even_expired: bool = False) -> Item | None:
+        """An item as it is now (a consistent read); None if there is none or it has expired.
+
+        Args:
+            pk: Partition key.
+            sk: Sort key.
+            even_expired: Read what has expired, too, as long as DynamoDB has not deleted it.
+        """
         with _Busy():
             item = self._dynamodb.get_item(TableName=self._name, Key=key_of(pk, sk), ConsistentRead=True).get(
                 "Item"
             )
-        return None if item is None or self._expired(item) else item
+        return None if item is None or (self._expired(item) and not even_expired) else item
 
     def query(self, pk: str, prefix: str = "", most: int | None = None) -> list[Item]:
         """Items of a partition whose sort key has a prefix, in the order of the sort key.

@@ -4,8 +4,8 @@
 Item         an account
 Key          `pk` = `U#<user>`, `sk` = `.`
 Attributes   `status` S, `ts` S, `version` M of N, `origin` S, `data` M (the encrypted document),
-             `epoch` S, `email_index` S, `phone_index` S, `merged_into` S; the last five only where they are
-             not empty
+             `epoch` S, `epoch_version` M of N, `email_index` S, `phone_index` S, `claims` SS,
+             `merged_into` S, `unsettled` BOOL; from `data` on only where they are not empty
 Indexes      `email_index`, `phone_index`: by the attribute of that name
 TTL          none: what was erased or merged stays as a tombstone
 Written by   accounts, imports, and log-ins that replace a legacy hash
@@ -21,7 +21,7 @@ from typing import Any, Literal
 from shared.envelope import Sealed
 
 from ._aliases import Alias
-from ._table import ONLY, Item, Table, Write, check, delete, put
+from ._table import ONLY, Item, Table, Write, check, delete, put, update
 
 __all__ = ["User", "UserStatus", "Users", "user_key"]
 
@@ -35,7 +35,8 @@ class User:
 
     Attributes:
         id: The person's UUID.
-        status: Its state.
+        status: Its state. Whether an account is in `conflict` follows from whose its identifiers are in this
+            region, and is no part of its version.
         sealed: The encrypted document; None once it was erased or merged.
         email_index: Blind index of the main e-mail address.
         phone_index: Blind index of the main phone number.
@@ -44,6 +45,9 @@ class User:
         origin: The region of the last write.
         merged_into: The account that took this one over.
         epoch: What every proof of the person has to carry (see `identity.new_epoch`).
+        epoch_version: The version that made it; empty in records that were written before regions were.
+        claims: The aliases, as texts, that are the person's unless another has them; see `Records.close`.
+        unsettled: Whether it came from another region, and something is to be done about it in this one.
     """
 
     id: str
@@ -56,14 +60,19 @@ class User:
     origin: str = ""
     merged_into: str = ""
     epoch: str = ""
+    epoch_version: Mapping[str, int] = field(default_factory=dict)
+    claims: tuple[str, ...] = ()
+    unsettled: bool = False
 
     def written_in(self, region: str) -> "User":
-        """The same with the version that a write in a region makes."""
+        """The same with the version that a write in a region makes; and its epoch's, if that is a new one."""
         version = {**self.version, region: self.version.get(region, 0) + 1}
-        return replace(self, version=version, origin=region)
+        return replace(self, version=version, origin=region, epoch_version=self.epoch_version or version)
 
     def but(self, **changes: Any) -> "User":
         """The same with some attributes changed."""
+        if "epoch" in changes:
+            changes.setdefault("epoch_version", {})
         return replace(self, **changes)
 
     @property
@@ -95,16 +104,45 @@ class Users:
         for name in ("epoch", "email_index", "phone_index", "merged_into"):
             if value := getattr(user, name):
                 item[name] = {"S": value}
+        if user.epoch_version:
+            item["epoch_version"] = _vector(user.epoch_version)
+        if user.claims:
+            item["claims"] = {"SS": sorted(user.claims)}
+        if user.unsettled:
+            item["unsettled"] = {"BOOL": True}
         if user.sealed is not None:
             item["data"] = user.sealed.to_attribute()
         made = put(user_key(user.id), ONLY, item, new=before is None)
         if before is None:
             return made
-        condition = {
-            "ConditionExpression": "version = :before",
-            "ExpressionAttributeValues": {":before": _vector(before.version)},
+        condition = {  # a status can change without the version
+            "ConditionExpression": "version = :before AND #status = :status",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {
+                ":before": _vector(before.version),
+                ":status": {"S": before.status},
+            },
         }
         return made._replace(request={**made.request, **condition})
+
+    def note(self, user: User, before: User) -> Write:
+        """Write what is no part of an account's version: whether it is in conflict, whether it is settled.
+
+        Args:
+            user: The account.
+            before: As it was read.
+        """
+        values = {":version": _vector(before.version), ":before": {"S": before.status}}
+        return update(
+            user_key(user.id),
+            ONLY,
+            "SET #status = :status" + (", unsettled = :true" if user.unsettled else " REMOVE unsettled"),
+            ConditionExpression="version = :version AND #status = :before",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues=values
+            | {":status": {"S": user.status}}
+            | ({":true": {"BOOL": True}} if user.unsettled else {}),
+        )
 
     def unchanged(self, user: User) -> Write:
         """Check that an account is as it was read."""
@@ -144,6 +182,10 @@ def _vector(version: Mapping[str, int]) -> Item:
     return {"M": {region: {"N": str(count)} for region, count in version.items()}}
 
 
+def _counts(vector: Item | None) -> dict[str, int]:
+    return {region: int(count["N"]) for region, count in vector["M"].items()} if vector else {}
+
+
 def _user(user: str, item: Item) -> User:
     strings = {name: value["S"] for name, value in item.items() if "S" in value}
     return User(
@@ -153,8 +195,11 @@ def _user(user: str, item: Item) -> User:
         email_index=strings.get("email_index", ""),
         phone_index=strings.get("phone_index", ""),
         ts=strings["ts"],
-        version={region: int(count["N"]) for region, count in item["version"]["M"].items()},
+        version=_counts(item["version"]),
         origin=strings["origin"],
         merged_into=strings.get("merged_into", ""),
         epoch=strings.get("epoch", ""),
+        epoch_version=_counts(item.get("epoch_version")),
+        claims=tuple(sorted(item["claims"]["SS"])) if "claims" in item else (),
+        unsettled="unsettled" in item,
     )

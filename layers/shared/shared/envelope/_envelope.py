@@ -100,6 +100,19 @@ class Envelope:
         )
         return replace(sealed, keys={**sealed.keys, other.region: answer["CiphertextBlob"]})
 
+    def probe(self, context: Mapping[str, str]) -> None:
+        """Wrap and unwrap something: an Encrypt and a Decrypt.
+
+        Args:
+            context: Of what is wrapped.
+
+        Raises:
+            KeyUnavailableError: KMS cannot answer now.
+            KeyRefusedError: KMS refuses.
+        """
+        answer = self._call("encrypt", Plaintext=b"probe", EncryptionContext=dict(context))
+        self._call("decrypt", CiphertextBlob=answer["CiphertextBlob"], EncryptionContext=dict(context))
+
     def _unwrap(self, sealed: Sealed, context: Mapping[str, str]) -> bytes:
         if self.region not in sealed.keys:
             raise NoKeyError(self.region)

@@ -1,0 +1,153 @@
+"""What two regions know of an account together.
+
+A version vector says which writes a record has seen: region to number of writes. Of two records one has seen
+the other, and takes its place; or neither has, and they are joined: of each field the later edit counts (see
+`Document.joined`). A join depends on nothing but the two, whichever comes first: both regions come to the
+same, however often and in whatever order they are told.
+
+Erasure wins over everything, for ever. An account that was merged stays merged; what was edited of it
+meanwhile stays with it, until it is carried to the account that it was merged into.
+
+After Parker et al., "Detection of Mutual Inconsistency in Distributed Systems", 1983 (version vectors), and
+Shapiro et al., "Conflict-free Replicated Data Types", 2011 (joins).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from ..identity import CREDENTIALS, Document, joined_epoch
+from ..services import claims_of
+from ..storage import User, UserStatus
+
+__all__ = ["Known", "base_status", "joined", "order"]
+
+type Order = Literal["same", "newer", "older", "concurrent"]
+"""Whether a version has seen all writes of another one, the other way around, both, or neither."""
+
+
+class Known(NamedTuple):
+    """What a region knows of an account.
+
+    Attributes:
+        user: The record.
+        document: Its document; None if it has none any more.
+    """
+
+    user: User
+    document: Document | None
+
+
+def order(mine: Mapping[str, int], theirs: Mapping[str, int]) -> Order:
+    """How two version vectors stand to each other."""
+    regions = {*mine, *theirs}
+    ahead = any(mine.get(region, 0) > theirs.get(region, 0) for region in regions)
+    behind = any(mine.get(region, 0) < theirs.get(region, 0) for region in regions)
+    if ahead and behind:
+        return "concurrent"
+    return "newer" if ahead else "older" if behind else "same"
+
+
+def base_status(document: Document) -> UserStatus:
+    """The status of an account that has its identifiers: one that signed up and was never verified cannot log
+    in; an imported one can."""
+    verified = (
+        document["email_verified"] or document["phone_verified"] or next(document.family("email_also"), None)
+    )
+    return "active" if verified or document.origins() else "unverified"
+
+
+def joined(mine: Known, theirs: Known) -> Known:
+    """What two records of one account say together, neither of which has seen the other.
+
+    The record has no sealed document yet, and may have to be settled: see `Replication`.
+    """
+    one, other = mine.user, theirs.user
+    later = max(one, other, key=lambda user: (user.ts, user.id, user.merged_into))
+    epoch, epoch_version = _joined_epoch(one, other)
+    user = User(
+        one.id,
+        later.status,
+        ts=later.ts,
+        version=_latest(one.version, other.version),
+        merged_into=later.merged_into or one.merged_into or other.merged_into,
+        epoch=epoch,
+        epoch_version=epoch_version,
+    )
+    statuses = {one.status, other.status}
+    if "erased" in statuses:
+        return Known(user.but(status="erased", unsettled=True), None)
+    document = _joined_documents(mine, theirs, merged="merged" in statuses)
+    if document is None:
+        return Known(user.but(status="merged", unsettled=True), None)
+    user = replace(
+        user,
+        status="merged"
+        if "merged" in statuses
+        else "active"
+        if "active" in statuses
+        else base_status(document),
+        ts=max(user.ts, document.latest),
+        email_index=_index("email", mine, theirs),
+        phone_index=_index("phone", mine, theirs),
+        unsettled="merged" in statuses or "conflict" in statuses,
+    )
+    if user.status != "merged":
+        user = user.but(claims=claims_of(user, document))
+    return Known(user, document)
+
+
+def _latest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {region: max(one.get(region, 0), other.get(region, 0)) for region in sorted({*one, *other})}
+
+
+def _joined_epoch(one: User, other: User) -> tuple[str, Mapping[str, int]]:
+    """The epoch of who changed a credential last; of two who did, one that is neither's."""
+    version = _latest(one.epoch_version, other.epoch_version)
+    seen = order(one.epoch_version, other.epoch_version)
+    if seen == "newer" or one.epoch == other.epoch:
+        return one.epoch, version
+    return (other.epoch if seen == "older" else joined_epoch(one.epoch, other.epoch)), version
+
+
+def _joined_documents(mine: Known, theirs: Known, *, merged: bool) -> Document | None:
+    documents = [
+        _edited_after_merge(known, other) if merged else _without_void_hashes(known, other)
+        for known, other in ((mine, theirs), (theirs, mine))
+    ]
+    first, second = documents
+    if first is None or second is None:
+        return first or second
+    return first.joined(second)
+
+
+def _edited_after_merge(known: Known, other: Known) -> Document | None:
+    """The document of an account that was merged elsewhere: its credentials went along with the merge, unless
+    they were changed since."""
+    if known.document is None or known.user.status == "merged":
+        return known.document
+    changed = order(known.user.epoch_version, other.user.epoch_version) in ("newer", "concurrent")
+    return known.document if changed else known.document.without(CREDENTIALS)
+
+
+def _without_void_hashes(known: Known, other: Known) -> Document | None:
+    """A document without the old passwords that a new one made void elsewhere, which did not know of them."""
+    document, newer = known.document, other.document
+    if document is None or newer is None:
+        return document
+    if order(known.user.epoch_version, other.user.epoch_version) != "older":
+        return document
+    changed, left = newer.reading("secret"), document.without(())
+    for name in [f"old_hash.{key}" for key, _ in document.family("old_hash")]:
+        if not newer.reading(name) and document.reading(name) < changed:
+            left.take(name, None, changed)
+    return left
+
+
+def _index(kind: Literal["email", "phone"], mine: Known, theirs: Known) -> str:
+    """The blind index of the identifier that a join of two documents has."""
+    if mine.document is None or theirs.document is None:
+        known = theirs if mine.document is None else mine
+    else:
+        known = mine if mine.document.later(theirs.document, kind) is mine.document else theirs
+    return known.user.email_index if kind == "email" else known.user.phone_index

@@ -1,0 +1,333 @@
+"""Sends accounts to the other region, joins what both have written, and settles what follows.
+
+An account goes in one transaction with its identifiers: one that is free there becomes the account's, for one
+that another account has it waits. Whose a contested identifier is, is decided in each region alike: who has
+shown that it is theirs comes first, then who had it first. Two accounts that both have shown it are one
+person's, and merged.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Literal
+
+from botocore.exceptions import ClientError
+
+from shared.envelope import EnvelopeError, KeyRefusedError, KeyUnavailableError
+from shared.http import BusyError, ConflictError, InternalError
+
+from ..accounts import erasure, merge_accounts
+from ..identity import Document
+from ..services import Records
+from ..storage import Alias, Holding, LostRaceError, Store, User, Write
+from ._joining import Known, base_status, joined, order
+from ._peers import Peer
+
+__all__ = [
+    "KeyTroubleError",
+    "NotYetError",
+    "Replication",
+    "TableTroubleError",
+    "UnreplicableError",
+]
+
+type Outcome = Literal["sent", "known", "joined", "nothing"]
+"""The other region has it now; it had it already, or something newer; both had written; there is no such."""
+
+_RACES = 8
+_LIVE = frozenset({"unverified", "active", "conflict"})
+
+
+class TableTroubleError(Exception):
+    """A table does not take or give an account now."""
+
+
+class KeyTroubleError(Exception):
+    """A key does not wrap or unwrap an account now."""
+
+
+class NotYetError(Exception):
+    """Another account that this one refers to has not come from the other region yet."""
+
+
+class UnreplicableError(Exception):
+    """An account cannot be sent, now or ever; says why."""
+
+
+class Replication:
+    """Replicates accounts of this region.
+
+    Args:
+        records: The records of this region.
+        find_peer: Gives the other region.
+    """
+
+    def __init__(self, records: Records, find_peer: Callable[[], Peer]) -> None:
+        self._records, self._find_peer = records, find_peer
+        self._store = records.store
+
+    def replicate(self, key: str) -> Outcome:
+        """Settle an account or an identifier in this region, and send an account to the other one.
+
+        Args:
+            key: Partition key of the account's or the alias's item; always the newest is taken.
+
+        Raises:
+            TableTroubleError: Not now, because of a table.
+            KeyTroubleError: Not now, because of a key.
+            NotYetError: Not before another account has come.
+            UnreplicableError: Never.
+        """
+        try:
+            if not key.startswith("U#"):
+                self._settle_alias(Alias.of_text(key))
+                return "nothing"
+            return self._replicate_user(key.removeprefix("U#"))
+        except BusyError as error:
+            trouble = KeyTroubleError if error.code == "key_unavailable" else TableTroubleError
+            raise trouble(error.code) from error
+        except (KeyUnavailableError, KeyRefusedError) as error:
+            raise KeyTroubleError(str(error)) from error
+        except (EnvelopeError, InternalError) as error:
+            raise UnreplicableError(f"{type(error).__name__}: {error}") from error
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ValidationException":  # an item of more than 400 kB
+                raise UnreplicableError(f"{code}: {error.response['Error'].get('Message')}") from error
+            raise TableTroubleError(code) from error
+
+    def _replicate_user(self, user_id: str) -> Outcome:
+        waits: NotYetError | None = None
+        try:
+            user = self._settle_user(user_id)
+        except NotYetError as error:
+            user, waits = self._store.users.get(user_id), error
+        if user is None:
+            return "nothing"
+        for text in self._records.claims(user):
+            self._settle_claim(Alias.of_text(text), user)
+        outcome = self._send(user.id)
+        if waits is not None:
+            raise waits
+        return outcome
+
+    # ---- to the other region
+
+    def _send(self, user_id: str) -> Outcome:
+        peer = self._find_peer()
+        outcome: Outcome = "sent"
+        for _ in range(_RACES):
+            mine = self._store.users.get(user_id)
+            if mine is None:
+                return "nothing"
+            theirs = peer.store.users.get(user_id)
+            seen = order(mine.version, theirs.version) if theirs else "newer"
+            if seen in ("same", "older"):
+                return outcome if outcome == "joined" else "known"
+            try:
+                if theirs is not None and seen == "concurrent":
+                    self._join(mine, theirs, peer)
+                    outcome = "joined"
+                else:
+                    self._put(mine, theirs, peer)
+                    return outcome
+            except LostRaceError:
+                continue  # somebody wrote it meanwhile, here or there
+        raise TableTroubleError("raced")
+
+    def _put(self, mine: User, theirs: User | None, peer: Peer) -> None:
+        sent = replace(mine, claims=self._records.claims(mine), unsettled=_follows(mine, theirs))
+        if mine.sealed is not None:
+            wrapped = self._records.envelope.wrap(mine.sealed, mine.context, peer.envelope)
+            sent = replace(sent, sealed=wrapped)
+        peer.store.commit(*_arrival(peer.store, sent, theirs))
+
+    def _join(self, mine: User, theirs: User, peer: Peer) -> None:
+        """Write here what both say together; it goes to the other region as any write does."""
+        there = (
+            Document.from_bytes(peer.envelope.decrypt(theirs.sealed, theirs.context))
+            if theirs.sealed
+            else None
+        )
+        known = joined(self._known(mine), Known(theirs, there))
+        made = replace(known.user, origin=self._records.region)
+        if known.document is not None:
+            made, _ = self._records.seal(mine, made, known.document)
+        self._store.commit(*_arrival(self._store, made, mine))
+
+    # ---- what follows in this region
+
+    def _settle_user(self, user_id: str) -> User | None:
+        """Do what an account's coming here asks for, once."""
+        user = self._store.users.get(user_id)
+        for _ in range(_RACES):
+            if user is None or not user.unsettled:
+                return user
+            with suppress(LostRaceError):
+                self._settle_once(user)
+            user = self._store.users.get(user_id)
+        raise TableTroubleError("raced")
+
+    def _settle_once(self, user: User) -> None:
+        if user.status not in _LIVE:
+            self._store.commit_each(self._store.users.delete_belongings(user.id))
+        end = self._end_of(user) if user.merged_into else user
+        if user.status == "merged" and end.status == "erased":
+            self._store.commit(*erasure(self._records, user))
+        elif user.status == "merged" and user.sealed is not None:
+            self._carry_over(user, end)
+        elif user.status == "erased" and end.status in _LIVE:
+            self._store.commit(*erasure(self._records, end))
+        elif user.status in _LIVE:
+            status = base_status(self._records.open(user)) if user.status == "conflict" else user.status
+            status = status if self._has_identifier(user) else user.status
+            self._store.commit(self._store.users.note(user.but(status=status, unsettled=False), user))
+        else:
+            self._store.commit(self._store.users.note(user.but(unsettled=False), user))
+
+    def _end_of(self, user: User) -> User:
+        """The account that a merged one leads to. Of a circle, made by two regions that each merged the one
+        into the other, the lowest id goes on.
+
+        Raises:
+            NotYetError: It has not come from the other region.
+        """
+        chain = [user]
+        while chain[-1].merged_into:
+            if any(chain[-1].merged_into == each.id for each in chain):
+                return self._revived(min(chain, key=lambda each: each.id))
+            found = self._store.users.get(chain[-1].merged_into)
+            if found is None:
+                raise NotYetError(chain[-1].merged_into)
+            chain.append(found)
+        return chain[-1]
+
+    def _revived(self, user: User) -> User:
+        document = self._records.open(user) if user.sealed else Document()
+        after = user.but(status="active", merged_into="", epoch=self._records.new_epoch(), unsettled=False)
+        after, _ = self._records.close(user, after, document)
+        self._store.commit(*_arrival(self._store, after, user))
+        raise LostRaceError(())  # from the start, with what is there now
+
+    def _carry_over(self, user: User, end: User) -> None:
+        """Carry what was edited of a merged account elsewhere to the account that it was merged into."""
+        document, theirs = self._records.open(end), self._records.open(user)
+        _, writes = merge_accounts(self._records, end, document, user, theirs, late=True)
+        self._store.commit(*writes)
+
+    def _settle_claim(self, alias: Alias, user: User) -> None:
+        """Decide whose an identifier is, if another account claims it too."""
+        holding = self._store.aliases.holding(alias)
+        if holding.user != user.id or holding.waiting:
+            self._settle_alias(alias, {user.id})
+
+    def _settle_alias(self, alias: Alias, also: Iterable[str] = ()) -> None:
+        for _ in range(_RACES):
+            try:
+                if self._decide(alias, {*also}):
+                    return
+            except LostRaceError:
+                continue
+        raise TableTroubleError("raced")
+
+    def _decide(self, alias: Alias, also: set[str]) -> bool:
+        """Give an identifier to whom it belongs; False if accounts were merged, which changes who that is."""
+        before = self._store.aliases.holding(alias)
+        ids = before.waiting | {*also} | ({before.user} if before.user else frozenset())
+        people = [self._store.users.get(each) for each in sorted(ids)]
+        claimants = [
+            self._known(each)
+            for each in people
+            if each and each.status in _LIVE and alias.text in self._records.claims(each)
+        ]
+        claimants.sort(key=lambda known: _rank(alias, known))
+        for other in claimants[1:]:
+            if alias.kind == "email" and self._merge(alias, claimants[0], other):
+                return False
+        order_of = [known.user.id for known in claimants]
+        after = Holding(order_of[0] if order_of else None, frozenset(order_of[1:]))
+        writes = [] if after == before else [self._store.aliases.hold(alias, before, after)]
+        for place, known in enumerate(claimants):
+            has_one = place == 0 or self._has_identifier(known.user, but=alias)
+            status = base_status(known.document or Document()) if has_one else "conflict"
+            if known.user.status == "active" and has_one:
+                status = "active"
+            noted = known.user.but(status=status)
+            users = self._store.users
+            writes.append(
+                users.unchanged(noted) if status == known.user.status else users.note(noted, known.user)
+            )
+        self._store.commit(*writes)
+        return True
+
+    def _merge(self, alias: Alias, stays: Known, ends: Known) -> bool:
+        """Merge two accounts that both have shown that an address is theirs."""
+        if stays.document is None or ends.document is None:
+            return False
+        if not (_is_verified(alias, stays) and _is_verified(alias, ends)):
+            return False
+        try:
+            _, writes = merge_accounts(self._records, stays.user, stays.document, ends.user, ends.document)
+        except ConflictError:
+            return False
+        audits = [self._store.audit.add(each.user.id, "merge", "") for each in (stays, ends)]
+        self._store.commit(*writes, *audits)
+        self._store.commit_each(self._store.users.delete_belongings(ends.user.id))
+        return True
+
+    def _has_identifier(self, user: User, but: Alias | None = None) -> bool:
+        aliases = [Alias.of_text(text) for text in self._records.claims(user)]
+        return any(self._store.aliases.owner(alias) == user.id for alias in aliases if alias != but)
+
+    def _known(self, user: User) -> Known:
+        return Known(user, self._records.open(user) if user.sealed else None)
+
+
+def _follows(mine: User, theirs: User | None) -> bool:
+    """Whether something is to be done where an account comes to, besides writing it."""
+    if mine.status in _LIVE:
+        return mine.status == "conflict"
+    return mine.unsettled or mine.sealed is not None or (theirs is not None and theirs.status in _LIVE)
+
+
+def _arrival(store: Store, after: User, before: User | None) -> list[Write]:
+    """The writes by which an account comes into a table, with whose its identifiers are there."""
+    writes, held = [], 0
+    for text in sorted({*after.claims, *(_claims_before(before))}):
+        alias = Alias.of_text(text)
+        now = store.aliases.holding(alias)
+        if text not in after.claims:
+            then = Holding(None if now.user == after.id else now.user, now.waiting - {after.id})
+        elif now.user in (None, after.id):
+            then, held = Holding(after.id, now.waiting - {after.id}), held + 1
+        else:
+            then = Holding(now.user, now.waiting | {after.id})
+        if then != now:
+            writes.append(store.aliases.hold(alias, now, then))
+    if after.claims and not held:
+        after = replace(after, status="conflict")
+    return [store.users.save(after, before), *writes]
+
+
+def _claims_before(before: User | None) -> tuple[str, ...]:
+    """What an account may have had; one from before there were regions says no more than its main ones."""
+    if before is None or before.epoch_version:
+        return before.claims if before else ()
+    mains = (("email", before.email_index), ("phone", before.phone_index))
+    return tuple(Alias(kind, index).text for kind, index in mains if index)  # type: ignore[arg-type]
+
+
+def _is_verified(alias: Alias, known: Known) -> bool:
+    """Whether somebody has shown that an identifier is theirs: further addresses and numbers are claimed
+    only then."""
+    document = known.document
+    is_main = alias == Alias("email", known.user.email_index)
+    return document is not None and (not is_main or bool(document["email_verified"]))
+
+
+def _rank(alias: Alias, known: Known) -> tuple[bool, str, str]:
+    """The order in which accounts come that claim an identifier: shown first, then the earliest."""
+    is_main = alias == Alias("email", known.user.email_index)
+    field = alias.kind if is_main or alias.kind == "phone" else f"email_also.{alias.index}"
+    since = known.document.reading(field) if known.document else ""
+    return (not _is_verified(alias, known), since, known.user.id)

@@ -1,0 +1,42 @@
+"""Sends what was written to accounts in this region to the other one, and settles what came from there.
+
+Trigger: the users table's stream: accounts that this region wrote, and accounts and identifiers of which
+    something is to be settled here.
+Input: records of the stream, of which only the keys are read: always the newest is sent.
+Output: accounts in the other region's table, with their data keys wrapped by its key.
+On failure: what the other region's table does not take goes into the queue of writes, what a key does not
+    wrap into the queue of keys, what can never be sent into the dead-letter queue with its reason. Where not
+    even a queue takes it, Lambda tries the rest of the batch again, for a day, and then tells that queue.
+Idempotent: a record that the other region knows already, or a newer one, changes nothing.
+Recorded event: events/auth/replicate_account.json
+"""
+
+import time
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.batches import BatchResponse, StreamBatch
+from shared.metrics import count, publishes_metrics
+
+from .regions import replicate_each
+from .replication import get_replication
+
+__all__ = ["handler"]
+
+
+@publishes_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # noqa: ARG001
+    """Take a batch of the stream."""
+    batch = StreamBatch(event, "aws:dynamodb")
+    replication, queues = get_replication()
+    keys = {record.sequence_number: record.raw["dynamodb"]["Keys"]["pk"]["S"] for record in batch.records}
+    results = replicate_each(replication, queues, keys.values())
+    for record in batch.records:
+        if results[keys[record.sequence_number]] == "failed":
+            batch.fail(record.sequence_number, "not replicated")
+        elif results[keys[record.sequence_number]] == "sent":
+            written = record.raw["dynamodb"].get("ApproximateCreationDateTime", time.time())
+            count("ReplicationLag", max(0.0, 1000 * (time.time() - written)), unit=MetricUnit.Milliseconds)
+    return batch.response()
