@@ -21,7 +21,7 @@ from .tokens import Keyring, Sessions, Tokens
 
 __all__ = ["Records", "Services", "aliases_of", "claims_of", "further_indexes", "get_records", "get_services"]
 
-_MERGES = 8
+_MERGES = 32
 _HEALTH_S = 10
 
 
@@ -83,17 +83,30 @@ class Records:
         Raises:
             NotFoundError: There never was one.
             GoneError: It was erased.
+            BusyError: The one that took it over has not come from another region yet; or each of two took the
+                other over, in a region each, and it is not settled yet which one goes on.
         """
+        found = self.end_of(user)
+        if found is None:
+            raise NotFoundError("unknown_user", "There is no such account.")
+        if found.status == "erased":
+            raise GoneError("erased", "The account was erased.")
+        return found
+
+    def end_of(self, user: str) -> User | None:
+        """The account that an id leads to, erased or not; None if there never was one.
+
+        Raises:
+            BusyError: As `find` raises it.
+        """
+        found = self.store.users.get(user)
         for _ in range(_MERGES):
-            found = self.store.users.get(user)
+            if found is None or found.status == "erased" or not found.merged_into:
+                return found
+            found = self.store.users.get(found.merged_into)
             if found is None:
                 break
-            if found.status == "erased":
-                raise GoneError("erased", "The account was erased.")
-            if not found.merged_into:
-                return found
-            user = found.merged_into
-        raise NotFoundError("unknown_user", "There is no such account.")
+        raise BusyError("busy", "The account is being merged; try again in a moment.")
 
     def open(self, user: User) -> Document:
         """The document of a record; one call to KMS.
