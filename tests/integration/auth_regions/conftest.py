@@ -1,184 +1,18 @@
-"""Two regions on one engine, a company that is registered in both, and what each of them has in the end."""
+"""Two regions, people in them, and what each of them has in the end."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import pytest
 
-from auth.identity import Document
-from auth.storage import Store, User
-from local.clients.company import Company
-from local.deploy import build, deploy_region
+from local.clients.regions import SETTLED_S, Pair, Region
+from local.deploy import build
 from local.engine_process import EngineProcess
-from local.suite import Suite
-from shared.envelope import Envelope
 from tests.conftest import FAILURE_FLOOR_MS
-from tests.integration.auth.conftest import LINKS, Person, fresh_email, fresh_password, joined
+from tests.integration.auth.conftest import Person, fresh_email, fresh_password, joined
 from tests.support.waiting import wait_until
-
-NAMES = ("us-east-1", "eu-west-1")
-LAG_S = 30.0
-
-
-@dataclass(eq=False)
-class Region:
-    """A region, as an operator sees it."""
-
-    suite: Suite
-    name: str
-    shop: Company = field(init=False)
-    group: Company = field(init=False)
-
-    @cached_property
-    def told(self) -> dict[str, str]:
-        """What the stack says of itself to the other region."""
-        name = "/suite-local/auth/region"
-        value = self.suite.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
-        told: dict[str, str] = json.loads(value)
-        return told
-
-    @cached_property
-    def store(self) -> Store:
-        return Store(self.suite.client("dynamodb"), self.told["table"])
-
-    @cached_property
-    def envelope(self) -> Envelope:
-        return Envelope(self.suite.client("kms"), self.told["key"], self.name)
-
-    def items(self, *prefixes: str) -> list[dict[str, Any]]:
-        """All items of the users table whose partition key has a prefix."""
-        pages = (
-            self.suite.client("dynamodb")
-            .get_paginator("scan")
-            .paginate(TableName=self.told["table"], ConsistentRead=True)
-        )
-        return [item for page in pages for item in page["Items"] if item["pk"]["S"].startswith(prefixes)]
-
-    def user(self, user_id: str) -> User | None:
-        return self.store.users.get(user_id)
-
-    def document(self, user: User) -> Document | None:
-        """The document of an account, decrypted by this region's key."""
-        if user.sealed is None:
-            return None
-        return Document.from_bytes(self.envelope.decrypt(user.sealed, user.context))
-
-    def accounts(self) -> dict[str, tuple[Any, ...]]:
-        """Every account, decrypted here."""
-        ids = [item["pk"]["S"][2:] for item in self.items("U#") if item["sk"]["S"] == "."]
-        users = [user for user in map(self.store.users.get, ids) if user]
-        found: dict[str, tuple[Any, ...]] = {}
-        for user in users:
-            document = self.document(user)
-            found[user.id] = (
-                user.status, dict(user.version), user.merged_into, user.epoch, user.claims,
-                document and document.to_bytes(),
-            )  # fmt: skip
-        return found
-
-    def owners(self) -> dict[str, str]:
-        """Whose each address and number is."""
-        found = self.items("E#", "P#")
-        return {item["pk"]["S"]: item["user"]["S"] for item in found if "user" in item}
-
-    def waiting(self, queue: str) -> int:
-        """About how many messages a queue holds, those in flight too."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible",
-                 "ApproximateNumberOfMessagesDelayed"]  # fmt: skip
-        answer = self.suite.client("sqs").get_queue_attributes(
-            QueueUrl=self.suite[queue], AttributeNames=names
-        )
-        return sum(int(answer["Attributes"].get(name, 0)) for name in names)
-
-
-QUEUES = ("AuthWritesQueueUrl", "AuthKeysQueueUrl", "AuthReplicationDeadLetterQueueUrl")
-
-
-class Pair:
-    """Two regions that replicate each other."""
-
-    def __init__(self, engine: EngineProcess, regions: list[Region]) -> None:
-        self.engine, self.regions = engine, regions
-        self.a, self.b = regions
-        self._url = f"{engine.endpoint}/_engine/faults"
-
-    def __iter__(self) -> Iterator[Region]:
-        return iter(self.regions)
-
-    def other(self, region: Region) -> Region:
-        return self.b if region is self.a else self.a
-
-    def inject(self, *rules: dict[str, object]) -> None:
-        """Replace the engine's faults."""
-        self.a.suite.http.post(self._url, json=list(rules)).raise_for_status()
-
-    @contextmanager
-    def out(self, region: Region, match: str, **more: object) -> Iterator[None]:
-        """Have a service of a region answer 503."""
-        self.inject(
-            {"match": match, "region": region.name, "status": 503, "type": "ServiceUnavailable", **more}
-        )
-        try:
-            yield
-        finally:
-            self.inject()
-
-    @contextmanager
-    def apart(self) -> Iterator[None]:
-        """Nothing goes from one region to the other: their streams are not read."""
-        self._read_streams(enabled=False)
-        try:
-            yield
-        finally:
-            self._read_streams(enabled=True)
-
-    def _read_streams(self, *, enabled: bool) -> None:
-        for region in self:
-            functions = region.suite.client("lambda")
-            name = region.suite["AuthReplicateFunctionName"]
-            [mapping] = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
-
-            def state(functions: Any = functions, mapping: Any = mapping) -> bool:
-                found = functions.get_event_source_mapping(UUID=mapping["UUID"])["State"]
-                return bool(found == ("Enabled" if enabled else "Disabled"))
-
-            wait_until(state, what="the stream's mapping")
-
-    def difference(self) -> str:
-        """What the regions do not agree in, or still have to do; empty for nothing."""
-        for region in self:
-            held = {queue: count for queue in QUEUES if (count := region.waiting(queue))}
-            if held:
-                return f"{region.name}: {held}"
-            if left := [item["pk"]["S"] for item in region.items("U#") if "unsettled" in item]:
-                return f"{region.name}: unsettled {left}"
-        mine, theirs = (region.accounts() for region in self)
-        for user in mine | theirs:
-            if mine.get(user) != theirs.get(user):
-                return f"{user}: {mine.get(user)} and {theirs.get(user)}"
-        if self.a.owners() != self.b.owners():
-            return f"owners: {set(self.a.owners().items()) ^ set(self.b.owners().items())}"
-        return ""
-
-    def settle(self, seconds: float = LAG_S) -> None:
-        """Wait until both regions have the same, every record decrypts in both, and no queue holds anything."""
-        said: list[str] = []
-
-        def equal() -> bool:
-            said[:] = [self.difference()]
-            return not said[0]
-
-        try:
-            wait_until(equal, seconds=seconds, every=0.2, what="equal regions")
-        except AssertionError as error:
-            raise AssertionError(f"after {seconds:g} s: {said[0]}") from error
 
 
 @pytest.fixture(scope="session")
@@ -188,17 +22,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     build(directory / "build.log")
     engine = EngineProcess.start(directory, iam=True, settings={"ENGINE_TIME_SCALE": "0.02"})
     try:
-        regions = []
-        for name, peer in (NAMES, NAMES[::-1]):
-            outputs = deploy_region(
-                engine, directory / f"{name}.log", name, peer, AuthFailureFloorMs=str(FAILURE_FLOOR_MS)
-            )
-            regions.append(Region(Suite(engine, outputs, region=name), name))
-        made = Pair(engine, regions)
-        for region in made:
-            region.shop = Company(region.suite, "shop", links=LINKS, title="The Shop")
-            region.group = Company(region.suite, "group", company="*", title="The Group")
-        yield made
+        yield Pair.deployed(engine, directory, AuthFailureFloorMs=str(FAILURE_FLOOR_MS))
     finally:
         engine.stop()
 
@@ -220,11 +44,11 @@ def somebody(pair: Pair, region: Region, **profile: str) -> Person:
     """Somebody who signed up in a region, and whom the other one knows."""
     person = joined(newcomer(region), **profile)
     wait_until(
-        lambda: pair.other(region).user(person.id), seconds=LAG_S, what="the account in the other region"
+        lambda: pair.other(region).user(person.id), seconds=SETTLED_S, what="the account in the other region"
     )
     wait_until(
         lambda: (known := pair.other(region).user(person.id)) and known.status == "active",
-        seconds=LAG_S, what="the verified account in the other region",
+        seconds=SETTLED_S, what="the verified account in the other region",
     )  # fmt: skip
     return person
 

@@ -1,4 +1,4 @@
-"""A region, a table or a key is out: what is acknowledged meanwhile is there afterwards, and nothing else is."""
+"""A region, a table or a key is out: what is acknowledged meanwhile is there afterwards."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from local.clients.company import Company
+from local.clients.regions import Pair, Region
 from tests.integration.auth.conftest import fresh_email
 from tests.integration.auth.test_imports import line, run
-from tests.integration.auth_regions.conftest import Pair, Region, at, profile_in, somebody
+from tests.integration.auth_regions.conftest import at, profile_in, somebody
 from tests.support.waiting import wait_until
 
 
