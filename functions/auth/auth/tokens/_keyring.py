@@ -195,9 +195,9 @@ def copied_secret(
     """
     context = {"secret": purpose}
     (kms, key), (own_kms, own_key) = theirs, ours
-    secret = kms.decrypt(
-        CiphertextBlob=b64decode(entry["wrapped"]), KeyId=key, EncryptionContext=context
-    )["Plaintext"]
+    secret = kms.decrypt(CiphertextBlob=b64decode(entry["wrapped"]), KeyId=key, EncryptionContext=context)[
+        "Plaintext"
+    ]
     wrapped = own_kms.encrypt(KeyId=own_key, Plaintext=secret, EncryptionContext=context)["CiphertextBlob"]
     return entry | {"wrapped": b64encode(wrapped).decode()}
 
