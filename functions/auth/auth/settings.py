@@ -84,12 +84,16 @@ class RotationSettings(EnvSettings):
         kms_key: ARN of this region's KMS key.
         secrets: Prefix of the SSM parameters.
         signing_key_days: Days for which a signing key signs.
+        peer_region: The other region; empty where there is one alone.
+        region_parameter: Name of the SSM parameter there that names its key and its secrets.
     """
 
     table: str
     kms_key: str
     secrets: str
     signing_key_days: Annotated[int, positive_int] = 30
+    peer_region: str = ""
+    region_parameter: str = ""
 
 
 @dataclass(frozen=True)
