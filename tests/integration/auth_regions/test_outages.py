@@ -28,7 +28,11 @@ def test_writes_during_an_outage_of_the_other_table_wait_in_queue_t(pair: Pair) 
             nicknamed(pair.a, person, "during the outage")
         done, _ = run(pair.a.group, [line(email=email, company="north") for email in emails])
         assert done["lines"]["created"] == len(emails)
-        wait_until(lambda: pair.a.waiting("AuthWritesQueueUrl") >= len(people) + len(emails), what="queue T")
+        wait_until(
+            lambda: pair.a.waiting("AuthWritesQueueUrl") >= len(people) + len(emails),
+            seconds=60,
+            what="queue T",
+        )
         assert pair.a.shop.get("/v1/health").status_code == 200
         for person in people:
             assert profile_in(pair.a, person)["nickname"] == "during the outage"
@@ -44,7 +48,7 @@ def test_a_key_of_the_other_region_that_is_disabled_leaves_queue_k(pair: Pair) -
     kms.disable_key(KeyId=pair.b.told["key"])
     try:
         nicknamed(pair.a, person.id, "by a disabled key")
-        wait_until(lambda: pair.a.waiting("AuthKeysQueueUrl"), what="queue K")
+        wait_until(lambda: pair.a.waiting("AuthKeysQueueUrl"), seconds=60, what="queue K")
         health = pair.b.suite.http.get(f"{pair.b.shop.url}/v1/health")
         assert (health.status_code, "Retry-After" in health.headers) == (503, True)
         assert pair.a.suite.http.get(f"{pair.a.shop.url}/v1/health").status_code == 200
@@ -60,7 +64,7 @@ def test_a_key_that_waits_for_its_deletion_can_be_saved(pair: Pair) -> None:
     kms.schedule_key_deletion(KeyId=pair.b.told["key"], PendingWindowInDays=7)
     try:
         nicknamed(pair.a, person.id, "before the deletion")
-        wait_until(lambda: pair.a.waiting("AuthKeysQueueUrl"), what="queue K")
+        wait_until(lambda: pair.a.waiting("AuthKeysQueueUrl"), seconds=60, what="queue K")
     finally:
         kms.cancel_key_deletion(KeyId=pair.b.told["key"])
         kms.enable_key(KeyId=pair.b.told["key"])  # "the key state is Disabled" after CancelKeyDeletion
@@ -74,10 +78,14 @@ def test_a_message_for_somebody_who_was_erased_brings_nobody_back(pair: Pair) ->
     kms.disable_key(KeyId=pair.b.told["key"])
     try:
         nicknamed(pair.a, person.id, "soon forgotten")
-        wait_until(lambda: pair.a.waiting("AuthKeysQueueUrl"), what="queue K")
+        wait_until(lambda: pair.a.waiting("AuthKeysQueueUrl"), seconds=60, what="queue K")
         assert pair.a.shop.ask("DELETE", f"/v1/users/{person.id}").status_code == 204
         # A tombstone has no key: it crosses though the key is disabled.
-        wait_until(lambda: (user := pair.b.user(person.id)) and user.status == "erased", what="the erasure")
+        wait_until(
+            lambda: (user := pair.b.user(person.id)) and user.status == "erased",
+            seconds=60,
+            what="the erasure",
+        )
     finally:
         kms.enable_key(KeyId=pair.b.told["key"])
     pair.settle(60)
@@ -111,7 +119,7 @@ def test_a_message_that_nobody_understands_is_set_aside_with_its_reason(pair: Pa
         answer = sqs.receive_message(QueueUrl=dead, MessageAttributeNames=["All"])
         return list(answer.get("Messages", []))
 
-    [message] = wait_until(refused, what="the dead letter")
+    [message] = wait_until(refused, seconds=60, what="the dead letter")
     assert message["Body"] == '{"user": "whoever"}'
     assert message["MessageAttributes"]["reason"]["StringValue"]
     sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
@@ -126,8 +134,14 @@ def test_a_damaged_record_is_set_aside_and_stops_nobody_else(pair: Pair) -> None
     dynamodb.put_item(TableName=pair.a.told["table"], Item=broken)
     nicknamed(pair.a, other.id, "goes on")
     try:
-        wait_until(lambda: pair.a.waiting("AuthReplicationDeadLetterQueueUrl"), what="the dead letter")
-        wait_until(lambda: profile_in(pair.b, other.id).get("nickname") == "goes on", what="the other one")
+        wait_until(
+            lambda: pair.a.waiting("AuthReplicationDeadLetterQueueUrl"), seconds=60, what="the dead letter"
+        )
+        wait_until(
+            lambda: profile_in(pair.b, other.id).get("nickname") == "goes on",
+            seconds=60,
+            what="the other one",
+        )
     finally:
         dynamodb.put_item(TableName=pair.a.told["table"], Item=item)
         pair.a.suite.client("sqs").purge_queue(QueueUrl=pair.a.suite["AuthReplicationDeadLetterQueueUrl"])
