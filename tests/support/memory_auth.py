@@ -24,7 +24,7 @@ from auth.services import Services
 from auth.settings import AuthSettings, DeliverSettings
 from auth.sign_on.authorization import SCOPES
 from auth.storage import Once, OutboxMail, Store
-from auth.tokens import Keyring, make_secret
+from auth.tokens import PURPOSES, Keyring, make_secret
 from local.memory_table import MemoryTable
 from shared.batches import Message
 from shared.envelope import Envelope
@@ -100,6 +100,8 @@ def _secrets(region: str) -> tuple[MemoryKms, str, Callable[[str], str]]:
     @cache
     def parameter(name: str) -> str:
         purpose: Any = name.rpartition("/")[2]
+        if purpose not in PURPOSES:
+            raise ClientError({"Error": {"Code": "ParameterNotFound", "Message": name}}, "GetParameter")
         wrapping: Any = DirectKms(kms)
         entry = make_secret(wrapping, key, purpose, 0)
         if purpose == "blind-index":  # the same in every region

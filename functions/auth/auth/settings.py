@@ -37,6 +37,7 @@ class AuthSettings(KeySettings):
     """Settings of the API and of single sign-on.
 
     Attributes:
+        issuer: The issuer that several regions share; empty: the API's own address is the issuer.
         mail_queue: URL of the queue of mails to be sent; empty where the function sends none.
         import_bucket: Where uploads of imports and files of exports go; empty where the function makes none.
         import_queue: URL of the queue of imports and exports; the same.
@@ -57,6 +58,7 @@ class AuthSettings(KeySettings):
         password_min_second_factor: The same with one.
     """
 
+    issuer: str = ""
     mail_queue: str = ""
     import_bucket: str = ""
     import_queue: str = ""
