@@ -12,7 +12,7 @@ import requests
 
 from local.clients.browse import session
 from local.deploy import STACK
-from local.engine_process import EngineProcess
+from local.engine_process import REGION, EngineProcess
 from ops.paths import ROOT, STATE
 from ops.stacks import CommandError, outputs_of
 
@@ -28,20 +28,22 @@ class Suite:
         outputs: The stack's outputs by name: the suite's public interface.
         http: Session for the websites and APIs.
         full: Whether the demo drives it in its long form.
+        region: Where in it the stack is.
     """
 
     engine: EngineProcess
     outputs: dict[str, str]
     http: requests.Session = field(default_factory=session)
     full: bool = False
+    region: str = REGION
 
     def __getitem__(self, output: str) -> str:
         return self.outputs[output]
 
     @lru_cache  # noqa: B019 - lives as long as the process
     def client(self, service: str) -> Any:
-        """Return the boto3 client of ``service`` with an administrator's credentials."""
-        return self.engine.client(service)
+        """Return the boto3 client of ``service`` in the stack's region, with an administrator's credentials."""
+        return self.engine.client(service, self.region)
 
 
 def suite_after(module: str, *arguments: str, port: int | None) -> Suite:

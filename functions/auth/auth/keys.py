@@ -6,12 +6,15 @@ Input: CloudFormation's event, or `{"rotate": true}` of the daily schedule (`{"r
     are copied to this one.
 Output: of a rotation `{"made", "removed", "signing_keys"}`, lists of keys' ids, the last one being all that
     are good now, the newest last; of a copy `{"peer_keys"}`, likewise. Secrets are wrapped by KMS in SSM
-    parameters (see `tokens`).
+    parameters (see `tokens`). The key of the blind indexes is copied from the other region if that has one:
+    accounts have one index everywhere.
 On failure: CloudFormation is told, and rolls back; before that, a refusal is tried again for half a minute,
     as a new role is not known everywhere at once ("eventually consistent",
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html). A failed rotation is tried again,
-    ends in the dead-letter queue, whose alarm fires. Old keys stay good meanwhile. While the other region
-    does not answer, the copy of its keys stays as it is; a copy that is refused ends as a rotation does.
+    ends in the dead-letter queue, whose alarm fires. Old keys stay good meanwhile. Where both regions have a
+    blind-index key and they differ, the deployment fails, and each rotation, once it is done. While the other
+    region does not answer, the copy of its public keys stays as it is; a copy that is refused ends as a
+    rotation does.
 Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old. Of
     two rotations at once one is refused, and tried again, by a lease in the users table (SSM has no
     conditional write).
@@ -22,7 +25,7 @@ Recorded event: events/auth/keys_rotate.json
 import json
 import time
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from urllib.request import Request, urlopen
 
 from aws_lambda_powertools.logging import Logger
@@ -39,6 +42,7 @@ from .tokens import (
     SIGNING,
     Entry,
     Purpose,
+    copied_secret,
     make_secret,
     next_signing_keys,
     peer_keys_name,
@@ -59,6 +63,10 @@ class RotationRunsError(Exception):
     """Another rotation runs now; later this one may."""
 
 
+class OtherRegionError(Exception):
+    """This region cannot be one with the other one, or not now; says why."""
+
+
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]] | None:
     """Make what is missing; renew what is old."""
     if isinstance(event, dict) and event.get("rotate") in (True, "now"):
@@ -70,6 +78,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str
     try:
         if event["RequestType"] != "Delete":
             _make_missing_patiently()
+    except OtherRegionError as error:
+        logger.warning("secrets not made", reason=str(error))
+        _tell(event, context, str(error))
     except Exception as error:
         logger.exception("secrets could not be made")
         _tell(event, context, f"{type(error).__name__}: see the log {context.log_stream_name}")
@@ -94,15 +105,62 @@ def _make_missing_patiently() -> None:
 def _make_missing() -> None:
     settings = RotationSettings.from_env()
     ssm, kms = client("ssm"), client("kms")
+    theirs = _blind_index_elsewhere(settings)
     for purpose in PURPOSES:
-        entry = make_secret(kms, settings.kms_key, purpose, int(time.time()))
+        if purpose == "blind-index" and theirs is not None:
+            entry = copied_secret(*theirs, (kms, settings.kms_key))
+        else:
+            entry = make_secret(kms, settings.kms_key, purpose, int(time.time()))
         try:
             _put(settings.secrets, purpose, [entry], overwrite=False)
         except ssm.exceptions.ParameterAlreadyExists:
             logger.info("secret kept", purpose=purpose)
         else:
             logger.info("secret made", purpose=purpose, id=entry["id"])
+    if theirs is not None:
+        _require_same(settings, theirs[0])
     _mirror(settings)
+
+
+type _Elsewhere = tuple[Entry, Literal["blind-index"], tuple[Any, str]]
+
+
+def _blind_index_elsewhere(settings: RotationSettings) -> _Elsewhere | None:
+    """The other region's blind-index key, and what unwraps it; None if there is no such region, or no stack.
+
+    Raises:
+        OtherRegionError: It does not answer.
+        ClientError: It refuses.
+    """
+    if not settings.peer_region:
+        return None
+    ssm = client_elsewhere("ssm", region=settings.peer_region)
+    try:
+        named = json.loads(ssm.get_parameter(Name=settings.region_parameter)["Parameter"]["Value"])
+        held = ssm.get_parameter(Name=f"{named['secrets']}/blind-index")["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
+        return None
+    except (BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+            raise
+        raise OtherRegionError(
+            f"{settings.peer_region} does not answer, so that its blind-index key cannot be looked at."
+        ) from error
+    kms = client_elsewhere("kms", region=settings.peer_region)
+    return _entries(held)[-1], "blind-index", (kms, named["key"])
+
+
+def _require_same(settings: RotationSettings, theirs: Entry) -> None:
+    """Compare the blind-index key with the other region's.
+
+    Raises:
+        OtherRegionError: They differ: the same address would have two indexes.
+    """
+    if _read(settings.secrets, "blind-index")[-1]["id"] != theirs["id"]:
+        raise OtherRegionError(
+            f"This region and {settings.peer_region} have made blind-index keys of their own, and accounts in "
+            "both would not find each other: one of the two stacks has to be made anew (docs/auth.md)."
+        )
 
 
 def _rotate(*, now: bool) -> dict[str, list[str]]:
@@ -114,17 +172,24 @@ def _rotate(*, now: bool) -> dict[str, list[str]]:
     except LostRaceError as error:
         raise RotationRunsError("another rotation runs; this one is tried again") from error
     try:
-        return _renewed(settings, now=now)
+        renewed = _renewed(settings, now=now)
     finally:
         store.commit(store.leases.give_back(_LEASE))
+    try:
+        theirs = _blind_index_elsewhere(settings)
+    except OtherRegionError as error:
+        logger.warning("blind-index keys not compared", reason=str(error))
+    else:
+        if theirs is not None:
+            _require_same(settings, theirs[0])
+    return renewed
 
 
 def _renewed(settings: RotationSettings, *, now: bool) -> dict[str, list[str]]:
     before: list[str] = []
     after: list[str] = []
     for purpose in SIGNING:
-        name = f"{settings.secrets}/{purpose}"
-        keys: list[Entry] = json.loads(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])["keys"]
+        keys = _read(settings.secrets, purpose)
         life_s = 0 if now else settings.signing_key_days * _DAY_S
         make = partial(make_secret, client("kms"), settings.kms_key, purpose)
         renewed = next_signing_keys(keys, make, int(time.time()), life_s)
@@ -172,6 +237,15 @@ def _may_pass(error: BotoCoreError | ClientError) -> bool:
         return True
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     return status >= 500 or error.response["Error"]["Code"] in ("ParameterNotFound", "ThrottlingException")
+
+
+def _read(prefix: str, purpose: Purpose) -> list[Entry]:
+    return _entries(client("ssm").get_parameter(Name=f"{prefix}/{purpose}")["Parameter"]["Value"])
+
+
+def _entries(value: str) -> list[Entry]:
+    entries: list[Entry] = json.loads(value)["keys"]
+    return entries
 
 
 def _put(prefix: str, purpose: Purpose, keys: list[Entry], *, overwrite: bool) -> None:

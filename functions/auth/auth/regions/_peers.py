@@ -43,7 +43,7 @@ class Peer:
         Raises:
             BusyError: The table does not answer.
         """
-        self.store.ping()
+        self.store.users.get("probe")  # this region may read accounts and identifiers there, nothing else
 
     def probe_key(self) -> None:
         """Wrap and unwrap something.

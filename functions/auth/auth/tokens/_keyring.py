@@ -1,6 +1,6 @@
 """The system's own secrets: wrapped by KMS in SSM parameters, unwrapped once in a container.
 
-    <prefix>/blind-index   HMAC key of the blind indexes; never changes
+    <prefix>/blind-index   HMAC key of the blind indexes; never changes, and is the same in every region
     <prefix>/refresh       HMAC key of refresh tokens and of what else is derived
     <prefix>/signing       P-256 keys that sign tokens (ES256), each with the time from which it signs
     <prefix>/signing-rsa   RSA keys of 2048 bits, which sign ID tokens for who wants RS256; likewise
@@ -51,6 +51,7 @@ __all__ = [
     "SIGNING",
     "Keyring",
     "SigningKey",
+    "copied_secret",
     "make_secret",
     "next_signing_keys",
     "peer_keys_name",
@@ -251,6 +252,26 @@ def make_secret(kms: "KMSClient", kms_key: str, purpose: Purpose, starts: int) -
     ]
     entry: Entry = {"id": kid, "from": starts, "wrapped": b64encode(wrapped).decode()}
     return entry if public is None else entry | {"public": public | {"kid": kid, "use": "sig"}}
+
+
+def copied_secret(
+    entry: Entry, purpose: Purpose, theirs: tuple["KMSClient", str], ours: tuple["KMSClient", str]
+) -> Entry:
+    """A secret of another region, wrapped for this one; it keeps its id.
+
+    Args:
+        entry: As it is there.
+        purpose: What it is for.
+        theirs: A KMS client of that region, and the key that wraps it there.
+        ours: The same for this region.
+    """
+    context = {"secret": purpose}
+    (kms, key), (own_kms, own_key) = theirs, ours
+    secret = kms.decrypt(CiphertextBlob=b64decode(entry["wrapped"]), KeyId=key, EncryptionContext=context)[
+        "Plaintext"
+    ]
+    wrapped = own_kms.encrypt(KeyId=own_key, Plaintext=secret, EncryptionContext=context)["CiphertextBlob"]
+    return entry | {"wrapped": b64encode(wrapped).decode()}
 
 
 def _new_key(purpose: Purpose) -> tuple[bytes, dict[str, Any]]:
