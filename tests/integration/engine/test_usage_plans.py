@@ -569,3 +569,25 @@ def test_the_tags_of_a_document_are_not_those_of_an_api(cloud_with_iam: Cloud) -
     document = {"openapi": "3.0.1", "info": {"title": "t"}, "paths": {}, "tags": [{"name": "keys"}]}
     put = partial(gateway.put_rest_api, restApiId=_api(cloud), body=json.dumps(document).encode())
     assert code(put) == "AccessDeniedException"
+
+
+class Elsewhere(Cloud):
+    """An engine, seen from a region."""
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        return super().client(service, region or self.region)
+
+
+def test_a_value_may_be_a_key_of_each_region(cloud: Cloud) -> None:
+    """A key belongs to a region, as the ARN of API keys has it, `arn:aws:apigateway:region::/apikeys/id`.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html
+    """
+    value, calls = cloud.name("value").replace("-", "") + "0" * 20, {}
+    for region in ("us-east-1", "eu-west-1"):
+        there = Elsewhere(cloud.engine)
+        there.region = region
+        api = _api(there)
+        key = _key(there, _plan(there, api), value=value)
+        calls[region] = _calling(there, api, key)
+    assert {region: call().status for region, call in calls.items()} == {"us-east-1": 200, "eu-west-1": 200}
