@@ -42,7 +42,7 @@ class Suite:
 
     @lru_cache  # noqa: B019 - lives as long as the process
     def client(self, service: str) -> Any:
-        """Return the boto3 client of ``service`` in the stack's region, with an administrator's credentials."""
+        """Return the boto3 client of ``service``, in this region, with an administrator's credentials."""
         return self.engine.client(service, self.region)
 
 

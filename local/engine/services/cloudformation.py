@@ -51,8 +51,8 @@ _SUFFIX = 13  # characters, of a hash
 @replaces(provisioners, "_physical_name", digest="aeef5b394ad2")
 def _physical_name(original: Callable[..., str], *args: Any, **named: Any) -> str:
     """A generated name is another one in another region: roles of two stacks of one name are two"""
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-name.html: "a unique
-    # physical ID and uses that ID for the resource name"
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html:
+    # "CloudFormation generates a unique physical ID and uses that ID for the role name"
     name = original(*args, **named)
     suffix = hashlib.sha256(f"{get_region()}:{name[-_SUFFIX:]}".encode()).hexdigest()[:_SUFFIX]
     return name[:-_SUFFIX] + (suffix if named.get("lowercase") else suffix.upper())

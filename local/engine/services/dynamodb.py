@@ -56,12 +56,13 @@ def _of_query(request: dict[str, Any]) -> list[str]:
     """Return the partition key that a query names in one of its two forms."""
     name = _partition_key(str(request["TableName"]), str(request.get("IndexName") or ""))
     legacy = (request.get("KeyConditions") or {}).get(name) or {}
-    names, values = request.get("ExpressionAttributeNames") or {}, request.get("ExpressionAttributeValues")
-    found = [_text(each) for each in legacy.get("AttributeValueList") or []]
-    for match in _EQUALS.finditer(str(request.get("KeyConditionExpression") or "")):
-        if names.get(match["name"], match["name"]) == name:
-            found.append(_text((values or {}).get(match["value"])))
-    return found
+    names, values = (request.get(f"ExpressionAttribute{each}") or {} for each in ("Names", "Values"))
+    found = legacy.get("AttributeValueList") or [
+        values.get(match["value"])
+        for match in _EQUALS.finditer(str(request.get("KeyConditionExpression") or ""))
+        if names.get(match["name"], match["name"]) == name
+    ]
+    return [_text(each) for each in found]
 
 
 def _of_batch(requested: dict[str, Any]) -> list[str]:
