@@ -108,7 +108,9 @@ def deploy_stack(
     pairs = [f"{name}={value}" for name, value in (given | parameters).items()]
     bucket = _ARTIFACTS if region == REGION else f"{_ARTIFACTS}-{region}"
     where = {} if region == REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    engine.client("s3", region).create_bucket(Bucket=bucket, **where)
+    s3 = engine.client("s3", region)
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # which us-east-1 does not mind
+        s3.create_bucket(Bucket=bucket, **where)
     try:
         with _built(exclusive=False):
             _sam(
