@@ -108,7 +108,7 @@ type _Elsewhere = tuple[Entry, Literal["blind-index"], tuple[Any, str]]
 
 
 def _blind_index_elsewhere(settings: RotationSettings) -> _Elsewhere | None:
-    """The other region's blind-index key, and what unwraps it; None if there is no such region, or no stack.
+    """The other region's blind-index key, and what unwraps it; None if there is no such region or stack.
 
     Raises:
         OtherRegionError: It does not answer.
