@@ -126,7 +126,7 @@ type _Elsewhere = tuple[Entry, Literal["blind-index"], tuple[Any, str]]
 
 
 def _blind_index_elsewhere(settings: RotationSettings) -> _Elsewhere | None:
-    """The other region's blind-index key, and what unwraps it; None if there is no such region, or no stack.
+    """The other region's blind-index key, and what unwraps it; None if there is no such region or stack.
 
     Raises:
         OtherRegionError: It does not answer.
@@ -158,8 +158,8 @@ def _require_same(settings: RotationSettings, theirs: Entry) -> None:
     """
     if _read(settings.secrets, "blind-index")[-1]["id"] != theirs["id"]:
         raise OtherRegionError(
-            f"This region and {settings.peer_region} have made blind-index keys of their own, and accounts in "
-            "both would not find each other: one of the two stacks has to be made anew (docs/auth.md)."
+            f"This region and {settings.peer_region} each made a blind-index key, and find no account of "
+            "the other: one of the two stacks has to be made anew (docs/auth_regions.md)."
         )
 
 

@@ -580,7 +580,7 @@ def test_a_value_may_be_a_key_of_each_region(cloud: Cloud) -> None:
     value, calls = cloud.name("value").replace("-", "") + "0" * 20, {}
     for region in ("us-east-1", "eu-west-1"):
         client = partial(cloud.client, region=region)
-        there: Any = SimpleNamespace(client=client, name=cloud.name, endpoint=cloud.endpoint)
+        there: Any = SimpleNamespace(client=client, name=cloud.name, engine=cloud.engine)
         api = _api(there)
         key = _key(there, _plan(there, api), value=value)
         calls[region] = _calling(there, api, key)
