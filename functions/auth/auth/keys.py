@@ -1,16 +1,20 @@
 """Makes the system's own secrets at deployment, and renews the signing keys afterwards.
 
-Trigger: CloudFormation custom resource `AuthKeys`; a daily schedule.
-Input: CloudFormation's event, or `{"rotate": true}` of the schedule (`{"rotate": "now"}` of an operator who
-    wants a new key now).
+Trigger: CloudFormation custom resource `AuthKeys`; a daily schedule, and one of every five minutes.
+Input: CloudFormation's event, or `{"rotate": true}` of the daily schedule (`{"rotate": "now"}` of an operator
+    who wants a new key now), or `{"mirror": true}` of the other one, on which the other region's public keys
+    are copied to this one.
 Output: of a rotation `{"made", "removed", "signing_keys"}`, lists of keys' ids, the last one being all that
-    are good now, the newest last. Secrets are wrapped by KMS in SSM parameters (see `tokens`). The key of the
-    blind indexes is copied from the other region if that has one: accounts have one index everywhere.
+    are good now, the newest last; of a copy `{"peer_keys"}`, likewise. Secrets are wrapped by KMS in SSM
+    parameters (see `tokens`). The key of the blind indexes is copied from the other region if that has one:
+    accounts have one index everywhere.
 On failure: CloudFormation is told, and rolls back; before that, a refusal is tried again for half a minute,
     as a new role is not known everywhere at once ("eventually consistent",
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html). A failed rotation is tried again,
     ends in the dead-letter queue, whose alarm fires. Old keys stay good meanwhile. Where both regions have a
-    blind-index key and they differ, the deployment fails, and each rotation, once it is done.
+    blind-index key and they differ, the deployment fails, and each rotation, once it is done. While the other
+    region does not answer, the copy of its public keys stays as it is; a copy that is refused ends as a
+    rotation does.
 Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old. Of
     two rotations at once one is refused, and tried again, by a lease in the users table (SSM has no
     conditional write).
@@ -33,7 +37,18 @@ from shared.events import ForeignEventError
 
 from .settings import RotationSettings
 from .storage import LostRaceError, Store
-from .tokens import PURPOSES, SIGNING, Entry, Purpose, copied_secret, make_secret, next_signing_keys
+from .tokens import (
+    PURPOSES,
+    SIGNING,
+    Entry,
+    Purpose,
+    copied_secret,
+    make_secret,
+    next_signing_keys,
+    peer_keys_name,
+    published_keys,
+    read_peer_keys,
+)
 
 __all__ = ["handler"]
 
@@ -56,8 +71,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str
     """Make what is missing; renew what is old."""
     if isinstance(event, dict) and event.get("rotate") in (True, "now"):
         return _rotate(now=event["rotate"] == "now")
+    if isinstance(event, dict) and event.get("mirror") is True:
+        return _mirror(RotationSettings.from_env())
     if not isinstance(event, dict) or "RequestType" not in event:
-        raise ForeignEventError("expected a custom resource's request, or rotate")
+        raise ForeignEventError("expected a custom resource's request, rotate, or mirror")
     try:
         if event["RequestType"] != "Delete":
             _make_missing_patiently()
@@ -102,6 +119,7 @@ def _make_missing() -> None:
             logger.info("secret made", purpose=purpose, id=entry["id"])
     if theirs is not None:
         _require_same(settings, theirs[0])
+    _mirror(settings)
 
 
 type _Elsewhere = tuple[Entry, Literal["blind-index"], tuple[Any, str]]
@@ -185,6 +203,40 @@ def _renewed(settings: RotationSettings, *, now: bool) -> dict[str, list[str]]:
         "removed": [each for each in before if each not in after],
         "signing_keys": after,
     }
+
+
+def _mirror(settings: RotationSettings) -> dict[str, list[str]]:
+    """Copy the other region's public keys to where this region's functions find them.
+
+    Raises:
+        ClientError: The other region refuses, for good.
+    """
+    if not settings.peer_region:
+        return {"peer_keys": []}
+    ssm = client("ssm")
+    known = keys = read_peer_keys(ssm, settings.secrets)
+    elsewhere = client_elsewhere("ssm", region=settings.peer_region)
+    try:
+        named = json.loads(elsewhere.get_parameter(Name=settings.region_parameter)["Parameter"]["Value"])
+        keys = published_keys(elsewhere, named["secrets"])
+    except (BotoCoreError, ClientError) as error:
+        if not _may_pass(error):
+            raise
+        logger.warning("the other region's keys cannot be read now", reason=str(error))
+    if keys != known:
+        value = json.dumps(keys, separators=(",", ":"))
+        ssm.put_parameter(Name=peer_keys_name(settings.secrets), Value=value, Type="String", Overwrite=True)
+    names = [jwk["kid"] for purpose in SIGNING for jwk in keys.get(purpose, ())]
+    logger.info("the other region's keys", keys=names)
+    return {"peer_keys": names}
+
+
+def _may_pass(error: BotoCoreError | ClientError) -> bool:
+    """Whether a region is out, or too busy, or has no stack yet; what it refuses, it will refuse again."""
+    if not isinstance(error, ClientError):
+        return True
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return status >= 500 or error.response["Error"]["Code"] in ("ParameterNotFound", "ThrottlingException")
 
 
 def _read(prefix: str, purpose: Purpose) -> list[Entry]:

@@ -212,7 +212,8 @@ class Services(Records):
 
     Args:
         settings: The function's settings.
-        issuer: Base address of the API: `iss` of every token, `aud` of every client's request.
+        api: Base address of this region's API, `aud` of every client's request; `iss` of every token, unless
+            the settings name an issuer that several regions share.
         store: The users table.
         envelope: Encrypts documents.
         keyring: The system's secrets.
@@ -224,7 +225,7 @@ class Services(Records):
     def __init__(
         self,
         settings: AuthSettings,
-        issuer: str,
+        api: str,
         store: Store,
         envelope: Envelope,
         keyring: Keyring,
@@ -233,9 +234,10 @@ class Services(Records):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__(store, envelope, keyring, settings.aws_region, now)
-        self.settings, self.issuer, self.queue, self.sleep = settings, issuer, queue, sleep
-        self.tokens = Tokens(keyring, issuer, settings.access_token_seconds, now)
-        self.clients = Clients(store, issuer, now)
+        self.settings, self.api, self.queue, self.sleep = settings, api, queue, sleep
+        self.issuer = settings.issuer or api
+        self.tokens = Tokens(keyring, self.issuer, settings.access_token_seconds, now)
+        self.clients = Clients(store, api, self.issuer, now)
         self.sessions = Sessions(
             store, self.tokens, self.clients.get, settings.refresh_idle_days, settings.refresh_days, now
         )
@@ -293,7 +295,7 @@ def get_services() -> Services:
     """
     settings = AuthSettings.from_env()
     store, envelope, keyring = _parts(settings)
-    return Services(settings, keyring.issuer(), store, envelope, keyring, client("sqs"))
+    return Services(settings, keyring.api_address(), store, envelope, keyring, client("sqs"))
 
 
 def _parts(settings: KeySettings) -> tuple[Store, Envelope, Keyring]:

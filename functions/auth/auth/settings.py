@@ -40,6 +40,7 @@ class AuthSettings(KeySettings):
         mail_queue: URL of the queue of mails to be sent; empty where the function sends none.
         import_bucket: Where uploads of imports and files of exports go; empty where the function makes none.
         import_queue: URL of the queue of imports and exports; the same.
+        issuer: The issuer that several regions share; empty: the API's own address is the issuer.
         access_token_seconds: Life of an access token, at most 900.
         refresh_idle_days: Days after which an unused refresh token dies.
         refresh_days: Days after which a session ends whatever happens.
@@ -60,6 +61,7 @@ class AuthSettings(KeySettings):
     mail_queue: str = ""
     import_bucket: str = ""
     import_queue: str = ""
+    issuer: str = ""
     access_token_seconds: Annotated[int, positive_int] = 600
     refresh_idle_days: Annotated[int, positive_int] = 30
     refresh_days: Annotated[int, positive_int] = 90

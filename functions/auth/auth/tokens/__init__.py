@@ -10,6 +10,9 @@ from ._keyring import (
     copied_secret,
     make_secret,
     next_signing_keys,
+    peer_keys_name,
+    published_keys,
+    read_peer_keys,
 )
 from ._sessions import ACCOUNT, MOST_SESSIONS, Sessions
 from ._tokens import ID_TOKEN_ALGORITHMS, IdTokenAlgorithm, RefreshToken, Tokens
@@ -35,5 +38,8 @@ __all__ = [
     "copied_secret",
     "make_secret",
     "next_signing_keys",
+    "peer_keys_name",
+    "published_keys",
     "read_jwt",
+    "read_peer_keys",
 ]
