@@ -4,7 +4,7 @@
 Item         a line that made or changed an account, or would have in a dry run
 Key          `pk` = `I#<execution>#<stage>#<part>`, `sk` = `<number of the line, nine digits>`
 Attributes   `report` S: JSON, what became of it
-TTL          15 days: an execution can be redriven for 14
+TTL          two days: an execution takes one at most
 Written by   the function that imports files, in one transaction with the account
 ===========  ==============================================================
 """
@@ -17,7 +17,7 @@ from ._table import Item, Table, Write, put
 
 __all__ = ["ImportLines"]
 
-_KEPT_S = 15 * 86_400  # https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+_KEPT_S = 2 * 86_400
 
 
 class ImportLines:

@@ -186,10 +186,10 @@ def test_files_that_are_too_large_together_are_refused_by_name(imports: Imports)
     named = imports.upload(CompanyFiles(5, COMPANIES, "t"))
     imports.s3.objects["bulk/tools.jsonl"] = [b"x" * (files.MAX_PARTS + 1)]
     imports.s3.objects["bulk/toys.jsonl"] = imports.s3.objects["bulk/books.jsonl"] = [b"x"]
-    with pytest.raises(BadFilesError, match=r"bulk/tools.jsonl is too large: an execution takes 1,024 bytes"):
+    with pytest.raises(BadFilesError, match=r"bulk/tools.jsonl is too large: an execution takes 512 bytes"):
         imports.check(named, 1)
     imports.s3.objects["bulk/tools.jsonl"] = [b"x" * (files.MAX_PARTS - 2)]
-    assert [file.size for file in imports.check(named, 1)] == [1, 1, 1022]
+    assert [file.size for file in imports.check(named, 1)] == [1, 1, files.MAX_PARTS - 2]
 
 
 def test_a_line_longer_than_a_part_is_refused_by_name(imports: Imports) -> None:
@@ -218,6 +218,7 @@ def test_a_line_of_another_company_is_refused(imports: Imports) -> None:
         {"files": [{"key": "bulk/toys.csv", "company": "toys"}], "run": True},
         {"files": [{"key": "bulk/toys.jsonl", "company": None}], "run": True},
         {"files": [{"key": "bulk/toys.jsonl", "company": "group"}], "run": True},
+        {"files": 2 * [{"key": "bulk/toys.jsonl", "company": "toys"}], "run": True},
         {"files": [{"key": f"bulk/{n}.jsonl", "company": "toys"} for n in range(101)], "run": True},
         {"files": [{"key": "bulk/toys.jsonl", "company": "toys"}], "run": True, "more": 1},
     ],
