@@ -35,8 +35,8 @@ STAGES: tuple[Stage, ...] = get_args(Stage.__value__)
 
 MAX_FILES = 100
 MAX_PARTS = 512
-"""Of all files, a million lines or so: what a day is enough for. Twice as many tasks have 7 events each in the
-execution's history, which has room for 25,000
+"""Of all files, a million lines or so: what a day is enough for. Twice as many tasks have 7 events each in
+the execution's history, which has room for 25,000
 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html)."""
 _KEY = re.compile(r"bulk/[A-Za-z0-9._-]{1,200}\.jsonl")
 _SHOWN = 10
