@@ -4,7 +4,7 @@ The suite's authentication is deployed to a local engine of the benchmark's own,
 files of made-up people of three companies, of whom it is known who is the same. Afterwards each record in the
 table is decrypted, and who is whom there is compared with what brute force says.
 
-A hundred thousand accounts take the local engine an hour or two, most of it in the engine: without `ACCOUNTS`
+A hundred thousand accounts take the local engine the better part of an hour, or more: without `ACCOUNTS`
 there are fewer, and the table says how many. The cost of a line in a table of 10,000 and of 100,000 users is
 measured with either: the users are copies of one record, written past the import.
 """
@@ -39,7 +39,7 @@ from local.deploy import STACK, build, deploy
 from local.engine_process import EngineProcess, aws_environment
 from local.suite import Suite as Deployed
 
-ACCOUNTS = int(os.environ.get("ACCOUNTS", "5000"))
+ACCOUNTS = int(os.environ.get("ACCOUNTS", "10000"))
 WITH_PASSWORDS = ACCOUNTS // 50  # 2,000 of 100,000
 LINES_OF_A_PERSON = 1.59
 SAMPLE = 1000

@@ -17,8 +17,8 @@ from local.clients.import_files import ImportFiles
 from local.suite import Suite
 from tests.conftest import Faults
 from tests.integration.auth.conftest import Person, fresh_email
-from tests.integration.auth.test_imports import line, sizes
-from tests.support.permissions import forget_decisions, function, refused
+from tests.integration.auth.test_imports import hashed, line, sizes
+from tests.support.permissions import forget_decisions, function, refused, unused
 from tests.support.waiting import wait_until
 
 COMPANIES = ("books", "toys", "tools")
@@ -267,3 +267,23 @@ def test_accounts_that_change_after_the_dry_run_are_named(
     assert (difference["line"], difference["dry_run"]["result"], difference["run"]["result"]) == (
         40, "created", "merged"
     )  # fmt: skip
+
+
+def test_the_function_may_do_what_it_does_and_nothing_else(
+    imports: ImportFiles, group: Company, suite: Suite
+) -> None:
+    """Sufficiency and necessity, from a cold start on: somebody who is logged in loses the address, too."""
+    unverified = line(email_verified=False, password_hash=hashed("x" * 20))
+    assert imported(imports, uploaded(imports, {"toys": encoded([unverified])}))[1]["status"] == "SUCCEEDED"
+    Person(group, unverified["email"], "x" * 20).tokens()
+    name = function(suite, "AuthImportFilesFunction")
+    configuration = suite.client("lambda").get_function_configuration(FunctionName=name)
+    suite.client("lambda").update_function_configuration(
+        FunctionName=name, Environment=configuration["Environment"], Timeout=configuration["Timeout"]
+    )
+    forget_decisions(suite)
+    files = uploaded(imports, {"books": encoded([line(email=unverified["email"]), line()])})
+    assert imported(imports, files)[1]["status"] == "SUCCEEDED"
+    assert imported(imports, {"bulk/none.jsonl": "books"})[1]["error"] == "BadFiles"
+    assert refused(suite, "AuthImportFilesFunction") == []
+    assert unused(suite, "AuthImportFilesFunction") == set()
