@@ -8,6 +8,7 @@ from shared.settings import EnvSettings, positive_int
 __all__ = [
     "AuthSettings",
     "DeliverSettings",
+    "ImportFilesSettings",
     "ImportSettings",
     "KeySettings",
     "ReplicationSettings",
@@ -147,3 +148,16 @@ class ImportSettings(KeySettings):
     import_queue: str
     dead_letter_queue_url: str
     part_lines: Annotated[int, positive_int] = 500
+
+
+@dataclass(frozen=True)
+class ImportFilesSettings(KeySettings):
+    """Settings of the function that imports files of several companies.
+
+    Attributes:
+        import_bucket: Where files and reports lie.
+        part_bytes: Bytes of a file that one invocation imports, about 2,000 lines: a minute or two.
+    """
+
+    import_bucket: str
+    part_bytes: Annotated[int, positive_int] = 1 << 19
