@@ -65,12 +65,19 @@ def joined_addresses(
 def take_over(document: Document, other: Document) -> None:
     """Have a document take another over, but for addresses: what it lacks is filled in.
 
+    Removals come along: another region may merge the same two, knowing only of what was there before.
+
     Args:
         document: Of the account that stays.
         other: Of the account that ends.
     """
     for name, value in taken_over(document, other).items():
         document.take(name, value, other.reading(name) or other.latest)
+    for name in other.names() - document.names():
+        if name.split(".")[0] in _FOLLOWED and other[name] is None:
+            document.take(name, None, other.reading(name))
+    for origin in other.known_hashes() - other.old_hashes().keys():
+        document.end_hash(origin, other.latest)
 
 
 def catch_up(document: Document, other: Document) -> None:
@@ -116,8 +123,8 @@ def _origins_taken_over(document: Document, other: Document) -> dict[str, Any]:
     }
     for company, person in other.origins() - document.origins():
         changes[f"company_id.{origin_key(company, person)}"] = True
-    hashes = document.old_hashes()
+    known = document.known_hashes()
     for key, wrapped in other.old_hashes().items():
-        if key not in hashes:
+        if key not in known:
             changes[f"old_hash.{key}"] = wrapped
     return changes

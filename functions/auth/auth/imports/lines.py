@@ -86,7 +86,9 @@ def read(records: Records, text: bytes, own_company: str) -> Line:
             members["password_hash"], scheme=members.get("hash_scheme"), salt=members.get("salt")
         )
     document = Document()
-    document.edit(fields, records.now_ms, records.region)
+    # Older than whatever is written here: the line may be imported in two regions, and edited in one meanwhile.
+    document.edit(fields, 0, records.region)
+    document.edit({"imported": True}, records.now_ms, records.region)
     return Line(
         account_id(records, company, members["id"]),
         document,

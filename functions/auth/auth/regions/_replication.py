@@ -136,7 +136,7 @@ class Replication:
         raise TableTroubleError("raced")
 
     def _put(self, mine: User, theirs: User | None, peer: Peer) -> None:
-        sent = replace(mine, claims=self._records.claims(mine), unsettled=_follows(mine, theirs))
+        sent = replace(mine, claims=self._records.claims(mine), unsettled=_follows(mine))
         if mine.sealed is not None:
             wrapped = self._records.envelope.wrap(mine.sealed, mine.context, peer.envelope)
             sent = replace(sent, sealed=wrapped)
@@ -247,16 +247,20 @@ class Replication:
         order_of = [known.user.id for known in claimants]
         after = Holding(order_of[0] if order_of else None, frozenset(order_of[1:]))
         writes = [] if after == before else [self._store.aliases.hold(alias, before, after)]
+        shut_out = list[User]()
         for place, known in enumerate(claimants):
             has_one = place == 0 or self._has_identifier(known.user, but=alias)
             status = base_status(known.document or Document()) if has_one else "conflict"
             if known.user.status == "active" and has_one:
                 status = "active"
             noted = known.user.but(status=status)
+            shut_out += [noted] if status == "conflict" else []
             users = self._store.users
             writes.append(
                 users.unchanged(noted) if status == known.user.status else users.note(noted, known.user)
             )
+        for user in shut_out:  # who has no log-in has no session
+            self._store.commit_each(self._store.users.delete_belongings(user.id))
         self._store.commit(*writes)
         return True
 
@@ -283,11 +287,10 @@ class Replication:
         return Known(user, self._records.open(user) if user.sealed else None)
 
 
-def _follows(mine: User, theirs: User | None) -> bool:
-    """Whether something is to be done where an account comes to, besides writing it."""
-    if mine.status in _LIVE:
-        return mine.status == "conflict"
-    return mine.unsettled or mine.sealed is not None or (theirs is not None and theirs.status in _LIVE)
+def _follows(mine: User) -> bool:
+    """Whether something is to be done where an account comes to, besides writing it: what belongs to one that
+    ended goes there too, and one without an identifier may have one there."""
+    return mine.status == "conflict" or mine.status not in _LIVE
 
 
 def _arrival(store: Store, after: User, before: User | None) -> list[Write]:
@@ -329,5 +332,5 @@ def _rank(alias: Alias, known: Known) -> tuple[bool, str, str]:
     """The order in which accounts come that claim an identifier: shown first, then the earliest."""
     is_main = alias == Alias("email", known.user.email_index)
     field = alias.kind if is_main or alias.kind == "phone" else f"email_also.{alias.index}"
-    since = known.document.reading(field) if known.document else ""
+    since = max(known.document.reading(name) for name in (field, "imported")) if known.document else ""
     return (not _is_verified(alias, known), since, known.user.id)
