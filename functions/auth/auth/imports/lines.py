@@ -76,7 +76,6 @@ def read(records: Records, text: bytes, own_company: str) -> Line:
     fields: dict[str, Any] = {
         "email": normalise_email(members.get("email", "")),
         "email_verified": members.get("email_verified", False),
-        f"company_id.{origin}": True,
         **checked(profile | phone),
     }
     if phone:
@@ -88,7 +87,7 @@ def read(records: Records, text: bytes, own_company: str) -> Line:
     document = Document()
     # Older than whatever is written here: the line may be imported in two regions, and edited in one meanwhile.
     document.edit(fields, 0, records.region)
-    document.edit({"imported": True}, records.now_ms, records.region)
+    document.edit({"imported": True, f"company_id.{origin}": True}, records.now_ms, records.region)
     return Line(
         account_id(records, company, members["id"]),
         document,

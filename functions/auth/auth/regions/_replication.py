@@ -14,7 +14,7 @@ from typing import Literal
 from botocore.exceptions import ClientError
 
 from shared.envelope import EnvelopeError, KeyRefusedError, KeyUnavailableError
-from shared.http import BusyError, ConflictError, InternalError
+from shared.http import BusyError, InternalError
 
 from ..accounts import erasure, merge_accounts
 from ..identity import Document
@@ -270,10 +270,9 @@ class Replication:
             return False
         if not (_is_verified(alias, stays) and _is_verified(alias, ends)):
             return False
-        try:
-            _, writes = merge_accounts(self._records, stays.user, stays.document, ends.user, ends.document)
-        except ConflictError:
-            return False
+        _, writes = merge_accounts(
+            self._records, stays.user, stays.document, ends.user, ends.document, late=True
+        )
         audits = [self._store.audit.add(each.user.id, "merge", "") for each in (stays, ends)]
         self._store.commit(*writes, *audits)
         self._store.commit_each(self._store.users.delete_belongings(ends.user.id))
@@ -295,7 +294,7 @@ def _follows(mine: User) -> bool:
 
 def _arrival(store: Store, after: User, before: User | None) -> list[Write]:
     """The writes by which an account comes into a table, with whose its identifiers are there."""
-    writes, held = [], 0
+    writes, held, contested = [], 0, False
     for text in sorted({*after.claims, *(_claims_before(before))}):
         alias = Alias.of_text(text)
         now = store.aliases.holding(alias)
@@ -305,10 +304,13 @@ def _arrival(store: Store, after: User, before: User | None) -> list[Write]:
             then, held = Holding(after.id, now.waiting - {after.id}), held + 1
         else:
             then = Holding(now.user, now.waiting | {after.id})
+        contested = contested or bool(then.waiting)
         if then != now:
             writes.append(store.aliases.hold(alias, now, then))
     if after.claims and not held:
         after = replace(after, status="conflict")
+    if contested:  # and what came may change whose it is
+        after = replace(after, unsettled=True)
     return [store.users.save(after, before), *writes]
 
 
