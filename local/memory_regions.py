@@ -139,6 +139,11 @@ class Region:
         self._seen = dict(items)
         return places
 
+    def put(self, place: tuple[str, str], item: dict[str, Any]) -> None:
+        """Write an item that comes from elsewhere, so that it is no change of this region's."""
+        self.world.table.tables[TABLE][place] = item
+        self._seen[place] = item
+
     def flow(self) -> None:
         """Have the stream hold what was written, as the function's filter lets it through."""
         items = self.world.table.tables[TABLE]
