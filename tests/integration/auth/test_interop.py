@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from local.memory_kms import Region
 from shared.envelope import PermanentError, WrongContextError
-from tests.support.memory_kms import Region
 from tests.support.node import Ask, running
 
 CONTEXTS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from auth.credentials import argon2id
-from tests.support.memory_auth import World
+from local.memory_auth import World
 
 
 @pytest.fixture

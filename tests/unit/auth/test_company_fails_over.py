@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from auth import api
+from local.memory_auth import World
 from ops.paths import ROOT
 from ops.public_keys import public_jwk
-from tests.support.memory_auth import World
 
 HERE, THERE = "https://here.example/live", "https://there.example/live"
 EMAIL, PASSWORD = "ada@example.org", "correct horse battery staple"

@@ -12,7 +12,7 @@ from auth import deliver
 from auth.identity import Document, Recovery, replaced_address
 from auth.services import Records
 from auth.storage import AuditEntry, MailToken, Outbox, OutboxMail, Store, User, Write
-from tests.support.memory_kms import Region
+from local.memory_kms import Region
 
 NOW, DAY, REGION = 1_800_000_000.0, 86_400, "eu-west-1"
 PERSON = "3f0c6a52-7f0e-4b6e-9a37-2b7a5d3c9f10"

@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 from auth import keys
 from auth.storage import Store
 from auth.tokens import Keyring
+from local.memory_kms import MemoryKms
 from local.memory_table import MemoryTable
 from local.serving import serving
-from tests.support.memory_kms import MemoryKms
 from tests.support.memory_ssm import MemorySsm
 
 

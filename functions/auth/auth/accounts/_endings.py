@@ -103,8 +103,8 @@ def merge_accounts(
         document: Its document.
         other: The account that ends: its data go, its aliases and its id lead to the one that stays.
         other_document: Its document.
-        late: Whether they are one person's by an earlier merge, and the other account was edited since, in
-            another region: then the later edit of each field counts, and whatever they share.
+        late: Whether they are known to be one person's, by an address that both have shown or by an earlier
+            merge, and may have been edited in two regions: then the later edit of each field counts.
 
     Raises:
         ConflictError: They share nothing that is verified on both, or have too costly hashes together.

@@ -8,6 +8,7 @@ edit like any other.
     company_id.<origin>     an id of the person in a company's system
     old_hash.<origin>       the hash of a password there; in older records `old_hash.<company>`
     email_also.<index>      a further address, by its blind index
+    imported                when a company's line made the account: the line's fields count as older than all
 
 `<origin>` is the JSON of `[company, id]`: a company may have several accounts of one person.
 
@@ -38,6 +39,10 @@ def origin_key(company: str, person: str) -> str:
         person: The id that the person has there.
     """
     return json.dumps([company, person], ensure_ascii=False)
+
+
+def _is_old_hash(name: str) -> bool:
+    return name.startswith("old_hash.")
 
 
 class Document:
@@ -88,6 +93,10 @@ class Document:
         """The hashes of passwords in companies' systems, by origin, those of older records too."""
         return {self._origin_of_hash(key): wrapped for key, wrapped in self.family("old_hash")}
 
+    def known_hashes(self) -> set[str]:
+        """The origins of which there ever was a hash: one that a new password made void never comes back."""
+        return {self._origin_of_hash(name.partition(".")[2]) for name in self._fields if _is_old_hash(name)}
+
     def companies_of_hashes(self) -> list[str]:
         """The companies in whose systems the person's old passwords are."""
         return sorted({json.loads(key)[0] for key in self.old_hashes()})
@@ -114,7 +123,8 @@ class Document:
     def joined(self, other: "Document") -> "Document":
         """What two regions know of a person together: of each field the edit with the latest reading.
 
-        It is the same whichever of the two asks, and whatever was joined before: the readings of a document
+        Of a hash in a company's system, which is written once, its removal counts: by whoever chose a new
+        password, not knowing that the other region imported it. It is the same whichever of the two asks, and whatever was joined before: the readings of a document
         that was edited are never earlier than those it had.
         """
         fields = {}
@@ -127,7 +137,11 @@ class Document:
     def later(self, other: "Document", name: str) -> "Document":
         """Which of two documents has the later edit of a field."""
         leader = _TOGETHER.get(name, name)
-        return max(self, other, key=lambda document: document._age(leader))
+        return max(self, other, key=lambda document: (document._is_final(name), document._age(leader)))
+
+    def _is_final(self, name: str) -> bool:
+        """Whether a field was removed for ever: an import writes the hash of a password once."""
+        return _is_old_hash(name) and name in self._fields and self[name] is None
 
     def _age(self, leader: str) -> tuple[str, str]:
         """When a field was edited last, or what is said of it; and what they are, for two of one reading."""
@@ -145,8 +159,20 @@ class Document:
             value: Its value.
             reading: When it was edited there.
         """
-        if self[name] != value:
+        if self[name] != value or not self.reading(name):
             self._fields[name] = (value, max(reading, after(self.reading(name))))
+
+    def end_hash(self, origin: str, reading: str) -> None:
+        """Remove the hash of an account in a company's system for ever, whether it is there yet or not.
+
+        Args:
+            origin: Which account.
+            reading: When it was removed, at the latest.
+        """
+        names = [name for name in self._fields if _is_old_hash(name)]
+        theirs = [name for name in names if self._origin_of_hash(name.partition(".")[2]) == origin]
+        for name in theirs or [f"old_hash.{origin}"]:
+            self.take(name, None, reading)
 
     def replace_hash(self, changes: Mapping[str, Any]) -> None:
         """Set hashes of a password that stays the same: no edit that wins over a new password elsewhere.

@@ -11,8 +11,9 @@ from ._fields import PROFILE
 
 __all__ = ["catch_up", "joined_addresses", "shared_identifier", "take_over", "taken_over"]
 
-_FOLLOWED = {*PROFILE, "notify_new_device", "secret", "old_hash", "totp", "recovery_code"}
-"""Fields, and families of fields, that are followed where the account that ended is edited elsewhere."""
+_FACTOR = {"totp", "recovery_code"}
+_FOLLOWED = {*PROFILE, "notify_new_device", "secret", "old_hash"} | _FACTOR
+"""Fields, and families of fields, of which the later edit counts in accounts of one person."""
 
 
 def shared_identifier(one: Document, other: Document) -> str | None:
@@ -65,25 +66,42 @@ def joined_addresses(
 def take_over(document: Document, other: Document) -> None:
     """Have a document take another over, but for addresses: what it lacks is filled in.
 
+    Removals come along: another region may merge the same two, knowing only of what was there before.
+
     Args:
         document: Of the account that stays.
         other: Of the account that ends.
     """
     for name, value in taken_over(document, other).items():
         document.take(name, value, other.reading(name) or other.latest)
+    for name in other.names() - document.names():
+        if name.split(".")[0] in _FOLLOWED and other[name] is None:
+            document.take(name, None, other.reading(name))
+    for origin in other.known_hashes() - other.old_hashes().keys():
+        document.end_hash(origin, other.latest)
 
 
 def catch_up(document: Document, other: Document) -> None:
-    """Have a document follow one that it took over before, and that was edited elsewhere meanwhile.
+    """Have a document take another over of which it may have taken something before: of each field the later
+    edit counts, whichever of the two it was made in.
+
+    A second factor follows the other one only if it came from there: it is not changed by whoever has another
+    account with the same address, and no code of it.
 
     Args:
         document: Of the account that stays.
-        other: Of the account that ended: of each field the later edit counts.
+        other: Of the account that ends.
     """
+    followed = _FOLLOWED if _have_one_factor(document, other) else _FOLLOWED - _FACTOR
     for name in sorted(other.names()):
-        if name.split(".")[0] in _FOLLOWED and other.reading(name) > document.reading(name):
+        if name.split(".")[0] in followed and other.reading(name) > document.reading(name):
             document.take(name, other[name], other.reading(name))
     take_over(document, other)
+
+
+def _have_one_factor(document: Document, other: Document) -> bool:
+    """Whether the second factors of two documents were enrolled in one account."""
+    return any(document[name] is not None and document[name] == other[name] for name in ("factor", "totp"))
 
 
 def taken_over(document: Document, other: Document) -> dict[str, Any]:
@@ -102,7 +120,8 @@ def taken_over(document: Document, other: Document) -> dict[str, Any]:
     if document["secret"] is None and other["secret"] is not None:
         changes["secret"] = other["secret"]
     if document["totp"] is None and other["totp"] is not None:
-        changes["totp"] = other["totp"]  # a password of the other one must not open more than it did
+        # A password of the other one must not open more than it did.
+        changes |= {"totp": other["totp"], "factor": other["factor"]}
         changes |= {f"recovery_code.{number}": code for number, code in other.family("recovery_code")}
     return changes
 
@@ -116,8 +135,8 @@ def _origins_taken_over(document: Document, other: Document) -> dict[str, Any]:
     }
     for company, person in other.origins() - document.origins():
         changes[f"company_id.{origin_key(company, person)}"] = True
-    hashes = document.old_hashes()
+    known = document.known_hashes()
     for key, wrapped in other.old_hashes().items():
-        if key not in hashes:
+        if key not in known:
             changes[f"old_hash.{key}"] = wrapped
     return changes

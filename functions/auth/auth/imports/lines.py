@@ -90,7 +90,6 @@ def read(records: Records, text: bytes, own_company: str) -> Line:
     fields: dict[str, Any] = {
         "email": normalise_email(members.get("email", "")),
         "email_verified": members.get("email_verified", False),
-        f"company_id.{origin}": True,
         **checked(profile | phone),
     }
     if phone:
@@ -100,7 +99,9 @@ def read(records: Records, text: bytes, own_company: str) -> Line:
             members["password_hash"], scheme=members.get("hash_scheme"), salt=members.get("salt")
         )
     document = Document()
-    document.edit(fields, records.now_ms, records.region)
+    # Older than whatever is written here: the line may be imported in two regions, and edited in one meanwhile.
+    document.edit(fields, 0, records.region)
+    document.edit({"imported": True, f"company_id.{origin}": True}, records.now_ms, records.region)
     return Line(
         account_id(records, company, members["id"]),
         document,

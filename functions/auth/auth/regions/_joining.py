@@ -131,15 +131,17 @@ def _edited_after_merge(known: Known, other: Known) -> Document | None:
 
 
 def _without_void_hashes(known: Known, other: Known) -> Document | None:
-    """A document without the old passwords that a new one made void elsewhere, which did not know of them."""
+    """A document without the old passwords that a new one made void elsewhere, which did not know of them: those
+    that were imported before."""
     document, newer = known.document, other.document
     if document is None or newer is None:
         return document
     if order(known.user.epoch_version, other.user.epoch_version) != "older":
         return document
     changed, left = newer.reading("secret"), document.without(())
-    for name in [f"old_hash.{key}" for key, _ in document.family("old_hash")]:
-        if not newer.reading(name) and document.reading(name) < changed:
+    for origin in [key for key, _ in document.family("old_hash")]:
+        name, imported = f"old_hash.{origin}", document.reading(f"company_id.{origin}")
+        if not newer.reading(name) and max(imported, document.reading(name)) < changed:
             left.take(name, None, changed)
     return left
 

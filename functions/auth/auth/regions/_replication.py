@@ -14,7 +14,7 @@ from typing import Literal
 from botocore.exceptions import ClientError
 
 from shared.envelope import EnvelopeError, KeyRefusedError, KeyUnavailableError
-from shared.http import BusyError, ConflictError, InternalError
+from shared.http import BusyError, InternalError
 
 from ..accounts import erasure, merge_accounts
 from ..identity import Document
@@ -136,7 +136,7 @@ class Replication:
         raise TableTroubleError("raced")
 
     def _put(self, mine: User, theirs: User | None, peer: Peer) -> None:
-        sent = replace(mine, claims=self._records.claims(mine), unsettled=_follows(mine, theirs))
+        sent = replace(mine, claims=self._records.claims(mine), unsettled=_follows(mine))
         if mine.sealed is not None:
             wrapped = self._records.envelope.wrap(mine.sealed, mine.context, peer.envelope)
             sent = replace(sent, sealed=wrapped)
@@ -247,16 +247,20 @@ class Replication:
         order_of = [known.user.id for known in claimants]
         after = Holding(order_of[0] if order_of else None, frozenset(order_of[1:]))
         writes = [] if after == before else [self._store.aliases.hold(alias, before, after)]
+        shut_out = list[User]()
         for place, known in enumerate(claimants):
             has_one = place == 0 or self._has_identifier(known.user, but=alias)
             status = base_status(known.document or Document()) if has_one else "conflict"
             if known.user.status == "active" and has_one:
                 status = "active"
             noted = known.user.but(status=status)
+            shut_out += [noted] if status == "conflict" else []
             users = self._store.users
             writes.append(
                 users.unchanged(noted) if status == known.user.status else users.note(noted, known.user)
             )
+        for user in shut_out:  # who has no log-in has no session
+            self._store.commit_each(self._store.users.delete_belongings(user.id))
         self._store.commit(*writes)
         return True
 
@@ -266,10 +270,9 @@ class Replication:
             return False
         if not (_is_verified(alias, stays) and _is_verified(alias, ends)):
             return False
-        try:
-            _, writes = merge_accounts(self._records, stays.user, stays.document, ends.user, ends.document)
-        except ConflictError:
-            return False
+        _, writes = merge_accounts(
+            self._records, stays.user, stays.document, ends.user, ends.document, late=True
+        )
         audits = [self._store.audit.add(each.user.id, "merge", "") for each in (stays, ends)]
         self._store.commit(*writes, *audits)
         self._store.commit_each(self._store.users.delete_belongings(ends.user.id))
@@ -283,16 +286,15 @@ class Replication:
         return Known(user, self._records.open(user) if user.sealed else None)
 
 
-def _follows(mine: User, theirs: User | None) -> bool:
-    """Whether something is to be done where an account comes to, besides writing it."""
-    if mine.status in _LIVE:
-        return mine.status == "conflict"
-    return mine.unsettled or mine.sealed is not None or (theirs is not None and theirs.status in _LIVE)
+def _follows(mine: User) -> bool:
+    """Whether something is to be done where an account comes to, besides writing it: what belongs to one that
+    ended goes there too, and one without an identifier may have one there."""
+    return mine.status == "conflict" or mine.status not in _LIVE
 
 
 def _arrival(store: Store, after: User, before: User | None) -> list[Write]:
     """The writes by which an account comes into a table, with whose its identifiers are there."""
-    writes, held = [], 0
+    writes, held, contested = [], 0, False
     for text in sorted({*after.claims, *(_claims_before(before))}):
         alias = Alias.of_text(text)
         now = store.aliases.holding(alias)
@@ -302,10 +304,13 @@ def _arrival(store: Store, after: User, before: User | None) -> list[Write]:
             then, held = Holding(after.id, now.waiting - {after.id}), held + 1
         else:
             then = Holding(now.user, now.waiting | {after.id})
+        contested = contested or bool(then.waiting)
         if then != now:
             writes.append(store.aliases.hold(alias, now, then))
     if after.claims and not held:
         after = replace(after, status="conflict")
+    if contested:  # and what came may change whose it is
+        after = replace(after, unsettled=True)
     return [store.users.save(after, before), *writes]
 
 
@@ -329,5 +334,5 @@ def _rank(alias: Alias, known: Known) -> tuple[bool, str, str]:
     """The order in which accounts come that claim an identifier: shown first, then the earliest."""
     is_main = alias == Alias("email", known.user.email_index)
     field = alias.kind if is_main or alias.kind == "phone" else f"email_also.{alias.index}"
-    since = known.document.reading(field) if known.document else ""
+    since = max(known.document.reading(name) for name in (field, "imported")) if known.document else ""
     return (not _is_verified(alias, known), since, known.user.id)

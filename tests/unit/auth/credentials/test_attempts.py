@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from auth.credentials.logins import RateLimit, attempted
 from auth.storage import Alias
+from local.memory_auth import Answer, Fault, How, World
 from shared.http import BusyError, HttpError, TooManyRequestsError
-from tests.support.memory_auth import Answer, Fault, How, World
 
 EMAIL, RIGHT, WRONG = "ada@example.org", "the analytical engine weaves", "the analytical engine sleeps"
 QUARTER_S = 900

@@ -21,9 +21,9 @@ from auth.imports.importing import DryRun, Importer
 from auth.imports.lines import account_id
 from auth.services import Records
 from auth.storage import Alias, Store, User
+from local.memory_kms import Region
 from local.memory_table import MemoryTable
 from shared.http import GoneError
-from tests.support.memory_kms import Region
 
 REGION = Region("eu-west-1")
 KEYRING: Any = SimpleNamespace(blind_index_key=lambda: b"k" * 32)

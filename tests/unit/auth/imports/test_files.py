@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from auth.imports import files
 from auth.imports.files import BadFilesError, ImportFile, Place, Stage
 from datagen.company_files import CompanyFiles
+from local.memory_auth import Crash, Fault, World
 from shared.http import BusyError
-from tests.support.memory_auth import Crash, Fault, World
 from tests.support.memory_s3 import MemoryS3
 
 COMPANIES = ("books", "toys", "tools")

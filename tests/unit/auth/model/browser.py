@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from auth.sign_on import authorization, grants
 from auth.sign_on.browsers import Browser as Known
+from local.memory_auth import Answer, Crash, World
 from shared.http import HttpError, Request
-from tests.support.memory_auth import Answer, Crash, World
 
 __all__ = ["APP", "BACK", "Browser", "redeem", "refresh"]
 

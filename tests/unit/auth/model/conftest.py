@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.memory_auth import World
+from local.memory_auth import World
 
 
 @pytest.fixture

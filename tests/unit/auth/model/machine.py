@@ -31,8 +31,8 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from local.memory_auth import TABLE, Answer, Crash, Fault, How, Mail, World
 from shared.http import BusyError
-from tests.support.memory_auth import TABLE, Answer, Crash, Fault, How, Mail, World
 from tests.unit.auth.model.browser import APP, BACK, Browser, redeem, refresh
 
 __all__ = ["AccountsMachine"]
@@ -913,7 +913,7 @@ class AccountsMachine(RuleBasedStateMachine):
             left += [key for key in theirs if key[0][:2] in ("E#", "P#")]
             assert not left, f"{left} are left of an erased account"
             assert set(table[f"U#{user}", "."]) <= {
-                "pk", "sk", "status", "ts", "version", "origin", "epoch", "merged_into",
+                "pk", "sk", "status", "ts", "version", "origin", "epoch", "epoch_version", "merged_into",
             }  # fmt: skip
         for held in (*self.held["owner"], *self.held["stranger"]):
             if held.user in self.erased:

@@ -6,7 +6,7 @@ from typing import Any
 
 from auth.sign_on import userinfo
 from auth.tokens import MOST_SESSIONS
-from tests.support.memory_auth import Answer, World
+from local.memory_auth import Answer, World
 from tests.unit.auth.model.browser import APP, BACK, Browser, redeem, refresh, request
 from tests.unit.auth.model.test_rules import (
     ADA,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from auth.imports.importing import DryRun
-from tests.support.memory_auth import Answer, World
+from local.memory_auth import Answer, World
 from tests.unit.auth.model.browser import APP, BACK, Browser, redeem
 
 ADA, BOB, NEW = "ada@example.org", "bob@example.org", "ada@new.example"

@@ -16,11 +16,11 @@ from jwcrypto import jwt as other_jwt
 
 from auth import oidc
 from auth.regions import Replication
+from local.memory_auth import World
+from local.memory_regions import NAMES, Region, Regions
 from ops.public_keys import public_jwk
 from shared.http import UnauthorizedError
 from tests.support.jws import signed
-from tests.support.memory_auth import World
-from tests.support.memory_regions import NAMES, Region, Regions
 from tests.unit.auth.model.browser import APP, BACK, Browser, redeem, refresh
 
 SHARED = "https://accounts.example"

@@ -23,8 +23,8 @@ from auth.tokens import (
     make_secret,
     next_signing_keys,
 )
+from local.memory_kms import Region
 from shared.http import BusyError
-from tests.support.memory_kms import Region
 
 ISSUER = "https://id.example/live"
 USER = "5d1c8f7e-3a52-4b7e-9d0a-111111111111"

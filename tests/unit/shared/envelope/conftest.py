@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.memory_kms import Region
+from local.memory_kms import Region
 
 
 @pytest.fixture(scope="session")

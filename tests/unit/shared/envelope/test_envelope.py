@@ -21,6 +21,7 @@ from botocore import exceptions as botocore
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from local.memory_kms import Region
 from shared.envelope import (
     Envelope,
     EnvelopeError,
@@ -33,7 +34,6 @@ from shared.envelope import (
     WrongContextError,
 )
 from shared.envelope._message import open_message
-from tests.support.memory_kms import Region
 
 CONTEXT = {"user": "42", "version": "7"}
 OTHER_CONTEXTS: list[dict[str, str]] = [

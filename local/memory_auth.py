@@ -25,11 +25,11 @@ from auth.settings import AuthSettings, DeliverSettings
 from auth.sign_on.authorization import SCOPES
 from auth.storage import Once, OutboxMail, Store
 from auth.tokens import PURPOSES, Keyring, make_secret, peer_keys_name, published_keys
+from local.memory_kms import DirectKms, MemoryKms
 from local.memory_table import MemoryTable
 from shared.batches import Message
 from shared.envelope import Envelope
 from shared.http import HttpError
-from tests.support.memory_kms import DirectKms, MemoryKms
 
 __all__ = ["ISSUER", "Answer", "Crash", "Fault", "Mail", "World"]
 

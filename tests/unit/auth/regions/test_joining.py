@@ -1,0 +1,187 @@
+"""Joins of two records of one account: the same for both orders, however often, and along real histories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auth.identity import Document, tick
+from auth.regions import Known, joined, order
+from auth.storage import User
+
+REGIONS = ("eu", "us")
+FIELDS = ("given_name", "secret", "old_hash.k", "email", "email_verified", "totp")
+vectors = st.dictionaries(st.sampled_from(REGIONS), st.integers(1, 4))
+
+
+def content(known: Known) -> tuple[Any, ...]:
+    user, document = known
+    return (
+        user.status, dict(user.version), user.merged_into, user.epoch, dict(user.epoch_version), user.ts,
+        user.email_index, document and document.to_bytes(),
+    )  # fmt: skip
+
+
+class Replicas:
+    """An account in three places; each edit is of one of them, and of its region."""
+
+    def __init__(self) -> None:
+        document = Document()
+        document.edit({"email": "a", "given_name": "first"}, 1, "eu")
+        user = User("u", "active", ts=document.latest, email_index="a", epoch="e0", origin="eu")
+        first = Known(user.written_in("eu"), document)
+        self.held = {"eu": first, "us": first}
+        self.writes = 0
+
+    def edit(self, region: str, field: str, now: int, *, removed: bool, credential: bool) -> None:
+        user, document = self.held[region]
+        if document is None:
+            return
+        self.writes += 1
+        left = document.without(())
+        value = None if removed else f"{field} {self.writes}"
+        left.edit({field: value}, now, region)
+        after = user.but(ts=left.latest)
+        if credential:
+            after = after.but(epoch=f"e{self.writes}")
+        index = left["email"] or ""
+        self.held[region] = Known(after.but(email_index=index).written_in(region), left)
+
+    def erase(self, region: str) -> None:
+        self.writes += 1
+        user = self.held[region].user
+        after = User("u", "erased", ts=tick(self.writes, region, user.ts), version=user.version)
+        self.held[region] = Known(after.but(epoch=f"e{self.writes}").written_in(region), None)
+
+    def told(self, region: str) -> None:
+        """A region hears from the other one."""
+        mine, theirs = self.held[region], self.held[REGIONS[1 - REGIONS.index(region)]]
+        seen = order(mine.user.version, theirs.user.version)
+        if seen == "same":
+            assert content(mine) == content(theirs), "one version has one content"
+        elif seen == "older":
+            self.held[region] = theirs
+        elif seen == "concurrent":
+            self.held[region] = joined(mine, theirs)
+
+
+edits = st.tuples(
+    st.sampled_from(REGIONS), st.sampled_from(FIELDS), st.integers(1, 9), st.booleans(), st.booleans()
+)
+steps = st.lists(st.one_of(edits, st.sampled_from(REGIONS)), max_size=14)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(steps=steps, erased=st.sampled_from(["", "", "", *REGIONS]))
+def test_join_is_the_same_whoever_asks_and_however_often(steps: list[Any], erased: str) -> None:
+    replicas = Replicas()
+    for step in steps:
+        if isinstance(step, str):
+            replicas.told(step)
+        else:
+            region, field, now, removed, credential = step
+            replicas.edit(region, field, now, removed=removed, credential=credential)
+    if erased:
+        replicas.erase(erased)
+    one, other = replicas.held["eu"], replicas.held["us"]
+    both = joined(one, other)
+    assert content(both) == content(joined(other, one))
+    assert content(joined(both, both)) == content(both)
+    assert content(joined(both, one)) == content(both)
+    assert content(joined(other, both)) == content(both)
+    assert not erased or both.user.status == "erased"
+    if both.document is not None and one.document and other.document:
+        assert both.document.latest == max(one.document.latest, other.document.latest)
+
+
+@given(st.lists(st.tuples(st.sampled_from(FIELDS), st.integers(1, 9), st.sampled_from(REGIONS)), max_size=9))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_documents_of_one_history_join_in_any_order(edits: list[tuple[str, int, str]]) -> None:
+    documents = [Document(), Document(), Document()]
+    for place, (field, now, region) in enumerate(edits):
+        documents[place % 3].edit({field: f"{place}"}, now, region)
+    a, b, c = documents
+    assert a.joined(b).joined(c).to_bytes() == a.joined(b.joined(c)).to_bytes()
+    assert a.joined(b).to_bytes() == b.joined(a).to_bytes()
+
+
+@given(vectors, vectors)
+def test_order_of_vectors_is_that_of_their_counts(mine: dict[str, int], theirs: dict[str, int]) -> None:
+    no_more = all(mine.get(region, 0) <= theirs.get(region, 0) for region in REGIONS)
+    no_less = all(mine.get(region, 0) >= theirs.get(region, 0) for region in REGIONS)
+    told = {
+        (True, True): "same",
+        (True, False): "older",
+        (False, True): "newer",
+        (False, False): "concurrent",
+    }
+    assert order(mine, theirs) == told[no_more, no_less]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**44), st.sampled_from(REGIONS)), min_size=2, max_size=20))
+def test_clock_never_goes_back(walls: list[tuple[int, str]]) -> None:
+    seen = ""
+    for now, region in walls:
+        later = tick(now, region, seen)
+        assert later > seen
+        seen = later
+
+
+def known(region: str, count: int, epoch: str, document: Document) -> Known:
+    version = {"eu": 1, region: count}
+    user = User("u", "active", ts=document.latest, version=version, epoch=epoch, epoch_version={"eu": 1})
+    return Known(user, document)
+
+
+def document(now: int, region: str, **fields: Any) -> Document:
+    made = Document()
+    made.edit(fields, now, region)
+    return made
+
+
+def test_two_changes_of_credentials_make_both_epochs_void() -> None:
+    one = known("eu", 2, "e1", document(1, "eu", email="a"))
+    other = known("us", 1, "e2", document(1, "eu", email="a"))
+    one = Known(one.user.but(epoch_version={"eu": 2}), one.document)
+    other = Known(other.user.but(epoch_version={"eu": 1, "us": 1}), other.document)
+    epoch = joined(one, other).user.epoch
+    assert epoch == joined(other, one).user.epoch
+    assert epoch not in ("e1", "e2")
+
+
+def test_edit_of_a_profile_leaves_the_newer_epoch() -> None:
+    one = known("eu", 3, "new", document(3, "eu", email="a"))
+    one = Known(one.user.but(epoch="new", epoch_version={"eu": 3}), one.document)
+    other = known("us", 1, "old", document(1, "eu", email="a"))
+    assert joined(one, other).user.epoch == joined(other, one).user.epoch == "new"
+
+
+def test_old_hash_that_was_removed_stays_removed() -> None:
+    removed = document(1, "eu", **{"old_hash.k": "hash"})
+    removed.edit({"old_hash.k": None}, 2, "eu")
+    again = document(9, "us", **{"old_hash.k": "the same password"})
+    assert removed.joined(again)["old_hash.k"] is None
+    assert again.joined(removed)["old_hash.k"] is None
+
+
+def test_verified_belongs_to_the_address_that_was_verified() -> None:
+    one = document(1, "eu", email="a", email_verified=True)
+    other = document(5, "us", email="b")
+    both = one.joined(other)
+    assert (both["email"], both["email_verified"]) == ("b", None)
+
+
+def test_hash_imported_before_a_new_password_elsewhere_is_void() -> None:
+    chosen = document(5, "eu", secret="new")
+    one = known("eu", 4, "e4", chosen)
+    one = Known(one.user.but(epoch="e4", epoch_version={"eu": 4}), chosen)
+    key = '["shop", "1"]'
+    for imported, kept in ((3, False), (7, True)):
+        theirs = document(0, "us", **{f"old_hash.{key}": "old"})
+        theirs.edit({f"company_id.{key}": True}, imported, "us")
+        other = known("us", 1, "e0", theirs)
+        for both in (joined(one, other), joined(other, one)):
+            assert both.document is not None
+            assert (both.document[f"old_hash.{key}"] is not None) == kept
