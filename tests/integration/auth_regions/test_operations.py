@@ -62,7 +62,7 @@ def test_streams_are_read_for_what_this_region_wrote(pair: Pair) -> None:
 
 
 def lost(pair: Pair) -> str:
-    """Somebody of the first region of whom the second one has nothing, and no record of the stream is left."""
+    """Somebody of the first region whom the second one does not know, with no record of the stream left."""
     person = somebody(pair, pair.a)
     pair.settle(60)
     user = pair.b.user(person.id)
