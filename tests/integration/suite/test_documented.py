@@ -47,6 +47,7 @@ NOT_RUN = {
     "mutate-template": "minutes; a test of its own holds its page to the rules",
     "operator": "needs a stack on AWS; test_operators.py runs it on the engine's",
     "pictures": "needs Chromium, and writes into the checkout",
+    "replicate": "needs two regions; tests of those send the accounts of one to the other",
     "sam-local": "needs Docker",
     "search": "runs tests of its own, as `make test` does",
     "setup": "would make the environment anew that this test runs in",

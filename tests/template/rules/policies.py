@@ -204,8 +204,8 @@ KEYS = "/apikeys"
 def arns_are_of_this_stack(stack: Stack) -> Iterator[Verdict]:
     """An ARN in a policy has this partition, region and account, and names something of this stack.
 
-    What somebody names by its ARN in a parameter may be anywhere, and what has a tag may be of any name, as may
-    a key that has this stack's alias. A wildcard stands behind the whole name of a resource, never in it:
+    What somebody names by its ARN in a parameter may be anywhere, and what has a tag may be of any name, as
+    may a key that has this stack's alias. A wildcard stands behind the whole name of a resource, never in it:
     `queue*` and `*` are others' queues too. In the authentication's other region is a stack of the same name.
     """
     given = given_arns(stack)

@@ -30,7 +30,7 @@ class Sqs:
 
 
 class Broken:
-    """A replication with an error of ours."""
+    """A replication that fails as nobody foresaw."""
 
     def replicate(self, key: str) -> str:
         raise ZeroDivisionError(key)
