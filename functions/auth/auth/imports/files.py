@@ -257,7 +257,7 @@ def report(place: Place, files: list[ImportFile]) -> dict[str, Any]:
     """
     each = [_report_of(place, file) for file in files]
     codes = sum((found["refused"] for found in each), Counter[str]())
-    together = {
+    together: dict[str, Any] = {
         "report": f"reports/bulk/{place.execution}/{place.stage}.json",
         "lines": {result: sum(file.lines[result] for file in files) for result in LINE_RESULTS},
         "differences": sum(file.differences for file in files),

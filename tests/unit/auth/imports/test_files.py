@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
@@ -133,6 +134,35 @@ def test_every_line_becomes_what_brute_force_says_whatever_the_parts_and_faults(
     services = imports.world.services
     for user, origins in accounts.items():
         assert set(services.open(services.find(user)).origins()) == origins
+
+
+def test_a_crash_after_any_call_changes_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line of each kind: created, taking an address, merged, in conflict, there already, refused."""
+    flags = {"1": False, "2": True, "3": True, "4": False, "5": None}
+    lines = [
+        {
+            "id": person,
+            "email": f"{'a' if flag is not None else 'b'}@example.org",
+            "email_verified": bool(flag),
+        }
+        for person, flag in flags.items()
+    ]
+    body = "".join(json.dumps(line) + "\n" for line in [*lines, lines[0], {"id": "6"}]).encode()
+    expected = ["created", "created", "merged", "conflict", "created", "already", "refused"]
+    for stage in files.STAGES:
+        for after in count():
+            imports = Imports(monkeypatch)
+            imports.s3.objects["bulk/toys.jsonl"] = [body]
+            found = imports.check([{"key": "bulk/toys.jsonl", "company": "toys"}])
+            fault = Fault(after, "crash")
+            for each in files.STAGES:
+                imports.world.fault = fault if each == stage else None
+                [done] = imports.stage(each, found, 1000)
+                assert [entry["result"] for entry in imports.lines(each)] == expected, (stage, after)
+                assert done.differences == 0
+            if not fault.hit:
+                break
+        assert after > 20, "each call was the last one of a process"
 
 
 def test_a_second_execution_changes_nothing(imports: Imports) -> None:

@@ -482,6 +482,16 @@ def test_import(store: Store, dynamodb: MemoryTable) -> None:
     assert found == ImportJob("server", "shop", dry_run=True, state="failed", parts=3, problem="why")
 
 
+def test_line_of_an_import_of_files(store: Store, dynamodb: MemoryTable) -> None:
+    part, report = ("first-move", "run", "001-000000"), {"result": "created", "user_id": "u1"}
+    made = written(store, dynamodb, store.import_lines.take(part, 12, report))
+    item = {"report": {"S": '{"result": "created", "user_id": "u1"}'}}
+    item |= {"expires": {"N": str(NOW + 2 * 86_400)}}
+    assert made == put("I#first-move#run#001-000000", "000000012", item)
+    assert store.import_lines.taken(part) == {12: report}
+    assert store.import_lines.taken(("first-move", "dry_run", "001-000000")) == {}
+
+
 def test_uploads_of_an_import(memory: Store) -> None:
     """Each upload's parts come after those that the job has, and the job is done with the last of all."""
     memory.commit(memory.imports.create("j1", ImportJob("server", "shop", dry_run=False)))
