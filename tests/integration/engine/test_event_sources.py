@@ -609,8 +609,9 @@ def handler(event, context):
             "Filters": [{"Pattern": json.dumps({"dynamodb": wanted})} for wanted in (own, unsettled)]
         },
     )
-    here, there = {"origin": {"S": "here"}}, {"origin": {"S": "there"}}
-    for key, item in {
+    here: dict[str, Any] = {"origin": {"S": "here"}}
+    there: dict[str, Any] = {"origin": {"S": "there"}}
+    written: dict[str, dict[str, Any]] = {
         "U#1": here,
         "U#2": there,
         "E#1": here,
@@ -620,7 +621,8 @@ def handler(event, context):
         "U#3": there | {"unsettled": {"BOOL": True}},
         "U#4": {"origin": {"SS": ["here"]}},
         "U#5": {},
-    }.items():
+    }
+    for key, item in written.items():
         cloud.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": key}} | item)
     cloud.client("dynamodb").delete_item(TableName=table, Key={"pk": {"S": "U#1"}})
     cloud.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": "U#end"}} | here)

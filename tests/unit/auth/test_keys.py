@@ -1,21 +1,25 @@
-"""The system's secrets: made by a custom resource that answers the test's CloudFormation, copied, rotated."""
+"""The custom resource that makes the secrets, answering a CloudFormation of the test's own."""
+
+from __future__ import annotations
 
 import json
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
-from jwt.exceptions import InvalidKeyError
+from botocore.exceptions import ClientError
 
 from auth import keys
-from auth.tokens import PURPOSES, Keyring, Tokens, make_secret, next_signing_keys
+from auth.storage import Store
+from auth.tokens import Keyring
+from local.memory_table import MemoryTable
 from local.serving import serving
-from shared.http import BusyError
-from tests.support.memory_kms import Region
+from tests.support.memory_kms import MemoryKms
+from tests.support.memory_ssm import MemorySsm
 
 
 @pytest.fixture
@@ -77,179 +81,151 @@ def test_other_errors_are_not_waited_for(
     assert [answer["Status"] for answer in answers[1]] == ["FAILED"]
 
 
-class Parameters:
-    """SSM of a region, which may be out."""
+class Region:
+    """A region with KMS and SSM in memory, and the custom resource of its stack."""
 
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-        self.writes = 0
-        self.fault: BotoCoreError | ClientError | None = None
+    def __init__(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.name, self.kms, self.ssm = name, MemoryKms(name), MemorySsm(name)
+        self.key, self._monkeypatch = self.kms.key(), monkeypatch
+        self.secrets = f"/suite/auth/{self.key}"
 
-    def get_parameter(self, *, Name: str) -> Any:  # noqa: N803
-        if self.fault:
-            raise self.fault
-        if Name not in self.values:
-            raise refused("ParameterNotFound")
-        return {"Parameter": {"Value": self.values[Name]}}
+    def tell(self) -> None:
+        """Say where everything is, as the template does once the secrets are made."""
+        told = {"table": "users", "key": self.key, "secrets": self.secrets, "api": "https://api.example"}
+        self.ssm.values["/suite/auth/region"] = json.dumps(told)
 
-    def put_parameter(self, *, Name: str, Value: str, Type: str, Overwrite: bool) -> Any:  # noqa: ARG002, N803
-        self.writes += 1
-        self.values[Name] = Value
+    def ask(self, event: dict[str, Any], peer: Region | None) -> Any:
+        """Run the function here, with another region as its peer."""
+        here = {"ssm": self.ssm.client, "kms": self.kms.client}
+        self._monkeypatch.setattr(keys, "client", here.__getitem__)
+
+        def elsewhere(service: str, *, region: str) -> Any:
+            assert peer is not None
+            assert region == peer.name
+            return {"ssm": peer.ssm.client, "kms": peer.kms.client}[service]
+
+        self._monkeypatch.setattr(keys, "client_elsewhere", elsewhere)
+        for name, value in {
+            "TABLE": "users", "KMS_KEY": self.key, "SECRETS": self.secrets,
+            "PEER_REGION": peer.name if peer else "", "REGION_PARAMETER": "/suite/auth/region",
+        }.items():  # fmt: skip
+            self._monkeypatch.setenv(name, value)
+        context: Any = SimpleNamespace(function_name="keys", log_stream_name="stream")
+        return keys.handler(event, context)
+
+    def blind_index(self) -> bytes:
+        """The key of the blind indexes, unwrapped by this region's key alone."""
+        ssm, kms = self.ssm.client, self.kms.client
+        return Keyring(ssm, kms, self.key, self.secrets).blind_index_key()
+
+    def entry(self, purpose: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.ssm.values[f"{self.secrets}/{purpose}"])["keys"][-1]
+        return found
 
 
-def refused(code: str, status: int = 400) -> ClientError:
-    told: Any = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(told, "GetParameter")
+class Pair:
+    """Two regions, and a CloudFormation that creates their stacks."""
 
+    def __init__(self, answers: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._address, self._answers = answers
+        self.a, self.b = (Region(name, monkeypatch) for name in ("us-east-1", "eu-west-1"))
+        monkeypatch.setattr(time, "sleep", lambda _: None)
 
-class Here:
-    """A region's keys, with those of the other one."""
+    def create(self, region: Region, *, alone: bool = False) -> str:
+        """Create a stack, or change it; why that failed, empty if it did not."""
+        event = {"RequestType": "Create", "ResponseURL": self._address}
+        event |= {"StackId": "s", "RequestId": "r", "LogicalResourceId": "l"}
+        region.ask(event, None if alone else self.other(region))
+        answer = self._answers[-1]
+        if answer["Status"] == "SUCCESS":
+            region.tell()
+        return str(answer["Reason"])
 
-    def __init__(self, region: str) -> None:
-        self.region, self.now = Region(region), [1_800_000_000.0]
-        self.ssm, self.prefix = Parameters(), f"/suite/auth/{self.region.key_id}"
-        for purpose in PURPOSES:
-            self.put(purpose, [self.make(purpose, 0)])
-        named = {"table": "users", "key": self.region.key_id, "secrets": self.prefix, "api": "https://api"}
-        self.ssm.values["/suite/auth/region"] = json.dumps(named)
-
-    def make(self, purpose: Any, starts: int) -> Any:
-        return make_secret(self.region.kms.client, self.region.key_id, purpose, starts)
-
-    def put(self, purpose: str, entries: list[Any]) -> None:
-        self.ssm.values[f"{self.prefix}/{purpose}"] = json.dumps({"keys": entries})
-
-    def rotate(self) -> str:
-        """Have the function of this region make new keys; the new one's name."""
-        for purpose in ("signing", "signing-rsa"):
-            entries = json.loads(self.ssm.values[f"{self.prefix}/{purpose}"])["keys"]
-            make = lambda starts, purpose=purpose: self.make(purpose, starts)  # noqa: E731
-            self.put(purpose, next_signing_keys(entries, make, int(self.now[0]), 0))
-        return str(json.loads(self.ssm.values[f"{self.prefix}/signing"])["keys"][-1]["id"])
-
-    def container(self) -> Tokens:
-        """The tokens of a container that has just started."""
-        ssm: Any = self.ssm
-        kms, key = self.region.kms.client, self.region.key_id
-        keyring = Keyring(ssm, kms, key, self.prefix, lambda: self.now[0])
-        return Tokens(keyring, "https://id.example", 600, lambda: self.now[0])
-
-    def kids(self) -> set[str]:
-        return {jwk["kid"] for jwk in self.container().jwks()["keys"]}
+    def other(self, region: Region) -> Region:
+        return self.b if region is self.a else self.a
 
 
 @pytest.fixture
-def pair(monkeypatch: pytest.MonkeyPatch) -> tuple[Here, Here]:
-    """This region, in which the function runs, and the other one."""
-    here, there = Here("eu-west-1"), Here("us-east-1")
-    there.now = here.now
-    settings = {"TABLE": "users", "KMS_KEY": here.region.key_id, "SECRETS": here.prefix}
-    settings |= {"PEER_REGION": "us-east-1", "REGION_PARAMETER": "/suite/auth/region"}
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(keys, "client", lambda _: here.ssm)
-    monkeypatch.setattr(keys, "client_elsewhere", lambda _, region: {"us-east-1": there.ssm}[region])
-    return here, there
+def pair(answers: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch) -> Pair:
+    return Pair(answers, monkeypatch)
 
 
-def mirror() -> list[str]:
-    context: Any = SimpleNamespace()
-    copied = keys.handler({"mirror": True}, context)
-    assert copied is not None
-    return copied["peer_keys"]
+def test_the_second_region_copies_the_blind_index_key_alone(pair: Pair) -> None:
+    assert pair.create(pair.a) == pair.create(pair.b) == ""
+    assert pair.a.blind_index() == pair.b.blind_index()
+    assert pair.a.entry("blind-index")["id"] == pair.b.entry("blind-index")["id"]
+    assert pair.a.entry("blind-index")["wrapped"] != pair.b.entry("blind-index")["wrapped"]
+    for purpose in ("refresh", "signing", "signing-rsa"):
+        assert pair.a.entry(purpose)["id"] != pair.b.entry(purpose)["id"]
 
 
-def test_the_key_set_has_the_keys_of_both_regions(pair: tuple[Here, Here]) -> None:
-    here, there = pair
-    own = here.kids()
-    assert set(mirror()) == there.kids()
-    assert here.kids() == own | there.kids()
-    assert [jwk["alg"] for jwk in here.container().jwks()["keys"]] == ["ES256", "RS256"] * 2, "own ones first"
+def test_a_copied_key_is_wrapped_for_its_purpose(pair: Pair) -> None:
+    pair.create(pair.a)
+    pair.create(pair.b)
+    wrapped = b64decode(pair.b.entry("blind-index")["wrapped"])
+    with pytest.raises(ClientError, match="InvalidCiphertext"):
+        pair.b.kms.client.decrypt(
+            KeyId=pair.b.key, CiphertextBlob=wrapped, EncryptionContext={"secret": "refresh"}
+        )
 
 
-def test_nothing_secret_of_the_other_region_is_copied(pair: tuple[Here, Here]) -> None:
-    here, there = pair
-    mirror()
-    copied = here.ssm.values[f"{here.prefix}/peer-keys"]
-    assert "wrapped" not in copied
-    members = {member for keys_of in json.loads(copied).values() for jwk in keys_of for member in jwk}
-    # RFC 7518, 6.2.2 and 6.3.2: "d", "p", "q", "dp", "dq", "qi" and "oth" are private.
-    assert members == {"kty", "crv", "x", "y", "n", "e", "kid", "alg", "use"}
-    assert len(copied) * 2 < 4096, "four keys of each kind have room in a parameter of the standard tier"
-    assert there.ssm.writes == 0
+def test_a_stack_that_has_a_key_keeps_it_when_a_second_region_comes(pair: Pair) -> None:
+    pair.create(pair.a, alone=True)
+    before = pair.a.blind_index()
+    assert pair.create(pair.b) == pair.create(pair.a) == ""
+    assert pair.a.blind_index() == pair.b.blind_index() == before
 
 
-def test_keys_of_a_region_that_is_out_survive_a_cold_start(pair: tuple[Here, Here]) -> None:
-    here, there = pair
-    mirror()
-    both = here.kids()
-    outages: list[BotoCoreError | ClientError] = [
-        EndpointConnectionError(endpoint_url="https://ssm"),
-        refused("InternalServerError", 500),
-    ]
-    for fault in (*outages, refused("ThrottlingException")):
-        there.ssm.fault = fault
-        assert set(mirror()) == both - {jwk["kid"] for jwk in here.container().jwks()["keys"][:2]}
-        assert here.kids() == both
-    assert here.ssm.writes == 1, "what did not change is not written again"
+def test_regions_with_keys_of_their_own_are_refused(pair: Pair) -> None:
+    pair.create(pair.a, alone=True)
+    pair.create(pair.b, alone=True)
+    before = pair.a.blind_index(), pair.b.blind_index()
+    for region in (pair.a, pair.b):
+        reason = pair.create(region)
+        assert f"and {pair.other(region).name} each made a blind-index key" in reason
+    assert (pair.a.blind_index(), pair.b.blind_index()) == before, "no key is replaced"
 
 
-def test_what_the_other_region_refuses_is_an_error(pair: tuple[Here, Here]) -> None:
-    here, there = pair
-    mirror()
-    both = here.kids()
-    there.ssm.fault = refused("AccessDeniedException")
-    with pytest.raises(ClientError, match="AccessDenied"):
-        mirror()
-    there.ssm.fault = None
-    [entry] = json.loads(there.ssm.values[f"{there.prefix}/signing"])["keys"]
-    there.put("signing", [entry | {"public": entry["public"] | {"x": "AAAA"}}])
-    with pytest.raises(InvalidKeyError):
-        mirror()
-    assert here.kids() == both, "the copy stays as it was"
+@pytest.mark.parametrize("code", ["InternalServerError", "ServiceUnavailable"])
+def test_a_region_is_not_begun_while_the_other_one_is_out(pair: Pair, code: str) -> None:
+    """It would make a key of its own, for good."""
+    pair.create(pair.a)
+    pair.a.ssm.fault = (code, 503)
+    assert "us-east-1 does not answer" in pair.create(pair.b)
+    assert pair.b.ssm.values == {}
+    pair.a.ssm.fault = None
+    assert pair.create(pair.b) == ""
+    assert pair.a.blind_index() == pair.b.blind_index()
 
 
-def test_a_region_without_a_stack_yet_is_no_error(pair: tuple[Here, Here]) -> None:
-    here, there = pair
-    del there.ssm.values["/suite/auth/region"]
-    assert mirror() == []
-    assert len(here.kids()) == 2
+def test_a_key_that_the_other_region_does_not_unwrap_fails_the_stack(pair: Pair) -> None:
+    pair.create(pair.a)
+    pair.a.kms.disabled.add(pair.a.key)
+    assert "DisabledException" in pair.create(pair.b)
+    assert f"{pair.b.secrets}/blind-index" not in pair.b.ssm.values
 
 
-def test_one_region_alone_has_no_copy(pair: tuple[Here, Here], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PEER_REGION", "")
-    assert mirror() == []
-    assert len(pair[0].kids()) == 2
+def rotate(region: Region, peer: Region, monkeypatch: pytest.MonkeyPatch) -> Any:
+    table: Any = MemoryTable({"users": ("pk", "sk")})
+    store = Store(table, "users")
+    monkeypatch.setattr(Store, "connect", lambda _: store)
+    return region.ask({"rotate": True}, peer)
 
 
-def test_keys_are_rotated_without_a_gap_in_the_other_region(pair: tuple[Here, Here]) -> None:
-    """Every five minutes of two hours a token of the other region is good here, in a container that stays."""
-    here, there = pair
-    session = SimpleNamespace(audience="https://api", user="u", client="c", family="f")
-    verifying, signing = here.container(), there.container()
-    mirror()
-    made, signed = there.rotate(), set()
-    for _ in range(24):
-        token = signing.access(session, "openid")  # type: ignore[arg-type]
-        assert verifying.read_access(token)["sub"] == "u"
-        signed.add(verifying.read_access(token) and token.split(".")[0])
-        here.now[0] += 300.5
-        mirror()
-    assert len(signed) == 2, "both keys signed"
-    assert made in here.kids()
+def test_a_rotation_finds_keys_that_differ_once_it_is_done(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two regions that were deployed at once have each made one before the other was there."""
+    pair.create(pair.a, alone=True)
+    pair.create(pair.b, alone=True)
+    with pytest.raises(keys.OtherRegionError, match="eu-west-1 each made a blind-index key"):
+        rotate(pair.a, pair.b, monkeypatch)
 
 
-def test_with_ssm_out_from_the_start_there_is_no_key_set(pair: tuple[Here, Here]) -> None:
-    here, _ = pair
-    mirror()
-    tokens = here.container()
-    for purpose in ("signing", "signing-rsa"):
-        tokens._keyring.public_keys(purpose)
-    here.ssm.fault = EndpointConnectionError(endpoint_url="https://ssm")
-    with pytest.raises(BusyError):  # a set with a half of the keys would be kept for ten minutes
-        tokens.jwks()
-    here.ssm.fault = None
-    assert len(tokens.jwks()["keys"]) == 4
-    here.ssm.fault = EndpointConnectionError(endpoint_url="https://ssm")
-    here.now[0] += 301
-    assert len(tokens.jwks()["keys"]) == 4, "what is known stays"
+def test_a_rotation_goes_on_while_the_other_region_is_out(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.create(pair.a)
+    pair.create(pair.b)
+    pair.b.ssm.fault = ("InternalServerError", 500)
+    assert rotate(pair.a, pair.b, monkeypatch)["made"] == []
