@@ -334,6 +334,16 @@ def test_a_region_that_is_added_gets_a_copy(operator: Operator) -> None:
     assert operator.types("check")[0] == 0
 
 
+def test_another_api_key_is_replaced_by_the_first_regions(operator: Operator) -> None:
+    """Both regions were registered for themselves, before one was the other's peer."""
+    for region in (HERE, THERE):
+        register(operator.regions[region], OUTPUTS, "shop", **GOOD, scopes=["accounts"])
+    before = operator.state(HERE)
+    assert operator.types("copy")[0] == 0
+    assert operator.is_alike()
+    assert operator.state(HERE) == before
+
+
 def test_who_is_registered_elsewhere_alone_is_nobodys_successor(operator: Operator) -> None:
     """Removed here and not there yet: who is added under the name must not inherit what people granted."""
     operator.types(ADD)

@@ -297,6 +297,8 @@ def test_health_is_of_the_own_region_alone(regions: Regions, monkeypatch: pytest
     here, there = (regions[name].world for name in NAMES)
     regions[THERE].out = {"dynamodb", "kms"}
     regions[THERE].calls.clear()
+    assert ask(monkeypatch, there, "/v1/health")[0] == 200, "and has unwrapped what it signs with"
+    there.sleep(11)
     there.kms.disabled.add(there.settings.kms_key.rpartition("/")[2])
     try:
         status, _, body = ask(monkeypatch, here, "/v1/health")
