@@ -192,6 +192,7 @@ class RegionsModel:
         self.codes: list[tuple[str, str]] = []  # account, recovery code
         self.broken: list[Violation] = []
         self.action = ""
+        self._looked: dict[tuple[str, str], User] = {}
         self._fresh = count()
         self._typed = ""
         for name in NAMES:
@@ -242,15 +243,18 @@ class RegionsModel:
 
         with self._fault(1 - here if seed & 2 else here, fault):
             self.carrier.pump(name, choose, again=again)
+        self._look()
 
     def drain(self, here: int, fault: Fault | None = None) -> None:
         """Have the drains of a region run."""
         with self._fault(here, fault):
             self.carrier.drain(NAMES[here % 2])
+        self._look()
 
     def settle(self) -> None:
         """Let all be carried that can be."""
         self.carrier.settle()
+        self._look()
 
     def break_down(self, here: int, what: int) -> None:
         """A service of a region goes out, or all of it, or its key is disabled; or it comes back."""
@@ -302,6 +306,14 @@ class RegionsModel:
                 self._observe(here, *after[each])
             self._note(here, people, (was, old), (user, document))
         self._typed = ""
+
+    def _look(self) -> None:
+        """Note what has come to the regions."""
+        for here, region in self.regions.regions.items():
+            for user, document in region.known().values():
+                if self._looked.get((here, user.id)) is not user:
+                    self._looked[here, user.id] = user
+                    self._observe(here, user, document)
 
     def _observe(self, here: str, user: User, document: Document | None) -> None:
         for name, value in _values(document).items():
@@ -686,9 +698,6 @@ class RegionsModel:
             is_live = end is not None and end.id == held.account and end.status == "active"
             if good and (changes - held.seen or not is_live):
                 yield Violation("session survives", f"{held}: {changes - held.seen}")
-            alone = is_live and _members(known, held.account) == {held.account}
-            if not good and alone and {write.number for write in epochs} == held.seen:
-                yield Violation("session ended", f"{held}")
 
 
 class _Unanswered(Exception):

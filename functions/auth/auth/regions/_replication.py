@@ -178,6 +178,7 @@ class Replication:
             self._carry_over(user, end)
         elif user.status == "erased" and end.status in _LIVE:
             self._store.commit(*erasure(self._records, end))
+            self._store.commit_each(self._store.users.delete_belongings(end.id))
         elif user.status in _LIVE:
             status = base_status(self._records.open(user)) if user.status == "conflict" else user.status
             status = status if self._has_identifier(user) else user.status
