@@ -224,7 +224,9 @@ class Regions:
         """The other region."""
         return self.regions[NAMES[1 - NAMES.index(name)]]
 
-    def pump(self, name: str, choose: Callable[[list[str]], list[str]] = list, *, again: bool = False) -> None:
+    def pump(
+        self, name: str, choose: Callable[[list[str]], list[str]] = list, *, again: bool = False
+    ) -> None:
         """Have a region's stream function take what was written.
 
         Args:

@@ -143,9 +143,7 @@ class Oracle:
     def observe(self, here: str, account: str, name: str, value: str) -> None:
         """A region shows a value."""
         if (number := self.by_value.get((name, value))) is not None:
-            self.known.setdefault((here, account, name), set()).update(
-                {number}, self.writes[number].seen
-            )
+            self.known.setdefault((here, account, name), set()).update({number}, self.writes[number].seen)
 
     def seen(self, here: str, accounts: set[str], name: str) -> frozenset[int]:
         """The writes of a field that a region has shown of accounts of one person."""
@@ -398,12 +396,17 @@ class RegionsModel:
             for each in people:
                 self._observe(region.world.region, *known[each])
             account = answer.body["user_id"]
-            if all(("epoch", json.dumps(each)) in self.oracle.by_value for each in known[account][0].epoch.split("+")):
+            if all(
+                ("epoch", json.dumps(each)) in self.oracle.by_value
+                for each in known[account][0].epoch.split("+")
+            ):
                 seen = self.oracle.seen(region.world.region, {account}, "epoch")
                 self.held.append(Held(region.world.region, account, answer.body["refresh_token"], seen))
         return user, document, password, answer
 
-    def _ask(self, region: Region, method: str, path: str, client: str, /, of: str = "", **claims: Any) -> Answer:
+    def _ask(
+        self, region: Region, method: str, path: str, client: str, /, of: str = "", **claims: Any
+    ) -> Answer:
         answer = region.world.ask(method, path, client, of, **claims)
         if answer.status >= 500 and answer.status not in LOST:
             raise _Unanswered(f"{method} {path}: {answer}")
@@ -520,7 +523,9 @@ class RegionsModel:
         """Somebody logs in by a recovery code."""
         if self.codes:
             account, code = self.codes[one % len(self.codes)]
-            people = [user.id for user, document in region.known().values() if document and user.status in LIVE]
+            people = [
+                user.id for user, document in region.known().values() if document and user.status in LIVE
+            ]
             if account in people:
                 self._log_in_of(region, account, code)
 
@@ -601,7 +606,9 @@ class RegionsModel:
             dead = region.sqs.queues.get("dead", [])
             poisons -= len(dead)
             found += [
-                Violation("dead letters", json.dumps(each)) for each in dead if "MessageAttributes" not in each
+                Violation("dead letters", json.dumps(each))
+                for each in dead
+                if "MessageAttributes" not in each
             ]
             if self.regions.waiting(name):
                 found.append(Violation("left in a queue", name))
@@ -649,8 +656,10 @@ class RegionsModel:
             allowed = [write for write in writes if write.number not in replaced]
             allowed = _without_upgrades(name, allowed)
             value = values.get(name, "null")
-            if value == "null" and name.startswith("old_hash.") and any(
-                _is_chosen(write.action) for write in by_name.get("secret", ())
+            if (
+                value == "null"
+                and name.startswith("old_hash.")
+                and any(_is_chosen(write.action) for write in by_name.get("secret", ()))
             ):
                 continue  # a new password made it void, that did not know of it
             number = self.oracle.by_value.get((name, value))
@@ -678,7 +687,11 @@ class RegionsModel:
             if any((each, index) in self.oracle.left for each in people):
                 continue
             owner = owners.get(f"E#{index}", "")
-            if owner not in known or index not in _verified(*known[owner]) or known[owner][0].status != "active":
+            if (
+                owner not in known
+                or index not in _verified(*known[owner])
+                or known[owner][0].status != "active"
+            ):
                 yield Violation("locked out", f"{account} of E#{index}: {owner}")
 
     def _sessions(self) -> Iterator[Violation]:

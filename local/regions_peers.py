@@ -43,7 +43,9 @@ class NewestWins:
         self._stamps: dict[str, dict[Place, Stamp]] = {name: {} for name in NAMES}
         self._stream: dict[str, list[Place]] = {name: [] for name in NAMES}
 
-    def pump(self, name: str, choose: Callable[[list[str]], list[str]] = list, *, again: bool = False) -> None:
+    def pump(
+        self, name: str, choose: Callable[[list[str]], list[str]] = list, *, again: bool = False
+    ) -> None:
         """Carry what was written in a region; in the order in which an item was written."""
         other = self._regions.other(name)
         for each in NAMES:

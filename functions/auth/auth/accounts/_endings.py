@@ -156,9 +156,7 @@ def merge_accounts(
     return after, [save, records.store.users.save(ended.written_in(records.region), other), *claims, *freed]
 
 
-def _main_address(
-    records: Records, user: User, document: Document, merging: set[str], *, late: bool
-) -> str:
+def _main_address(records: Records, user: User, document: Document, merging: set[str], *, late: bool) -> str:
     """Blind index of an account's main address; empty, and none in its document, if it is somebody else's.
 
     An account in `conflict` has an address that another one has too. One that was ended elsewhere has none

@@ -111,7 +111,12 @@ def test_documents_of_one_history_join_in_any_order(edits: list[tuple[str, int, 
 def test_order_of_vectors_is_that_of_their_counts(mine: dict[str, int], theirs: dict[str, int]) -> None:
     no_more = all(mine.get(region, 0) <= theirs.get(region, 0) for region in REGIONS)
     no_less = all(mine.get(region, 0) >= theirs.get(region, 0) for region in REGIONS)
-    told = {(True, True): "same", (True, False): "older", (False, True): "newer", (False, False): "concurrent"}
+    told = {
+        (True, True): "same",
+        (True, False): "older",
+        (False, True): "newer",
+        (False, False): "concurrent",
+    }
     assert order(mine, theirs) == told[no_more, no_less]
 
 
