@@ -94,11 +94,13 @@ feed: setup ## Send traffic to the log stream of the running suite (RATE=100 SEC
 	@$(PY) -m local.feeders.logs --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60)
 
 # ---- social stream
-.PHONY: feed-posts redrive
+.PHONY: feed-posts redrive replicate
 feed-posts: setup ## Send posts to the stream of the running suite (RATE=100 SECONDS=60, FILE=posts.jsonl or LIVE=1, ENCRYPT=1)
 	@PYTHONPATH=$(SOURCES) $(PY) -m local.feeders.posts --rate $(or $(RATE),100) --seconds $(or $(SECONDS),60) $(call given,FILE,--file) $(call option,LIVE,--live) $(call option,ENCRYPT,--encrypt)
-redrive: setup ## Redrive dead-letter queues of the social stream and the event hub (STACK=suite-prod for a stack on AWS)
+redrive: setup ## Redrive dead-letter queues of the social stream, the event hub and the replication (STACK=suite-prod for a stack on AWS)
 	@$(call on_stack,ops.redrive)
+replicate: setup ## Send all accounts to the other region, such as one that is new (STACK=suite-prod for a stack on AWS)
+	@$(call on_stack,ops.replicate)
 
 # ---- people
 .PHONY: clients operator

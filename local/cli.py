@@ -11,13 +11,13 @@ from rich.console import Console
 
 from local import debug, logs, mails, shell, watch
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
-from local.commands import deployed_suite, port_number, reported
-from local.deploy import build, deploy
+from local.commands import deployed_suite, port_number, reported, second_suite
+from local.deploy import PEER, build
 from local.engine_process import EngineProcess, disk_is_full
 from local.live import put_again
 from local.people import make_people
 from local.progress import doing, say
-from local.suite import Suite
+from local.suite import deploy_both
 from ops.paths import STATE
 from ops.publish import publish
 
@@ -48,12 +48,14 @@ def up(port: int | None, console: Console) -> int:
             build(STATE / "build.log")
         with engine.needed():
             with doing(console, "sam deploy"):
-                outputs = deploy(engine, STATE / "deploy.log")
+                suite = deploy_both(engine, STATE)
             with doing(console, "publishing the pages"):
-                publish(outputs, engine.client)
-                suite = Suite(engine, outputs)
+                publish(suite.outputs, engine.client)
                 make_people(suite)
-                put_again(suite)
+            if suite.second is not None:
+                with doing(console, f"sam deploy in {PEER}"):
+                    put_again(suite.second.result())
+            put_again(suite)
     except KeyboardInterrupt:
         if engine.started_here:
             engine.stop()
@@ -82,8 +84,10 @@ def status(console: Console, *, everything: bool) -> int:
     say(console, f"  pages    {suite['WebUrl']}/")
     say(console, f"  sign in  {DEMO_EMAIL} with {DEMO_PASSWORD}")
     if everything:
-        for name, value in sorted(suite.outputs.items()):
-            say(console, f"  {name:<26} {value}")
+        for each in filter(None, (suite, second_suite(suite))):
+            say(console, f"{each.region}:")
+            for name, value in sorted(each.outputs.items()):
+                say(console, f"  {name:<26} {value}")
     else:
         console.print("Next:")
         for command, what in NEXT.items():

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from local.deploy import STACK, SamError
+from local.deploy import PEER, STACK, SamError
 from local.engine_process import EngineError, EngineProcess, disk_is_full
 from local.progress import say
 from local.suite import Suite
 from ops.stacks import CommandError, outputs_of
 
-__all__ = ["deployed_suite", "port_number", "reported", "running"]
+__all__ = ["deployed_suite", "port_number", "reported", "running", "second_suite"]
 
 _DOWN = "The engine is down. `make up` starts it."
 _INTERRUPTED = 130  # what shells give for SIGINT
@@ -57,6 +58,14 @@ def deployed_suite(state: Path) -> Suite:
         raise CommandError(
             f"The engine is up at {engine.endpoint}, without the suite. `make up` deploys it."
         ) from error
+
+
+def second_suite(suite: Suite) -> Suite | None:
+    """Return the authentication in the second region; None if it is not there."""
+    with suppress(CommandError):
+        outputs = outputs_of(STACK, functools.partial(suite.engine.client, region=PEER))
+        return Suite(suite.engine, outputs, region=PEER)
+    return None
 
 
 def reported(command: Callable[[], int]) -> Callable[[], int]:

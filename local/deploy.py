@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from local.engine_process import REGION, EngineProcess, aws_environment, clean_environment
@@ -16,9 +17,10 @@ from ops.paths import ROOT
 from ops.settings import overrides, setting
 from ops.stacks import outputs_of
 
-__all__ = ["STACK", "SamError", "architecture", "build", "deploy", "deploy_stack"]
+__all__ = ["PEER", "STACK", "SamError", "architecture", "build", "deploy", "deploy_region", "deploy_stack"]
 
 STACK = setting("local", "stack_name")
+PEER = "eu-west-1"  # the second region, where the authentication alone is deployed
 _TIMEOUT_S = 900  # a first build, which installs the layers, takes a minute, or five on a busy machine
 _ARTIFACTS = "suite-local-artifacts"  # as in samconfig.toml
 _TOPICS = ("PortalImagesTopicArn", "PortalFleetTopicArn")
@@ -58,7 +60,35 @@ def deploy(engine: EngineProcess, log: Path, **parameters: str) -> dict[str, str
     return deploy_stack(engine, log, STACK, given)
 
 
-def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[str, str]) -> dict[str, str]:
+def deploy_region(
+    engine: EngineProcess, log: Path, region: str, peer: str, **parameters: str
+) -> dict[str, str]:
+    """Deploy the authentication alone in a region, under the suite's name, with another region as its peer.
+
+    Args:
+        engine: A running engine.
+        log: File for the command's output.
+        region: Where.
+        peer: The other region; the one that is deployed first makes the key of the blind indexes.
+        parameters: Further template parameters.
+
+    Returns:
+        The stack's outputs.
+
+    Raises:
+        EngineError: As :func:`deploy_stack` raises it.
+        SamError: The same.
+    """
+    from ops.template import source  # imports the SAM translator, which takes half a second
+
+    switches = dict.fromkeys((name for name in source()["Parameters"] if name.startswith("Enable")), "false")
+    given = switches | {"EnableAuth": "true", "AuthPeerRegion": peer} | parameters
+    return deploy_stack(engine, log, STACK, given, region=region)
+
+
+def deploy_stack(
+    engine: EngineProcess, log: Path, stack: str, parameters: dict[str, str], *, region: str = REGION
+) -> dict[str, str]:
     """Run ``sam deploy`` against ``engine`` and return the stack's outputs.
 
     Args:
@@ -66,6 +96,7 @@ def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[
         log: File for the command's output.
         stack: The stack's name.
         parameters: Template parameters beyond those without which it is not a local stack.
+        region: Where.
 
     Raises:
         EngineError: At the engine's address there is no engine any more, or another one.
@@ -75,24 +106,31 @@ def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[
     address = engine.endpoint.removeprefix("http://")
     given = {"Target": "local", "LocalAddress": address, "Architecture": architecture()}
     pairs = [f"{name}={value}" for name, value in (given | parameters).items()]
-    engine.client("s3").create_bucket(Bucket=_ARTIFACTS)
+    bucket = _ARTIFACTS if region == REGION else f"{_ARTIFACTS}-{region}"
+    where = {} if region == REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    s3 = engine.client("s3", region)
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # which us-east-1 does not mind
+        s3.create_bucket(Bucket=bucket, **where)
     try:
         with _built(exclusive=False):
             _sam(
-                ["deploy", "--config-env", "local", "--stack-name", stack, "--parameter-overrides", *pairs],
+                [
+                    "deploy", "--config-env", "local", "--stack-name", stack, "--region", region,
+                    "--s3-bucket", bucket, "--parameter-overrides", *pairs,
+                ],
                 log,
                 # The engine is quick: ask it often whether it is ready (the SAM CLI's own setting, seconds).
-                {**aws_environment(engine.endpoint), "SAM_CLI_POLL_DELAY": "0.1"},
-            )
+                {**aws_environment(engine.endpoint, region), "SAM_CLI_POLL_DELAY": "0.1"},
+            )  # fmt: skip
     except SamError as error:
         engine.require()
-        raise SamError("\n".join([str(error), *_failures(engine, stack)])) from error
-    return outputs_of(stack, engine.client)
+        raise SamError("\n".join([str(error), *_failures(engine, stack, region)])) from error
+    return outputs_of(stack, partial(engine.client, region=region))
 
 
-def _failures(engine: EngineProcess, stack: str) -> list[str]:
+def _failures(engine: EngineProcess, stack: str, region: str) -> list[str]:
     """Return why resources of a stack failed: the SAM CLI prints it broken, far above its last line."""
-    formation = engine.client("cloudformation")
+    formation = engine.client("cloudformation", region)
     try:
         pages = list(formation.get_paginator("describe_stack_events").paginate(StackName=stack))
     except formation.exceptions.ClientError:  # not even begun
@@ -134,7 +172,7 @@ def _sam(arguments: list[str], log: Path, environment: dict[str, str]) -> None:
         path = (
             f"{ROOT / '.venv/tools/bin'}:{clean['PATH']}"  # the SAM CLI looks for python3.13 with pip there
         )
-        sam = {"PATH": path, "AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}
+        sam = {"PATH": path, "AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}  # `sam build` wants one
         process = subprocess.Popen(
             [str(ROOT / ".venv/tools/bin/sam"), *arguments],
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from local.deploy import STACK
-from local.engine_process import EngineProcess
+from local.engine_process import REGION, EngineProcess
 from local.functions import Function, functions_of
 from local.suite import Suite
 from ops.paths import ROOT
@@ -41,18 +41,21 @@ def syntax_error(paths: Iterable[Path]) -> str:
     return ""
 
 
-def put(engine: EngineProcess, functions: list[Function], folder: str) -> list[Function]:
+def put(
+    engine: EngineProcess, functions: list[Function], folder: str, region: str = REGION
+) -> list[Function]:
     """Let the functions of a folder run what is in it now; return them.
 
     Args:
         engine: Where.
         functions: All functions of the suite.
         folder: `functions/<app>` or `layers/shared`.
+        region: Of the functions.
 
     Raises:
         CommandError: The layer was not built yet.
     """
-    lambda_ = engine.client("lambda")
+    lambda_ = engine.client("lambda", region)
     if folder == SHARED:
         changed = _put_shared(lambda_, functions)
     else:
@@ -69,7 +72,7 @@ def put_again(suite: Suite) -> None:
     folders = _recorded(suite.engine)
     functions = functions_of(suite) if folders else []
     for folder in folders:
-        put(suite.engine, functions, folder)
+        put(suite.engine, functions, folder, suite.region)
 
 
 def _put_shared(lambda_: Any, functions: list[Function]) -> list[Function]:

@@ -24,7 +24,7 @@ from auth.services import Services
 from auth.settings import AuthSettings, DeliverSettings
 from auth.sign_on.authorization import SCOPES
 from auth.storage import Once, OutboxMail, Store
-from auth.tokens import Keyring, make_secret
+from auth.tokens import PURPOSES, Keyring, make_secret, peer_keys_name, published_keys
 from local.memory_kms import DirectKms, MemoryKms
 from local.memory_table import MemoryTable
 from shared.batches import Message
@@ -100,6 +100,8 @@ def _secrets(region: str) -> tuple[MemoryKms, str, Callable[[str], str]]:
     @cache
     def parameter(name: str) -> str:
         purpose: Any = name.rpartition("/")[2]
+        if purpose not in PURPOSES:
+            raise ClientError({"Error": {"Code": "ParameterNotFound", "Message": name}}, "GetParameter")
         wrapping: Any = DirectKms(kms)
         entry = make_secret(wrapping, key, purpose, 0)
         if purpose == "blind-index":  # the same in every region
@@ -112,10 +114,13 @@ def _secrets(region: str) -> tuple[MemoryKms, str, Callable[[str], str]]:
 
 
 class _Ssm:
-    def __init__(self, region: str) -> None:
-        self._region = region
+    def __init__(self, region: str, peer: str) -> None:
+        self._region, self._peer = region, peer
 
     def get_parameter(self, *, Name: str) -> Any:  # noqa: N803
+        if self._peer and Name == peer_keys_name("/stack/auth"):
+            elsewhere: Any = _Ssm(self._peer, "")
+            return {"Parameter": {"Value": json.dumps(published_keys(elsewhere, "/stack/auth"))}}
         return {"Parameter": {"Value": _secrets(self._region)[2](Name)}}
 
 
@@ -126,6 +131,9 @@ class World:
     Attributes:
         now: The clock; seconds since the epoch.
         region: The region.
+        peer: The other region, whose public keys are known here; empty for none.
+        api: Address of the region's API.
+        issuer: The issuer that regions share; empty for the API's address.
         fault: What goes wrong next; None for nothing.
         calls: How many calls of services there were.
         queue: Jobs of mails that were not delivered yet.
@@ -135,6 +143,9 @@ class World:
 
     now: float = START
     region: str = REGION
+    peer: str = ""
+    api: str = ISSUER
+    issuer: str = ""
     fault: Fault | None = None
     calls: int = 0
     queue: list[Message] = field(default_factory=list)
@@ -144,16 +155,16 @@ class World:
     def __post_init__(self) -> None:
         self.kms, key, _ = _secrets(self.region)
         self.table = MemoryTable({TABLE: ("pk", "sk")})
-        self.settings = AuthSettings(TABLE, key, self.region, "/stack/auth", "queue")
+        self.settings = AuthSettings(TABLE, key, self.region, "/stack/auth", "queue", issuer=self.issuer)
         wrapping: Any = _Faulty(self, DirectKms(self.kms))
-        ssm: Any = _Ssm(self.region)
+        ssm: Any = _Ssm(self.region, self.peer)
         dynamodb: Any = _Faulty(self, self.table)
         keyring = Keyring(ssm, wrapping, key, "/stack/auth", lambda: self.now)
         store = Store(dynamodb, TABLE, lambda: self.now)
         envelope = Envelope(wrapping, key, self.region)
         queue = _Faulty(self, self)
         self.services = Services(
-            self.settings, ISSUER, store, envelope, keyring, queue, lambda: self.now, self.sleep
+            self.settings, self.api, store, envelope, keyring, queue, lambda: self.now, self.sleep
         )
         self._requests = count()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from local.commands import deployed_suite
+from local.commands import deployed_suite, second_suite
 from local.functions import functions_of
 from local.live import SHARED, put, syntax_error
 from local.progress import say
@@ -124,6 +124,8 @@ def _put_folder(suite: Suite, folder: str) -> str:
     if folder == _WEB:
         return f"{publish(suite.outputs, suite.engine.client)} objects"
     functions = put(suite.engine, functions_of(suite), folder)
+    if (second := second_suite(suite)) is not None:
+        put(suite.engine, functions_of(second), folder, second.region)
     if len(functions) > _MOST_NAMES:
         return f"{len(functions)} functions"
     return ", ".join(function.short for function in functions) or "no function that is deployed"

@@ -31,7 +31,7 @@ def check(factory: Factory, outputs: Mapping[str, str], token: str, *, request: 
         CommandError: It would be refused; says why.
     """
     store = Store(factory("dynamodb"), outputs["AuthUsersTableName"])
-    known = Clients(store, outputs["AuthApiUrl"])
+    known = Clients(store, outputs["AuthApiUrl"], outputs["AuthApiUrl"])
     method, _, path = request.partition(" ")
     try:
         if request:

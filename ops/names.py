@@ -38,6 +38,7 @@ LIMITS: dict[str, tuple[int, str]] = {
     "AWS::ECS::Cluster": (255, r"[A-Za-z0-9_-]+"),
     "AWS::Glue::Database": (255, r"[a-z0-9_]+"),
     "AWS::Glue::Table": (255, r"[a-z0-9_]+"),
+    "AWS::KMS::Alias": (256, r"alias/(?!aws/)[a-zA-Z0-9/_-]+"),
     "AWS::KinesisAnalyticsV2::Application": (128, r"[a-zA-Z0-9_.-]+"),
     "AWS::KinesisFirehose::DeliveryStream": (64, r"[a-zA-Z0-9_.-]+"),
     "AWS::Lambda::LayerVersion": (140, r"[a-zA-Z0-9_-]+"),

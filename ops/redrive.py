@@ -3,7 +3,7 @@
 Works on a stack by name, with the caller's credentials; without ``STACK`` `local.run` has it work on the
 local suite that is up. Posts of the social stream are written under a condition: they never replace newer
 ones. Messages of the event hub and its documents go back to the queue that they came from, where what is done
-already is not done again.
+already is not done again; accounts that could not be replicated go to the queue of writes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from ops.stacks import Client, Outputs, clients, outputs_of, reported
 
 __all__ = ["Redriven", "redrive", "sent_back"]
 
+_REPLICATION = "AuthReplicationDeadLetterQueueUrl"
 # Dead-letter queues whose messages go back as they are, and where to: outputs of the stack.
 QUEUES = {
     "HubDeadLetterQueueUrl": "HubEventsQueueUrl",
     "HubLaterDeadLetterQueueUrl": "HubLaterQueueUrl",
     "HubDocumentsDeadLetterQueueUrl": "HubDocumentsQueueUrl",
     "PortalDeadLetterQueueUrl": "PortalEventsQueueUrl",
+    _REPLICATION: "AuthWritesQueueUrl",
 }
 
 
@@ -91,7 +93,21 @@ def _posts(body: str) -> list[Any] | None:
     return posts if isinstance(posts, list) else None
 
 
-def sent_back(client: Client, queue: str, source: str, *, most: int) -> int:
+def _everything(_body: str) -> bool:
+    return True
+
+
+def _names_an_account(body: str) -> bool:
+    """Tell whether a message is of the replication: others are a schedule's, or name a place in a stream."""
+    try:
+        return isinstance(json.loads(body)["key"], str)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def sent_back(
+    client: Client, queue: str, source: str, *, most: int, takes: Callable[[str], bool] = _everything
+) -> int:
     """Send the messages of a dead-letter queue to another, and delete each one then; how many.
 
     Args:
@@ -99,16 +115,19 @@ def sent_back(client: Client, queue: str, source: str, *, most: int) -> int:
         queue: URL of the dead-letter queue.
         source: URL of the queue that they came from.
         most: Messages to take at most: those that fail again come back, and this must end.
+        takes: Whether the other queue takes a message; the others stay.
     """
-    sqs, count = client("sqs"), 0
-    while count < most:
+    sqs, count, looked_at = client("sqs"), 0, 0
+    while looked_at < most:
         received = sqs.receive_message(
-            QueueUrl=queue, MaxNumberOfMessages=min(10, most - count), WaitTimeSeconds=1
+            QueueUrl=queue, MaxNumberOfMessages=min(10, most - looked_at), WaitTimeSeconds=1
         )
         for message in received.get("Messages", []):
-            sqs.send_message(QueueUrl=source, MessageBody=message["Body"])
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-            count += 1
+            looked_at += 1
+            if takes(message["Body"]):
+                sqs.send_message(QueueUrl=source, MessageBody=message["Body"])
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                count += 1
         if not received.get("Messages"):
             break
     return count
@@ -124,11 +143,17 @@ def main() -> int:
     client = clients(arguments.region)
     outputs = outputs_of(arguments.stack, client)
     queues = {dead: source for dead, source in QUEUES.items() if dead in outputs}
+    stay = 0
     for dead, source in queues.items():
-        count = sent_back(client, outputs[dead], outputs[source], most=waiting(client, outputs[dead]))
+        most = waiting(client, outputs[dead])
+        takes = _names_an_account if dead == _REPLICATION else _everything
+        count = sent_back(client, outputs[dead], outputs[source], most=most, takes=takes)
         print(f"{count} messages were sent from {_name(outputs[dead])} to {_name(outputs[source])}.")
+        if dead == _REPLICATION and count < most:
+            stay += most - count
+            print(f"{most - count} messages name no account, and stay: delete them after `make replicate`.")
     alone = queues and "SocialDeadLetterQueueUrl" not in outputs
-    return 0 if alone else _posts_again(client, outputs)
+    return max(min(stay, 1), 0 if alone else _posts_again(client, outputs))
 
 
 def _name(url: str) -> str:

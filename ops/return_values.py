@@ -86,6 +86,7 @@ RETURN_VALUES: dict[str, ReturnValues] = {
     "AWS::IAM::Role": ReturnValues(
         "RoleName", arn="arn:{partition}:iam::{account}:role/{name}", other={"RoleId": "AROA{ID:.17}"}
     ),
+    "AWS::KMS::Alias": ReturnValues("AliasName", arn=_arn("kms", "{name}")),
     "AWS::KMS::Key": ReturnValues(ref="{uuid}", arn=_arn("kms", "key/{uuid}"), other={"KeyId": "{uuid}"}),
     "AWS::Kinesis::Stream": ReturnValues("Name", arn=_arn("kinesis", "stream/{name}")),
     "AWS::KinesisAnalyticsV2::Application": ReturnValues("ApplicationName"),

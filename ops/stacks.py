@@ -18,6 +18,7 @@ __all__ = [
     "Outputs",
     "clients",
     "outputs_of",
+    "parameters_of",
     "region_of",
     "reported",
 ]
@@ -80,12 +81,26 @@ def outputs_of(stack: str, client: Client) -> Outputs:
     Raises:
         CommandError: There is no such stack, or the caller may not look at it.
     """
+    outputs = _described(stack, client).get("Outputs", [])
+    return Outputs(stack, {output["OutputKey"]: output["OutputValue"] for output in outputs})
+
+
+def parameters_of(stack: str, client: Client) -> dict[str, str]:
+    """Return the parameters of a deployed stack by name.
+
+    Raises:
+        CommandError: There is no such stack, or the caller may not look at it.
+    """
+    parameters = _described(stack, client).get("Parameters", [])
+    return {each["ParameterKey"]: each["ParameterValue"] for each in parameters}
+
+
+def _described(stack: str, client: Client) -> dict[str, Any]:
     try:
-        description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+        found: dict[str, Any] = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
         raise CommandError(f"{stack}: {error}") from error
-    outputs = description.get("Outputs", [])
-    return Outputs(stack, {output["OutputKey"]: output["OutputValue"] for output in outputs})
+    return found
 
 
 def reported(main: Callable[[], int]) -> Callable[[], int]:

@@ -1,6 +1,8 @@
 """A company's server that signs people up and logs them in: see docs/auth_integration.md.
 
 One file, one process, pages without scripts. Its people have a cookie of its own; their tokens stay here.
+
+Where the authentication has two regions it goes on with the other one while one is out.
 """
 
 import html
@@ -16,26 +18,65 @@ from urllib.parse import parse_qs, quote, urlsplit
 import jwt
 import requests
 
-API = os.environ["AUTH_API"]  # the stack's output AuthApiUrl
+APIS = os.environ["AUTH_API"].split()  # the stack's output AuthApiUrl of each region, the nearest first
 API_KEY = os.environ["AUTH_API_KEY"]  # what `make clients DO='add ...'` printed
 CLIENT = os.environ.get("AUTH_CLIENT", "shop")  # the client's name
 KEY_FILE = Path(os.environ.get("AUTH_KEY", "shop-private.pem"))
 KID = os.environ.get("AUTH_KID", "shop")  # the name of the public key's file
 KEY = KEY_FILE.read_text()
 
+TIMEOUT = (2, 10)  # seconds, to connect and for an answer; a log-in takes one
+AVOIDED = 30  # seconds for which a region that was out is asked last
+
 sessions: dict[str, dict[str, str]] = {}  # cookie to tokens; a real server keeps them in its own store
+out: dict[str, float] = {}  # a region's API that was out, and until when it is asked last
 
 
-def call(method: str, path: str, **payload: str) -> requests.Response:
-    """Send a signed request: with a body in the body, without one in the header Client-Assertion."""
+def send(api: str, method: str, path: str, payload: dict[str, str]) -> requests.Response:
+    """Send a signed request: with a body in the body, without one in the header Client-Assertion.
+
+    It is signed for one region and is good there alone, once: another region, or another try, takes another.
+    """
     now = int(time.time())
-    claims = {"iss": CLIENT, "aud": API, "iat": now, "exp": now + 60, "jti": secrets.token_urlsafe(16)}
+    claims = {"iss": CLIENT, "aud": api, "iat": now, "exp": now + 60, "jti": secrets.token_urlsafe(16)}
     claims |= {"htm": method, "htu": path, **payload}
     signed = jwt.encode(claims, KEY, "ES256", {"typ": "client-request+jwt", "kid": KID})
     headers = {"x-api-key": API_KEY}
     if method in ("POST", "PATCH"):
-        return requests.request(method, API + path, json={"request": signed}, headers=headers, timeout=30)
-    return requests.request(method, API + path, headers=headers | {"Client-Assertion": signed}, timeout=30)
+        body = {"request": signed}
+        return requests.request(method, api + path, json=body, headers=headers, timeout=TIMEOUT)
+    headers["Client-Assertion"] = signed
+    return requests.request(method, api + path, headers=headers, timeout=TIMEOUT)
+
+
+def call(
+    method: str, path: str, apis: list[str] = APIS, *, mailed: bool = False, **payload: str
+) -> requests.Response:
+    """Have a region answer a request: where one is out, the next.
+
+    What answered too late may have been done. So only what may be done twice goes to another region: to sign
+    up, to log in, to forget a password, to read and to edit a profile (with the same values). Tokens are good
+    in the region that gave them: `apis` is that one then. The token of a mail is asked for in each
+    (`mailed`), since the mail does not say which region sent it.
+
+    Raises:
+        requests.RequestException: No region answers, or not the one that knows the token.
+    """
+    lost, refused = None, None
+    for api in sorted(apis, key=lambda each: time.monotonic() < out.get(each, 0)):
+        try:
+            answer = send(api, method, path, payload)
+            if answer.status_code == 503:  # nothing was done
+                answer.raise_for_status()
+        except requests.RequestException as no_answer:
+            out[api], lost = time.monotonic() + AVOIDED, no_answer
+            continue
+        if not (mailed and error(answer)["code"] == "invalid_token"):
+            return answer
+        refused = answer
+    if lost is not None:
+        raise lost
+    return refused
 
 
 def error(answer: requests.Response) -> dict[str, str]:
@@ -60,14 +101,14 @@ class Site(BaseHTTPRequestHandler):
         try:
             self.page()
         except requests.RequestException:
-            self.show("The service does not answer; try again in a moment", LINKS, 503)
+            self.show(NO_ANSWER, LINKS, 503)
 
     def do_POST(self) -> None:
         """Do what a form asks for."""
         try:
             self.act()
         except requests.RequestException:
-            self.show("The service does not answer; try again in a moment", LINKS, 503)
+            self.show(NO_ANSWER, LINKS, 503)
 
     def page(self) -> None:
         """Show the page that the address names."""
@@ -103,12 +144,14 @@ class Site(BaseHTTPRequestHandler):
         elif self.path == "/login":
             self.log_in(form)
         elif self.path == "/logout":
-            call("POST", "/v1/logout", refresh_token=self.tokens().get("refresh_token", ""))
-            sessions.pop(self.cookie(), None)
+            tokens = sessions.pop(self.cookie(), None)
+            if tokens:
+                call("POST", "/v1/logout", [tokens["api"]], refresh_token=tokens["refresh_token"])
             self.show("You are logged out", LINKS)
         elif self.path in OPERATIONS:
             path, names, done = OPERATIONS[self.path]
-            answer = call("POST", path, **{name: form.get(name, "") for name in names})
+            given = {name: form.get(name, "") for name in names}
+            answer = call("POST", path, mailed="token" in names, **given)
             self.show(done if answer.ok else said(answer), LINKS, 200 if answer.ok else answer.status_code)
         else:
             self.show("Not found", LINKS, 404)
@@ -121,7 +164,8 @@ class Site(BaseHTTPRequestHandler):
         answer = call("POST", "/v1/login", **given, visitor=self.client_address[0])
         if answer.ok:
             cookie = secrets.token_urlsafe(32)
-            sessions[cookie] = answer.json()
+            api = next(each for each in APIS if answer.url.startswith(each))
+            sessions[cookie] = answer.json() | {"api": api}
             self.send_response(303)
             self.send_header("Location", "/")
             # and Secure, where the site has https
@@ -136,7 +180,8 @@ class Site(BaseHTTPRequestHandler):
     def home(self) -> None:
         """Show who is logged in; renew the tokens first, as often as they have to be."""
         tokens = self.tokens()
-        answer = call("POST", "/v1/token/refresh", refresh_token=tokens["refresh_token"])
+        refreshing = tokens["refresh_token"]
+        answer = call("POST", "/v1/token/refresh", [tokens["api"]], refresh_token=refreshing)
         if error(answer)["code"] == "invalid_grant":  # logged out elsewhere, or a new password
             sessions.pop(self.cookie(), None)
             self.show("Please log in again", LINKS)
@@ -144,7 +189,7 @@ class Site(BaseHTTPRequestHandler):
         if answer.ok:
             tokens |= answer.json()
             answer = call("GET", f"/v1/users/{tokens['user_id']}")
-        if not answer.ok:  # an outage, for one: the session goes on
+        if not answer.ok:  # the session goes on
             self.show(said(answer), "", answer.status_code)
             return
         profile = answer.json()["profile"]
@@ -195,6 +240,7 @@ FIELDS = {  # a claim's label and attributes; password managers go by the latter
     "totp": ("Code of your app", 'inputmode="numeric" autocomplete="one-time-code"'),
     "recovery_code": ("or a recovery code", 'autocomplete="off"'),
 }
+NO_ANSWER = "The service does not answer; try again in a moment, or log in again"
 LINKS = (
     '<a href="/signup">Sign up</a> <a href="/login">Log in</a> <a href="/forgot">Forgot your password?</a>'
 )

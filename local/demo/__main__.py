@@ -18,12 +18,12 @@ from rich.table import Table
 from local.clients.person import DEMO_EMAIL, DEMO_PASSWORD
 from local.commands import port_number, reported
 from local.demo.checks import Checks, Result
-from local.deploy import STACK, build, deploy
+from local.deploy import STACK, build
 from local.engine_process import EngineProcess, disk_is_full
 from local.live import put_again
 from local.people import make_people
 from local.progress import Bars, say
-from local.suite import Suite
+from local.suite import Suite, deploy_both
 from ops.applications import contents, deployed_applications
 from ops.paths import STATE
 from ops.publish import publish
@@ -77,6 +77,8 @@ def main() -> int:
         for name in drives().keys() - found.keys():
             say(console, f"{name}: skipped, as it is not deployed")
         results = _drive_all(bars, suite, found)
+        if suite.second is not None:
+            put_again(suite.second.result())  # however little was driven, both regions are up
     _show(console, results)
     report = {
         "stack": STACK,
@@ -162,10 +164,10 @@ def _up(bars: Bars, port: int | None, full: bool) -> Suite:
         build(STATE / "build.log")
         bars.advance(bar, "sam deploy")
         with engine.needed():
-            outputs = deploy(engine, STATE / "deploy.log")
+            suite = deploy_both(engine, STATE)
+            suite.full = full
             bars.advance(bar, "pages")
-            publish(outputs, engine.client)
-            suite = Suite(engine, outputs, full=full)
+            publish(suite.outputs, engine.client)
             put_again(suite)
             make_people(suite)
     except KeyboardInterrupt:

@@ -7,6 +7,8 @@ import json
 import secrets
 import time
 from base64 import b32decode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA1
@@ -25,7 +27,7 @@ __all__ = ["FLOW", "PAGE", "STEPS", "drive"]
 
 FLOW = "company → API → KMS, table; import → upgrade; OpenID Connect"
 PAGE = "auth/"
-STEPS = 28
+STEPS = 33
 PATIENCE_S = 20.0
 PERSONAL = {"given_name": "Hyacinth", "street_address": "7 Larkspur Terrace"}
 
@@ -57,6 +59,8 @@ def drive(suite: Suite, checks: Checks) -> None:
     checks.equal("introspection: whose it is", active.get("sub"), tokens["user_id"])
 
     _sign_on(suite, checks, new, password, tokens["user_id"])
+    if suite.second is not None:
+        _move(suite, suite.second.result(), checks, shop, new, password)
     _recover(checks, shop, new, password, tokens["access_token"])
 
     person = f"/v1/users/{tokens['user_id']}"
@@ -133,6 +137,49 @@ def _sign_on(suite: Suite, checks: Checks, email: str, password: str, user: str)
     claims = application.read(tokens["id_token"])
     checks.equal("sign-on: the same person", claims["sub"], user)
     checks.equal("sign-on: the address", application.userinfo(tokens["access_token"]).json()["email"], email)
+
+
+def _move(suite: Suite, second: Suite, checks: Checks, shop: Company, email: str, password: str) -> None:
+    """Log in in the other region, also while this one is out, and while the other one is."""
+    there = Company(second, shop.name, title="The Shop")
+
+    def known_there(name: str) -> bool:
+        return log_in(there, name, password).status_code == 200
+
+    checks.true("second region: log-in", bool(wait(lambda: known_there(email), PATIENCE_S)))
+    with _out(suite, suite):
+        answer = log_in(shop, email, password)
+        checks.equal(
+            "this region is out: says so", (answer.status_code, answer.headers.get("Retry-After")), (503, "1")
+        )
+        checks.true("this region is out: the other one serves", known_there(email))
+    other = f"moved.{email}"
+    with _out(suite, second):
+        shop.post("/v1/signup", email=other, password=password)
+        [mail] = wait(lambda: mails_to(suite, other), PATIENCE_S) or [{"token": ""}]
+        shop.post("/v1/verify", token=mail["token"], password=password)
+        checks.equal("the other region is out: log-in here", log_in(shop, other, password).status_code, 200)
+    # As the schedule does within a minute.
+    event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    suite.client("lambda").invoke(
+        FunctionName=suite["AuthDrainWritesFunctionName"], Payload=json.dumps(event).encode()
+    )
+    checks.true("the other region is back: log-in there", bool(wait(lambda: known_there(other), PATIENCE_S)))
+
+
+@contextmanager
+def _out(suite: Suite, region: Suite) -> Iterator[None]:
+    """Have the users table of a region answer 503."""
+    rule = {
+        "match": "dynamodb.*", "region": region.region, "resource": region["AuthUsersTableName"],
+        "status": 503, "type": "ServiceUnavailable",
+    }  # fmt: skip
+    faults = f"{suite.engine.endpoint}/_engine/faults"
+    suite.http.post(faults, json=[rule]).raise_for_status()
+    try:
+        yield
+    finally:
+        suite.http.delete(faults).raise_for_status()
 
 
 def _recover(checks: Checks, shop: Company, email: str, password: str, access_token: str) -> None:

@@ -1,6 +1,6 @@
-"""What IAM has to look at for a request: the permissions that it needs, and the tags of its resources.
+"""What IAM has to look at for a request: the permissions that it needs, and what conditions ask of resources.
 
-A service's module says both with a decorator::
+A service's module says both with decorators::
 
     @permissions("dms:StartReplicationTask")
     def _start(request: Request) -> list[Check]:
@@ -9,6 +9,10 @@ A service's module says both with a decorator::
     @tags("dms")
     def _tags(arn: str) -> Mapping[str, str]:
         return TASKS[arn].tags
+
+    @conditions("kms")
+    def _aliases(arn: str) -> Mapping[str, Any]:
+        return {"kms:resourcealiases": ["alias/orders"]}
 
 Without ``permissions`` a request needs the one that the emulator derives from it. All checks must allow it.
 """
@@ -25,7 +29,16 @@ from ministack.core import iam_actions
 
 from local.engine.patching import pin, replaces
 
-__all__ = ["Check", "Request", "checks_of", "note_refusal", "permissions", "resource_context", "tags"]
+__all__ = [
+    "Check",
+    "Request",
+    "checks_of",
+    "conditions",
+    "note_refusal",
+    "permissions",
+    "resource_context",
+    "tags",
+]
 
 _CHECKS = "engine:checks"
 
@@ -87,6 +100,7 @@ class Check:
 
 _permissions: dict[str, Callable[[Request], list[Check]]] = {}
 _tags: dict[str, Callable[[str], Mapping[str, str]]] = {}
+_conditions: dict[str, Callable[[str], Mapping[str, Any]]] = {}
 _request: ContextVar[Request] = ContextVar("request")
 _refused: ContextVar[Check | None] = ContextVar("refused", default=None)
 
@@ -111,20 +125,31 @@ def tags[F: Callable[[str], Mapping[str, str]]](*services: str) -> Callable[[F],
     return register
 
 
+def conditions[F: Callable[[str], Mapping[str, Any]]](service: str) -> Callable[[F], F]:
+    """Register a function that gives the condition keys of a resource, by ARN, in lower case."""
+
+    def register(function: F) -> F:
+        _conditions[service] = function
+        return function
+
+    return register
+
+
 def checks_of(action: str, resource: str, context: dict[str, Any]) -> list[Check]:
     """Return what a request needs; takes the engine's own entry out of its context."""
     found: list[Check] = context.pop(_CHECKS, None) or [Check(action, resource)]
     return found
 
 
-def resource_context(action: str, resource: str) -> dict[str, str]:
-    """Return the condition keys of a resource's tags, the global ones and the service's own."""
+def resource_context(action: str, resource: str) -> dict[str, Any]:
+    """Return the condition keys of a resource: of its tags, global ones and the service's, and others."""
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html and the
     # condition keys of Amazon EC2, ECS, EC2 Auto Scaling and Systems Manager (`ssm:resourceTag/...`).
     service = resource.split(":")[2] if resource.count(":") >= 5 else ""
     found = _tags[service](resource) if service in _tags else {}
     prefixes = ("aws", action.partition(":")[0])
-    return {f"{prefix}:resourcetag/{key}": value for key, value in found.items() for prefix in prefixes}
+    tagged = {f"{prefix}:resourcetag/{key}": value for key, value in found.items() for prefix in prefixes}
+    return tagged | dict(_conditions[service](resource) if service in _conditions else {})
 
 
 def note_refusal(check: Check) -> None:

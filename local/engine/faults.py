@@ -3,7 +3,8 @@
 ``POST /_engine/faults`` takes a list of rules, ``GET`` lists them with their hits, ``DELETE`` ends them::
 
     [{"match": "dynamodb.BatchWriteItem", "unprocessed": 0.3, "seed": 7},
-     {"match": "s3.(Get|Put)Object", "rate": 0.1, "status": 503, "type": "SlowDown", "resource": "images"}]
+     {"match": "s3.(Get|Put)Object", "rate": 0.1, "status": 503, "type": "SlowDown", "resource": "images"},
+     {"match": "(dynamodb|kms|ssm|sqs)[.].*", "region": "eu-west-1", "status": 503}]
 
 Only calls that carry an AWS signature are met, which is what clients and functions send; websites, APIs and
 what the emulator's services ask of each other are not. A rule acts once the emulator authorized the call.
@@ -35,6 +36,7 @@ pin(emulator, "_dispatch_service_request", "17e5ef6dcfa0")
 pin(iam_actions, "extract_iam_action", "ec476b92d969")
 pin(iam_actions, "extract_resource_arn", "82f51700695c")
 pin(iam_actions, "dynamodb_resource_arns", "a7186900d54a")
+pin(iam_actions, "_kms_key_id_from_ciphertext", "9a193cf2adae")
 
 PATCHES.append(
     Patch("/_engine/faults (middleware)", "Faults on purpose: errors, delays and partial batch results.")
@@ -45,7 +47,7 @@ type _Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awai
 
 _FIELDS = {
     "match", "rate", "status", "type", "message", "delay", "times", "unprocessed", "failed", "seed",
-    "resource",
+    "resource", "region",
 }  # fmt: skip
 _SIGNED_FOR = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 
@@ -69,6 +71,7 @@ class _Rule:
     failed: float = 0.0
     seed: int | None = None
     resource: str = ""
+    region: str = ""
     hits: int = 0
     random: random.Random = field(default_factory=random.Random)
 
@@ -89,7 +92,7 @@ class _Rule:
         check(
             isinstance(given.get("match"), str) and given["match"] != "", "match must name service.Operation"
         )
-        for name in ("type", "message", "resource"):
+        for name in ("type", "message", "resource", "region"):
             check(isinstance(given.get(name, ""), str), f"{name} must be text")
         for name in ("match", "resource"):
             try:
@@ -119,6 +122,8 @@ class _Rule:
     def meets(self, call: _Call) -> bool:
         """Tell whether the rule acts on this call, and count it."""
         if not re.fullmatch(self.match, call.operation):
+            return False
+        if self.region not in ("", responses.get_region()):
             return False
         if self.resource and not any(re.search(self.resource, name) for name in call.resources()):
             return False
@@ -183,6 +188,10 @@ class _Call:
             tables := iam_actions.dynamodb_resource_arns(self.body, region, account)
         ):
             return [str(table) for table in tables]
+        if parts := iam_actions.dynamodb_transaction_checks(
+            f"dynamodb:{self.name}", self.body, region, account
+        ):
+            return [str(table) for _, table in parts]
         if self.operation == "ecs.DescribeClusters":
             return described_clusters(self.body, region, account)
         arn = iam_actions.extract_resource_arn(

@@ -33,6 +33,7 @@ _PATCHES: tuple[str, ...] = (
     "services.sns_filters",
     "services.sqs",
     "services.kms",
+    "services.dynamodb",
     "services.cloudwatch",
     "services.scheduler",
     "services.step_functions",

@@ -7,11 +7,20 @@ let config, asked;
 
 const jobs = {
   // { issuer, id, key: private JWK | null, signatures: whether those of ID tokens are verified, though they come
-  // straight from the issuer, which is not the package's default }
-  async discover({ issuer, id, key, signatures }) {
+  // straight from the issuer, which is not the package's default; regional: whether assertions name the token
+  // endpoint, and not the issuer, which is the default }
+  async discover({ issuer, id, key, signatures, regional }) {
+    const named = {
+      [client.modifyAssertion]: (_header, claims) => {
+        claims.aud = config.serverMetadata().token_endpoint;
+      },
+    };
     const algorithm = { name: "ECDSA", namedCurve: "P-256" };
     const authentication = key
-      ? client.PrivateKeyJwt(await crypto.subtle.importKey("jwk", key, algorithm, false, ["sign"]))
+      ? client.PrivateKeyJwt(
+          await crypto.subtle.importKey("jwk", key, algorithm, false, ["sign"]),
+          regional ? named : undefined,
+        )
       : client.None();
     const execute = [client.allowInsecureRequests, ...(signatures ? [client.enableNonRepudiationChecks] : [])];
     config = await client.discovery(new URL(issuer), id, undefined, authentication, { execute });

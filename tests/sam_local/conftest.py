@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from local.deploy import STACK, architecture, build, deploy
-from local.engine_process import EngineProcess, aws_environment, free_port
+from local.deploy import PEER, STACK, architecture, build, deploy, deploy_region
+from local.engine_process import REGION, EngineProcess, aws_environment, free_port
 from local.suite import Suite
 from ops.paths import ROOT
 from ops.publish import publish
@@ -88,7 +88,10 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
     settings = {"ENGINE_TIME_SCALE": "0.02", "MINISTACK_OPENSEARCH_ENDPOINT": f"{reach}:9"}
     engine = EngineProcess.start(directory, also_bind=bridge, settings=settings)
     try:
-        outputs = deploy(engine, directory / "deploy.log", EnableOpenSearch="true")  # with every function
+        outputs = deploy(  # with every function
+            engine, directory / "deploy.log", EnableOpenSearch="true", AuthPeerRegion=PEER
+        )
+        deploy_region(engine, directory / f"deploy-{PEER}.log", PEER, REGION)
         publish(outputs, engine.client)
         _request_ride(engine, outputs)
         built = directory / "built"

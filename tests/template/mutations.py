@@ -385,6 +385,11 @@ _add(
     _without("ReduceMapping.MaximumRetryAttempts"),
 )
 _add(
+    "a stream that tries for longer than a day",
+    ("stream_sources_set_failures_aside",),
+    _without("AuthReplicateMapping.MaximumRecordAgeInSeconds"),
+)
+_add(
     "a rule's target without a dead-letter queue",
     ("rules_and_schedules_have_a_dead_letter_queue",),
     _without("Ec2RootRule.Targets.0.DeadLetterConfig"),
@@ -765,6 +770,45 @@ _add(
         "AuthApiFunctionRole",
         "ReadSecrets",
         Resource={"Fn::Sub": "arn:aws:ssm:us-east-1:${AWS::AccountId}:parameter/${AWS::StackName}/auth/*"},
+    ),
+)
+_add(
+    "a third region",
+    ("arns_are_of_this_stack",),
+    _in_statement(
+        "AuthReplicateFunctionRole",
+        "FindOtherRegion",
+        Resource={
+            "Fn::Sub": "arn:aws:ssm:ap-south-1:${AWS::AccountId}:parameter/${AWS::StackName}/auth/region"
+        },
+    ),
+)
+_add(
+    "every table of the other region",
+    ("arns_are_of_this_stack",),
+    _in_statement(
+        "AuthReplicateFunctionRole",
+        "SendAccounts",
+        Resource={"Fn::Sub": "arn:aws:dynamodb:${AuthPeerRegion}:${AWS::AccountId}:table/*"},
+    ),
+)
+_add(
+    "every item of the other region's accounts",
+    ("tables_elsewhere_are_reached_in_part",),
+    _in_statement("AuthDrainWritesFunctionRole", "SendAccounts", Condition={}),
+)
+_add(
+    "every key of the other region",
+    ("arns_are_of_this_stack",),
+    _in_statement("AuthDrainKeysFunctionRole", "WrapForOtherRegion", Condition={}),
+)
+_add(
+    "keys of the other region with a foreign alias",
+    ("arns_are_of_this_stack",),
+    _in_statement(
+        "AuthReplicateFunctionRole",
+        "WrapForOtherRegion",
+        Condition={"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/other"}},
     ),
 )
 _add(

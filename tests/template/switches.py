@@ -37,7 +37,13 @@ _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
         "hashing": {"AccessLogsViewerAddress": "hash"},
         "Flink": {"EnableFlink": "true", "LogFlinkCodeBucket": "code-bucket"},
     },
-    "Auth": {"mails": {"AuthSender": "no-reply@example.com"}},
+    "Auth": {
+        "mails": {"AuthSender": "no-reply@example.com"},
+        "two regions": {
+            "AuthPeerRegion": "us-west-2",
+            "AuthIssuer": "https://accounts.example.com",
+        },
+    },
     "SocialStream": {
         "encryption": {"EnableSocialEncryption": "true"},
         "QuickSight": {"EnableQuickSight": "true"},

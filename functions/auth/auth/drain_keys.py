@@ -5,7 +5,7 @@ Input: EventBridge's scheduled event; nothing of it is read.
 Output: counts of what became of the messages; `{"waits": <why>}` while one of the two keys does not answer.
 On failure: what fails again goes into a queue again; see `regions.drain`.
 Idempotent: messages hold keys alone, and the newest is sent: an account that was erased does not come back.
-Recorded event: events/auth/drain_keys.json
+Recorded event: events/auth/drain_keys_schedule.json
 """
 
 from typing import Any

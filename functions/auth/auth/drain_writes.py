@@ -6,7 +6,7 @@ Output: counts of what became of the messages; `{"waits": <why>}` while the othe
     answer.
 On failure: what fails again goes into a queue again; see `regions.drain`.
 Idempotent: messages hold keys alone, and the newest is sent: an account that was erased does not come back.
-Recorded event: events/auth/drain_writes.json
+Recorded event: events/auth/drain_writes_schedule.json
 """
 
 from typing import Any

@@ -34,7 +34,7 @@ from shared.metrics import publishes_metrics
 
 from .exports import jobs as exports
 from .imports.importing import DryRun, Importer
-from .imports.lines import MAX_LINE_BYTES
+from .imports.lines import MAX_LINE_BYTES, numbered
 from .services import Records, get_records
 from .settings import ImportSettings
 from .storage import ImportJob, ImportUpload, LineResult, LostRaceError
@@ -47,7 +47,6 @@ __all__ = ["handler", "split"]
 logger = Logger()
 
 _CHUNK = 1 << 20
-_BLANKS = b" \t\r"
 _TRIES = 4
 MAX_PARTS = 2000
 
@@ -248,9 +247,8 @@ def _take_lines(
     later = {"upload": part.upload} if part.upload > 1 else {}
     counts: Counter[LineResult] = Counter()
     report = []
-    for number, line in enumerate(body.split(b"\n"), part.line + 1):
-        if line.strip(_BLANKS):
-            outcome = importer.take(line)
-            counts[outcome["result"]] += 1
-            report.append(json.dumps({"line": number, **later, **outcome}) + "\n")
+    for number, line in numbered(body, part.line):
+        outcome = importer.take(line)
+        counts[outcome["result"]] += 1
+        report.append(json.dumps({"line": number, **later, **outcome}) + "\n")
     return counts, "".join(report).encode()

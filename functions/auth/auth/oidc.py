@@ -27,6 +27,7 @@ __all__ = ["handler"]
 
 _KEYS_CACHED_S = 600  # a new key is published an hour before it signs
 _DISCOVERY_CACHED_S = 3600
+_REGIONAL_CACHED_S = 60  # with endpoints of one region in it: who comes to the other one has to learn of it
 _FOR_SCRIPTS = {  # no cookie counts where scripts may read the answer
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Retry-After, WWW-Authenticate, X-Request-Id",
@@ -55,14 +56,22 @@ class Route:
 
 
 def _discovery(services: Services, _: Request) -> Answer:
-    issuer = services.issuer
+    """OpenID Connect Discovery 1.0, 4.
+
+    Of regions that share an issuer each names its own token and revocation endpoints. An assertion has to
+    name one region's API, and most libraries put the token endpoint of this document into `aud`: Core 1.0, 9,
+    "The Audience SHOULD be the URL of the Authorization Server's Token Endpoint". A code, too, is good only
+    in the region that made it. Pages and userinfo are the issuer's: a cookie belongs to one host, and people
+    and tokens shall see one address.
+    """
+    issuer, api = services.issuer, services.api
     claims = {claim for fields in userinfo.CLAIMS.values() for claim in fields}
     document = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth2/authorize",
-        "token_endpoint": f"{issuer}/oauth2/token",
+        "token_endpoint": f"{api}/oauth2/token",
         "userinfo_endpoint": f"{issuer}/oauth2/userinfo",
-        "revocation_endpoint": f"{issuer}/oauth2/revoke",
+        "revocation_endpoint": f"{api}/oauth2/revoke",
         "end_session_endpoint": f"{issuer}/oauth2/logout",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "scopes_supported": list(authorization.SCOPES),
@@ -86,7 +95,8 @@ def _discovery(services: Services, _: Request) -> Answer:
         "request_uri_parameter_supported": False,
         "ui_locales_supported": ["en"],
     }
-    return json_answer(200, document, {"Cache-Control": f"public, max-age={_DISCOVERY_CACHED_S}"})
+    cached_s = _DISCOVERY_CACHED_S if issuer == api else _REGIONAL_CACHED_S
+    return json_answer(200, document, {"Cache-Control": f"public, max-age={cached_s}"})
 
 
 def _jwks(services: Services, _: Request) -> Answer:

@@ -21,7 +21,7 @@ from .tokens import Keyring, Sessions, Tokens
 
 __all__ = ["Records", "Services", "aliases_of", "claims_of", "further_indexes", "get_records", "get_services"]
 
-_MERGES = 8
+_MERGES = 32
 _HEALTH_S = 10
 
 
@@ -83,17 +83,30 @@ class Records:
         Raises:
             NotFoundError: There never was one.
             GoneError: It was erased.
+            BusyError: The one that took it over has not come from another region yet; or each of two took the
+                other over, in a region each, and it is not settled yet which one goes on.
         """
+        found = self.end_of(user)
+        if found is None:
+            raise NotFoundError("unknown_user", "There is no such account.")
+        if found.status == "erased":
+            raise GoneError("erased", "The account was erased.")
+        return found
+
+    def end_of(self, user: str) -> User | None:
+        """The account that an id leads to, erased or not; None if there never was one.
+
+        Raises:
+            BusyError: As `find` raises it.
+        """
+        found = self.store.users.get(user)
         for _ in range(_MERGES):
-            found = self.store.users.get(user)
+            if found is None or found.status == "erased" or not found.merged_into:
+                return found
+            found = self.store.users.get(found.merged_into)
             if found is None:
                 break
-            if found.status == "erased":
-                raise GoneError("erased", "The account was erased.")
-            if not found.merged_into:
-                return found
-            user = found.merged_into
-        raise NotFoundError("unknown_user", "There is no such account.")
+        raise BusyError("busy", "The account is being merged; try again in a moment.")
 
     def open(self, user: User) -> Document:
         """The document of a record; one call to KMS.
@@ -199,7 +212,8 @@ class Services(Records):
 
     Args:
         settings: The function's settings.
-        issuer: Base address of the API: `iss` of every token, `aud` of every client's request.
+        api: Base address of this region's API, `aud` of every client's request; `iss` of every token, unless
+            the settings name an issuer that several regions share.
         store: The users table.
         envelope: Encrypts documents.
         keyring: The system's secrets.
@@ -211,7 +225,7 @@ class Services(Records):
     def __init__(
         self,
         settings: AuthSettings,
-        issuer: str,
+        api: str,
         store: Store,
         envelope: Envelope,
         keyring: Keyring,
@@ -220,9 +234,10 @@ class Services(Records):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__(store, envelope, keyring, settings.aws_region, now)
-        self.settings, self.issuer, self.queue, self.sleep = settings, issuer, queue, sleep
-        self.tokens = Tokens(keyring, issuer, settings.access_token_seconds, now)
-        self.clients = Clients(store, issuer, now)
+        self.settings, self.api, self.queue, self.sleep = settings, api, queue, sleep
+        self.issuer = settings.issuer or api
+        self.tokens = Tokens(keyring, self.issuer, settings.access_token_seconds, now)
+        self.clients = Clients(store, api, self.issuer, now)
         self.sessions = Sessions(
             store, self.tokens, self.clients.get, settings.refresh_idle_days, settings.refresh_days, now
         )
@@ -280,7 +295,7 @@ def get_services() -> Services:
     """
     settings = AuthSettings.from_env()
     store, envelope, keyring = _parts(settings)
-    return Services(settings, keyring.issuer(), store, envelope, keyring, client("sqs"))
+    return Services(settings, keyring.api_address(), store, envelope, keyring, client("sqs"))
 
 
 def _parts(settings: KeySettings) -> tuple[Store, Envelope, Keyring]:

@@ -8,6 +8,7 @@ from shared.settings import EnvSettings, positive_int
 __all__ = [
     "AuthSettings",
     "DeliverSettings",
+    "ImportFilesSettings",
     "ImportSettings",
     "KeySettings",
     "ReplicationSettings",
@@ -40,6 +41,7 @@ class AuthSettings(KeySettings):
         mail_queue: URL of the queue of mails to be sent; empty where the function sends none.
         import_bucket: Where uploads of imports and files of exports go; empty where the function makes none.
         import_queue: URL of the queue of imports and exports; the same.
+        issuer: The issuer that several regions share; empty: the API's own address is the issuer.
         access_token_seconds: Life of an access token, at most 900.
         refresh_idle_days: Days after which an unused refresh token dies.
         refresh_days: Days after which a session ends whatever happens.
@@ -60,6 +62,7 @@ class AuthSettings(KeySettings):
     mail_queue: str = ""
     import_bucket: str = ""
     import_queue: str = ""
+    issuer: str = ""
     access_token_seconds: Annotated[int, positive_int] = 600
     refresh_idle_days: Annotated[int, positive_int] = 30
     refresh_days: Annotated[int, positive_int] = 90
@@ -84,12 +87,16 @@ class RotationSettings(EnvSettings):
         kms_key: ARN of this region's KMS key.
         secrets: Prefix of the SSM parameters.
         signing_key_days: Days for which a signing key signs.
+        peer_region: The other region; empty where there is one alone.
+        region_parameter: Name of the SSM parameter there that names its key and its secrets.
     """
 
     table: str
     kms_key: str
     secrets: str
     signing_key_days: Annotated[int, positive_int] = 30
+    peer_region: str = ""
+    region_parameter: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,3 +148,16 @@ class ImportSettings(KeySettings):
     import_queue: str
     dead_letter_queue_url: str
     part_lines: Annotated[int, positive_int] = 500
+
+
+@dataclass(frozen=True)
+class ImportFilesSettings(KeySettings):
+    """Settings of the function that imports files of several companies.
+
+    Attributes:
+        import_bucket: Where files and reports lie.
+        part_bytes: Bytes of a file that one invocation imports, about 2,000 lines: a minute or two.
+    """
+
+    import_bucket: str
+    part_bytes: Annotated[int, positive_int] = 1 << 19

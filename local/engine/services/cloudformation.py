@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from ministack.core.responses import get_region
 from ministack.services import athena, cloudwatch, dynamodb, lambda_svc, s3
 from ministack.services.cloudformation import changesets, provisioners
 
@@ -41,6 +43,19 @@ INERT_TYPES = (
 )
 
 _HANDLERS: dict[str, dict[str, Any]] = provisioners._RESOURCE_HANDLERS
+
+
+_SUFFIX = 13  # characters, of a hash
+
+
+@replaces(provisioners, "_physical_name", digest="aeef5b394ad2")
+def _physical_name(original: Callable[..., str], *args: Any, **named: Any) -> str:
+    """A generated name is another one in another region: roles of two stacks of one name are two"""
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html:
+    # "CloudFormation generates a unique physical ID and uses that ID for the role name"
+    name = original(*args, **named)
+    suffix = hashlib.sha256(f"{get_region()}:{name[-_SUFFIX:]}".encode()).hexdigest()[:_SUFFIX]
+    return name[:-_SUFFIX] + (suffix if named.get("lowercase") else suffix.upper())
 
 
 @replaces(changesets, "_resolve_props_for_diff", digest="b0f1a995e91f")

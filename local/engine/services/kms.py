@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import kms
 
-from local.engine.patching import pin, replaces
+from local.engine.authorization import conditions
+from local.engine.patching import PATCHES, Patch, pin, replaces
 
 Key = dict[str, Any]
 
@@ -230,6 +231,27 @@ def _generate_data_key_pair(original: Callable[..., Any], data: dict[str, Any], 
         blob = _seal(key, private_key, data.get("EncryptionContext") or {})
         payload["PrivateKeyCiphertextBlob"] = base64.b64encode(blob).decode()
     return payload, private_key, answer
+
+
+@conditions("kms")
+def _aliases(arn: str) -> dict[str, list[str]]:
+    # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-resource-aliases:
+    # "controls access to a KMS key based on the aliases that are associated with the KMS key"; multi-valued.
+    key = kms._resolve_key(arn)
+    names = [
+        name.partition(f":{key['Arn'].split(':')[4]}:")[2]
+        for name, target in kms._aliases.items()
+        if key is not None and target == key["KeyId"]
+    ]
+    return {"kms:resourcealiases": names} if names else {}
+
+
+PATCHES.append(
+    Patch(
+        "ministack.core.iam_evaluator (condition key)",
+        "IAM sees `kms:ResourceAliases`: the aliases of the key that a request uses",
+    )
+)
 
 
 def _rotate(data: dict[str, Any]) -> Any:

@@ -36,7 +36,6 @@ pin(rest, "_check_throttle", "419467f068d9")
 pin(rest, "_delete_usage_plan", "f58f02b4d091")
 pin(rest, "_get_usage_plan", "f16321b5a55f")
 pin(rest, "_gw_error", "e4ae22a4fb6c")
-pin(rest, "_resolve_api_key", "fb03513d6e57")
 pin(rest, "_tag_v1_resource", "f24baae48160")
 pin(rest, "_untag_v1_resource", "f3b8abbb9966")
 pin(rest, "_usage_plans_for_key", "239d6d7eb087")
@@ -184,6 +183,13 @@ def _create_api_key(_original: Any, data: Data) -> Data:
 @_answering(200)
 def _get_api_key(key_id: str, query: Data) -> Data:
     return _shown(_key(key_id), query, "includeValue")
+
+
+@replaces(rest, "_resolve_api_key", digest="fb03513d6e57")
+def _resolve_api_key(_original: Any, value: str | None) -> Data | None:
+    """A request's API key is one of the API's region; two regions may have the same value"""
+    keys: Iterable[Data] = rest._api_keys.values()  # of the account and region that the request is in
+    return next((key for key in keys if value and key["value"] == value and key["enabled"]), None)
 
 
 @replaces(rest, "_get_api_keys", digest="504ccc1f1f49")

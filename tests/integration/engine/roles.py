@@ -54,21 +54,21 @@ def role(
     return arn
 
 
-def session_client(cloud: Cloud, given: dict[str, str], service: str) -> Any:
-    """Return a client with temporary credentials."""
+def session_client(cloud: Cloud, given: dict[str, str], service: str, region: str = "") -> Any:
+    """Return a client with temporary credentials, of the cloud's own region or another one."""
     make: Any = boto3.client
     return make(
         service,
         endpoint_url=cloud.endpoint,
-        region_name=cloud.region,
+        region_name=region or cloud.region,
         aws_access_key_id=given["AccessKeyId"],
         aws_secret_access_key=given["SecretAccessKey"],
         aws_session_token=given["SessionToken"],
     )
 
 
-def as_role(cloud: Cloud, statements: list[dict[str, Any]], service: str) -> Any:
+def as_role(cloud: Cloud, statements: list[dict[str, Any]], service: str, *, region: str = "") -> Any:
     """Return a client with the credentials of a role that is allowed what the statements say."""
     arn = role(cloud, statements)
     given = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
-    return session_client(cloud, given, service)
+    return session_client(cloud, given, service, region)

@@ -35,6 +35,51 @@ def _bucket(**properties: Any) -> dict[str, Any]:
     )
 
 
+def test_generated_names_differ_between_regions(cloud: Cloud) -> None:
+    """A role is of the account: two stacks of one name in two regions have two.
+
+    "If you don't specify a name, CloudFormation generates a unique physical ID and uses that ID for the role
+    name": https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html
+    """
+    name, regions = cloud.name("stack"), ("us-east-1", "eu-west-1")
+
+    def role(region: str) -> dict[str, Any]:
+        denied = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{region}/*"}
+        policy = {"PolicyName": "p", "PolicyDocument": {"Version": "2012-10-17", "Statement": [denied]}}
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        return {
+            "Type": "AWS::IAM::Role",
+            "Properties": {
+                "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
+                "Policies": [policy],
+            },
+        }
+
+    made = {}
+    for region in regions:
+        formation = cloud.client("cloudformation", region)
+        formation.create_stack(
+            StackName=name,
+            TemplateBody=json.dumps(_template(Role=role(region))),
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        formation.get_waiter("stack_create_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+        )
+        [found] = formation.describe_stack_resources(StackName=name)["StackResources"]
+        made[region] = found["PhysicalResourceId"]
+    assert len({*made.values()}) == 2, made
+    for region, found in made.items():
+        policy = cloud.client("iam").get_role_policy(RoleName=found, PolicyName="p")["PolicyDocument"]
+        assert policy["Statement"][0]["Resource"] == f"arn:aws:s3:::{region}/*"
+    cloud.client("cloudformation", "eu-west-1").delete_stack(StackName=name)
+    assert cloud.client("iam").get_role(RoleName=made["us-east-1"])["Role"]["RoleName"] == made["us-east-1"]
+
+
 def test_lifecycle_rules_are_kept_and_updated(cloud: Cloud) -> None:
     rules = [
         {

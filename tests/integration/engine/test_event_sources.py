@@ -588,6 +588,46 @@ def handler(event, context):
     assert notes().count("a") == 1
 
 
+@pytest.mark.ours_only
+def test_a_dynamodb_stream_is_filtered_by_keys_and_attributes(cloud: Cloud) -> None:
+    """Patterns that are nested as records are, with a prefix and a Boolean.
+
+    "use the dynamodb key in the record", "you can also use the NewImage and OldImage keys":
+    https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html; `{"prefix": ...}`, and any one of
+    several filters: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+    """
+    own = {"Keys": {"pk": {"S": [{"prefix": "U#"}]}}, "NewImage": {"origin": {"S": ["here"]}}}
+    unsettled = {"NewImage": {"unsettled": {"BOOL": [True]}}}
+    table, notes = _dynamodb(
+        cloud,
+        """
+def handler(event, context):
+    for record in event["Records"]:
+        note(record["dynamodb"]["Keys"]["pk"]["S"])
+        """,
+        FilterCriteria={
+            "Filters": [{"Pattern": json.dumps({"dynamodb": wanted})} for wanted in (own, unsettled)]
+        },
+    )
+    here, there = {"origin": {"S": "here"}}, {"origin": {"S": "there"}}
+    for key, item in {
+        "U#1": here,
+        "U#2": there,
+        "E#1": here,
+        "E#2": {"unsettled": {"BOOL": True}},
+        "E#3": {"unsettled": {"BOOL": False}},
+        "E#4": {"unsettled": {"S": "true"}},
+        "U#3": there | {"unsettled": {"BOOL": True}},
+        "U#4": {"origin": {"SS": ["here"]}},
+        "U#5": {},
+    }.items():
+        cloud.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": key}} | item)
+    cloud.client("dynamodb").delete_item(TableName=table, Key={"pk": {"S": "U#1"}})
+    cloud.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": "U#end"}} | here)
+    awaited(cloud, lambda: "U#end" in notes())
+    assert sorted(notes()) == ["E#2", "U#1", "U#3", "U#end"]
+
+
 def _queue_source(cloud: Cloud, body: str, **mapping: Any) -> tuple[str, str, Callable[[], list[Any]]]:
     dead_url, dead_arn = cloud.queue()
     url, arn = cloud.queue(

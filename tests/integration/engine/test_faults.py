@@ -92,6 +92,58 @@ def test_splitting_a_batch_hides_no_duplicate_key(cloud: Cloud, table: str) -> N
     assert error_of(writing, RequestItems={table: twice}) == (400, "ValidationException")
 
 
+def test_rules_meet_the_calls_of_one_region(cloud: Cloud) -> None:
+    inject(cloud, {"match": "(sqs|ssm|kms|dynamodb)[.].*", "status": 503, "region": "eu-west-1"})
+    calls: dict[str, tuple[str, dict[str, Any]]] = {
+        "sqs": ("list_queues", {}),
+        "ssm": ("describe_parameters", {}),
+        "kms": ("list_keys", {}),
+        "dynamodb": ("list_tables", {}),
+    }
+    for service, (operation, arguments) in calls.items():
+        call = getattr(cloud.client(service, "eu-west-1"), operation)
+        assert error_of(call, **arguments)[0] == 503
+        getattr(cloud.client(service), operation)(**arguments)
+    assert hits(cloud) == [len(calls)]
+
+
+def test_rules_know_the_resources_of_calls(cloud: Cloud, table: str) -> None:
+    """Tables of a transaction, the key of a ciphertext, the name of a parameter, the URL of a queue."""
+    kms, ssm = cloud.client("kms"), cloud.client("ssm")
+    key, other = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    blob, kept = (kms.encrypt(KeyId=each, Plaintext=b"x")["CiphertextBlob"] for each in (key, other))
+    name = f"/{cloud.name('stack')}/auth/region"
+    for each in (name, f"{name}s"):
+        ssm.put_parameter(Name=each, Value="x", Type="String")
+    queue, _ = cloud.queue()
+    inject(
+        cloud,
+        *({"match": ".*", "status": 503, "resource": f"{each}$"} for each in (table, key, name)),
+        {"match": ".*", "status": 503, "resource": queue.rpartition("/")[2]},
+    )
+    dynamodb, item = cloud.client("dynamodb"), {"TableName": table, "Item": {"pk": {"S": "a"}}}
+    check = {
+        "TableName": "elsewhere",
+        "Key": {"pk": {"S": "a"}},
+        "ConditionExpression": "attribute_exists(pk)",
+    }
+    for call, arguments in (
+        (dynamodb.transact_write_items, {"TransactItems": [{"ConditionCheck": check}, {"Put": item}]}),
+        (
+            dynamodb.transact_get_items,
+            {"TransactItems": [{"Get": {"TableName": table, "Key": item["Item"]}}]},
+        ),
+        (kms.decrypt, {"CiphertextBlob": blob}),
+        (kms.encrypt, {"KeyId": key, "Plaintext": b"x"}),
+        (ssm.get_parameter, {"Name": name}),
+        (cloud.client("sqs").send_message, {"QueueUrl": queue, "MessageBody": "x"}),
+    ):
+        assert error_of(call, **arguments)[0] == 503
+    assert hits(cloud) == [2, 2, 1, 1]
+    assert kms.decrypt(CiphertextBlob=kept)["Plaintext"] == b"x"
+    ssm.get_parameter(Name=f"{name}s")
+
+
 def test_unprocessed_keys(cloud: Cloud, table: str) -> None:
     dynamodb = cloud.client("dynamodb")
     dynamodb.batch_write_item(RequestItems={table: put_requests(20)})

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from tests.integration.engine.answers import refusal
+from tests.integration.engine.roles import as_role
 from tests.support.cloud import Cloud
 
 
@@ -89,6 +90,51 @@ def test_a_disabled_key_is_refused(cloud: Cloud) -> None:
     assert refusal(kms.decrypt, CiphertextBlob=blob).startswith("DisabledException")
     refused = refusal(kms.generate_data_key, KeyId=key, KeySpec="AES_256")
     assert refused.startswith("DisabledException")
+
+
+@pytest.mark.ours_only
+def test_a_key_that_waits_for_its_deletion_is_refused_in_its_region(cloud: Cloud) -> None:
+    """KMSInvalidStateException: https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html."""
+    kms, key = _key(cloud)
+    far, far_key = _key(cloud, "eu-west-1")
+    blob = kms.encrypt(KeyId=key, Plaintext=b"secret")["CiphertextBlob"]
+    far_blob = far.encrypt(KeyId=far_key, Plaintext=b"secret")["CiphertextBlob"]
+    far.schedule_key_deletion(KeyId=far_key, PendingWindowInDays=7)
+    assert refusal(far.decrypt, CiphertextBlob=far_blob).startswith("KMSInvalidStateException")
+    assert refusal(far.encrypt, KeyId=far_key, Plaintext=b"x").startswith("KMSInvalidStateException")
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"secret"
+    far.cancel_key_deletion(KeyId=far_key)
+    far.enable_key(KeyId=far_key)  # "the key state of the KMS key changes to Disabled"
+    assert far.decrypt(CiphertextBlob=far_blob)["Plaintext"] == b"secret"
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_a_role_uses_the_keys_that_have_an_alias(cloud_with_iam: Cloud, region: str) -> None:
+    """Of the aliases one has to fit; a key without any has none that could.
+
+    "Use this condition key to control access to a KMS key based on the aliases that are associated with the
+    KMS key": https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
+    """
+    cloud = cloud_with_iam
+    kms, mine = _key(cloud, region)
+    _, other = _key(cloud, region)
+    _, bare = _key(cloud, region)
+    alias = f"alias/{cloud.name('key')}"
+    for name, key in ((f"{alias}-more", mine), (alias, mine), (f"{alias}-other", other)):
+        kms.create_alias(AliasName=name, TargetKeyId=key)
+    statement = {
+        "Action": ["kms:Encrypt", "kms:Decrypt"],
+        "Resource": f"arn:aws:kms:{region}:{cloud.account}:key/*",
+        "Condition": {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}},
+    }
+    client = as_role(cloud, [statement], "kms", region=region)
+    blob = client.encrypt(KeyId=mine, Plaintext=b"secret")["CiphertextBlob"]
+    assert client.decrypt(CiphertextBlob=blob, KeyId=mine)["Plaintext"] == b"secret"
+    assert client.decrypt(CiphertextBlob=blob)["Plaintext"] == b"secret", "the key is in the ciphertext"
+    for key in (other, bare):
+        assert refusal(client.encrypt, KeyId=key, Plaintext=b"x").startswith("AccessDenied")
+        blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+        assert refusal(client.decrypt, CiphertextBlob=blob).startswith("AccessDenied")
 
 
 def test_re_encryption_moves_a_ciphertext_to_another_key_and_context(cloud: Cloud) -> None:

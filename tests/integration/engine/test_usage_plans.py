@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -569,3 +570,18 @@ def test_the_tags_of_a_document_are_not_those_of_an_api(cloud_with_iam: Cloud) -
     document = {"openapi": "3.0.1", "info": {"title": "t"}, "paths": {}, "tags": [{"name": "keys"}]}
     put = partial(gateway.put_rest_api, restApiId=_api(cloud), body=json.dumps(document).encode())
     assert code(put) == "AccessDeniedException"
+
+
+def test_a_value_may_be_a_key_of_each_region(cloud: Cloud) -> None:
+    """A key belongs to a region, as the ARN of API keys has it, `arn:aws:apigateway:region::/apikeys/id`.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html
+    """
+    value, calls = cloud.name("value").replace("-", "") + "0" * 20, {}
+    for region in ("us-east-1", "eu-west-1"):
+        client = partial(cloud.client, region=region)
+        there: Any = SimpleNamespace(client=client, name=cloud.name, engine=cloud.engine)
+        api = _api(there)
+        key = _key(there, _plan(there, api), value=value)
+        calls[region] = _calling(there, api, key)
+    assert {region: call().status for region, call in calls.items()} == {"us-east-1": 200, "eu-west-1": 200}

@@ -119,6 +119,7 @@ def foreign(suite: Suite) -> Iterator[str]:
         ("ops.operators", ("STACK", EMAIL), "UserPoolId"),
         ("ops.auth_clients", ("--stack", "STACK", "list"), "AuthUsersTableName"),
         ("ops.redrive", ("--stack", "STACK"), "SocialDeadLetterQueueUrl"),
+        ("ops.replicate", ("--stack", "STACK"), "AuthUsersTableName"),
         ("ops.publish", ("STACK",), "WebBucketName"),
     ],
 )

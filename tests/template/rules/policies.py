@@ -204,8 +204,9 @@ KEYS = "/apikeys"
 def arns_are_of_this_stack(stack: Stack) -> Iterator[Verdict]:
     """An ARN in a policy has this partition, region and account, and names something of this stack.
 
-    What somebody names by its ARN in a parameter may be anywhere, and what has a tag may be of any name. A
-    wildcard stands behind the whole name of a resource, never in it: `queue*` and `*` are others' queues too.
+    What somebody names by its ARN in a parameter may be anywhere, and what has a tag may be of any name, as may
+    a key that has this stack's alias. A wildcard stands behind the whole name of a resource, never in it:
+    `queue*` and `*` are others' queues too. In the authentication's other region is a stack of the same name.
     """
     given = given_arns(stack)
     for statement in statements(stack, "identity", "resource"):
@@ -213,17 +214,48 @@ def arns_are_of_this_stack(stack: Stack) -> Iterator[Verdict]:
             excused = (statement.policy.owner.name, statement.body.get("Sid")) in WIDE
             excused = excused or resource.removesuffix("/*") in given
             tagged = any(key.startswith("aws:ResourceTag/") for _, key, _ in statement.conditions)
+            tagged = tagged or _has_alias(stack, statement)
             problem = "" if excused or resource == "*" else _foreign(stack, resource, tagged)
             yield Verdict(statement.where, problem)
+
+
+def _has_alias(stack: Stack, statement: Statement) -> bool:
+    """Whether a statement is about keys that have an alias of this stack."""
+    aliases = {each.named for each in stack.of("AWS::KMS::Alias")}
+    return any(
+        (operator, key) == ("ForAnyValue:StringEquals", "kms:ResourceAliases") and set(values) <= aliases
+        for operator, key, values in statement.conditions
+    )
+
+
+@rule
+def tables_elsewhere_are_reached_in_part(stack: Stack) -> Iterator[Verdict]:
+    """In another region's table a role reaches the partitions that it names, and no others.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    for statement in statements(stack, "identity"):
+        regions = {each.split(":")[3] for each in statement.resources if each.startswith("arn:")}
+        of_tables = any(action.startswith("dynamodb:") for action in statement.actions)
+        if of_tables and regions - {stack.place.region}:
+            named = [
+                values
+                for operator, key, values in statement.conditions
+                if (operator, key) == ("ForAllValues:StringLike", "dynamodb:LeadingKeys")
+            ]
+            partial = bool(named) and all(re.fullmatch(r"[A-Z]#\*", value) for value in named[0])
+            problem = "reaches every item of another region's table: add dynamodb:LeadingKeys"
+            yield Verdict(statement.where, "" if partial else problem)
 
 
 def _foreign(stack: Stack, resource: str, tagged: bool) -> str:
     _, partition, service, region, account, rest = (resource.split(":", 5) + [""] * 6)[:6]
     place = stack.place
     regional = service not in ("s3", "iam", "cloudfront")
+    elsewhere = region == stack.parameters.get("AuthPeerRegion") and service in ("dynamodb", "kms", "ssm")
     if (partition, region, account) != (
         place.partition,
-        place.region if regional else "",
+        (region if elsewhere else place.region) if regional else "",
         # "arn:aws:apigateway:region::resource-path" has none:
         # https://docs.aws.amazon.com/apigateway/latest/developerguide/arn-format-reference.html
         place.account if service not in ("s3", "apigateway") else "",
@@ -238,11 +270,14 @@ def _foreign(stack: Stack, resource: str, tagged: bool) -> str:
     names |= {f"/usageplans/{each.identifier}" for each in stack.of("AWS::ApiGateway::UsagePlan")}
     names |= {f"/restapis/{each.identifier}" for each in stack.of("AWS::ApiGateway::RestApi")}
     names |= {f"parameter/{place.stack}/", *OF_THE_ACCOUNT}
+    # "<stack>-<logical id>-<random>": how CloudFormation names what has no name of its own
+    names |= {f"table/{place.stack}-{each.name}-" for each in stack.of("AWS::DynamoDB::Table") if elsewhere}
     names |= {f"{stack.parameters.get('LogFlinkCodeBucket', '')}/"} - {"/"}
     if tagged or rest == KEYS:
         return ""
     if star:
         whole = any(head.startswith(f"{name.rstrip('/:')}{end}") for name in names for end in "/:" if name)
+        whole = whole or (head in names and head.endswith("-"))
         return "" if whole else f"names {resource}: put the wildcard behind the whole name of a resource"
     known = any(
         rest == name or rest.startswith(f"{name.rstrip('/:')}{end}") for name in names for end in "/:" if name

@@ -65,7 +65,12 @@ def test_clients_takes_a_command_line(python: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "command"), [("clients", ("ops.auth_clients", "list")), ("redrive", ("ops.redrive",))]
+    ("target", "command"),
+    [
+        ("clients", ("ops.auth_clients", "list")),
+        ("redrive", ("ops.redrive",)),
+        ("replicate", ("ops.replicate",)),
+    ],
 )
 def test_without_a_stack_commands_work_on_the_local_suite(
     python: Path, target: str, command: tuple[str, ...]

@@ -25,9 +25,7 @@ def erase(services: Services, user_id: str, client: Client, once: Once) -> None:
     """
 
     def run() -> None:
-        user = services.store.users.get(user_id)
-        while user is not None and user.merged_into:  # the id leads to the account of the same person
-            user = services.store.users.get(user.merged_into)
+        user = services.end_of(user_id)
         if user is None:
             raise NotFoundError("unknown_user", "There is no such account.")
         if user.status == "erased":

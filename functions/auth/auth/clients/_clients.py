@@ -6,6 +6,9 @@ payload; without one the JWT is in the header `Client-Assertion`. Either is boun
 
 An application proves who it is at the token endpoint by an assertion, which libraries make as RFC 7523 has
 it: without `iat`, without `kid`, and with an `exp` that is up to an hour ahead.
+
+Each region remembers for itself which `jti` it has seen. So either kind is for one region, and names that
+region's API: of two regions that share an issuer, both would take what names the issuer.
 """
 
 import re
@@ -147,12 +150,13 @@ class Clients:
 
     Args:
         store: The users table; a client is looked up again after half a minute, or when a key is lacking.
-        issuer: Base address of this API, the `aud` of requests.
+        api: Base address of this region's API, the `aud` of requests.
+        issuer: The issuer of tokens; the same, unless regions share one.
         now: Seconds since the epoch.
     """
 
-    def __init__(self, store: Store, issuer: str, now: Callable[[], float] = time.time) -> None:
-        self._store, self._issuer, self._now = store, issuer, now
+    def __init__(self, store: Store, api: str, issuer: str, now: Callable[[], float] = time.time) -> None:
+        self._store, self._api, self._issuer, self._now = store, api, issuer, now
         self._known: dict[str, tuple[float, Client | None]] = {}
 
     def get(self, client_id: str, kid: str | None = None) -> Client | None:
@@ -189,7 +193,7 @@ class Clients:
         client, claims = self._read(token, _SIGNED_REQUEST)
         if (claims.get("htm"), claims.get("htu")) != (method, path):
             raise _refused("made for another method or path")
-        if claims.get("aud") != self._issuer:
+        if claims.get("aud") != self._api:
             raise _refused("made for another audience")
         if api_key_id is not None and api_key_id != client.api_key_id:
             raise _refused("another client's API key")
@@ -199,8 +203,8 @@ class Clients:
     def assertion(self, token: str) -> tuple[Client, Once]:
         """A client that authenticates itself with a signed assertion (RFC 7523, `private_key_jwt`).
 
-        Its `aud` is this issuer or its token endpoint, and nobody else: an assertion that names others too
-        could be sent on by them.
+        Its `aud` is this region's API (the issuer, where regions do not share one) or its token endpoint, and
+        nobody else: an assertion that names others too could be sent on by them.
 
         Args:
             token: The assertion.
@@ -212,7 +216,7 @@ class Clients:
         audience = claims.get("aud")
         if isinstance(audience, list) and len(audience) == 1:  # the same by RFC 7519, 4.1.3
             audience = audience[0]
-        if audience not in (self._issuer, f"{self._issuer}/oauth2/token"):
+        if audience not in (self._api, f"{self._api}/oauth2/token"):
             raise _refused("for another audience, or for several")
         if claims.get("sub") != client.id:
             raise _refused("for another subject")

@@ -2,8 +2,9 @@
 
 A recovery code stands in for a one-time password, once. Each of the ten is a field of the document,
 `recovery_code.<number>`, that holds its HMAC: a code that is spent in one region and another in a second one
-are edits of different fields, and new codes replace all of them. A code has 50 random bits: a look-up secret
-needs 20, and a limit on attempts below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
+are edits of different fields, and new codes replace all of them. The key of the HMAC is that of the blind
+indexes, which all regions have. A code has 50 random bits: a look-up secret needs 20, and a limit on attempts
+below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
 """
 
 import hmac
@@ -193,4 +194,4 @@ def _field_of(services: Services, document: Document, code: str) -> str | None:
 
 def _hash(services: Services, code: str) -> str:
     text = _IGNORED.sub("", code).upper().encode("utf-8", "surrogatepass")
-    return hmac.digest(services.keyring.refresh_key(), b"recovery-code\0" + text, "sha256").hex()
+    return hmac.digest(services.keyring.blind_index_key(), b"recovery-code\0" + text, "sha256").hex()

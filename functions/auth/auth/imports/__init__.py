@@ -6,4 +6,5 @@ Import the module that is needed: the API makes jobs, and needs nothing that rea
     lines       what one line of an upload says
     decisions   what becomes of it
     importing   has it become that, or only notes it in a dry run
+    files       files of several companies, a part at a time, and what is reported of them
 """

@@ -1,5 +1,6 @@
 """Imports the lines of a job: a run changes accounts, a dry run only notes what it would have changed."""
 
+from collections.abc import Callable
 from typing import Any
 
 from shared.http import BusyError, PermanentHttpError
@@ -10,9 +11,16 @@ from ..storage import AccountSummary, Alias, DryRunOwner, LostRaceError, User, U
 from .decisions import Accounts, Decision, decide, summarised
 from .lines import Line, read
 
-__all__ = ["DryRun", "Importer"]
+__all__ = ["DryRun", "Importer", "Note"]
 
 _TRIES = 4
+
+type Note = Callable[[Decision], Write | None]
+"""What is written beside what becomes of a line, in the same transaction."""
+
+
+def _no_note(_: Decision) -> None:
+    """Write nothing beside it."""
 
 
 class Importer:
@@ -26,8 +34,12 @@ class Importer:
     def __init__(self, records: Records, company: str) -> None:
         self._records, self._company = records, company
 
-    def take(self, text: bytes) -> dict[str, Any]:
+    def take(self, text: bytes, note: Note = _no_note) -> dict[str, Any]:
         """Import a line; `result`, and `code`, `user_id`, `with`, `phone_taken` where there is such a thing.
+
+        Args:
+            text: The line, without its end.
+            note: What to write beside it, if it changes anything.
 
         Raises:
             BusyError: Not now.
@@ -36,22 +48,22 @@ class Importer:
             line = read(self._records, text, self._company)
             for _ in range(_TRIES):
                 try:
-                    return self._settle(line).report()
+                    return self._settle(line, note).report()
                 except LostRaceError:
                     continue
         except PermanentHttpError as error:
             return {"result": "refused", "code": error.code}
         raise BusyError("busy", "An account is being changed right now.")
 
-    def _settle(self, line: Line) -> Decision:
+    def _settle(self, line: Line, note: Note) -> Decision:
         accounts = Accounts(self._records)
         decision = decide(line, accounts)
         if decision.result == "merged":
-            self._join(line, decision, accounts)
+            self._join(line, decision, accounts, note)
         elif decision.result == "created" and decision.other:
-            self._take_address(line, decision, accounts)
+            self._take_address(line, decision, accounts, note)
         elif decision.result in ("created", "conflict"):
-            self._records.store.commit(*self._new(line, decision))
+            self._records.store.commit(*self._new(line, decision), note(decision))
         return decision
 
     def _new(self, line: Line, decision: Decision) -> list[Write]:
@@ -68,7 +80,7 @@ class Importer:
             writes.append(aliases.claim(line.phone, line.account, decision.other or None))
         return writes
 
-    def _take_address(self, line: Line, decision: Decision, accounts: Accounts) -> None:
+    def _take_address(self, line: Line, decision: Decision, accounts: Accounts, note: Note) -> None:
         """Make a new account of an address that another one has unverified, and loses.
 
         Whatever shows that somebody is the person of the latter is void by its new epoch.
@@ -78,10 +90,10 @@ class Importer:
         taken = line.phone if decision.claims_phone else None
         _, demoted = records.close(loser, records.without_address(loser, theirs, taken), theirs)
         audit = records.store.audit.add(loser.id, "demote", self._company)
-        records.store.commit(demoted, *self._new(line, decision), audit)
+        records.store.commit(demoted, *self._new(line, decision), audit, note(decision))
         records.store.commit_each(records.store.users.delete_belongings(loser.id))
 
-    def _join(self, line: Line, decision: Decision, accounts: Accounts) -> None:
+    def _join(self, line: Line, decision: Decision, accounts: Accounts, note: Note) -> None:
         """Have a line join an account; the id that the line would have made leads to it.
 
         The account's epoch stays: an import must not end everybody's sessions, and its password proves the
@@ -108,6 +120,7 @@ class Importer:
             records.store.users.save(joined.written_in(records.region), None),
             records.store.audit.add(owner.id, "import_merge", self._company),
             claimed,
+            note(decision),
         )
 
 
@@ -124,7 +137,7 @@ class DryRun(Importer):
         super().__init__(records, company)
         self._job = job
 
-    def _settle(self, line: Line) -> Decision:
+    def _settle(self, line: Line, note: Note) -> Decision:
         accounts = _DryAccounts(self._records, self._job)
         decision = decide(line, accounts)
         if decision.result == "merged":
@@ -143,7 +156,8 @@ class DryRun(Importer):
             accounts.give(line.email, line.account)
         if decision.claims_phone and line.phone:
             accounts.give(line.phone, decision.user)
-        self._records.store.commit(*accounts.writes)
+        if accounts.writes:
+            self._records.store.commit(*accounts.writes, note(decision))
         return decision
 
     def _user(self, line: Line) -> User:

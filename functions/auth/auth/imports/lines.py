@@ -9,6 +9,7 @@ where it is left out, and may be another's only for a client whose company is `*
 """
 
 import hmac
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,9 +22,10 @@ from ..identity import Document, checked, normalise_email, origin_key
 from ..services import Records
 from ..storage import Alias
 
-__all__ = ["MAX_LINE_BYTES", "Line", "account_id", "read"]
+__all__ = ["MAX_LINE_BYTES", "Line", "account_id", "numbered", "read"]
 
 MAX_LINE_BYTES = 16_384
+_BLANKS = b" \t\r"
 _LONGEST_NAME = 100  # of a company, and of a person in its system
 _STRINGS = {"id", "email", "phone", "password_hash", "hash_scheme", "salt", "company"}
 _FLAGS = {"email_verified", "phone_verified"}
@@ -49,6 +51,18 @@ class Line:
     def cost(self) -> int:
         """What its legacy hash costs (see `legacy.total_cost`); 0 for none."""
         return legacy.total_cost(self.document.old_hashes().values())
+
+
+def numbered(body: bytes, before: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The lines of a part that are not blank, with their numbers in the file.
+
+    Args:
+        body: The part, of whole lines.
+        before: Lines of the file before it.
+    """
+    for number, line in enumerate(body.split(b"\n"), before + 1):
+        if line.strip(_BLANKS):
+            yield number, line
 
 
 def read(records: Records, text: bytes, own_company: str) -> Line:
@@ -85,7 +99,7 @@ def read(records: Records, text: bytes, own_company: str) -> Line:
             members["password_hash"], scheme=members.get("hash_scheme"), salt=members.get("salt")
         )
     document = Document()
-    # Older than whatever is written here: the line may be imported in two regions, and edited in one meanwhile.
+    # Older than whatever is written here: the line may come in two regions, and be edited in one meanwhile.
     document.edit(fields, 0, records.region)
     document.edit({"imported": True, f"company_id.{origin}": True}, records.now_ms, records.region)
     return Line(

@@ -86,7 +86,7 @@ class Holding(NamedTuple):
 
     Attributes:
         user: Whose it is; None for nobody's.
-        waiting: The accounts that claim it, and have not got it; some may have given it up since.
+        waiting: The accounts that claim it, and have not got it; some may claim it no more.
     """
 
     user: str | None = None
@@ -105,7 +105,7 @@ class Aliases:
         return item["user"]["S"] if item and "user" in item else None
 
     def holding(self, alias: Alias) -> Holding:
-        """Who has an identifier and who waits for it, if it was given up lately too."""
+        """Who has an identifier and who waits for it, if it was let go lately, too."""
         item = self._table.get(alias.text, even_expired=True) or {}
         return Holding(
             item["user"]["S"] if "user" in item else None,

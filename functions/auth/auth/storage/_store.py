@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
-from shared.clients import small_client
+from shared.clients import client_elsewhere, small_client
 from shared.http import BusyError, HttpError, UnauthorizedError
 
 from ._aliases import Aliases
@@ -23,6 +23,7 @@ from ._dry_runs import DryRuns
 from ._export_jobs import ExportJobs
 from ._grants import Grants
 from ._import_jobs import ImportJobs
+from ._import_lines import ImportLines
 from ._leases import Leases
 from ._mail_tokens import MailTokens
 from ._requests import Once, answered
@@ -58,6 +59,7 @@ class Store:
         dry_runs: What a dry run of an import would have made.
         exports: Jobs of exports.
         grants: What a person granted to applications.
+        import_lines: Lines of imports of several files that were taken.
         imports: Jobs of imports, and their parts.
         leases: Who does what only one may do at a time.
         mail_tokens: Single-use tokens of mails.
@@ -78,6 +80,7 @@ class Store:
         self.dry_runs = DryRuns(self._table)
         self.exports = ExportJobs(self._table)
         self.grants = Grants(self._table)
+        self.import_lines = ImportLines(self._table)
         self.imports = ImportJobs(self._table)
         self.leases = Leases(self._table)
         self.mail_tokens = MailTokens(self._table)
@@ -89,6 +92,11 @@ class Store:
     def connect(cls, table: str) -> Self:
         """The table of that name in this region."""
         return cls(small_client("dynamodb"), table)
+
+    @classmethod
+    def elsewhere(cls, table: str, region: str) -> Self:
+        """The table of that name in another region."""
+        return cls(client_elsewhere("dynamodb", region=region), table)
 
     def ping(self) -> None:
         """Read something.

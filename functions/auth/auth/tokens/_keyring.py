@@ -1,14 +1,18 @@
 """The system's own secrets: wrapped by KMS in SSM parameters, unwrapped once in a container.
 
-    <prefix>/blind-index   HMAC key of the blind indexes; never changes
+    <prefix>/blind-index   HMAC key of the blind indexes; never changes, and is the same in every region
     <prefix>/refresh       HMAC key of refresh tokens and of what else is derived
     <prefix>/signing       P-256 keys that sign tokens (ES256), each with the time from which it signs
     <prefix>/signing-rsa   RSA keys of 2048 bits, which sign ID tokens for who wants RS256; likewise
     <prefix>/issuer        no secret: the API's address, which its functions cannot know before it is there
+    <prefix>/peer-keys     no secret: the public signing keys of the other region, as they were read last
 
 A parameter is JSON, `{"keys": [{"id", "from", "wrapped", "public"?}]}`, newest key last. A key is wrapped
 with its purpose as encryption context, so that no parameter can stand in for another. A new signing key is
 published in the JWKS an hour before it signs, and stays there for a day after its successor signs.
+
+The function `keys` copies the other region's public keys every five minutes. So no request waits for the
+other region, and its keys are known here while it is out, after a cold start too.
 
 A parameter of SSM's standard tier holds 4 kB
 (https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html): of an
@@ -47,8 +51,12 @@ __all__ = [
     "SIGNING",
     "Keyring",
     "SigningKey",
+    "copied_secret",
     "make_secret",
     "next_signing_keys",
+    "peer_keys_name",
+    "published_keys",
+    "read_peer_keys",
 ]
 
 PUBLISH_AHEAD_S = 3600
@@ -58,6 +66,8 @@ LOOK_AGAIN_S = 300
 type SigningPurpose = Literal["signing", "signing-rsa"]
 type Purpose = Literal["blind-index", "refresh"] | SigningPurpose
 type Entry = dict[str, Any]
+type Jwk = dict[str, str]
+type PeerKeys = dict[SigningPurpose, list[Jwk]]
 
 SIGNING: tuple[SigningPurpose, ...] = ("signing", "signing-rsa")
 PURPOSES: tuple[Purpose, ...] = ("blind-index", "refresh", *SIGNING)
@@ -95,6 +105,7 @@ class Keyring:
         self._entries: dict[str, tuple[float, list[Entry]]] = {}
         self._unwrapped: dict[str, bytes] = {}
         self._signing: dict[str, SigningKey] = {}
+        self._peer_keys: tuple[float, PeerKeys | None] = (0.0, None)
 
     def blind_index_key(self) -> bytes:
         """The HMAC key of the blind indexes, 32 bytes."""
@@ -113,9 +124,26 @@ class Keyring:
             self._signing[kid] = SigningKey(kid, _private(purpose, newest, self._secret(purpose, newest)))
         return self._signing[kid]
 
-    def public_keys(self, purpose: SigningPurpose) -> dict[str, dict[str, str]]:
-        """The public signing keys as JWKs, by `kid`: to come, present, and just retired ones."""
+    def public_keys(self, purpose: SigningPurpose) -> dict[str, Jwk]:
+        """This region's public signing keys as JWKs, by `kid`: to come, present, and just retired ones."""
         return {entry["id"]: entry["public"] for entry in self._entry(purpose)}
+
+    def peer_keys(self, purpose: SigningPurpose) -> dict[str, Jwk]:
+        """The same of the other region, as they were copied last; none where there is no other region.
+
+        Raises:
+            BusyError: They cannot be read, and never were: a key set without them would make others refuse
+                the other region's tokens for as long as they keep it.
+        """
+        read, keys = self._peer_keys
+        if self._now() - read > LOOK_AGAIN_S:
+            try:
+                keys = read_peer_keys(self._ssm, self._prefix)
+            except (BotoCoreError, ClientError) as error:
+                if keys is None:
+                    raise _busy() from error
+            self._peer_keys = (self._now(), keys)
+        return {jwk["kid"]: jwk for jwk in (keys or {}).get(purpose, ())}
 
     def _entry(self, purpose: Purpose) -> list[Entry]:
         read, entries = self._entries.get(purpose, (0.0, []))
@@ -129,15 +157,15 @@ class Keyring:
             self._entries[purpose] = (self._now(), entries)
         return entries
 
-    def issuer(self) -> str:
-        """The base address of the API."""
+    def api_address(self) -> str:
+        """The base address of this region's API."""
         return self._parameter("issuer")
 
     def _parameter(self, name: str) -> str:
         try:
             return self._ssm.get_parameter(Name=f"{self._prefix}/{name}")["Parameter"]["Value"]
         except (BotoCoreError, ClientError) as error:
-            raise BusyError("busy", "The service is not ready; try again in a moment.", 5) from error
+            raise _busy() from error
 
     def probe(self) -> None:
         """Unwrap a secret anew, whatever is known already.
@@ -160,7 +188,52 @@ class Keyring:
                 EncryptionContext={"secret": purpose},
             )["Plaintext"]
         except (BotoCoreError, ClientError) as error:
-            raise BusyError("busy", "The service is not ready; try again in a moment.", 5) from error
+            raise _busy() from error
+
+
+def _busy() -> BusyError:
+    return BusyError("busy", "The service is not ready; try again in a moment.", 5)
+
+
+def peer_keys_name(prefix: str) -> str:
+    """Name of the parameter that has the other region's public keys."""
+    return f"{prefix}/peer-keys"
+
+
+def read_peer_keys(ssm: "SSMClient", prefix: str) -> PeerKeys:
+    """The other region's public keys, as they were copied last; none of them if they never were.
+
+    Raises:
+        BotoCoreError, ClientError: The parameter cannot be read.
+    """
+    try:
+        keys: PeerKeys = json.loads(ssm.get_parameter(Name=peer_keys_name(prefix))["Parameter"]["Value"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ParameterNotFound":
+            raise
+        return {}
+    return keys
+
+
+def published_keys(ssm: "SSMClient", prefix: str) -> PeerKeys:
+    """The public parts of a region's signing keys, from that region's parameters.
+
+    Args:
+        ssm: An SSM client of the region.
+        prefix: Prefix of the parameters' names there.
+
+    Raises:
+        BotoCoreError, ClientError: A parameter cannot be read.
+        PyJWTError: A key is none that a token could be verified by.
+        LookupError, ValueError: A parameter has another form.
+    """
+    found: PeerKeys = {}
+    for purpose in SIGNING:
+        value = ssm.get_parameter(Name=f"{prefix}/{purpose}")["Parameter"]["Value"]
+        found[purpose] = [entry["public"] for entry in json.loads(value)["keys"]]
+        for jwk in found[purpose]:
+            PyJWK(jwk, jwk["alg"])
+    return found
 
 
 def make_secret(kms: "KMSClient", kms_key: str, purpose: Purpose, starts: int) -> Entry:
@@ -179,6 +252,26 @@ def make_secret(kms: "KMSClient", kms_key: str, purpose: Purpose, starts: int) -
     ]
     entry: Entry = {"id": kid, "from": starts, "wrapped": b64encode(wrapped).decode()}
     return entry if public is None else entry | {"public": public | {"kid": kid, "use": "sig"}}
+
+
+def copied_secret(
+    entry: Entry, purpose: Purpose, theirs: tuple["KMSClient", str], ours: tuple["KMSClient", str]
+) -> Entry:
+    """A secret of another region, wrapped for this one; it keeps its id.
+
+    Args:
+        entry: As it is there.
+        purpose: What it is for.
+        theirs: A KMS client of that region, and the key that wraps it there.
+        ours: The same for this region.
+    """
+    context = {"secret": purpose}
+    (kms, key), (own_kms, own_key) = theirs, ours
+    secret = kms.decrypt(CiphertextBlob=b64decode(entry["wrapped"]), KeyId=key, EncryptionContext=context)[
+        "Plaintext"
+    ]
+    wrapped = own_kms.encrypt(KeyId=own_key, Plaintext=secret, EncryptionContext=context)["CiphertextBlob"]
+    return entry | {"wrapped": b64encode(wrapped).decode()}
 
 
 def _new_key(purpose: Purpose) -> tuple[bytes, dict[str, Any]]:

@@ -123,6 +123,7 @@ class Tokens:
         """The key of that name; none where the token names none, which ours never do."""
         for purpose in purposes:
             jwk = self._keyring.public_keys(purpose).get(kid or "")
+            jwk = jwk or self._keyring.peer_keys(purpose).get(kid or "")
             if jwk is None:
                 continue
             if jwk["kid"] not in self._public:
@@ -131,8 +132,9 @@ class Tokens:
         return []
 
     def jwks(self) -> dict[str, Any]:
-        """The JSON Web Key Set of everybody who verifies our tokens."""
-        return {"keys": [jwk for each in SIGNING for jwk in self._keyring.public_keys(each).values()]}
+        """The JSON Web Key Set of everybody who verifies our tokens, of whichever region they are."""
+        known = (self._keyring.public_keys, self._keyring.peer_keys)
+        return {"keys": [jwk for keys in known for each in SIGNING for jwk in keys(each).values()]}
 
     # ---- refresh tokens
 

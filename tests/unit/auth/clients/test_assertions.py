@@ -47,7 +47,7 @@ RECORD = {
 
 def clients() -> Clients:
     store: Any = SimpleNamespace(clients=SimpleNamespace(get={"wish-list": RECORD}.get))
-    return Clients(store, ISSUER, lambda: NOW)
+    return Clients(store, ISSUER, ISSUER, lambda: NOW)
 
 
 def claims(**changes: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ USER = User("3f0c6a52-7f0e-4b6e-9a37-2b7a5d3c9f10", "active")
 
 def services(key: bytes = b"k" * 32) -> Any:
     """As far as recovery codes need them: the system's secret of what is derived."""
-    return SimpleNamespace(keyring=SimpleNamespace(refresh_key=lambda: key))
+    return SimpleNamespace(keyring=SimpleNamespace(blind_index_key=lambda: key))
 
 
 def enrolled(key: bytes = b"k" * 32) -> tuple[Document, list[str]]:

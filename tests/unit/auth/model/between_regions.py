@@ -62,6 +62,6 @@ BETWEEN_REGIONS = (
     ("what can never be sent is set aside", _Q, 'queues.refuse(json.dumps({"key": key}), str(error))', "pass"),
     ("nothing is received while a region is out", _Q, "while remaining_s() > 0 and is_well():", "while remaining_s() > 0:"),
     ("what failed comes back", _Q, 'if message["MessageId"] in keys and result != "failed":', 'if message["MessageId"] in keys:'),
-    ("a message that is none is set aside", _Q, 'if isinstance(key, str) and key[:2] in ("U#", "E#", "P#"):', "if key:"),
+    ("a message that is none is set aside", _Q, 'if isinstance(key, str) and (user_of_key(key) or Alias.of_text(key)):', "if key:"),
 )  # fmt: skip
 """What has to hold, the module, the rule's text in it, and what stands there without it."""

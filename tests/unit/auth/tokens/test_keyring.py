@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import jwt
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from jwcrypto import jwk as other_jwk
 from jwcrypto import jwt as other_jwt
 
@@ -46,6 +46,8 @@ class Parameters:
         self.reads += 1
         if self.out:
             raise EndpointConnectionError(endpoint_url="https://ssm.example")
+        if Name not in self.values:
+            raise ClientError({"Error": {"Code": "ParameterNotFound", "Message": Name}}, "GetParameter")
         return {"Parameter": {"Value": self.values[Name]}}
 
 
