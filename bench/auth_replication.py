@@ -1,9 +1,9 @@
 """What replication between regions loses: `make bench BENCH=auth_replication`.
 
-The model of accounts that two regions write at once (`local/regions_model.py`) plays histories that seeds draw,
-over the real code of accounts, imports and replication, with outages, disabled keys, skewed clocks, deaths,
-records out of order and twice. Once all faults have ended everything is sent, and what does not hold is
-counted. On the same harness two other ways carry the same: newest-wins by timestamp, as DynamoDB's global
+The model of accounts that two regions write at once (`local/regions_model.py`) plays histories that seeds
+draw, over the real code of accounts, imports and replication, with outages, disabled keys, skewed clocks,
+deaths, records out of order and twice. Once all faults have ended everything is sent, and what does not hold
+is counted. On the same harness two other ways carry the same: newest-wins by timestamp, as DynamoDB's global
 tables do it, and blind copies of what is written.
 
 `AUTH_REPLICATION_SEEDS` is how many histories are played, 10,000 unless it says otherwise.

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = [
-    "ONLY", "Change", "Item", "LostRaceError", "Table", "Write", "change_of", "check", "delete", "key_of", "put",
-    "update",
+    "ONLY", "Change", "Item", "LostRaceError", "Table", "Write", "change_of", "check", "delete",
+    "key_of", "put", "update",
 ]  # fmt: skip
 
 type Item = dict[str, Any]

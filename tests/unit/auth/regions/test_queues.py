@@ -1,4 +1,4 @@
-"""Queues, drains and handlers: what cannot be sent now waits, what never can is set aside, nothing is lost."""
+"""Queues, drains, handlers: what cannot be sent now waits, what never can is set aside, nothing is lost."""
 
 from __future__ import annotations
 
