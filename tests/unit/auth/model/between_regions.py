@@ -6,6 +6,7 @@ __all__ = ["BETWEEN_REGIONS", "TESTS"]
 
 TESTS = (
     "tests/unit/auth/regions/test_joining.py",
+    "tests/unit/auth/regions/test_merging.py",
     "tests/unit/auth/regions/test_queues.py",
     "tests/unit/auth/regions/test_model.py",
 )
@@ -144,7 +145,7 @@ BETWEEN_REGIONS = (
         'removes.append("#waiting, unsettled")',
     ),
     (
-        "an identifier that is given up can expire",
+        "an identifier that is released can expire",
         "storage/_aliases.py",
         'removes.append("#user, forever")',
         "pass",
