@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from auth import drain_keys, drain_writes, replicate, replication
+from auth.accounts import merge_accounts
 from auth.regions import drain, replicate_each
 from auth.storage import Alias, Holding
 from local.memory_auth import TABLE
@@ -413,3 +414,16 @@ def test_drain_says_what_it_waits_for(handlers: Regions, drains: Any, out: Any) 
     handlers[B].out = set()
     assert drains.handler(event, Context()) == {"nothing": 1}
     assert not handlers[A].sqs.queues[queue]
+
+
+def test_verified_address_is_claimed_again_from_who_got_it_meanwhile(regions: Regions) -> None:
+    one = imported(regions[A], "1", ADA, email_verified=True)
+    other = imported(regions[A], "2", BOB, email_verified=True)
+    services = regions[A].world.services
+    alias = services.alias("email", BOB)
+    services.store.commit(services.store.aliases.claim(alias, "somebody", held_by=other))
+    (user, mine), (ended, theirs) = (record(regions, A, each) for each in (one, other))
+    assert mine is not None
+    assert theirs is not None
+    merge_accounts(services, user, mine, ended, theirs, late=True)
+    assert mine[f"email_also.{alias.index}"] == BOB
