@@ -231,7 +231,8 @@ class World:
         fault, self.fault = self.fault, None
         found = self.services.clients.get(name)
         self.fault = fault
-        assert found is not None
+        if found is None:
+            raise KeyError(name)
         return found
 
     def ask(self, method: str, path: str, client: str, /, of: str = "", **payload: Any) -> Answer:

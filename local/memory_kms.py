@@ -64,7 +64,7 @@ class MemoryKms:
             "kms",
             region_name=region,
             aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_secret_access_key="test",  # noqa: S106
             endpoint_url="https://kms.invalid",
             config=Config(retries={"total_max_attempts": 1}),
         )
@@ -98,7 +98,8 @@ class MemoryKms:
     # ruff: noqa: N802, N803
 
     def _GenerateDataKey(self, KeyId: str, KeySpec: str, EncryptionContext: dict[str, str]) -> dict[str, str]:
-        assert KeySpec == "AES_256"
+        if KeySpec != "AES_256":
+            raise _Refused("ValidationException")
         plaintext = os.urandom(32)
         return {"Plaintext": _text(plaintext), **self._Encrypt(KeyId, _text(plaintext), EncryptionContext)}
 

@@ -98,7 +98,7 @@ class Region:
 
     Attributes:
         world: Its services.
-        out: Its services that do not answer: `dynamodb`, `kms` and `ssm` to the other region, `sqs` to its own.
+        out: Its services that do not answer: `dynamodb`, `kms` and `ssm` to the other region, `sqs` here.
         calls: Calls that came from the replication: service and method.
         stream: Keys of what was written and not taken yet, oldest first.
     """
@@ -299,13 +299,15 @@ class Regions:
                 "users": {
                     user.id: [
                         user.status, dict(user.version), user.merged_into, list(user.claims),
-                        {field: [document[field], document.reading(field)] for field in sorted(document.names())}
+                        {name: [document[name], document.reading(name)] for name in sorted(document.names())}
                         if document else None,
                     ]
                     for user, document in region.known().values()
                 },
                 "owners": region.owners(), "stream": region.stream,
-                "queues": {queue: [each["Body"] for each in waits] for queue, waits in region.sqs.queues.items()},
+                "queues": {
+                    queue: [each["Body"] for each in waits] for queue, waits in region.sqs.queues.items()
+                },
             }
             for name, region in self.regions.items()
         }  # fmt: skip
@@ -326,7 +328,8 @@ class Regions:
 
 
 _ACCOUNT = (
-    "status", "version", "merged_into", "epoch", "epoch_version", "claims", "email_index", "phone_index", "ts",
+    "status", "version", "merged_into", "epoch", "epoch_version", "claims", "email_index", "phone_index",
+    "ts",
     "document",
 )  # fmt: skip
 

@@ -31,8 +31,8 @@ class Stamp(NamedTuple):
 class NewestWins:
     """The whole item that was written last, by wall clock, takes the other one's place.
 
-    As DynamoDB's global tables do it ("DynamoDB global tables use a last writer wins reconciliation", Developer
-    Guide, "How DynamoDB global tables work"), for accounts and identifiers.
+    As DynamoDB's global tables do it, for accounts and identifiers: a last writer wins (Developer Guide, "How
+    DynamoDB global tables work").
 
     Args:
         regions: The regions.

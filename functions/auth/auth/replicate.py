@@ -26,6 +26,7 @@ from shared.metrics import count, publishes_metrics
 
 from .regions import replicate_each
 from .replication import get_replication
+from .storage import change_of
 
 __all__ = ["handler"]
 
@@ -35,16 +36,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> BatchResponse:  # 
     """Take a batch of the stream."""
     batch = StreamBatch(event, "aws:dynamodb")
     replication, queues = get_replication()
-    keys = {record.sequence_number: record.raw["dynamodb"]["Keys"]["pk"]["S"] for record in batch.records}
-    results = replicate_each(replication, queues, keys.values())
+    changes = {record.sequence_number: change_of(record.raw) for record in batch.records}
+    results = replicate_each(replication, queues, [change.key for change in changes.values()])
     for key in [key for key, result in results.items() if result == "failed"]:
         with suppress(BotoCoreError, ClientError):
             queues.put_back(key, "tables")
             results[key] = "later"
     for record in batch.records:
-        if results[keys[record.sequence_number]] == "failed":
+        change = changes[record.sequence_number]
+        if results[change.key] == "failed":
             batch.fail(record.sequence_number, "not replicated")
-        elif results[keys[record.sequence_number]] == "sent":
-            written = record.raw["dynamodb"].get("ApproximateCreationDateTime", time.time())
+        elif results[change.key] == "sent":
+            written = time.time() if change.at is None else change.at
             count("ReplicationLag", max(0.0, 1000 * (time.time() - written)), unit=MetricUnit.Milliseconds)
     return batch.response()

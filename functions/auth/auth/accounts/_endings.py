@@ -111,8 +111,8 @@ def merge_accounts(
     """
     if not late and shared_identifier(document, other_document) is None:
         raise ConflictError("not_the_same", "The accounts share no identifier that is verified on both.")
-    main = _main_address(records, user, document, {user.id, other.id})
-    other_main = _main_address(records, other, other_document, {user.id, other.id})
+    main = _main_address(records, user, document, {user.id, other.id}, late=late)
+    other_main = _main_address(records, other, other_document, {user.id, other.id}, late=late)
     email_index, addresses, unproven = joined_addresses(document, main, other_document, other_main)
     (catch_up if late else take_over)(document, other_document)
     changes = addresses
@@ -154,11 +154,14 @@ def merge_accounts(
     return after, [save, records.store.users.save(ended.written_in(records.region), other), *claims, *freed]
 
 
-def _main_address(records: Records, user: User, document: Document, merging: set[str]) -> str:
+def _main_address(records: Records, user: User, document: Document, merging: set[str], *, late: bool) -> str:
     """Blind index of an account's main address; empty, and none in its document, if it is somebody else's.
 
-    An account in `conflict` has an address that another one has too.
+    An account in `conflict` has an address that another one has too. One that was ended elsewhere has none
+    here, which somebody may have got meanwhile: what is verified is claimed again.
     """
+    if late and document["email_verified"]:
+        return user.email_index
     alias = Alias("email", user.email_index)
     if user.email_index and records.store.aliases.owner(alias) not in {None, *merging}:
         document.edit({"email": None, "email_verified": None}, records.now_ms, records.region)

@@ -124,8 +124,9 @@ class Document:
         """What two regions know of a person together: of each field the edit with the latest reading.
 
         Of a hash in a company's system, which is written once, its removal counts: by whoever chose a new
-        password, not knowing that the other region imported it. It is the same whichever of the two asks, and whatever was joined before: the readings of a document
-        that was edited are never earlier than those it had.
+        password, not knowing that the other region imported it. It is the same whichever of the two asks, and
+        whatever was joined before: the readings of a document that was edited are never earlier than those
+        that it had.
         """
         fields = {}
         for name in sorted(self.names() | other.names()):

@@ -99,7 +99,7 @@ def read(records: Records, text: bytes, own_company: str) -> Line:
             members["password_hash"], scheme=members.get("hash_scheme"), salt=members.get("salt")
         )
     document = Document()
-    # Older than whatever is written here: the line may be imported in two regions, and edited in one meanwhile.
+    # Older than whatever is written here: the line may come in two regions, and be edited in one meanwhile.
     document.edit(fields, 0, records.region)
     document.edit({"imported": True, f"company_id.{origin}": True}, records.now_ms, records.region)
     return Line(

@@ -131,8 +131,8 @@ def _edited_after_merge(known: Known, other: Known) -> Document | None:
 
 
 def _without_void_hashes(known: Known, other: Known) -> Document | None:
-    """A document without the old passwords that a new one made void elsewhere, which did not know of them: those
-    that were imported before."""
+    """A document without the old passwords that a new one made void elsewhere, which did not know of them:
+    those that were imported before."""
     document, newer = known.document, other.document
     if document is None or newer is None:
         return document

@@ -75,7 +75,7 @@ def connect(region: str, parameter: str) -> Callable[[], Peer]:
                 if not found:
                     raise BusyError("peer_unknown", f"The stack in {region} cannot be found.") from error
                 return found[0][1]
-            store = Store(client_elsewhere("dynamodb", region=region), named["table"])
+            store = Store.elsewhere(named["table"], region)
             envelope = Envelope(client_elsewhere("kms", region=region), named["key"], region)
             found[:] = [(time.time(), Peer(store, envelope))]
         return found[0][1]

@@ -14,6 +14,7 @@ from aws_lambda_powertools.logging import Logger
 
 from shared.metrics import count
 
+from ..storage import Alias, user_of_key
 from ._replication import (
     KeyTroubleError,
     NotYetError,
@@ -179,6 +180,6 @@ def _delete(sqs: "SQSClient", queue: str, message: Any) -> None:
 def _key(body: str) -> str | None:
     with suppress(ValueError, TypeError, KeyError):
         key = json.loads(body)["key"]
-        if isinstance(key, str) and key[:2] in ("U#", "E#", "P#"):
+        if isinstance(key, str) and (user_of_key(key) or Alias.of_text(key)):
             return key
     return None

@@ -19,7 +19,7 @@ from shared.http import BusyError, InternalError
 from ..accounts import erasure, merge_accounts
 from ..identity import Document
 from ..services import Records
-from ..storage import Alias, Holding, LostRaceError, Store, User, Write
+from ..storage import Alias, Holding, LostRaceError, Store, User, Write, user_of_key
 from ._joining import Known, base_status, joined, order
 from ._peers import Peer
 
@@ -79,10 +79,7 @@ class Replication:
             UnreplicableError: Never.
         """
         try:
-            if not key.startswith("U#"):
-                self._settle_alias(Alias.of_text(key))
-                return "nothing"
-            return self._replicate_user(key.removeprefix("U#"))
+            return self._replicate(key)
         except BusyError as error:
             trouble = KeyTroubleError if error.code == "key_unavailable" else TableTroubleError
             raise trouble(error.code) from error
@@ -95,6 +92,12 @@ class Replication:
             if code == "ValidationException":  # an item of more than 400 kB
                 raise UnreplicableError(f"{code}: {error.response['Error'].get('Message')}") from error
             raise TableTroubleError(code) from error
+
+    def _replicate(self, key: str) -> Outcome:
+        if user := user_of_key(key):
+            return self._replicate_user(user)
+        self._settle_alias(Alias.of_text(key))
+        return "nothing"
 
     def _replicate_user(self, user_id: str) -> Outcome:
         waits: NotYetError | None = None
@@ -178,6 +181,7 @@ class Replication:
             self._carry_over(user, end)
         elif user.status == "erased" and end.status in _LIVE:
             self._store.commit(*erasure(self._records, end))
+            self._store.commit_each(self._store.users.delete_belongings(end.id))
         elif user.status in _LIVE:
             status = base_status(self._records.open(user)) if user.status == "conflict" else user.status
             status = status if self._has_identifier(user) else user.status

@@ -27,8 +27,8 @@ from ._outbox import Outbox, OutboxMail
 from ._requests import Once
 from ._sessions import Session
 from ._store import Store
-from ._table import LostRaceError, Write
-from ._users import User, UserStatus
+from ._table import Change, LostRaceError, Write, change_of
+from ._users import User, UserStatus, user_key, user_of_key
 
 __all__ = [
     "LINE_RESULTS",
@@ -38,6 +38,7 @@ __all__ = [
     "AuditEntry",
     "AuthorizationCode",
     "BrowserSession",
+    "Change",
     "ClientRecord",
     "CounterName",
     "DryRunOwner",
@@ -62,5 +63,8 @@ __all__ = [
     "User",
     "UserStatus",
     "Write",
+    "change_of",
     "cookie_hash",
+    "user_key",
+    "user_of_key",
 ]

@@ -15,7 +15,10 @@ from shared.http import BusyError
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["ONLY", "Item", "LostRaceError", "Table", "Write", "check", "delete", "key_of", "put", "update"]
+__all__ = [
+    "ONLY", "Change", "Item", "LostRaceError", "Table", "Write", "change_of", "check", "delete",
+    "key_of", "put", "update",
+]  # fmt: skip
 
 type Item = dict[str, Any]
 """Attributes by name, as DynamoDB has them: `{"S": "text"}`."""
@@ -53,6 +56,24 @@ class Write(NamedTuple):
 
     operation: Literal["ConditionCheck", "Delete", "Put", "Update"]
     request: Mapping[str, Any]
+
+
+class Change(NamedTuple):
+    """What was written.
+
+    Attributes:
+        key: The partition key.
+        at: When, seconds since the epoch; None if the record does not say.
+    """
+
+    key: str
+    at: float | None
+
+
+def change_of(record: Mapping[str, Any]) -> Change:
+    """What a record of the stream says."""
+    told = record["dynamodb"]
+    return Change(told["Keys"]["pk"]["S"], told.get("ApproximateCreationDateTime"))
 
 
 def key_of(pk: str, sk: str = ONLY) -> Item:

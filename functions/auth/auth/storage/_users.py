@@ -23,7 +23,7 @@ from shared.envelope import Sealed
 from ._aliases import Alias
 from ._table import ONLY, Item, Table, Write, check, delete, put, update
 
-__all__ = ["User", "UserStatus", "Users", "user_key"]
+__all__ = ["User", "UserStatus", "Users", "user_key", "user_of_key"]
 
 type UserStatus = Literal["unverified", "active", "conflict", "merged", "erased"]
 """Signed up; verified; imported without a log-in, since its address is another's; taken over; forgotten."""
@@ -176,6 +176,11 @@ class Users:
 def user_key(user: str) -> str:
     """The partition of a person."""
     return f"U#{user}"
+
+
+def user_of_key(key: str) -> str | None:
+    """Whose account lies in a partition; None for a partition of something else."""
+    return key.removeprefix("U#") if key.startswith("U#") else None
 
 
 def _vector(version: Mapping[str, int]) -> Item:

@@ -22,8 +22,7 @@ def signed_up(region: Region, email: str, *, verified: bool = False) -> str:
     token = next(mail.token for mail in reversed(world.mails) if mail.to == email and mail.kind == "verify")
     if verified:
         assert world.ask("POST", "/v1/verify", "shop", token=token, password=PASSWORD).status == 200
-    owner = region.owners()[world.services.alias("email", email).text]
-    return owner
+    return region.owners()[world.services.alias("email", email).text]
 
 
 def imported(region: Region, number: str, email: str, **more: Any) -> str:

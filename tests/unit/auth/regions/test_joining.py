@@ -185,3 +185,18 @@ def test_hash_imported_before_a_new_password_elsewhere_is_void() -> None:
         for both in (joined(one, other), joined(other, one)):
             assert both.document is not None
             assert (both.document[f"old_hash.{key}"] is not None) == kept
+
+
+def test_credentials_of_a_merged_account_went_along_unless_they_were_changed() -> None:
+    edited = document(3, "eu", email="a", secret="old", given_name="Late")
+    live = known("eu", 2, "e0", edited)
+    ended = User("u", "merged", ts="1", version={"eu": 1, "us": 1}, merged_into="v", epoch="e1")
+    ended = ended.but(epoch="e1", epoch_version={"eu": 1, "us": 1})
+    both = joined(live, Known(ended, None))
+    assert (both.user.status, both.user.merged_into, both.user.unsettled) == ("merged", "v", True)
+    assert both.document is not None
+    assert (both.document["secret"], both.document["given_name"]) == (None, "Late")
+    changed = Known(live.user.but(epoch="e2", epoch_version={"eu": 2}), edited)
+    both = joined(changed, Known(ended, None))
+    assert both.document is not None
+    assert both.document["secret"] == "old"

@@ -159,8 +159,12 @@ def test_account(store: Store, dynamodb: MemoryTable) -> None:
     assert written(store, dynamodb, store.users.save(USER, User("u1", "unverified", version={"eu": 1}))) == {
         "Put": put("U#u1", ".", USER_ITEM, new=False)["Put"]
         | {
-            "ConditionExpression": "version = :before",
-            "ExpressionAttributeValues": {":before": {"M": {"eu": {"N": "1"}}}},
+            "ConditionExpression": "version = :before AND #status = :status",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {
+                ":before": {"M": {"eu": {"N": "1"}}},
+                ":status": {"S": "unverified"},
+            },
         }
     }
     assert written(store, dynamodb, store.users.unchanged(USER)) == {
