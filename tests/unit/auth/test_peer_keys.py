@@ -12,8 +12,8 @@ from jwt.exceptions import InvalidKeyError
 
 from auth import keys
 from auth.tokens import PURPOSES, Keyring, Tokens, make_secret, next_signing_keys
+from local.memory_kms import Region
 from shared.http import BusyError
-from tests.support.memory_kms import Region
 
 
 class Parameters:
