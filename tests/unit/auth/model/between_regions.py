@@ -177,22 +177,10 @@ BETWEEN_REGIONS = (
         "elif False:",
     ),
     (
-        "an account that has not come is waited for",
-        _R,
-        "raise NotYetError(chain[-1].merged_into)",
-        "return user",
-    ),
-    (
         "of a circle the lowest goes on",
         _R,
         "return self._revived(min(chain, key=lambda each: each.id))",
         "return user",
-    ),
-    (
-        "a claim that another has is decided",
-        _R,
-        "if holding.user != user.id or holding.waiting:",
-        "if False:",
     ),
     (
         "two who have shown an address are one",
@@ -205,12 +193,6 @@ BETWEEN_REGIONS = (
         _R,
         "return (not _is_verified(alias, known), since, known.user.id)",
         "return (False, since, known.user.id)",
-    ),
-    (
-        "who was there first comes first",
-        _R,
-        "return (not _is_verified(alias, known), since, known.user.id)",
-        'return (not _is_verified(alias, known), "", known.user.id)',
     ),
     (
         "who has no identifier has no log-in",
@@ -237,7 +219,6 @@ BETWEEN_REGIONS = (
         "for text in sorted({*after.claims, *(_claims_before(before))}):",
         "for text in sorted(after.claims):",
     ),
-    ("a claimant that comes may change whose it is", _R, "    if contested:", "    if False:"),
     ("trouble with a table waits in queue T", _Q, 'queues.put_back(key, "tables")\n', "pass\n"),
     ("trouble with a key waits in queue K", _Q, 'queues.put_back(key, "keys")', "pass"),
     (
