@@ -6,7 +6,7 @@ from shared.http import ConflictError, NotFoundError
 
 from ..clients import Client
 from ..credentials import legacy, mfa
-from ..identity import Document, catch_up, joined_addresses, shared_identifier, take_over
+from ..identity import Document, joined_addresses, shared_identifier
 from ..mail_jobs import notify
 from ..services import Records, Services, aliases_of
 from ..storage import Alias, Once, User, Write
@@ -113,8 +113,10 @@ def merge_accounts(
         raise ConflictError("not_the_same", "The accounts share no identifier that is verified on both.")
     main = _main_address(records, user, document, {user.id, other.id}, late=late)
     other_main = _main_address(records, other, other_document, {user.id, other.id}, late=late)
+    if document.absorbed(other.id, other_document, "email"):
+        other_main = ""  # and what became of it since
     email_index, addresses, unproven = joined_addresses(document, main, other_document, other_main)
-    (catch_up if late else take_over)(document, other_document)
+    document.absorb(user.id, other.id, other_document, records.reading(max(document.latest, other.ts)))
     changes = addresses
     if other_document["phone_verified"] and not document["phone_verified"]:
         changes |= {"phone": other_document["phone"], "phone_verified": True}

@@ -10,7 +10,7 @@ below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
 import hmac
 import re
 from base64 import b32decode, b32encode
-from secrets import token_bytes, token_hex
+from secrets import token_bytes
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -45,7 +45,6 @@ RECOVERY_CODES = 10
 _FIELD = "recovery_code"
 _GROUP = 5  # characters of base32, two groups of which are 50 bits
 _LONGEST = 64
-_FACTOR_BYTES = 8
 _IGNORED = re.compile(r"[\s-]")
 
 
@@ -155,9 +154,7 @@ def confirm(services: Services, user: User, document: Document, code: str) -> tu
     redeemed = _redeem_step(services, user, pending["secret"], code)
     if redeemed is None:
         raise BadRequestError("wrong_code", "The code is wrong, or was used before.")
-    # By the account's first one it is known whose it was, where accounts are merged.
-    factor = document["factor"] or token_hex(_FACTOR_BYTES)
-    return {"totp": pending["secret"], "totp_pending": None, "factor": factor}, redeemed
+    return {"totp": pending["secret"], "totp_pending": None}, redeemed
 
 
 def disable() -> dict[str, Any]:

@@ -1,23 +1,21 @@
 """What identifies a person, and what is known of them: identifiers, the document of fields, its clock."""
 
 from ._clock import milliseconds, tick
-from ._documents import CREDENTIALS, Document, origin_key
+from ._documents import Document, origin_key
 from ._epochs import joined_epoch, new_epoch
 from ._fields import PROFILE, checked
 from ._identifiers import Kind, blind_index, normalise_email, normalise_phone
 from ._mailboxes import known_addresses, replaced_address
-from ._merging import catch_up, joined_addresses, shared_identifier, take_over, taken_over
+from ._merging import joined_addresses, shared_identifier
 from ._recoveries import RECOVERY_GOOD_S, Recovery, recovery_of
 
 __all__ = [
-    "CREDENTIALS",
     "PROFILE",
     "RECOVERY_GOOD_S",
     "Document",
     "Kind",
     "Recovery",
     "blind_index",
-    "catch_up",
     "checked",
     "joined_addresses",
     "joined_epoch",
@@ -30,7 +28,5 @@ __all__ = [
     "recovery_of",
     "replaced_address",
     "shared_identifier",
-    "take_over",
-    "taken_over",
     "tick",
 ]

@@ -1,19 +1,10 @@
-"""Whether two documents are of one person, and what one takes over of the other.
-
-What is taken over keeps the time of its edit: somebody may edit the account that stays in another region, not
-knowing of the merge, and what is older does not win over that.
-"""
+"""Whether two accounts are of one person, and what becomes of their addresses."""
 
 from typing import Any
 
-from ._documents import Document, origin_key
-from ._fields import PROFILE
+from ._documents import Document
 
-__all__ = ["catch_up", "joined_addresses", "shared_identifier", "take_over", "taken_over"]
-
-_FACTOR = {"totp", "recovery_code"}
-_FOLLOWED = {*PROFILE, "notify_new_device", "secret", "old_hash"} | _FACTOR
-"""Fields, and families of fields, of which the later edit counts in accounts of one person."""
+__all__ = ["joined_addresses", "shared_identifier"]
 
 
 def shared_identifier(one: Document, other: Document) -> str | None:
@@ -61,82 +52,3 @@ def joined_addresses(
         changes[f"email_also.{chosen}"] = None
     lost = dict.fromkeys(index for index, _ in mains if index not in verified and index != chosen)
     return chosen, changes, list(lost)
-
-
-def take_over(document: Document, other: Document) -> None:
-    """Have a document take another over, but for addresses: what it lacks is filled in.
-
-    Removals come along: another region may merge the same two, knowing only of what was there before.
-
-    Args:
-        document: Of the account that stays.
-        other: Of the account that ends.
-    """
-    for name, value in taken_over(document, other).items():
-        document.take(name, value, other.reading(name) or other.latest)
-    for name in other.names() - document.names():
-        if name.split(".")[0] in _FOLLOWED and other[name] is None:
-            document.take(name, None, other.reading(name))
-    for origin in other.known_hashes() - other.old_hashes().keys():
-        document.end_hash(origin, other.latest)
-
-
-def catch_up(document: Document, other: Document) -> None:
-    """Have a document take another over of which it may have taken something before: of each field the later
-    edit counts, whichever of the two it was made in.
-
-    A second factor follows the other one only if it came from there: it is not changed by whoever has another
-    account with the same address, and no code of it.
-
-    Args:
-        document: Of the account that stays.
-        other: Of the account that ends.
-    """
-    followed = _FOLLOWED if _have_one_factor(document, other) else _FOLLOWED - _FACTOR
-    for name in sorted(other.names()):
-        if name.split(".")[0] in followed and other.reading(name) > document.reading(name):
-            document.take(name, other[name], other.reading(name))
-    take_over(document, other)
-
-
-def _have_one_factor(document: Document, other: Document) -> bool:
-    """Whether the second factors of two documents were enrolled in one account."""
-    return any(document[name] is not None and document[name] == other[name] for name in ("factor", "totp"))
-
-
-def taken_over(document: Document, other: Document) -> dict[str, Any]:
-    """The edit by which a document takes another over, but for addresses: what it lacks is filled in.
-
-    Args:
-        document: Of the account that stays.
-        other: Of the account that ends.
-    """
-    changes: dict[str, Any] = {
-        name: other[name] for name in PROFILE if document[name] is None and other[name] is not None
-    }
-    changes |= _origins_taken_over(document, other)
-    if document["phone"] is None and other["phone"] is not None:
-        changes |= {"phone": other["phone"], "phone_verified": other["phone_verified"]}
-    if document["secret"] is None and other["secret"] is not None:
-        changes["secret"] = other["secret"]
-    if document["totp"] is None and other["totp"] is not None:
-        # A password of the other one must not open more than it did.
-        changes |= {"totp": other["totp"], "factor": other["factor"]}
-        changes |= {f"recovery_code.{number}": code for number, code in other.family("recovery_code")}
-    return changes
-
-
-def _origins_taken_over(document: Document, other: Document) -> dict[str, Any]:
-    """The ids and the hashes in companies' systems that a document lacks, and another has."""
-    changes: dict[str, Any] = {
-        f"company.{company}": {}
-        for company, _ in other.family("company")
-        if document[f"company.{company}"] is None
-    }
-    for company, person in other.origins() - document.origins():
-        changes[f"company_id.{origin_key(company, person)}"] = True
-    known = document.known_hashes()
-    for key, wrapped in other.old_hashes().items():
-        if key not in known:
-            changes[f"old_hash.{key}"] = wrapped
-    return changes

@@ -5,7 +5,6 @@ from typing import Any
 
 from shared.http import BusyError, PermanentHttpError
 
-from ..identity import take_over
 from ..services import Records
 from ..storage import AccountSummary, Alias, DryRunOwner, LostRaceError, User, UserStatus, Write
 from .decisions import Accounts, Decision, decide, summarised
@@ -101,7 +100,7 @@ class Importer:
         """
         records = self._records
         owner, theirs = accounts.open(decision.user)
-        take_over(theirs, line.document)
+        theirs.absorb(owner.id, line.account, line.document, records.reading(theirs.latest))
         phone = owner.phone_index or (line.phone.index if line.phone else "")
         _, save = records.close(owner, owner.but(phone_index=phone), theirs)
         joined = User(

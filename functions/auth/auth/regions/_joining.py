@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from ..identity import CREDENTIALS, Document, joined_epoch
+from ..identity import Document, joined_epoch
 from ..services import claims_of
 from ..storage import User, UserStatus
 
@@ -77,7 +77,8 @@ def joined(mine: Known, theirs: Known) -> Known:
     statuses = {one.status, other.status}
     if "erased" in statuses:
         return Known(user.but(status="erased", unsettled=True), None)
-    document = _joined_documents(mine, theirs, merged="merged" in statuses)
+    documents = [known.document for known in (mine, theirs) if known.document is not None]
+    document = documents[0].joined(documents[-1]) if documents else None
     if document is None:
         return Known(user.but(status="merged", unsettled=True), None)
     user = replace(
@@ -108,42 +109,6 @@ def _joined_epoch(one: User, other: User) -> tuple[str, Mapping[str, int]]:
     if seen == "newer" or one.epoch == other.epoch:
         return one.epoch, version
     return (other.epoch if seen == "older" else joined_epoch(one.epoch, other.epoch)), version
-
-
-def _joined_documents(mine: Known, theirs: Known, *, merged: bool) -> Document | None:
-    documents = [
-        _edited_after_merge(known, other) if merged else _without_void_hashes(known, other)
-        for known, other in ((mine, theirs), (theirs, mine))
-    ]
-    first, second = documents
-    if first is None or second is None:
-        return first or second
-    return first.joined(second)
-
-
-def _edited_after_merge(known: Known, other: Known) -> Document | None:
-    """The document of an account that was merged elsewhere: its credentials went along with the merge, unless
-    they were changed since."""
-    if known.document is None or known.user.status == "merged":
-        return known.document
-    changed = order(known.user.epoch_version, other.user.epoch_version) in ("newer", "concurrent")
-    return known.document if changed else known.document.without(CREDENTIALS)
-
-
-def _without_void_hashes(known: Known, other: Known) -> Document | None:
-    """A document without the old passwords that a new one made void elsewhere, which did not know of them:
-    those that were imported before."""
-    document, newer = known.document, other.document
-    if document is None or newer is None:
-        return document
-    if order(known.user.epoch_version, other.user.epoch_version) != "older":
-        return document
-    changed, left = newer.reading("secret"), document.without(())
-    for origin in [key for key, _ in document.family("old_hash")]:
-        name, imported = f"old_hash.{origin}", document.reading(f"company_id.{origin}")
-        if not newer.reading(name) and max(imported, document.reading(name)) < changed:
-            left.take(name, None, changed)
-    return left
 
 
 def _index(kind: Literal["email", "phone"], mine: Known, theirs: Known) -> str:
