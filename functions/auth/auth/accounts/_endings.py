@@ -113,7 +113,8 @@ def merge_accounts(
         raise ConflictError("not_the_same", "The accounts share no identifier that is verified on both.")
     main = _main_address(records, user, document, {user.id, other.id}, late=late)
     other_main = _main_address(records, other, other_document, {user.id, other.id}, late=late)
-    if document.absorbed(other.id, other_document, "email"):
+    known = document.taken(other.id)
+    if known is not None and known.same(other_document, "email"):
         other_main = ""  # and what became of it since
     email_index, addresses, unproven = joined_addresses(document, main, other_document, other_main)
     document.absorb(user.id, other.id, other_document, records.reading(max(document.latest, other.ts)))

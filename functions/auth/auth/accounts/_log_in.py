@@ -176,23 +176,26 @@ def _change_factor(
 ) -> _FactorChange:
     if action == "confirm":
         changes, write = mfa.confirm(services, user, document, code.text)
-        made, codes = mfa.new_recovery_codes(services)
+        made, codes = mfa.new_recovery_codes(services, changes["totp"])
         answer = {"state": "enabled", "recovery_codes": codes}
         return _FactorChange(changes | made, answer, write, ("factor_on",))
     if action == "recovery_codes":
         if not document["totp"]:
             raise ConflictError("no_second_factor", "There is no second factor.")
         redeemed = _redeem(services, user, document, mfa.Code(code.text))
-        made, codes = mfa.new_recovery_codes(services)
+        made, codes = mfa.new_recovery_codes(services, document["totp"])
         answer = {"state": "enabled", "recovery_codes": codes}
         return _FactorChange(made, answer, redeemed.write, ("new_recovery_codes",))
     if action == "disable":
         if not document["totp"]:
-            return _FactorChange(mfa.disable(), {"state": "disabled"})
+            return _FactorChange(mfa.disable(document), {"state": "disabled"})
         redeemed = _redeem(services, user, document, code)
         notices: tuple[NoticeKind, ...] = ("recovery_code_used",) if code.is_recovery else ()
         return _FactorChange(
-            redeemed.changes | mfa.disable(), {"state": "disabled"}, redeemed.write, (*notices, "factor_off")
+            redeemed.changes | mfa.disable(document),
+            {"state": "disabled"},
+            redeemed.write,
+            (*notices, "factor_off"),
         )
     raise BadRequestError("bad_request", "action must be enrol, confirm, recovery_codes or disable.")
 

@@ -92,7 +92,7 @@ def _start_clean(services: Services, user: User, document: Document) -> tuple[Us
     """
     left = [*PROFILE, "notify_new_device", "phone", "phone_verified", "email_pending", "recovery"]
     left += [f"email_previous.{index}" for index, _ in document.family("email_previous")]
-    document.edit(dict.fromkeys(left) | mfa.disable(), services.now_ms, services.region)
+    document.edit(dict.fromkeys(left) | mfa.disable(document), services.now_ms, services.region)
     services.store.commit_each(services.store.users.delete_belongings(user.id))
     released = services.store.aliases.releases(Alias("phone", user.phone_index), user.id)
     return user.but(phone_index=""), released

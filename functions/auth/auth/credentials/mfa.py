@@ -1,7 +1,7 @@
 """The second factor: time-based one-time passwords (RFC 6238: SHA-1, six digits, 30 seconds), recovery codes.
 
 A recovery code stands in for a one-time password, once. Each of the ten is a field of the document,
-`recovery_code.<number>`, that holds its HMAC: a code that is spent in one region and another in a second one
+`recovery_code.<factor>.<number>`, that holds its HMAC: a code that is spent in one region and another in a second one
 are edits of different fields, and new codes replace all of them. The key of the HMAC is that of the blind
 indexes, which all regions have. A code has 50 random bits: a look-up secret needs 20, and a limit on attempts
 below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
@@ -10,6 +10,7 @@ below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
 import hmac
 import re
 from base64 import b32decode, b32encode
+from hashlib import sha256
 from secrets import token_bytes
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -157,22 +158,40 @@ def confirm(services: Services, user: User, document: Document, code: str) -> tu
     return {"totp": pending["secret"], "totp_pending": None}, redeemed
 
 
-def disable() -> dict[str, Any]:
+def disable(document: Document) -> dict[str, Any]:
     """The edit that ends a second factor, with its recovery codes."""
-    return {"totp": None, "totp_pending": None} | {
-        f"{_FIELD}.{number}": None for number in range(RECOVERY_CODES)
-    }
+    codes = [f"{_FIELD}.{key}" for key, _ in document.family(_FIELD)]
+    return {"totp": None, "totp_pending": None} | dict.fromkeys(codes)
 
 
-def new_recovery_codes(services: Services) -> tuple[dict[str, Any], list[str]]:
-    """The edit that replaces all recovery codes, and the codes, which are shown once."""
+def new_recovery_codes(services: Services, secret: str) -> tuple[dict[str, Any], list[str]]:
+    """The edit that replaces all recovery codes, and the codes, which are shown once.
+
+    Args:
+        services: The services.
+        secret: That of the second factor.
+    """
     codes = [_drawn() for _ in range(RECOVERY_CODES)]
-    return {f"{_FIELD}.{number}": _hash(services, code) for number, code in enumerate(codes)}, codes
+    hashes = [_hash(services, code) for code in codes]
+    return {f"{_FIELD}.{_factor(secret)}.{number}": each for number, each in enumerate(hashes)}, codes
 
 
 def codes_left(document: Document) -> int:
     """How many recovery codes are good."""
-    return len(list(document.family(_FIELD)))
+    return len(_codes(document))
+
+
+def _codes(document: Document) -> dict[str, str]:
+    """The HMACs of the recovery codes that are good, by their fields."""
+    if not document["totp"]:
+        return {}
+    family = f"{_FIELD}.{_factor(document['totp'])}"
+    return {f"{family}.{number}": kept for number, kept in document.family(family)}
+
+
+def _factor(secret: str) -> str:
+    """A name of a second factor: an account that was taken over may have codes of another one."""
+    return sha256(secret.encode()).hexdigest()[:8]
 
 
 def _drawn() -> str:
@@ -185,8 +204,8 @@ def _field_of(services: Services, document: Document, code: str) -> str | None:
     if len(code) > _LONGEST:
         return None
     ours = _hash(services, code)
-    found = [number for number, kept in document.family(_FIELD) if hmac.compare_digest(kept, ours)]
-    return f"{_FIELD}.{found[0]}" if found else None
+    found = [field for field, kept in _codes(document).items() if hmac.compare_digest(kept, ours)]
+    return found[0] if found else None
 
 
 def _hash(services: Services, code: str) -> str:

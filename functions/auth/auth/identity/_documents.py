@@ -54,18 +54,6 @@ def _is_old_hash(name: str) -> bool:
     return name.startswith("old_hash.")
 
 
-class _Taken(NamedTuple):
-    """An account that was taken over.
-
-    Attributes:
-        since: The reading at which it was.
-        fields: Its own fields.
-    """
-
-    since: str
-    fields: Fields
-
-
 class Document:
     """The fields of one person.
 
@@ -75,7 +63,7 @@ class Document:
     """
 
     def __init__(
-        self, fields: Mapping[str, tuple[Any, str]] | None = None, taken: Mapping[str, _Taken] | None = None
+        self, fields: Mapping[str, tuple[Any, str]] | None = None, taken: "Mapping[str, _Taken] | None" = None
     ) -> None:
         self._fields: Fields = dict(fields or {})
         self._taken = dict(taken or {})
@@ -83,24 +71,32 @@ class Document:
     @classmethod
     def from_bytes(cls, data: bytes) -> "Document":
         """The document that `to_bytes` wrote."""
-        read = json.loads(data)
+        return cls._from_json(json.loads(data))
+
+    @classmethod
+    def _from_json(cls, read: dict[str, Any]) -> "Document":
         taken = read.pop(_MERGED, {})
+        fields = {name: (entry[0], entry[1]) for name, entry in read.items()}
         return cls(
-            _fields_of(read),
-            {each: _Taken(since, _fields_of(fields)) for each, (since, fields) in taken.items()},
+            fields, {each: _Taken(entry[0], cls._from_json(entry[1])) for each, entry in taken.items()}
         )
 
     def to_bytes(self) -> bytes:
         """The document as compact JSON."""
-        taken = {_MERGED: self._taken} if self._taken else {}
-        return json.dumps(self._fields | taken, separators=(",", ":"), ensure_ascii=False).encode()
+        return json.dumps(self._to_json(), separators=(",", ":"), ensure_ascii=False).encode()
+
+    def _to_json(self) -> dict[str, Any]:
+        if not self._taken:
+            return self._fields
+        taken = {each: [since, document._to_json()] for each, (since, document) in self._taken.items()}
+        return {**self._fields, _MERGED: taken}
 
     @property
     def latest(self) -> str:
         """The latest reading of all fields; empty for an empty document."""
-        every = [self._fields, *(each.fields for each in self._taken.values())]
-        readings = [reading for fields in every for _, reading in fields.values()]
-        return max([*readings, *(each.since for each in self._taken.values())], default="")
+        readings = [reading for _, reading in self._fields.values()]
+        taken = [max(since, document.latest) for since, document in self._taken.values()]
+        return max([*readings, *taken], default="")
 
     def __getitem__(self, name: str) -> Any:
         """A field's value; None if there is none."""
@@ -118,68 +114,73 @@ class Document:
 
     def names(self) -> Iterable[str]:
         """The fields that were ever edited, removed ones too."""
-        if not self._taken:
-            return list(self._fields)
-        return dict.fromkeys(
-            [*self._fields, *(name for each in self._taken.values() for name in each.fields)]
-        )
+        taken = [name for _, document in self._taken.values() for name in document.names()]
+        return dict.fromkeys([*self._fields, *taken])
 
     # ---- what counts of several accounts
 
     def _entry(self, name: str) -> tuple[Any, str]:
-        if not self._taken:
-            return self._own_hash(name) if _is_old_hash(name) else self._fields.get(name, _NEVER)
-        family = name.partition(".")[0]
-        leader = _TOGETHER.get(name, name)
-        if leader in _OWN or family in _OWN:
-            return self._fields.get(name, _NEVER)
-        if _is_old_hash(name):
+        family, leader = name.partition(".")[0], _TOGETHER.get(name, name)
+        if family == "old_hash":
             return self._hash(name)
-        if family in ("totp", "recovery_code"):
-            return self._of_factor(name)
+        if not self._taken or leader in _OWN or family in _OWN:
+            return self._fields.get(name, _NEVER)
+        if family == "totp":
+            return self._factor()
+        if family == "recovery_code":
+            return max(self._everywhere(name), key=lambda entry: entry[1], default=_NEVER)
         return self._source(leader).get(name, _NEVER)
 
     def _source(self, leader: str) -> Fields:
         """The account whose field counts: this one, unless it has none, or another was edited later since."""
         best, age = self._fields, _age(self._fields, leader)
         lacks = self._fields.get(leader, _NEVER)[0] is None
-        for each in self._taken.values():
-            value, theirs = each.fields.get(leader, _NEVER)[0], _age(each.fields, leader)
-            if (theirs[0] > each.since or (lacks and value is not None)) and theirs > age:
-                best, age = each.fields, theirs
+        for since, document in self._taken.values():
+            fields = document._source(leader)
+            value, theirs = fields.get(leader, _NEVER)[0], _age(fields, leader)
+            if (theirs[0] > since or (lacks and value is not None)) and theirs > age:
+                best, age = fields, theirs
         return best
 
-    def _of_factor(self, name: str) -> tuple[Any, str]:
-        """A field of the second factor: this account's if it has one, else the one that was taken over and is
-        newer than the end of its own; a recovery code is spent in either."""
+    def _factor(self) -> tuple[Any, str]:
+        """The second factor: this account's if it has one, else that which was enrolled last, and after the
+        end of its own."""
         own = self._fields.get("totp", _NEVER)
-        found = [
-            each.fields for each in self._taken.values() if each.fields.get("totp", _NEVER)[0] is not None
-        ]
-        newest = max(found, key=lambda fields: _age(fields, "totp"), default=self._fields)
-        if own[0] is not None or own[1] >= newest.get("totp", _NEVER)[1]:
-            newest = self._fields
-        entries = [fields[name] for fields in (newest, self._fields) if name in fields]
-        return max(entries, key=lambda entry: entry[1], default=_NEVER)
+        if own[0] is not None:
+            return own
+        taken = [document._factor() for _, document in self._taken.values()]
+        enrolled = [entry for entry in taken if entry[0] is not None and entry[1] > own[1]]
+        return max(enrolled, key=lambda entry: entry[1], default=own)
 
-    def _own_hash(self, name: str) -> tuple[Any, str]:
-        entry = self._fields.get(name, _NEVER)
-        return _NEVER if _is_void(self._fields, name, _chosen(self._fields)) else entry
+    def _everywhere(self, name: str) -> Iterator[tuple[Any, str]]:
+        """The entries of a field in all accounts."""
+        if name in self._fields:
+            yield self._fields[name]
+        for _, document in self._taken.values():
+            yield from document._everywhere(name)
 
     def _hash(self, name: str) -> tuple[Any, str]:
         """The hash of a password in a company's system: removed for ever if anybody did so, and void if the
-        person chose a password after it was imported."""
-        own = _chosen(self._fields)
-        places = [(self._fields, own)]
-        for each in self._taken.values():
-            theirs = _chosen(each.fields)
-            places.append((each.fields, max(theirs, own) if own > each.since else theirs))
-        entries = [fields[name] for fields, _ in places if name in fields]
-        removed = [entry for entry in entries if entry[0] is None]
-        valid = [
-            fields[name] for fields, chosen in places if name in fields and not _is_void(fields, name, chosen)
-        ]
+        person chose a password after it was imported, which they may not have known of."""
+        found = list(self._hashes(name))
+        removed = [entry for entry, _ in found if entry[0] is None]
+        valid = [entry for entry, is_void in found if not is_void]
         return max(removed or valid, key=lambda entry: entry[1], default=_NEVER)
+
+    def _hashes(self, name: str, chosen: str = "") -> Iterator[tuple[tuple[Any, str], bool]]:
+        """The entries of a hash in all accounts, and whether each is void.
+
+        Args:
+            name: The field.
+            chosen: When the person of the account that took this one over chose a password.
+        """
+        own = self._fields.get("secret", _NEVER)[1]  # one that replaced an old hash is as old as that
+        if name in self._fields:
+            origin = name.partition(".")[2]
+            imported = self._fields.get(f"company_id.{origin}", self._fields[name])[1]
+            yield self._fields[name], imported < max(own, chosen)
+        for since, document in self._taken.values():
+            yield from document._hashes(name, max(chosen, own if own > since else ""))
 
     # ---- what is known of companies' systems
 
@@ -218,39 +219,59 @@ class Document:
         """
         taken = dict(sorted((self._taken | other._taken).items()))
         for each in self._taken.keys() & other._taken.keys():
-            taken[each] = _joined_taken(self._taken[each], other._taken[each])
+            taken[each] = self._taken[each].joined(other._taken[each])
         return Document(_joined(self._fields, other._fields), taken)
 
-    def later(self, other: "Document", name: str) -> "Document":
-        """Which of two documents has the later edit of an account's own field."""
-        leader = _TOGETHER.get(name, name)
-        return max(self, other, key=lambda document: _age(document._fields, leader))
-
-    def absorb(self, own: str, account: str, other: "Document", reading: str) -> bool:
-        """Take over the document of an account that was merged into this one.
+    def absorb(self, own: str, account: str, other: "Document", reading: str) -> None:
+        """Take over the document of an account that was merged into this one, or into one that this one took
+        over.
 
         Args:
             own: The id of this account.
             account: The id of the other one.
             other: Its document.
             reading: Of the merge; that of an earlier one stays.
-
-        Returns:
-            Whether anything of it was not known.
         """
-        before = self.to_bytes()
-        for each, taken in {account: _Taken(reading, other._fields), **other._taken}.items():
-            if each == own:
-                self._fields = _joined(self._fields, taken.fields)
-            else:
-                known = self._taken.get(each)
-                self._taken[each] = _joined_taken(known, taken) if known else taken
-        return self.to_bytes() != before
+        other, copies = other._without(own)
+        for copy in copies:  # of this account, which the other one took over in another region
+            joined = self.joined(copy)
+            self._fields, self._taken = joined._fields, joined._taken
+        if not self._join_taken(account, other):
+            self._taken[account] = _Taken(reading, other)
 
-    def absorbed(self, account: str, other: "Document", name: str) -> bool:
-        """Whether a field of another account was taken over as it is."""
-        known = self._taken.get(account)
-        return known is not None and known.fields.get(name) == other._fields.get(name)
+    def _join_taken(self, account: str, other: "Document") -> bool:
+        """Join a document with that of an account wherever it was taken over; whether it was."""
+        found = account in self._taken
+        if found:
+            since, document = self._taken[account]
+            self._taken[account] = _Taken(since, document.joined(other))
+        for _, document in self._taken.values():
+            found = document._join_taken(account, other) or found
+        return found
+
+    def _without(self, account: str) -> "tuple[Document, list[Document]]":
+        """The same without what was taken over of an account, and that."""
+        taken, copies = dict[str, _Taken](), []
+        for each, (since, document) in self._taken.items():
+            left, found = document._without(account)
+            copies += found
+            if each == account:
+                copies.append(left)
+            else:
+                taken[each] = _Taken(since, left)
+        return Document(self._fields, taken), copies
+
+    def taken(self, account: str) -> "Document | None":
+        """The document of an account that was taken over; None if it was not."""
+        for each, (_, document) in self._taken.items():
+            found = document if each == account else document.taken(account)
+            if found is not None:
+                return found
+        return None
+
+    def same(self, other: "Document", name: str) -> bool:
+        """Whether an account's own field is as in another document."""
+        return self._fields.get(name) == other._fields.get(name)
 
     # ---- edits
 
@@ -273,9 +294,8 @@ class Document:
             region: The region that edits.
         """
         reading = tick(now_ms, region, self.latest)
-        for name, value in changes.items():
-            if self[name] != value:
-                self._fields[name] = (value, reading)
+        changed = {name: value for name, value in changes.items() if self[name] != value}
+        self._fields |= {name: (value, reading) for name, value in changed.items()}
 
     def profile(self) -> dict[str, Any]:
         """What a company may see."""
@@ -292,8 +312,20 @@ class Document:
         return shown | ({"companies": companies} if companies else {})
 
 
-def _fields_of(read: Mapping[str, Any]) -> Fields:
-    return {name: (entry[0], entry[1]) for name, entry in read.items()}
+class _Taken(NamedTuple):
+    """An account that was taken over.
+
+    Attributes:
+        since: The reading at which it was.
+        document: Its document.
+    """
+
+    since: str
+    document: Document
+
+    def joined(self, other: "_Taken") -> "_Taken":
+        """What two regions know of it together."""
+        return _Taken(min(self.since, other.since), self.document.joined(other.document))
 
 
 def _age(fields: Fields, leader: str) -> tuple[str, str]:
@@ -316,22 +348,6 @@ def _joined(one: Fields, other: Fields) -> Fields:
     return fields
 
 
-def _joined_taken(one: _Taken, other: _Taken) -> _Taken:
-    return _Taken(min(one.since, other.since), _joined(one.fields, other.fields))
-
-
 def _is_final(fields: Fields, name: str) -> bool:
     """Whether a field was removed for ever: an import writes the hash of a password once."""
     return _is_old_hash(name) and name in fields and fields[name][0] is None
-
-
-def _chosen(fields: Fields) -> str:
-    """When the person of an account chose its password; a hash that replaced an old one is as old as that."""
-    return fields.get("secret", _NEVER)[1]
-
-
-def _is_void(fields: Fields, name: str, chosen: str) -> bool:
-    """Whether a password was chosen after the hash of an old one was imported: whoever chose it may not have
-    known of it, as it was imported in another region."""
-    imported = fields.get(f"company_id.{name.partition('.')[2]}", _NEVER)[1] or fields.get(name, _NEVER)[1]
-    return name in fields and fields[name][0] is not None and imported < chosen

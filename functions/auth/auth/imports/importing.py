@@ -101,8 +101,11 @@ class Importer:
         records = self._records
         owner, theirs = accounts.open(decision.user)
         theirs.absorb(owner.id, line.account, line.document, records.reading(theirs.latest))
-        phone = owner.phone_index or (line.phone.index if line.phone else "")
-        _, save = records.close(owner, owner.but(phone_index=phone), theirs)
+        if line.phone and not owner.phone_index:
+            filled = {name: line.document[name] for name in ("phone", "phone_verified")}
+            theirs.edit(filled, records.now_ms, records.region)
+            owner = owner.but(phone_index=line.phone.index)
+        _, save = records.close(owner, owner, theirs)
         joined = User(
             line.account,
             "merged",

@@ -12,11 +12,11 @@ After Parker et al., "Detection of Mutual Inconsistency in Distributed Systems",
 Shapiro et al., "Conflict-free Replicated Data Types", 2011 (joins).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from ..identity import Document, joined_epoch
+from ..identity import Document, Kind, joined_epoch
 from ..services import claims_of
 from ..storage import User, UserStatus
 
@@ -57,10 +57,15 @@ def base_status(document: Document) -> UserStatus:
     return "active" if verified or document.origins() else "unverified"
 
 
-def joined(mine: Known, theirs: Known) -> Known:
+def joined(mine: Known, theirs: Known, index: Callable[[Kind, str], str]) -> Known:
     """What two records of one account say together, neither of which has seen the other.
 
     The record has no sealed document yet, and may have to be settled: see `Replication`.
+
+    Args:
+        mine: What is known of the account here.
+        theirs: What is known of it in the other region.
+        index: Gives the blind index of an address or a number.
     """
     one, other = mine.user, theirs.user
     later = max(one, other, key=lambda user: (user.ts, user.id, user.merged_into))
@@ -89,8 +94,8 @@ def joined(mine: Known, theirs: Known) -> Known:
         if "active" in statuses
         else base_status(document),
         ts=max(user.ts, document.latest),
-        email_index=_index("email", mine, theirs),
-        phone_index=_index("phone", mine, theirs),
+        email_index=index("email", document["email"]) if document["email"] else "",
+        phone_index=index("phone", document["phone"]) if document["phone"] else "",
         unsettled="merged" in statuses or "conflict" in statuses,
     )
     if user.status != "merged":
@@ -109,12 +114,3 @@ def _joined_epoch(one: User, other: User) -> tuple[str, Mapping[str, int]]:
     if seen == "newer" or one.epoch == other.epoch:
         return one.epoch, version
     return (other.epoch if seen == "older" else joined_epoch(one.epoch, other.epoch)), version
-
-
-def _index(kind: Literal["email", "phone"], mine: Known, theirs: Known) -> str:
-    """The blind index of the identifier that a join of two documents has."""
-    if mine.document is None or theirs.document is None:
-        known = theirs if mine.document is None else mine
-    else:
-        known = mine if mine.document.later(theirs.document, kind) is mine.document else theirs
-    return known.user.email_index if kind == "email" else known.user.phone_index

@@ -152,7 +152,7 @@ class Replication:
             if theirs.sealed
             else None
         )
-        known = joined(self._known(mine), Known(theirs, there))
+        known = joined(self._known(mine), Known(theirs, there), self._records.index)
         made = replace(known.user, origin=self._records.region)
         if known.document is not None:
             made, _ = self._records.seal(mine, made, known.document)
@@ -163,6 +163,8 @@ class Replication:
     def _settle_user(self, user_id: str) -> User | None:
         """Do what an account's coming here asks for, once."""
         user = self._store.users.get(user_id)
+        if user is not None and user.status not in _LIVE:  # also what was begun here, and died
+            self._store.commit_each(self._store.users.delete_belongings(user.id))
         for _ in range(_RACES):
             if user is None or not user.unsettled:
                 return user
@@ -172,8 +174,6 @@ class Replication:
         raise TableTroubleError("raced")
 
     def _settle_once(self, user: User) -> None:
-        if user.status not in _LIVE:
-            self._store.commit_each(self._store.users.delete_belongings(user.id))
         end = self._end_of(user) if user.merged_into else user
         if user.status == "merged" and end.status == "erased":
             self._store.commit(*erasure(self._records, user))
@@ -198,8 +198,10 @@ class Replication:
         """
         chain = [user]
         while chain[-1].merged_into:
-            if any(chain[-1].merged_into == each.id for each in chain):
-                return self._revived(min(chain, key=lambda each: each.id))
+            ids = [each.id for each in chain]
+            if chain[-1].merged_into in ids:
+                circle = chain[ids.index(chain[-1].merged_into) :]
+                return self._revived(min(circle, key=lambda each: each.id))
             found = self._store.users.get(chain[-1].merged_into)
             if found is None:
                 raise NotYetError(chain[-1].merged_into)
