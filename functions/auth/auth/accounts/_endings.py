@@ -116,7 +116,7 @@ def merge_accounts(
     known = document.taken(other.id)
     if known is not None and known.same(other_document, "email"):
         other_main = ""  # and what became of it since
-    email_index, addresses, unproven = joined_addresses(document, main, other_document, other_main)
+    email_index, addresses = joined_addresses(document, main, other_document, other_main)
     document.absorb(user.id, other.id, other_document, records.reading(max(document.latest, other.ts)))
     changes = addresses
     if other_document["phone_verified"] and not document["phone_verified"]:
@@ -137,12 +137,11 @@ def merge_accounts(
         other.id, "merged", None, ts=records.reading(other.ts), version=other.version, merged_into=user.id,
         epoch=records.new_epoch(),
     )  # fmt: skip
-    lost = [Alias("email", index) for index in unproven]  # nobody showed that they are the person's
-    if other.phone_index and other.phone_index != after.phone_index:
-        lost.append(Alias("phone", other.phone_index))
+    # Such as an address that nobody has shown to be theirs.
+    lost = {*records.claims(user), *records.claims(other)} - {*after.claims}
     freed = [
         write
-        for alias in lost
+        for alias in map(Alias.of_text, sorted(lost))
         for owner in (user.id, other.id)
         for write in records.store.aliases.releases(alias, owner)
     ]

@@ -233,8 +233,8 @@ class Document:
             reading: Of the merge; that of an earlier one stays.
         """
         other, copies = other._without(own)
-        for copy in copies:  # of this account, which the other one took over in another region
-            joined = self.joined(copy)
+        for since, copy in copies:  # of this account, which the other one took over in another region
+            joined, reading = self.joined(copy), min(reading, since)
             self._fields, self._taken = joined._fields, joined._taken
         if not self._join_taken(account, other):
             self._taken[account] = _Taken(reading, other)
@@ -249,14 +249,14 @@ class Document:
             found = document._join_taken(account, other) or found
         return found
 
-    def _without(self, account: str) -> "tuple[Document, list[Document]]":
+    def _without(self, account: str) -> "tuple[Document, list[_Taken]]":
         """The same without what was taken over of an account, and that."""
-        taken, copies = dict[str, _Taken](), []
+        taken, copies = dict[str, _Taken](), list[_Taken]()
         for each, (since, document) in self._taken.items():
             left, found = document._without(account)
             copies += found
             if each == account:
-                copies.append(left)
+                copies.append(_Taken(since, left))
             else:
                 taken[each] = _Taken(since, left)
         return Document(self._fields, taken), copies

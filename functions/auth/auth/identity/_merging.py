@@ -21,7 +21,7 @@ def shared_identifier(one: Document, other: Document) -> str | None:
 
 def joined_addresses(
     document: Document, main: str, other: Document, other_main: str
-) -> tuple[str, dict[str, Any], list[str]]:
+) -> tuple[str, dict[str, Any]]:
     """What becomes of the addresses of two accounts of one person.
 
     A verified address comes before one that nobody has shown to be the person's: whoever has the mailbox of
@@ -34,8 +34,7 @@ def joined_addresses(
         other_main: The same of its main address.
 
     Returns:
-        Blind index of the main address of both, empty for none; the edit of the first document; and the
-        indexes of unverified addresses that are let go.
+        Blind index of the main address of both, empty for none; and the edit of the first document.
     """
     mains = [(index, each) for index, each in ((main, document), (other_main, other)) if index]
     verified: dict[str, str] = {index: each["email"] for index, each in mains if each["email_verified"]}
@@ -50,5 +49,4 @@ def joined_addresses(
     changes |= {"email": addresses.get(chosen), "email_verified": chosen in verified}
     if chosen:
         changes[f"email_also.{chosen}"] = None
-    lost = dict.fromkeys(index for index, _ in mains if index not in verified and index != chosen)
-    return chosen, changes, list(lost)
+    return chosen, changes
