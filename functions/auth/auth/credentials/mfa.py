@@ -2,7 +2,7 @@
 
 A recovery code stands in for a one-time password, once. Each of the ten is a field of the document,
 `recovery_code.<factor>.<number>`, that holds its HMAC: a code that is spent in one region and another in a
-`recovery_code.<factor>.<number>`, that holds its HMAC: a code that is spent in one region and another in a
+second one are edits of different fields, and new codes replace all of them. The HMAC is by the key of the
 blind indexes, which all regions have. A code has 50 random bits: a look-up secret needs 20, and a limit on
 attempts below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
 """
