@@ -1,16 +1,19 @@
 """The queues of what could not be sent: T for a table that did not take it, K for a key that did not wrap it.
 
-A message holds the key of an item alone, `{"key": "U#<user>"}`: whoever takes it sends the newest.
+A message holds the key of an item, and since when it waits, `{"key": "U#<user>", "since": <seconds since the
+epoch>}`: whoever takes it sends the newest.
 """
 
 import json
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import MetricUnit
 
 from shared.metrics import count
 
@@ -35,7 +38,8 @@ type Result = Literal["sent", "known", "joined", "nothing", "later", "refused", 
 error that nobody foresaw came of it."""
 
 _AT_ONCE = 8
-_NOT_YET_S = 30
+_AGAIN_S = 60
+_LONGEST_S = 86_400  # for an account that another one refers to
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,17 @@ class Queues:
     keys: str
     dead_letters: str
 
-    def put_back(self, key: str, queue: Literal["tables", "keys"], delay_s: int = 0) -> None:
-        """Have a drain take an item later."""
-        body = json.dumps({"key": key})
-        self.sqs.send_message(QueueUrl=getattr(self, queue), MessageBody=body, DelaySeconds=delay_s)
+    def put_back(self, key: str, queue: Literal["tables", "keys"], since: float | None = None) -> None:
+        """Have a drain take an item later.
+
+        Args:
+            key: Partition key of the item.
+            queue: Which queue.
+            since: Since when it waits, seconds since the epoch; None for now.
+        """
+        body = json.dumps({"key": key, "since": int(time.time() if since is None else since)})
+        delay = 0 if since is None else _AGAIN_S
+        self.sqs.send_message(QueueUrl=getattr(self, queue), MessageBody=body, DelaySeconds=delay)
 
     def refuse(self, body: str, reason: str) -> None:
         """Set aside what can never be sent, with its reason as the attribute `reason`."""
@@ -68,23 +79,30 @@ class Queues:
         )
 
 
-def replicate_each(replication: Replication, queues: Queues, keys: Iterable[str]) -> dict[str, Result]:
+def replicate_each(
+    replication: Replication, queues: Queues, keys: Iterable[str], since: Mapping[str, float] | None = None
+) -> dict[str, Result]:
     """Replicate items side by side; what cannot be sent now is in a queue afterwards.
 
     Args:
         replication: Replicates.
         queues: The queues.
         keys: Partition keys of the items.
+        since: Of those that waited already, since when; seconds since the epoch.
 
     Returns:
         What became of each; `failed` where not even a queue took it.
     """
-    wanted = list(dict.fromkeys(keys))
+    wanted, waited = list(dict.fromkeys(keys)), since or {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        results = dict(zip(wanted, pool.map(lambda key: _one(replication, queues, key), wanted), strict=True))
+        found = pool.map(lambda key: _one(replication, queues, key, waited.get(key)), wanted)
+        results = dict(zip(wanted, found, strict=True))
     for name, word in _METRICS.items():
         if times := sum(result == name for result in results.values()):
             count(word, times)
+    for key, result in results.items():
+        if result == "later" and key in waited:  # of the queue it says nothing: the message is a new one
+            count("ReplicationWaits", time.time() - waited[key], unit=MetricUnit.Seconds)
     return results
 
 
@@ -98,19 +116,23 @@ _METRICS: dict[Result, str] = {
 }
 
 
-def _one(replication: Replication, queues: Queues, key: str) -> Result:
+def _one(replication: Replication, queues: Queues, key: str, since: float | None) -> Result:
     try:
         try:
             return replication.replicate(key)
         except TableTroubleError as error:
             logger.warning("not sent", key=key, reason=f"table: {error}")
-            queues.put_back(key, "tables")
+            queues.put_back(key, "tables", since)
         except KeyTroubleError as error:
             logger.warning("not sent", key=key, reason=f"key: {error}")
-            queues.put_back(key, "keys")
+            queues.put_back(key, "keys", since)
         except NotYetError as error:
             logger.info("waits", key=key, account=str(error))
-            queues.put_back(key, "tables", _NOT_YET_S)
+            begun = time.time() if since is None else since
+            if time.time() - begun > _LONGEST_S:
+                queues.refuse(json.dumps({"key": key}), f"the account {error} has not come")
+                return "refused"
+            queues.put_back(key, "tables", begun)
         except UnreplicableError as error:
             logger.warning("refused", key=key, reason=str(error))
             queues.refuse(json.dumps({"key": key}), str(error))
@@ -152,20 +174,23 @@ def drain(
         if not messages:
             break
         keys: dict[str, str] = {}
+        since: dict[str, float] = {}
         for message in messages:
-            if (key := _key(message["Body"])) is None:
+            key, begun = _read(message["Body"])
+            if key is None:
                 queues.refuse(message["Body"], "no key of an account or an identifier")
                 _delete(queues.sqs, url, message)
             else:
                 keys[message["MessageId"]] = key
-        results = replicate_each(replication, queues, keys.values())
+                since[key] = min(begun, since.get(key, begun))
+        results = replicate_each(replication, queues, keys.values(), since)
         for message in messages:
             result = results.get(keys.get(message["MessageId"], ""), "failed")
             if message["MessageId"] in keys and result != "failed":
                 _delete(queues.sqs, url, message)
                 counts[result] = counts.get(result, 0) + 1
-        if {"later", "failed"} & set(results.values()):
-            break
+        if results and set(results.values()) <= {"later", "failed"}:
+            break  # it is not the one or the other
     return counts
 
 
@@ -177,9 +202,11 @@ def _delete(sqs: "SQSClient", queue: str, message: Any) -> None:
     sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
 
-def _key(body: str) -> str | None:
-    with suppress(ValueError, TypeError, KeyError):
-        key = json.loads(body)["key"]
-        if isinstance(key, str) and (user_of_key(key) or Alias.of_text(key)):
-            return key
-    return None
+def _read(body: str) -> tuple[str | None, float]:
+    """The key that a message holds, and since when it waits; no key if it is no message of this queue."""
+    with suppress(ValueError, TypeError, KeyError, AttributeError):
+        read = json.loads(body)
+        key, since = read["key"], float(read.get("since", time.time()))
+        if user_of_key(key) or Alias.of_text(key):
+            return key, since
+    return None, 0.0

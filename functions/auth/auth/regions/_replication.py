@@ -247,9 +247,15 @@ class Replication:
             if each and each.status in _LIVE and alias.text in self._records.claims(each)
         ]
         claimants.sort(key=lambda known: _rank(alias, known))
-        for other in claimants[1:]:
-            if alias.kind == "email" and self._merge(alias, claimants[0], other):
-                return False
+        shown = [known for known in claimants if alias.kind == "email" and _is_verified(alias, known)]
+        unreachable = None
+        if len(shown) > 1:
+            try:
+                if self._are_newest(shown[0].user, shown[1].user):
+                    self._merge(*shown[:2])
+                    return False
+            except BusyError as error:
+                unreachable = error
         order_of = [known.user.id for known in claimants]
         after = Holding(order_of[0] if order_of else None, frozenset(order_of[1:]))
         writes = [] if after == before else [self._store.aliases.hold(alias, before, after)]
@@ -268,21 +274,34 @@ class Replication:
         for user in shut_out:  # who has no log-in has no session
             self._store.commit_each(self._store.users.delete_belongings(user.id))
         self._store.commit(*writes)
+        if unreachable is not None:
+            raise unreachable
         return True
 
-    def _merge(self, alias: Alias, stays: Known, ends: Known) -> bool:
+    def _are_newest(self, *users: User) -> bool:
+        """Whether the other region knows nothing newer of accounts, whose merge cannot be undone: one of them
+        may have let its address go there, or be erased, and its address somebody else's.
+
+        Raises:
+            BusyError: The other region does not answer.
+        """
+        peer = self._find_peer()
+        theirs = [peer.store.users.get(user.id) for user in users]
+        return all(
+            other is None or order(user.version, other.version) in ("same", "newer")
+            for user, other in zip(users, theirs, strict=True)
+        )
+
+    def _merge(self, stays: Known, ends: Known) -> None:
         """Merge two accounts that both have shown that an address is theirs."""
         if stays.document is None or ends.document is None:
-            return False
-        if not (_is_verified(alias, stays) and _is_verified(alias, ends)):
-            return False
+            return
         _, writes = merge_accounts(
             self._records, stays.user, stays.document, ends.user, ends.document, late=True
         )
         audits = [self._store.audit.add(each.user.id, "merge", "") for each in (stays, ends)]
         self._store.commit(*writes, *audits)
         self._store.commit_each(self._store.users.delete_belongings(ends.user.id))
-        return True
 
     def _has_identifier(self, user: User, but: Alias | None = None) -> bool:
         aliases = [Alias.of_text(text) for text in self._records.claims(user)]
