@@ -4,7 +4,7 @@ Records are opened and closed here: nothing else sees ciphertext.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ from shared.http import BusyError, GoneError, InternalError, NotFoundError
 from .clients import Clients
 from .identity import Document, Kind, blind_index, new_epoch, tick
 from .settings import AuthSettings, KeySettings
-from .storage import Alias, Store, User, Write
+from .storage import CLAIMED, SHOWN, Alias, Store, User, Write
 from .tokens import Keyring, Sessions, Tokens
 
 __all__ = ["Records", "Services", "aliases_of", "claims_of", "further_indexes", "get_records", "get_services"]
@@ -38,9 +38,16 @@ def aliases_of(user: User, document: Document) -> list[Alias]:
     return list(dict.fromkeys(aliases))
 
 
-def claims_of(user: User, document: Document) -> tuple[str, ...]:
-    """The aliases of a person as texts, as `User.claims` has them."""
-    return tuple(sorted(alias.text for alias in aliases_of(user, document)))
+def claims_of(user: User, document: Document) -> dict[str, str]:
+    """The aliases of a person, as `User.claims` has them."""
+    claims = {}
+    for alias in aliases_of(user, document):
+        is_main = alias == Alias("email", user.email_index)
+        field = alias.kind if is_main or alias.kind == "phone" else f"email_also.{alias.index}"
+        since = max(document.reading(name) for name in (field, "imported"))
+        # Further addresses, and numbers, are claimed only once it was shown whose they are.
+        claims[alias.text] = f"{SHOWN if not is_main or document['email_verified'] else CLAIMED}{since}"
+    return claims
 
 
 class Records:
@@ -124,8 +131,8 @@ class Records:
         except EnvelopeError as error:
             raise InternalError("unreadable", "The record cannot be read.") from error
 
-    def claims(self, user: User) -> tuple[str, ...]:
-        """The aliases that an account claims, as texts; a record from before there were regions is opened.
+    def claims(self, user: User) -> Mapping[str, str]:
+        """The aliases that an account claims; a record from before there were regions is opened for them.
 
         Raises:
             BusyError: As `open` raises it.

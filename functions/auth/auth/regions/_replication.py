@@ -19,7 +19,7 @@ from shared.http import BusyError, InternalError
 from ..accounts import erasure, merge_accounts
 from ..identity import Document
 from ..services import Records
-from ..storage import Alias, Holding, LostRaceError, Store, User, Write, user_of_key
+from ..storage import SHOWN, Alias, Holding, LostRaceError, Store, User, UserStatus, Write, user_of_key
 from ._joining import Known, base_status, joined, order
 from ._peers import Peer
 
@@ -183,8 +183,7 @@ class Replication:
             self._store.commit(*erasure(self._records, end))
             self._store.commit_each(self._store.users.delete_belongings(end.id))
         elif user.status in _LIVE:
-            status = base_status(self._records.open(user)) if user.status == "conflict" else user.status
-            status = status if self._has_identifier(user) else user.status
+            status = self._status(user) if user.status == "conflict" else user.status
             self._store.commit(self._store.users.note(user.but(status=status, unsettled=False), user))
         else:
             self._store.commit(self._store.users.note(user.but(unsettled=False), user))
@@ -240,43 +239,47 @@ class Replication:
         """Give an identifier to whom it belongs; False if accounts were merged, which changes who that is."""
         before = self._store.aliases.holding(alias)
         ids = before.waiting | {*also} | ({before.user} if before.user else frozenset())
-        people = [self._store.users.get(each) for each in sorted(ids)]
-        claimants = [
-            self._known(each)
-            for each in people
-            if each and each.status in _LIVE and alias.text in self._records.claims(each)
+        people = [user for each in sorted(ids) if (user := self._store.users.get(each))]
+        ranks = {
+            user.id: self._records.claims(user).get(alias.text) for user in people if user.status in _LIVE
+        }
+        claimants = [user for user in people if ranks.get(user.id)]
+        claimants.sort(key=lambda user: (ranks[user.id], user.id))
+        shown = [
+            user for user in claimants if alias.kind == "email" and str(ranks[user.id]).startswith(SHOWN)
         ]
-        claimants.sort(key=lambda known: _rank(alias, known))
-        shown = [known for known in claimants if alias.kind == "email" and _is_verified(alias, known)]
         unreachable = None
         if len(shown) > 1:
             try:
-                if self._are_newest(shown[0].user, shown[1].user):
+                if self._are_newest(*shown[:2]):
                     self._merge(*shown[:2])
                     return False
             except BusyError as error:
                 unreachable = error
-        order_of = [known.user.id for known in claimants]
-        after = Holding(order_of[0] if order_of else None, frozenset(order_of[1:]))
-        writes = [] if after == before else [self._store.aliases.hold(alias, before, after)]
-        shut_out = list[User]()
-        for place, known in enumerate(claimants):
-            has_one = place == 0 or self._has_identifier(known.user, but=alias)
-            status = base_status(known.document or Document()) if has_one else "conflict"
-            if known.user.status == "active" and has_one:
-                status = "active"
-            noted = known.user.but(status=status)
-            shut_out += [noted] if status == "conflict" else []
-            users = self._store.users
-            writes.append(
-                users.unchanged(noted) if status == known.user.status else users.note(noted, known.user)
-            )
-        for user in shut_out:  # who has no log-in has no session
-            self._store.commit_each(self._store.users.delete_belongings(user.id))
-        self._store.commit(*writes)
+        self._give(alias, before, claimants)
         if unreachable is not None:
             raise unreachable
         return True
+
+    def _give(self, alias: Alias, before: Holding, claimants: list[User]) -> None:
+        """Write whose an identifier is, and whom that leaves without a log-in, or gives one."""
+        order_of = [user.id for user in claimants]
+        after = Holding(order_of[0] if order_of else None, frozenset(order_of[1:]))
+        if after != before:
+            checks = [self._store.users.unchanged(user) for user in claimants[:1]]
+            self._store.commit(self._store.aliases.hold(alias, before, after), *checks)
+        for user in claimants:  # one by one: a transaction takes a hundred, and each is right by itself
+            status = self._status(user)
+            if status == "conflict":  # who has no log-in has no session
+                self._store.commit_each(self._store.users.delete_belongings(user.id))
+            if status != user.status:
+                self._store.commit(self._store.users.note(user.but(status=status), user))
+
+    def _status(self, user: User) -> UserStatus:
+        """The status of an account here, by whether it has an identifier."""
+        if not self._has_identifier(user):
+            return "conflict"
+        return base_status(self._records.open(user)) if user.status == "conflict" else user.status
 
     def _are_newest(self, *users: User) -> bool:
         """Whether the other region knows nothing newer of accounts, whose merge cannot be undone: one of them
@@ -292,20 +295,17 @@ class Replication:
             for user, other in zip(users, theirs, strict=True)
         )
 
-    def _merge(self, stays: Known, ends: Known) -> None:
+    def _merge(self, stays: User, ends: User) -> None:
         """Merge two accounts that both have shown that an address is theirs."""
-        if stays.document is None or ends.document is None:
-            return
-        _, writes = merge_accounts(
-            self._records, stays.user, stays.document, ends.user, ends.document, late=True
-        )
-        audits = [self._store.audit.add(each.user.id, "merge", "") for each in (stays, ends)]
+        documents = [self._records.open(user) for user in (stays, ends)]
+        _, writes = merge_accounts(self._records, stays, documents[0], ends, documents[1], late=True)
+        audits = [self._store.audit.add(user.id, "merge", "") for user in (stays, ends)]
         self._store.commit(*writes, *audits)
-        self._store.commit_each(self._store.users.delete_belongings(ends.user.id))
+        self._store.commit_each(self._store.users.delete_belongings(ends.id))
 
-    def _has_identifier(self, user: User, but: Alias | None = None) -> bool:
+    def _has_identifier(self, user: User) -> bool:
         aliases = [Alias.of_text(text) for text in self._records.claims(user)]
-        return any(self._store.aliases.owner(alias) == user.id for alias in aliases if alias != but)
+        return any(self._store.aliases.owner(alias) == user.id for alias in aliases)
 
     def _known(self, user: User) -> Known:
         return Known(user, self._records.open(user) if user.sealed else None)
@@ -320,7 +320,7 @@ def _follows(mine: User) -> bool:
 def _arrival(store: Store, after: User, before: User | None) -> list[Write]:
     """The writes by which an account comes into a table, with whose its identifiers are there."""
     writes, held, contested = [], 0, False
-    for text in sorted({*after.claims, *(_claims_before(before))}):
+    for text in sorted({*after.claims, *_claims_before(before)}):
         alias = Alias.of_text(text)
         now = store.aliases.holding(alias)
         if text not in after.claims:
@@ -339,25 +339,12 @@ def _arrival(store: Store, after: User, before: User | None) -> list[Write]:
     return [store.users.save(after, before), *writes]
 
 
-def _claims_before(before: User | None) -> tuple[str, ...]:
+def _claims_before(before: User | None) -> set[str]:
     """What an account may have had; one from before there were regions says no more than its main ones."""
-    if before is None or before.epoch_version:
-        return before.claims if before else ()
-    mains = (("email", before.email_index), ("phone", before.phone_index))
-    return tuple(Alias(kind, index).text for kind, index in mains if index)  # type: ignore[arg-type]
-
-
-def _is_verified(alias: Alias, known: Known) -> bool:
-    """Whether somebody has shown that an identifier is theirs: further addresses and numbers are claimed
-    only then."""
-    document = known.document
-    is_main = alias == Alias("email", known.user.email_index)
-    return document is not None and (not is_main or bool(document["email_verified"]))
-
-
-def _rank(alias: Alias, known: Known) -> tuple[bool, str, str]:
-    """The order in which accounts come that claim an identifier: shown first, then the earliest."""
-    is_main = alias == Alias("email", known.user.email_index)
-    field = alias.kind if is_main or alias.kind == "phone" else f"email_also.{alias.index}"
-    since = max(known.document.reading(name) for name in (field, "imported")) if known.document else ""
-    return (not _is_verified(alias, known), since, known.user.id)
+    if before is None:
+        return set()
+    mains: list[Alias] = []
+    if not before.epoch_version:
+        mains += [Alias("email", before.email_index)] if before.email_index else []
+        mains += [Alias("phone", before.phone_index)] if before.phone_index else []
+    return {*before.claims, *(alias.text for alias in mains)}

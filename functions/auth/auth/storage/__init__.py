@@ -28,10 +28,12 @@ from ._requests import Once
 from ._sessions import Session
 from ._store import Store
 from ._table import Change, LostRaceError, Write, change_of
-from ._users import User, UserStatus, user_key, user_of_key
+from ._users import CLAIMED, SHOWN, User, UserStatus, user_key, user_of_key
 
 __all__ = [
+    "CLAIMED",
     "LINE_RESULTS",
+    "SHOWN",
     "AccountSummary",
     "Alias",
     "Attempts",

@@ -4,7 +4,7 @@
 Item         an account
 Key          `pk` = `U#<user>`, `sk` = `.`
 Attributes   `status` S, `ts` S, `version` M of N, `origin` S, `data` M (the encrypted document),
-             `epoch` S, `epoch_version` M of N, `email_index` S, `phone_index` S, `claims` SS,
+             `epoch` S, `epoch_version` M of N, `email_index` S, `phone_index` S, `claims` M of S,
              `merged_into` S, `unsettled` BOOL; from `data` on only where they are not empty
 Indexes      `email_index`, `phone_index`: by the attribute of that name
 TTL          none: what was erased or merged stays as a tombstone
@@ -23,7 +23,10 @@ from shared.envelope import Sealed
 from ._aliases import Alias
 from ._table import ONLY, Item, Table, Write, check, delete, put, update
 
-__all__ = ["User", "UserStatus", "Users", "user_key", "user_of_key"]
+__all__ = ["CLAIMED", "SHOWN", "User", "UserStatus", "Users", "user_key", "user_of_key"]
+
+SHOWN, CLAIMED = "0 ", "1 "
+"""Somebody has shown that an identifier is theirs; or has not, and comes after who has."""
 
 type UserStatus = Literal["unverified", "active", "conflict", "merged", "erased"]
 """Signed up; verified; imported without a log-in, since its address is another's; taken over; forgotten."""
@@ -46,7 +49,8 @@ class User:
         merged_into: The account that took this one over.
         epoch: What every proof of the person has to carry (see `identity.new_epoch`).
         epoch_version: The version that made it; empty in records that were written before regions were.
-        claims: The aliases, as texts, that are the person's unless another has them; see `Records.close`.
+        claims: The aliases that are the person's unless another has them: text to how strongly, `SHOWN` or
+            `CLAIMED` and since when; of two accounts the lower text comes first. See `Records.close`.
         unsettled: Whether it came from another region, and something is to be done about it in this one.
     """
 
@@ -61,7 +65,7 @@ class User:
     merged_into: str = ""
     epoch: str = ""
     epoch_version: Mapping[str, int] = field(default_factory=dict)
-    claims: tuple[str, ...] = ()
+    claims: Mapping[str, str] = field(default_factory=dict)
     unsettled: bool = False
 
     def written_in(self, region: str) -> "User":
@@ -107,7 +111,7 @@ class Users:
         if user.epoch_version:
             item["epoch_version"] = _vector(user.epoch_version)
         if user.claims:
-            item["claims"] = {"SS": sorted(user.claims)}
+            item["claims"] = {"M": {text: {"S": rank} for text, rank in sorted(user.claims.items())}}
         if user.unsettled:
             item["unsettled"] = {"BOOL": True}
         if user.sealed is not None:
@@ -205,6 +209,6 @@ def _user(user: str, item: Item) -> User:
         merged_into=strings.get("merged_into", ""),
         epoch=strings.get("epoch", ""),
         epoch_version=_counts(item.get("epoch_version")),
-        claims=tuple(sorted(item["claims"]["SS"])) if "claims" in item else (),
+        claims={text: rank["S"] for text, rank in item["claims"]["M"].items()} if "claims" in item else {},
         unsettled="unsettled" in item,
     )
