@@ -1,6 +1,7 @@
 """Passwords that are forgotten, chosen anew, and changed."""
 
 from contextlib import suppress
+from typing import Any
 
 from shared.http import BusyError
 
@@ -67,8 +68,10 @@ def reset_password(services: Services, token: str, password: str, client: Client
         # But for those that are released: a transaction has each item once.
         unlocked = [unlock(services, alias) for alias in aliases_of(after, document)]
         _set_password(services, document, password, client)
+        shown: dict[str, Any] = {"proved": after.epoch}
         if is_new:
-            document.edit({"email_verified": True}, services.now_ms, services.region)
+            shown |= {"email_verified": True, "cleaned": after.epoch}
+        document.edit(shown, services.now_ms, services.region)
         _, save = services.close(user, after, document)
         audit = services.store.audit.add(user.id, "reset", client.id)
         notify(services, "new_password", after, client.id, audit)

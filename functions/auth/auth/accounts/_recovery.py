@@ -105,7 +105,9 @@ def _apply(
 ) -> dict[str, Any]:
     after = user.but(epoch=services.new_epoch())
     done = known._replace(state="done", epoch=after.epoch)
-    changes = {"recovery": done._asdict()} | (mfa.disable(document) if known.second_factor else {})
+    changes = {"recovery": done._asdict(), "proved": after.epoch} | (
+        mfa.disable(document) if known.second_factor else {}
+    )
     document.edit(changes, services.now_ms, services.region)
     tokens = []
     with ExitStack() as counted:

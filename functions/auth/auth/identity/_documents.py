@@ -8,6 +8,9 @@ edit like any other.
     company_id.<origin>     an id of the person in a company's system
     old_hash.<origin>       the hash of a password there; in older records `old_hash.<company>`
     email_also.<index>      a further address, by its blind index
+    proved, cleaned         that the person has shown that the mailbox is theirs, and chosen a password, or
+                            begun anew; the epoch that it made. What was changed in another region before it
+                            was known there counts no more: of credentials, and of all that was set up
 
 `<origin>` is the JSON of `[company, id]`: a company may have several accounts of one person.
 
@@ -34,8 +37,13 @@ type Fields = dict[str, tuple[Any, str]]
 
 _NEVER = (None, "")
 _MERGED = "merged"
-_OWN = frozenset({"email", "email_pending", "email_previous", "recovery", "totp_pending", "imported"})
+_PROVED, _CLEANED = "proved", "cleaned"
+_OWN = frozenset(
+    {"email", "email_pending", "email_previous", "recovery", "totp_pending", "imported", _PROVED, _CLEANED}
+)
 """Fields, and families of fields, that an account does not have from one that it took over."""
+_CREDENTIALS = frozenset({"secret", "totp", "totp_pending", "recovery_code", "email_pending", "recovery"})
+_SET_UP = frozenset({*PROFILE, "phone", "phone_verified", "notify_new_device", "email_previous"})
 _TOGETHER = {"email_verified": "email", "phone_verified": "phone"}
 """Fields that say something of another one, and are that one's."""
 
@@ -138,9 +146,19 @@ class Document:
         for since, document in self._taken.values():
             fields = document._source(leader)
             value, theirs = fields.get(leader, _NEVER)[0], _age(fields, leader)
-            if (theirs[0] > since or (lacks and value is not None)) and theirs > age:
+            is_late = theirs[0] > since
+            if is_late and self._stands_above(leader, since, document):
+                continue
+            if (is_late or (lacks and value is not None)) and theirs > age:
                 best, age = fields, theirs
         return best
+
+    def _stands_above(self, name: str, since: str, document: "Document") -> bool:
+        """Whether the mailbox was shown here after an account was taken over, and not there since: what was
+        edited there meanwhile was edited by who knew nothing of it."""
+        shown = _shown_by(name)
+        own = _reading(self._fields, shown)
+        return own > since and own > _reading(document._fields, shown)
 
     def _factor(self) -> tuple[Any, str]:
         """The second factor: this account's if it has one, else that which was enrolled last, and after the
@@ -148,7 +166,11 @@ class Document:
         own = self._fields.get("totp", _NEVER)
         if own[0] is not None:
             return own
-        taken = [document._factor() for _, document in self._taken.values()]
+        taken = [
+            document._factor()
+            for since, document in self._taken.values()
+            if document._factor()[1] <= since or not self._stands_above("totp", since, document)
+        ]
         enrolled = [entry for entry in taken if entry[0] is not None and entry[1] > own[1]]
         return max(enrolled, key=lambda entry: entry[1], default=own)
 
@@ -342,10 +364,23 @@ def _joined(one: Fields, other: Fields) -> Fields:
     fields = {}
     for name in sorted(one.keys() | other.keys()):
         leader = _TOGETHER.get(name, name)
-        later = max(one, other, key=lambda each: (_is_final(each, name), _age(each, leader)))
+        shown = _shown_by(name)
+        later = max(
+            one, other, key=lambda each: (_reading(each, shown), _is_final(each, name), _age(each, leader))
+        )
         if name in later:
             fields[name] = later[name]
     return fields
+
+
+def _shown_by(name: str) -> str:
+    """The field whose edit stands above those of a field, where those had not seen it."""
+    family = name.partition(".")[0]
+    return _PROVED if family in _CREDENTIALS else _CLEANED if family in _SET_UP else ""
+
+
+def _reading(fields: Fields, name: str) -> str:
+    return fields.get(name, _NEVER)[1]
 
 
 def _is_final(fields: Fields, name: str) -> bool:

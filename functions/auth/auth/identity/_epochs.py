@@ -9,6 +9,9 @@ Credentials that are changed in two regions at once leave two epochs, neither of
 they are joined to one that is neither's, so that what either made void stays void.
 """
 
+import json
+from collections.abc import Mapping
+from hashlib import sha256
 from secrets import token_hex
 
 from ._clock import tick
@@ -16,6 +19,7 @@ from ._clock import tick
 __all__ = ["joined_epoch", "new_epoch"]
 
 _RANDOM_BYTES = 8
+_JOINED_BYTES = 16
 
 
 def new_epoch(now_ms: int, region: str) -> str:
@@ -31,14 +35,14 @@ def new_epoch(now_ms: int, region: str) -> str:
     return f"{tick(now_ms, region)}.{token_hex(_RANDOM_BYTES)}"
 
 
-def joined_epoch(one: str, other: str) -> str:
+def joined_epoch(version: Mapping[str, int]) -> str:
     """The epoch of an account whose credentials were changed twice, neither knowing of the other.
 
     Args:
-        one: An epoch, or several that were joined; empty for an account from before there were epochs.
-        other: Likewise.
+        version: The versions that made the two, joined.
 
     Returns:
-        The same for both orders, and however often they are joined.
+        The same for both regions, and whichever epochs they met on the way there.
     """
-    return "+".join(sorted({*one.split("+"), *other.split("+")} - {""}))
+    told = json.dumps(dict(sorted(version.items())))
+    return f"joined.{sha256(told.encode()).hexdigest()[: 2 * _JOINED_BYTES]}"

@@ -113,4 +113,4 @@ def _joined_epoch(one: User, other: User) -> tuple[str, Mapping[str, int]]:
     seen = order(one.epoch_version, other.epoch_version)
     if seen == "newer" or one.epoch == other.epoch:
         return one.epoch, version
-    return (other.epoch if seen == "older" else joined_epoch(one.epoch, other.epoch)), version
+    return (other.epoch if seen == "older" else joined_epoch(version)), version

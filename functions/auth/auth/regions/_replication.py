@@ -86,6 +86,8 @@ class Replication:
         except (KeyUnavailableError, KeyRefusedError) as error:
             raise KeyTroubleError(str(error)) from error
         except (EnvelopeError, InternalError) as error:
+            if isinstance(error.__cause__, KeyRefusedError):  # such as to a role that is new
+                raise KeyTroubleError(str(error.__cause__)) from error
             raise UnreplicableError(f"{type(error).__name__}: {error}") from error
         except ClientError as error:
             code = error.response["Error"]["Code"]
@@ -223,7 +225,7 @@ class Replication:
     def _settle_claim(self, alias: Alias, user: User) -> None:
         """Decide whose an identifier is, if another account claims it too."""
         holding = self._store.aliases.holding(alias)
-        if holding.user != user.id or holding.waiting:
+        if holding.user != user.id or holding.waiting or user.status == "conflict":
             self._settle_alias(alias, {user.id})
 
     def _settle_alias(self, alias: Alias, also: Iterable[str] = ()) -> None:
@@ -270,10 +272,10 @@ class Replication:
             self._store.commit(self._store.aliases.hold(alias, before, after), *checks)
         for user in claimants:  # one by one: a transaction takes a hundred, and each is right by itself
             status = self._status(user)
-            if status == "conflict":  # who has no log-in has no session
-                self._store.commit_each(self._store.users.delete_belongings(user.id))
             if status != user.status:
                 self._store.commit(self._store.users.note(user.but(status=status), user))
+            if status == "conflict":  # who has no log-in has no session
+                self._store.commit_each(self._store.users.delete_belongings(user.id))
 
     def _status(self, user: User) -> UserStatus:
         """The status of an account here, by whether it has an identifier."""
