@@ -44,7 +44,9 @@ LIVE = frozenset({"unverified", "active", "conflict"})
 HOWS: list[How] = ["refused", "answer lost", "crash"]
 LOST = (503, 504)
 LONGEST_STEP_S, SHORTEST_STEP_S = 900, 31  # a code of a second factor is good for 30 s
-_FAMILIES = {"secret", "totp", "recovery_code", "old_hash", "epoch", *FIELDS}
+_FAMILIES = {"secret", "totp", "recovery_code", "old_hash", "epoch", "proved", "cleaned", *FIELDS}
+_PROOFS = {"secret": "proved", "totp": "proved", "recovery_code": "proved"} | dict.fromkeys(FIELDS, "cleaned")
+"""What shows whose the mailbox is, and stands above what was changed by who had not seen it."""
 _PASSWORDS = {"secret", "old_hash"}
 _MEMBERSHIP = ("company", "company_id")
 
@@ -106,6 +108,7 @@ class Write:
         value: As JSON; `null` where it was removed.
         seen: Numbers of the writes of that field that the region had shown before.
         action: By what.
+        proofs: The same of the field that stands above it.
     """
 
     number: int
@@ -114,6 +117,7 @@ class Write:
     value: str
     seen: frozenset[int]
     action: str
+    proofs: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,7 @@ class Oracle:
     left: set[tuple[str, str]] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)  # accounts whose main address was changed
     members: dict[str, set[str]] = field(default_factory=dict)  # ids in companies' systems by account
+    shown: dict[int, dict[str, frozenset[int]]] = field(default_factory=dict)  # by a proof, of each field
 
     def observe(self, here: str, account: str, name: str, value: str) -> None:
         """A region shows a value."""
@@ -155,7 +160,8 @@ class Oracle:
         if value == "null" or (name, value) not in self.by_value:
             number = len(self.writes)
             seen = self.seen(here, accounts, name)
-            self.writes.append(Write(number, account, name, value, seen, action))
+            proofs = self.seen(here, accounts, _PROOFS.get(name.split(".")[0], ""))
+            self.writes.append(Write(number, account, name, value, seen, action, proofs))
             if value != "null":
                 self.by_value[name, value] = number
             self.known.setdefault((here, account, name), set()).update({number}, seen)
@@ -351,6 +357,7 @@ class RegionsModel:
         for name in olds.keys() | news.keys():
             if olds.get(name, "null") != news.get(name, "null"):
                 self.oracle.note(here, people, user.id, name, news.get(name, "null"), action)
+        self._note_proofs(here, people, olds, news)
         self._note_epoch(here, people, before, user)
         shown, had = _verified(user, document), _verified(before, olden)
         self.oracle.verified |= {(user.id, index) for index in shown - had}
@@ -359,6 +366,13 @@ class RegionsModel:
             self.oracle.moved.add(user.id)
         members = {name for name in document.names() if name.split(".")[0] in _MEMBERSHIP}
         self.oracle.members.setdefault(user.id, set()).update(members)
+
+    def _note_proofs(self, here: str, people: set[str], olds: dict[str, str], news: dict[str, str]) -> None:
+        """Remember what was there when somebody showed whose the mailbox is."""
+        for name in ("proved", "cleaned"):
+            if olds.get(name, "null") != news.get(name, "null"):
+                shown = {each: self.oracle.seen(here, people, each) for each in olds.keys() | news.keys()}
+                self.oracle.shown.setdefault(self.oracle.by_value[name, news[name]], shown)
 
     def _note_epoch(self, here: str, people: set[str], before: User | None, user: User) -> None:
         if before is None or before.epoch != user.epoch:
@@ -651,9 +665,12 @@ class RegionsModel:
             if write.account in people and write.name != "epoch":
                 by_name.setdefault(write.name, []).append(write)
         for name, writes in by_name.items():
+            if name in _PROOFS.values():
+                continue  # of each account
             replaced = frozenset().union(*(write.seen for write in writes))
             allowed = [write for write in writes if write.number not in replaced]
             allowed = _without_upgrades(name, allowed)
+            allowed += self._stood_above(name, by_name.get(_PROOFS.get(name.split(".")[0], ""), []), allowed)
             value = values.get(name, "null")
             if (
                 value == "null"
@@ -665,6 +682,19 @@ class RegionsModel:
             if value not in {write.value for write in allowed}:
                 kind = "lost write" if number is None or number in replaced else "unexpected value"
                 yield Violation(kind, f"{people}: {name} is {value}, of {allowed}; all are {writes}")
+
+    def _stood_above(self, name: str, proofs: list[Write], allowed: list[Write]) -> list[Write]:
+        """What counted where somebody showed whose the mailbox is, if others changed it not knowing that."""
+        replaced = frozenset().union(*(proof.seen for proof in proofs))
+        found: list[Write] = []
+        for proof in proofs:
+            if proof.number in replaced or all(proof.number in write.proofs for write in allowed):
+                continue
+            shown = [self.oracle.writes[each] for each in self.oracle.shown[proof.number].get(name, ())]
+            older = frozenset().union(*(write.seen for write in shown))
+            there = [write for write in shown if write.number not in older]
+            found += there or [Write(-1, "", name, "null", frozenset(), "", frozenset())]
+        return found
 
     def _passwords(self, people: set[str], document: Document) -> Iterator[Violation]:
         void = set[str]().union(*(self.oracle.void.get(each, set()) for each in people))

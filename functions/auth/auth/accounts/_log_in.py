@@ -176,14 +176,14 @@ def _change_factor(
 ) -> _FactorChange:
     if action == "confirm":
         changes, write = mfa.confirm(services, user, document, code.text)
-        made, codes = mfa.new_recovery_codes(services, changes["totp"])
+        made, codes = mfa.new_recovery_codes(services, document, changes["totp"])
         answer = {"state": "enabled", "recovery_codes": codes}
         return _FactorChange(changes | made, answer, write, ("factor_on",))
     if action == "recovery_codes":
         if not document["totp"]:
             raise ConflictError("no_second_factor", "There is no second factor.")
         redeemed = _redeem(services, user, document, mfa.Code(code.text))
-        made, codes = mfa.new_recovery_codes(services, document["totp"])
+        made, codes = mfa.new_recovery_codes(services, document, document["totp"])
         answer = {"state": "enabled", "recovery_codes": codes}
         return _FactorChange(made, answer, redeemed.write, ("new_recovery_codes",))
     if action == "disable":

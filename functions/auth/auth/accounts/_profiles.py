@@ -73,7 +73,7 @@ def edit(
             # verified shows no more than who chose it.
             approved = shown_at == user.epoch and bool(document["email_verified"])
             writes += addresses.ask(services, counted, user, document, address, client, approved=approved)
-        document.edit(changes, services.now_ms, services.region)
+        document.edit(changes, services.now_ms, services.region, anew=True)
         after = user.but(phone_index=phone_index(services, document))
         after, saved = services.close(user, after, document)
         services.store.commit(saved, *writes, services.store.audit.add(user.id, "edit", client.id), once=once)

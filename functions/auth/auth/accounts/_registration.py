@@ -150,8 +150,7 @@ def _verify_sign_up(
     with attempted(services, alias, limit_of(services, client, user.id)) as attempt:
         proof = prove(services, attempt, password, None, client.id, once, second_factor=False, verifying=True)
         after = user.but(status="active", epoch=services.new_epoch())
-        shown = {"email_verified": True, "proved": after.epoch}
-        proof.document.edit(shown, services.now_ms, services.region)
+        proof.document.edit({"email_verified": True}, services.now_ms, services.region)
         _, save = services.close(user, after, proof.document)
         redeemed = services.store.mail_tokens.redeem(token)
         audit = services.store.audit.add(user.id, "verify", client.id)

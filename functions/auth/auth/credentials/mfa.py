@@ -1,17 +1,17 @@
 """The second factor: time-based one-time passwords (RFC 6238: SHA-1, six digits, 30 seconds), recovery codes.
 
 A recovery code stands in for a one-time password, once. Each of the ten is a field of the document,
-`recovery_code.<factor>.<number>`, that holds its HMAC: a code that is spent in one region and another in a
-second one are edits of different fields, and new codes replace all of them. The HMAC is by the key of the
-blind indexes, which all regions have. A code has 50 random bits: a look-up secret needs 20, and a limit on
-attempts below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
+`recovery_code.<factor>.<list>.<number>`, that holds its HMAC: a code that is spent in one region and another
+in a second one are edits of different fields, and what is spent stays so. The HMAC is by the key of the blind
+indexes, which all regions have. A code has 50 random bits: a look-up secret needs 20, and a limit on attempts
+below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
 """
 
 import hmac
 import re
 from base64 import b32decode, b32encode
 from hashlib import sha256
-from secrets import token_bytes
+from secrets import token_bytes, token_hex
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -46,6 +46,7 @@ RECOVERY_CODES = 10
 _FIELD = "recovery_code"
 _GROUP = 5  # characters of base32, two groups of which are 50 bits
 _LONGEST = 64
+_LIST_BYTES = 4
 _IGNORED = re.compile(r"[\s-]")
 
 
@@ -164,16 +165,20 @@ def disable(document: Document) -> dict[str, Any]:
     return {"totp": None, "totp_pending": None} | dict.fromkeys(codes)
 
 
-def new_recovery_codes(services: Services, secret: str) -> tuple[dict[str, Any], list[str]]:
+def new_recovery_codes(
+    services: Services, document: Document, secret: str
+) -> tuple[dict[str, Any], list[str]]:
     """The edit that replaces all recovery codes, and the codes, which are shown once.
 
     Args:
         services: The services.
+        document: The person's document.
         secret: That of the second factor.
     """
     codes = [_drawn() for _ in range(RECOVERY_CODES)]
-    hashes = [_hash(services, code) for code in codes]
-    return {f"{_FIELD}.{_factor(secret)}.{number}": each for number, each in enumerate(hashes)}, codes
+    place = f"{_FIELD}.{_factor(secret)}.{token_hex(_LIST_BYTES)}"
+    made = {f"{place}.{number}": _hash(services, code) for number, code in enumerate(codes)}
+    return dict.fromkeys(_codes(document)) | made, codes
 
 
 def codes_left(document: Document) -> int:
@@ -186,7 +191,7 @@ def _codes(document: Document) -> dict[str, str]:
     if not document["totp"]:
         return {}
     family = f"{_FIELD}.{_factor(document['totp'])}"
-    return {f"{family}.{number}": kept for number, kept in document.family(family)}
+    return {f"{family}.{key}": kept for key, kept in document.family(family)}
 
 
 def _factor(secret: str) -> str:

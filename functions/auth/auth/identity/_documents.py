@@ -43,6 +43,7 @@ _OWN = frozenset(
 )
 """Fields, and families of fields, that an account does not have from one that it took over."""
 _CREDENTIALS = frozenset({"secret", "totp", "totp_pending", "recovery_code", "email_pending", "recovery"})
+_WRITTEN_ONCE = frozenset({"old_hash", "recovery_code"})
 _SET_UP = frozenset({*PROFILE, "phone", "phone_verified", "notify_new_device", "email_previous"})
 _TOGETHER = {"email_verified": "email", "phone_verified": "phone"}
 """Fields that say something of another one, and are that one's."""
@@ -136,7 +137,7 @@ class Document:
         if family == "totp":
             return self._factor()
         if family == "recovery_code":
-            return max(self._everywhere(name), key=lambda entry: entry[1], default=_NEVER)
+            return max(self._everywhere(name), key=lambda entry: (entry[0] is None, entry[1]), default=_NEVER)
         return self._source(leader).get(name, _NEVER)
 
     def _source(self, leader: str) -> Fields:
@@ -146,7 +147,8 @@ class Document:
         for since, document in self._taken.values():
             fields = document._source(leader)
             value, theirs = fields.get(leader, _NEVER)[0], _age(fields, leader)
-            is_late = theirs[0] > since
+            # A password of an account that is merged, whoever knows it, replaces none of the one that goes on.
+            is_late = theirs[0] > since and leader != "secret"
             if is_late and self._stands_above(leader, since, document):
                 continue
             if (is_late or (lacks and value is not None)) and theirs > age:
@@ -307,16 +309,17 @@ class Document:
         for name, value in changes.items():
             self._fields[name] = (value, reading)
 
-    def edit(self, changes: Mapping[str, Any], now_ms: int, region: str) -> None:
+    def edit(self, changes: Mapping[str, Any], now_ms: int, region: str, *, anew: bool = False) -> None:
         """Set fields (None removes), all under one reading; a value that is already there stays as it is.
 
         Args:
             changes: Field to new value.
             now_ms: The wall clock, milliseconds since the epoch.
             region: The region that edits.
+            anew: Whether a value that is already there is set again, and so wins over an older one elsewhere.
         """
         reading = tick(now_ms, region, self.latest)
-        changed = {name: value for name, value in changes.items() if self[name] != value}
+        changed = {name: value for name, value in changes.items() if anew or self[name] != value}
         self._fields |= {name: (value, reading) for name, value in changed.items()}
 
     def profile(self) -> dict[str, Any]:
@@ -366,7 +369,7 @@ def _joined(one: Fields, other: Fields) -> Fields:
         leader = _TOGETHER.get(name, name)
         shown = _shown_by(name)
         later = max(
-            one, other, key=lambda each: (_reading(each, shown), _is_final(each, name), _age(each, leader))
+            one, other, key=lambda each: (_is_final(each, name), _reading(each, shown), _age(each, leader))
         )
         if name in later:
             fields[name] = later[name]
@@ -384,5 +387,5 @@ def _reading(fields: Fields, name: str) -> str:
 
 
 def _is_final(fields: Fields, name: str) -> bool:
-    """Whether a field was removed for ever: an import writes the hash of a password once."""
-    return _is_old_hash(name) and name in fields and fields[name][0] is None
+    """Whether a field was removed for ever: a hash of an old password and a code are written once."""
+    return name.partition(".")[0] in _WRITTEN_ONCE and name in fields and fields[name][0] is None
