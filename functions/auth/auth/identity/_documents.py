@@ -147,7 +147,7 @@ class Document:
         for since, document in self._taken.values():
             fields = document._source(leader)
             value, theirs = fields.get(leader, _NEVER)[0], _age(fields, leader)
-            # A password of an account that is merged, whoever knows it, replaces none of the one that goes on.
+            # A password of an account that was merged replaces none of the one that goes on.
             is_late = theirs[0] > since and leader != "secret"
             if is_late and self._stands_above(leader, since, document):
                 continue
@@ -319,7 +319,11 @@ class Document:
             anew: Whether a value that is already there is set again, and so wins over an older one elsewhere.
         """
         reading = tick(now_ms, region, self.latest)
-        changed = {name: value for name, value in changes.items() if anew or self[name] != value}
+        changed = {
+            name: value
+            for name, value in changes.items()
+            if self[name] != value or (anew and value is not None)
+        }
         self._fields |= {name: (value, reading) for name, value in changed.items()}
 
     def profile(self) -> dict[str, Any]:
