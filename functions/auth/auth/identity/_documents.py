@@ -4,15 +4,16 @@ A document is what lies encrypted in a record. Fields that hold many things have
 edits of different things never collide. A removed field stays as an entry without a value: a removal is an
 edit like any other.
 
-    company.<company>       the person is known to a company; in older records `{"id"}`, from an import
+    company.<company>       the person is known to a company
     company_id.<origin>     an id of the person in a company's system
-    old_hash.<origin>       the hash of a password there; in older records `old_hash.<company>`
+    old_hash.<origin>       the hash of a password there
     email_also.<index>      a further address, by its blind index
     proved, cleaned         that the person has shown that the mailbox is theirs, and chosen a password, or
                             begun anew; the epoch that it made. What was changed in another region before it
                             was known there counts no more: of credentials, and of all that was set up
 
-`<origin>` is the JSON of `[company, id]`: a company may have several accounts of one person.
+`<origin>` is the JSON of `[company, id]`: a company may have several accounts of one person. Records from
+before that have `company.<company>` = `{"id"}` and `old_hash.<company>`, and are read as if they had these.
 
 The document of an account that was merged goes whole, under the account's id, into that of the one that goes
 on, and stays there as it was: so it can come twice, late, or from two regions, and be edited elsewhere
@@ -86,7 +87,8 @@ class Document:
         taken = read.pop(_MERGED, {})
         fields = {name: (entry[0], entry[1]) for name, entry in read.items()}
         return cls(
-            fields, {each: _Taken(entry[0], cls._from_json(entry[1])) for each, entry in taken.items()}
+            _by_origin(fields),
+            {each: _Taken(entry[0], cls._from_json(entry[1])) for each, entry in taken.items()},
         )
 
     def to_bytes(self) -> bytes:
@@ -208,27 +210,20 @@ class Document:
 
     def origins(self) -> set[tuple[str, str]]:
         """The accounts of the person in companies' systems: company and id."""
-        older = {(company, known["id"]) for company, known in self.family("company") if "id" in known}
         keys = [json.loads(key) for key, _ in self.family("company_id")]
-        return older | {(company, person) for company, person in keys}
+        return {(company, person) for company, person in keys}
 
     def companies(self) -> set[str]:
         """The companies whose person somebody is: that they came to, or were imported by."""
         return {company for company, _ in self.family("company")} | {company for company, _ in self.origins()}
 
     def old_hashes(self) -> dict[str, Any]:
-        """The hashes of passwords in companies' systems, by origin, those of older records too."""
-        return {self._origin_of_hash(key): wrapped for key, wrapped in self.family("old_hash")}
+        """The hashes of passwords in companies' systems, by origin."""
+        return dict(self.family("old_hash"))
 
     def companies_of_hashes(self) -> list[str]:
         """The companies in whose systems the person's old passwords are."""
         return sorted({json.loads(key)[0] for key in self.old_hashes()})
-
-    def _origin_of_hash(self, key: str) -> str:
-        if key.startswith("["):
-            return key
-        known = self[f"company.{key}"] or {}
-        return origin_key(key, known.get("id", ""))
 
     # ---- what two documents say together
 
@@ -348,6 +343,24 @@ class _Taken(NamedTuple):
     def joined(self, other: "_Taken") -> "_Taken":
         """What two regions know of it together."""
         return _Taken(min(self.since, other.since), self.document.joined(other.document))
+
+
+def _by_origin(fields: Fields) -> Fields:
+    """The fields of an older record, with one id and one hash of a company, by the origin of each."""
+    ids = {
+        name.removeprefix("company."): value["id"]
+        for name, (value, _) in fields.items()
+        if name.startswith("company.") and value and "id" in value
+    }
+    moved: Fields = {}
+    for company, person in ids.items():
+        reading = fields[f"company.{company}"][1]
+        fields[f"company.{company}"] = ({}, reading)
+        moved[f"company_id.{origin_key(company, person)}"] = (True, reading)
+    for name in [name for name in fields if _is_old_hash(name) and not name.startswith("old_hash.[")]:
+        company = name.removeprefix("old_hash.")
+        moved[f"old_hash.{origin_key(company, ids.get(company, ''))}"] = fields.pop(name)
+    return _joined(fields, moved) if moved else fields
 
 
 def _age(fields: Fields, leader: str) -> tuple[str, str]:
