@@ -10,7 +10,6 @@ attempts below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
 import hmac
 import re
 from base64 import b32decode, b32encode
-from hashlib import sha256
 from secrets import token_bytes
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from shared.http import BadRequestError, ConflictError
 
-from ..identity import Document
+from ..identity import Document, factor_key
 from ..services import Services
 from ..storage import Store, User, Write
 
@@ -173,7 +172,7 @@ def new_recovery_codes(services: Services, secret: str) -> tuple[dict[str, Any],
     """
     codes = [_drawn() for _ in range(RECOVERY_CODES)]
     hashes = [_hash(services, code) for code in codes]
-    return {f"{_FIELD}.{_factor(secret)}.{number}": each for number, each in enumerate(hashes)}, codes
+    return {f"{_FIELD}.{factor_key(secret)}.{number}": each for number, each in enumerate(hashes)}, codes
 
 
 def codes_left(document: Document) -> int:
@@ -185,13 +184,8 @@ def _codes(document: Document) -> dict[str, str]:
     """The HMACs of the recovery codes that are good, by their fields."""
     if not document["totp"]:
         return {}
-    family = f"{_FIELD}.{_factor(document['totp'])}"
+    family = f"{_FIELD}.{factor_key(document['totp'])}"
     return {f"{family}.{number}": kept for number, kept in document.family(family)}
-
-
-def _factor(secret: str) -> str:
-    """A name of a second factor: an account that was taken over may have codes of another one."""
-    return sha256(secret.encode()).hexdigest()[:8]
 
 
 def _drawn() -> str:

@@ -11,9 +11,11 @@ edit like any other.
     proved, cleaned         that the person has shown that the mailbox is theirs, and chosen a password, or
                             begun anew; the epoch that it made. What was changed in another region before it
                             was known there counts no more: of credentials, and of all that was set up
+    recovery_code.<factor>.<number>     the HMAC of a recovery code
 
-`<origin>` is the JSON of `[company, id]`: a company may have several accounts of one person. Records from
-before that have `company.<company>` = `{"id"}` and `old_hash.<company>`, and are read as if they had these.
+`<origin>` is the JSON of `[company, id]`: a company may have several accounts of one person; `<factor>` names
+a second factor. Older records have `company.<company>` = `{"id"}`, `old_hash.<company>` and
+`recovery_code.<number>`, and are read as if they had these names.
 
 The document of an account that was merged goes whole, under the account's id, into that of the one that goes
 on, and stays there as it was: so it can come twice, late, or from two regions, and be edited elsewhere
@@ -26,12 +28,13 @@ merge>", {"<field>": ...}]}}`.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ._clock import after, tick
 from ._fields import PROFILE
 
-__all__ = ["Document", "origin_key"]
+__all__ = ["Document", "factor_key", "origin_key"]
 
 type Fields = dict[str, tuple[Any, str]]
 """Name to value, None where it was removed, and reading."""
@@ -57,6 +60,15 @@ def origin_key(company: str, person: str) -> str:
         person: The id that the person has there.
     """
     return json.dumps([company, person], ensure_ascii=False)
+
+
+def factor_key(secret: str) -> str:
+    """The name of a second factor: an account that was taken over may have codes of another one.
+
+    Args:
+        secret: The factor's shared secret.
+    """
+    return sha256(secret.encode()).hexdigest()[:8]
 
 
 def _is_old_hash(name: str) -> bool:
@@ -87,7 +99,7 @@ class Document:
         taken = read.pop(_MERGED, {})
         fields = {name: (entry[0], entry[1]) for name, entry in read.items()}
         return cls(
-            _by_origin(fields),
+            _by_todays_names(fields),
             {each: _Taken(entry[0], cls._from_json(entry[1])) for each, entry in taken.items()},
         )
 
@@ -312,7 +324,15 @@ class Document:
         """
         reading = tick(now_ms, region, self.latest)
         changed = {name: value for name, value in changes.items() if self[name] != value}
+        for name, leader in _TOGETHER.items():
+            if leader not in _OWN and changed.keys() & {name, leader}:  # as it is, of one account
+                whole = {each: changes.get(each, self[each]) for each in (leader, name)}
+                changed |= {each: value for each, value in whole.items() if not self._has(each, value)}
         self._fields |= {name: (value, reading) for name, value in changed.items()}
+
+    def _has(self, name: str, value: Any) -> bool:
+        """Whether an account's own field has a value."""
+        return bool(self._fields.get(name, _NEVER)[0] == value)
 
     def profile(self) -> dict[str, Any]:
         """What a company may see."""
@@ -345,8 +365,18 @@ class _Taken(NamedTuple):
         return _Taken(min(self.since, other.since), self.document.joined(other.document))
 
 
-def _by_origin(fields: Fields) -> Fields:
-    """The fields of an older record, with one id and one hash of a company, by the origin of each."""
+def _by_todays_names(fields: Fields) -> Fields:
+    """The fields of a record, which may be older."""
+    moved = _older_origins(fields)
+    secret = fields.get("totp", _NEVER)[0]
+    codes = [name for name in fields if name.startswith("recovery_code.") and name.count(".") == 1]
+    for name in codes if secret else ():
+        moved[f"recovery_code.{factor_key(secret)}.{name.partition('.')[2]}"] = fields.pop(name)
+    return _joined(fields, moved) if moved else fields
+
+
+def _older_origins(fields: Fields) -> Fields:
+    """Take out the one id and the one hash of each company; what they are by their origins."""
     ids = {
         name.removeprefix("company."): value["id"]
         for name, (value, _) in fields.items()
@@ -360,7 +390,7 @@ def _by_origin(fields: Fields) -> Fields:
     for name in [name for name in fields if _is_old_hash(name) and not name.startswith("old_hash.[")]:
         company = name.removeprefix("old_hash.")
         moved[f"old_hash.{origin_key(company, ids.get(company, ''))}"] = fields.pop(name)
-    return _joined(fields, moved) if moved else fields
+    return moved
 
 
 def _age(fields: Fields, leader: str) -> tuple[str, str]:

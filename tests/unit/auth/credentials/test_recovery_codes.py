@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -132,3 +133,20 @@ def test_end_of_a_factor_that_was_taken_over_ends_its_codes() -> None:
     assert document["totp"] is None
     document.edit({"totp": OTHER_FACTOR}, 8, REGION)
     assert not any(redeemed(document, code) for code in codes)
+
+
+def test_codes_of_older_records_are_good() -> None:
+    """They were `recovery_code.<number>`, and of the one factor that there was."""
+    document, codes = enrolled()
+    fields = {
+        f"recovery_code.{name[-1]}" if name.startswith("recovery_code.") else name: tuple(entry)
+        for name, entry in json.loads(document.to_bytes()).items()
+    }
+    assert len(fields) == 11
+    read = Document.from_bytes(Document(fields).to_bytes())
+    assert mfa.codes_left(read) == 10
+    found = redeemed(read, codes[3])
+    assert found is not None
+    read.edit(found.changes, 2, REGION)
+    again = Document.from_bytes(read.to_bytes())
+    assert (mfa.codes_left(again), redeemed(again, codes[3])) == (9, None)
