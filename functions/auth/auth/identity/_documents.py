@@ -274,8 +274,10 @@ class Document:
         if found:
             since, document = self._taken[account]
             self._taken[account] = _Taken(since, document.joined(other))
-        for _, document in self._taken.values():
-            found = document._join_taken(account, other) or found
+        for each, (since, document) in self._taken.items():
+            if document.taken(account) is not None:  # and no account comes to be within itself
+                document.absorb(each, account, other, since)
+                found = True
         return found
 
     def _without(self, account: str) -> "tuple[Document, list[_Taken]]":
