@@ -65,7 +65,7 @@ class World:
         self.held[region][account].edit({name: None if removed else self.writes}, now, region)
 
     def merge(self, region: str, stays: str, ends: str, now: int) -> None:
-        """As a region does that has both; the account that ends can still be edited elsewhere, and come late."""
+        """As a region does that has both; elsewhere the account that ends can be edited, and come late."""
         if stays != ends:
             mine, other = self.held[region][stays], copy(self.held[region][ends])
             mine.absorb(stays, ends, other, tick(now, region, max(mine.latest, other.latest)))
@@ -75,14 +75,14 @@ class World:
         self.held[region][account] = copy(mine.joined(theirs))
 
     def run(self, steps: list[tuple[Any, ...]]) -> None:
-        for kind, *given in steps:
+        for kind, *step in steps:
             if kind == "edit":
-                region, account, name, now, removed = given
+                region, account, name, now, removed = step
                 self.edit(region, account, name, now, removed=removed)
             elif kind == "merge":
-                self.merge(*given)
+                self.merge(*step)
             else:
-                self.hear(*given)
+                self.hear(*step)
 
 
 regions, accounts, times = st.sampled_from(REGIONS), st.sampled_from(ACCOUNTS), st.integers(1, 9)

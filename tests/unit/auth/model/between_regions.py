@@ -5,14 +5,17 @@ from __future__ import annotations
 __all__ = ["BETWEEN_REGIONS", "TESTS"]
 
 TESTS = (
-    "tests/unit/auth/regions/test_joining.py",
     "tests/unit/auth/regions/test_merging.py",
+    "tests/unit/auth/regions/test_joining.py",
+    "tests/unit/auth/identity/test_merging.py",
+    "tests/unit/auth/credentials/test_recovery_codes.py",
     "tests/unit/auth/regions/test_queues.py",
+    "tests/unit/auth/identity/test_taken_over.py",
     "tests/unit/auth/regions/test_model.py",
 )
 
 _J, _R, _Q = "regions/_joining.py", "regions/_replication.py", "regions/_queues.py"
-_D, _M = "identity/_documents.py", "identity/_merging.py"
+_D = "identity/_documents.py"
 
 BETWEEN_REGIONS = (
     ("concurrent versions are told from newer ones", _J, 'return "concurrent"', 'return "newer"'),
@@ -36,34 +39,10 @@ BETWEEN_REGIONS = (
         "unsettled=False",
     ),
     (
-        "credentials went along with a merge",
-        _J,
-        "known.document if changed else known.document.without(CREDENTIALS)",
-        "known.document",
-    ),
-    (
-        "a join has the identifier of its document",
-        _J,
-        "known = mine if mine.document.later(theirs.document, kind) is mine.document else theirs",
-        "known = mine",
-    ),
-    (
         "the newer epoch counts",
         _J,
         'other.epoch if seen == "older" else',
         'other.epoch if seen == "newer" else',
-    ),
-    (
-        "old hashes imported before a new password are void",
-        _J,
-        "else _without_void_hashes(known, other)",
-        "else known.document",
-    ),
-    (
-        "hashes imported after a new password are good",
-        _J,
-        "max(imported, document.reading(name)) < changed",
-        "document.reading(name) < changed",
     ),
     (
         "two epochs are joined to a third",
@@ -72,59 +51,175 @@ BETWEEN_REGIONS = (
         "return max(one, other)",
     ),
     (
+        "a join has the identifiers of its document",
+        _J,
+        'index("email", document["email"]) if document["email"] else ""',
+        "one.email_index",
+    ),
+    (
+        "what was edited of a merged account waits with it",
+        _J,
+        "document = documents[0].joined(documents[-1]) if documents else None",
+        "document = documents[0].joined(documents[1]) if len(documents) == 2 else None",
+    ),
+    (
         "of each field the later edit counts",
         _D,
-        "(document._is_final(name), document._age(leader)))",
-        "(document._is_final(name), document is self))",
+        "key=lambda each: (_is_final(each, name), _age(each, leader)))",
+        "key=lambda each: _is_final(each, name))",
     ),
-    ("verified is said of an address", _D, "leader = _TOGETHER.get(name, name)", "leader = name"),
+    (
+        "verified is said of an address",
+        _D,
+        "        leader = _TOGETHER.get(name, name)\n        later",
+        "        leader = name\n        later",
+    ),
     (
         "the hash of an old password is removed for ever",
         _D,
-        "return _is_old_hash(name) and name in self._fields and self[name] is None",
+        "return _is_old_hash(name) and name in fields and fields[name][0] is None",
         "return False",
     ),
     (
-        "what is taken is no newer than it was",
+        "edits of a merged account after the merge count",
         _D,
-        "self._fields[name] = (value, max(reading, after(self.reading(name))))",
-        'self._fields[name] = (value, "ffffffffffff.0000.x")',
+        "(theirs[0] > since or (lacks and value is not None))",
+        "(lacks and value is not None)",
+    ),
+    ("edits before the merge fill what is lacking", _D, " or (lacks and value is not None))", ")"),
+    (
+        "edits before the merge fill only what is lacking",
+        _D,
+        "(lacks and value is not None)) and",
+        "value is not None) and",
+    ),
+    (
+        "what was removed since is not filled in",
+        _D,
+        "value is not None)) and theirs > age:",
+        "value is not None)):",
+    ),
+    (
+        "of two merges the earlier counts",
+        _D,
+        "return _Taken(min(self.since, other.since),",
+        "return _Taken(max(self.since, other.since),",
+    ),
+    (
+        "of two opposite merges the earlier counts",
+        _D,
+        "joined, reading = self.joined(copy), min(reading, since)",
+        "joined = self.joined(copy)",
+    ),
+    (
+        "what was edited of an account in another one is its own",
+        _D,
+        "            self._fields, self._taken = joined._fields, joined._taken\n",
+        "",
+    ),
+    (
+        "a merged account that comes again is joined",
+        _D,
+        "if not self._join_taken(account, other):",
+        "if True:",
+    ),
+    (
+        "an account within another one is followed there",
+        _D,
+        "            if document.taken(account) is not None:",
+        "            if False:",
+    ),
+    (
+        "no account is within itself",
+        _D,
+        "                document.absorb(each, account, other, since)",
+        "                document._join_taken(account, other)",
+    ),
+    (
+        "an account has its own second factor",
+        _D,
+        "        if own[0] is not None:\n            return own\n",
+        "",
+    ),
+    ("a second factor that ended stays off", _D, " and entry[1] > own[1]]", "]"),
+    (
+        "codes of another factor are not good",
+        "credentials/mfa.py",
+        """f"{_FIELD}.{factor_key(document['totp'])}\"""",
+        "_FIELD",
+    ),
+    (
+        "a code that was spent anywhere is spent",
+        _D,
+        'if family == "recovery_code":',
+        "if False:",
+    ),
+    (
+        "a hash that was removed of any account is removed",
+        _D,
+        "return max(removed or valid,",
+        "return max(valid,",
+    ),
+    (
+        "old hashes imported before a new password are void",
+        _D,
+        "valid = [entry for entry, is_void in found if not is_void]",
+        "valid = [entry for entry, _ in found]",
+    ),
+    (
+        "hashes imported after a new password are good",
+        _D,
+        'imported = self._fields.get(f"company_id.{origin}", self._fields[name])[1]',
+        "imported = self._fields[name][1]",
+    ),
+    (
+        "a password of before the merge makes no other account's hash void",
+        _D,
+        'max(chosen, own if own > since else "")',
+        "max(chosen, own)",
+    ),
+    (
+        "a password of after the merge makes the other account's hashes void",
+        _D,
+        'max(chosen, own if own > since else "")',
+        "chosen",
+    ),
+    (
+        "an account has its own address alone",
+        _D,
+        "if not self._taken or leader in _OWN or family in _OWN:",
+        "if not self._taken:",
+    ),
+    (
+        "edits compare all before they write one",
+        _D,
+        "        changed = {name: value for name, value in changes.items() if self[name] != value}\n",
+        "        changed = {}\n        for name, value in changes.items():\n            if self[name] != value:\n"
+        "                changed[name] = value\n                self._fields[name] = (value, reading)\n",
+    ),
+    (
+        "what is there is not written again",
+        _D,
+        "        changed = {name: value for name, value in changes.items() if self[name] != value}",
+        "        changed = dict(changes)",
+    ),
+    (
+        "a number goes with what is said of it",
+        _D,
+        "            if leader not in _OWN and changed.keys() & {name, leader}:",
+        "            if False:",
+    ),
+    (
+        "older records have today's names",
+        _D,
+        "return _joined(fields, moved) if moved else fields",
+        "return fields | moved",
     ),
     (
         "a replaced hash loses to a new password",
         _D,
         "reading = after(max(self.reading(name) for name in changes))",
         'reading = "ffffffffffff.0000.x"',
-    ),
-    (
-        "removals come along with a merge",
-        _M,
-        'if name.split(".")[0] in _FOLLOWED and other[name] is None:',
-        "if False:",
-    ),
-    (
-        "void old passwords come along with a merge",
-        _M,
-        "for origin in other.known_hashes() - other.old_hashes().keys():",
-        "for origin in set[str]():",
-    ),
-    (
-        "an old password that was void is not taken",
-        _M,
-        "known = document.known_hashes()",
-        "known = set(document.old_hashes())",
-    ),
-    (
-        "later edits of a merged account are followed",
-        _M,
-        "in followed and other.reading(name) > document.reading(name)",
-        "in ()",
-    ),
-    (
-        "a second factor follows its own account alone",
-        _M,
-        "followed = _FOLLOWED if _have_one_factor(document, other) else _FOLLOWED - _FACTOR",
-        "followed = _FOLLOWED",
     ),
     (
         "lines are older than what is written here",
@@ -136,6 +231,18 @@ BETWEEN_REGIONS = (
         "what is verified is claimed again",
         "accounts/_endings.py",
         'if late and document["email_verified"]:',
+        "if False:",
+    ),
+    (
+        "what who goes on gives up at a merge is released",
+        "accounts/_endings.py",
+        "lost = {*records.claims(user), *records.claims(other)} - {*after.claims}",
+        "lost = {*records.claims(other)} - {*after.claims}",
+    ),
+    (
+        "an address that was carried over before stays what it became",
+        "accounts/_endings.py",
+        'if known is not None and known.same(other_document, "email"):',
         "if False:",
     ),
     (
@@ -161,8 +268,8 @@ BETWEEN_REGIONS = (
     (
         "what belongs to who ended is deleted",
         _R,
-        "        if user.status not in _LIVE:\n            self._store.commit_each",
-        "        if user.status in ():\n            self._store.commit_each",
+        "        if user is not None and user.status not in _LIVE:",
+        "        if False:",
     ),
     (
         "late edits are carried over",
@@ -177,10 +284,28 @@ BETWEEN_REGIONS = (
         "elif False:",
     ),
     (
+        "an account that has not come is waited for",
+        _R,
+        "raise NotYetError(chain[-1].merged_into)",
+        "return user",
+    ),
+    (
         "of a circle the lowest goes on",
         _R,
-        "return self._revived(min(chain, key=lambda each: each.id))",
-        "return user",
+        "return self._revived(min(circle, key=lambda each: each.id))",
+        "return self._revived(max(circle, key=lambda each: each.id))",
+    ),
+    (
+        "of a circle nobody else goes on",
+        _R,
+        "circle = chain[ids.index(chain[-1].merged_into) :]",
+        "circle = chain",
+    ),
+    (
+        "a claim that another has is decided",
+        _R,
+        "if holding.user != user.id or holding.waiting:",
+        "if False:",
     ),
     (
         "two who have shown an address are one",
@@ -193,6 +318,12 @@ BETWEEN_REGIONS = (
         _R,
         "return (not _is_verified(alias, known), since, known.user.id)",
         "return (False, since, known.user.id)",
+    ),
+    (
+        "who was there first comes first",
+        _R,
+        "return (not _is_verified(alias, known), since, known.user.id)",
+        'return (not _is_verified(alias, known), "", known.user.id)',
     ),
     (
         "who has no identifier has no log-in",
@@ -219,6 +350,7 @@ BETWEEN_REGIONS = (
         "for text in sorted({*after.claims, *(_claims_before(before))}):",
         "for text in sorted(after.claims):",
     ),
+    ("a claimant that comes may change whose it is", _R, "    if contested:", "    if False:"),
     ("trouble with a table waits in queue T", _Q, 'queues.put_back(key, "tables")\n', "pass\n"),
     ("trouble with a key waits in queue K", _Q, 'queues.put_back(key, "keys")', "pass"),
     (

@@ -163,6 +163,16 @@ def test_hash_is_void_after_a_new_password_that_did_not_know_of_it(
     assert bool(both.old_hashes()) is kept
 
 
+def test_hash_that_a_new_password_removed_stays_removed_wherever_the_line_comes_again() -> None:
+    """Even if the line was imported after the password was chosen, in a region that did not know of it."""
+    line = document(1, "eu", **{HASH: "hash", f"company_id.{ORIGIN}": True})
+    reset = copy(line)
+    reset.edit({"secret": "new", HASH: None}, 5, "eu")
+    again = document(9, "us", **{HASH: "hash", f"company_id.{ORIGIN}": True})
+    for both in (reset.joined(again), merged(reset, again), merged(again, reset)):
+        assert not both.old_hashes()
+
+
 def test_replaced_hash_loses_to_a_new_password() -> None:
     ended = document(1, "us", secret="old", **{HASH: "hash"})
     ended.replace_hash({"secret": "upgraded", HASH: None})
