@@ -3,8 +3,9 @@
 A recovery code stands in for a one-time password, once. Each of the ten is a field of the document,
 `recovery_code.<factor>.<number>`, that holds its HMAC: a code that is spent in one region and another in a
 second one are edits of different fields, and new codes replace all of them. The HMAC is by the key of the
-blind indexes, which all regions have. A code has 50 random bits: a look-up secret needs 20, and a limit on
-attempts below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
+blind indexes, which all regions have; of codes from before there were regions it is by the key of refresh
+tokens of the region that drew them, and they are good there. A code has 50 random bits: a look-up secret
+needs 20, and a limit on attempts below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
 """
 
 import hmac
@@ -171,7 +172,7 @@ def new_recovery_codes(services: Services, secret: str) -> tuple[dict[str, Any],
         secret: That of the second factor.
     """
     codes = [_drawn() for _ in range(RECOVERY_CODES)]
-    hashes = [_hash(services, code) for code in codes]
+    hashes = [_hash(services.keyring.blind_index_key(), code) for code in codes]
     return {f"{_FIELD}.{factor_key(secret)}.{number}": each for number, each in enumerate(hashes)}, codes
 
 
@@ -197,11 +198,16 @@ def _field_of(services: Services, document: Document, code: str) -> str | None:
     """The field of a recovery code; None for one that is none, or no longer."""
     if len(code) > _LONGEST:
         return None
-    ours = _hash(services, code)
-    found = [field for field, kept in _codes(document).items() if hmac.compare_digest(kept, ours)]
+    keys = services.keyring.blind_index_key(), services.keyring.refresh_key()
+    hashes = [_hash(key, code) for key in keys]
+    found = [
+        field
+        for field, kept in _codes(document).items()
+        if any(hmac.compare_digest(kept, each) for each in hashes)
+    ]
     return found[0] if found else None
 
 
-def _hash(services: Services, code: str) -> str:
+def _hash(key: bytes, code: str) -> str:
     text = _IGNORED.sub("", code).upper().encode("utf-8", "surrogatepass")
-    return hmac.digest(services.keyring.blind_index_key(), b"recovery-code\0" + text, "sha256").hex()
+    return hmac.digest(key, b"recovery-code\0" + text, "sha256").hex()

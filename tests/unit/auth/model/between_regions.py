@@ -194,7 +194,8 @@ BETWEEN_REGIONS = (
         "edits compare all before they write one",
         _D,
         "        changed = {name: value for name, value in changes.items() if self[name] != value}\n",
-        "        changed = {}\n        for name, value in changes.items():\n            if self[name] != value:\n"
+        "        changed = {}\n        for name, value in changes.items():\n"
+        "            if self[name] != value:\n"
         "                changed[name] = value\n                self._fields[name] = (value, reading)\n",
     ),
     (
