@@ -130,6 +130,17 @@ def test_code_that_was_spent_in_either_region_is_spent() -> None:
     assert here.joined(there)["recovery_code.f1.0"] is None
 
 
+def test_code_that_was_spent_before_one_of_two_merges_of_an_account_is_spent() -> None:
+    """Two regions merged it into an account each, and these were merged then."""
+    third = document(1, "us", **{"totp": "secret", "recovery_code.f1.0": "a"})
+    first, second = document(2, "eu", email="a"), document(2, "us", email="b")
+    first.absorb("first", "third", copy(third), MERGE)
+    third.edit({"recovery_code.f1.0": None}, 5, "us")
+    second.absorb("second", "third", third, MERGE)
+    first.absorb("first", "second", second, tick(12, "eu"))
+    assert (first["totp"], first["recovery_code.f1.0"]) == ("secret", None)
+
+
 @pytest.mark.parametrize("whose", ["stays", "ends"])
 def test_hash_that_was_removed_of_either_account_is_removed_for_ever(whose: str) -> None:
     fields = {HASH: "hash", f"company_id.{ORIGIN}": True}
