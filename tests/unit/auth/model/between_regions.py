@@ -231,8 +231,8 @@ BETWEEN_REGIONS = (
     (
         "what is verified is claimed again",
         "accounts/_endings.py",
-        'if late and document["email_verified"]:',
-        "if False:",
+        '    if document["email_verified"]:\n        return user',
+        "    if False:\n        return user",
     ),
     (
         "what who goes on gives up at a merge is released",

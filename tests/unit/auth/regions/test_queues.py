@@ -292,6 +292,22 @@ def test_opposite_merges_end_in_one_account(regions: Regions) -> None:
         assert regions[A].owners()[text] == regions[B].owners()[text] == live
 
 
+def test_merge_of_who_waits_for_a_verified_address_keeps_it(regions: Regions) -> None:
+    """Whoever has it here lost it in the other region, which is not known here yet."""
+    phone = {"phone": "+33612345678", "phone_verified": True, "email_verified": True}
+    stays, unverified = imported(regions[A], "1", ADA, **phone), imported(regions[A], "3", BOB)
+    assert regions.settle()
+    shown = imported(regions[A], "2", BOB, **phone)
+    regions.pump(A, lambda keys: [key for key in keys if key == f"U#{shown}"])
+    assert record(regions, B, shown)[0].status == "conflict"
+    merge(regions[B], stays, shown)
+    assert regions.settle()
+    assert not regions.differences()
+    text = regions[A].world.services.alias("email", BOB).text
+    assert regions[A].owners()[text] == stays
+    assert record(regions, A, unverified)[0].status == "conflict"
+
+
 def test_edit_of_a_merged_account_elsewhere_is_carried_over(regions: Regions) -> None:
     one, other = pair(regions)
     merge(regions[A], one, other)
