@@ -330,7 +330,18 @@ class Document:
             if leader not in _OWN and changed.keys() & {name, leader}:  # as it is, of one account
                 whole = {each: changes.get(each, self[each]) for each in (leader, name)}
                 changed |= {each: value for each, value in whole.items() if not self._has(each, value)}
+        changed = self._seen(changed) | changed
         self._fields |= {name: (value, reading) for name, value in changed.items()}
+
+    def _seen(self, changed: Mapping[str, Any]) -> dict[str, Any]:
+        """What an edit stands above, if it says that the mailbox was shown: as it is seen then, and whichever
+        account it came from, it is this one's. A recovery code has one value in all accounts."""
+        seen = {name: self[name] for name in self.names() if _shown_by(name) in changed}
+        return {
+            name: value
+            for name, value in seen.items()
+            if not (name.startswith("recovery_code.") or self._has(name, value))
+        }
 
     def _has(self, name: str, value: Any) -> bool:
         """Whether an account's own field has a value."""

@@ -16,6 +16,7 @@ ORIGIN = origin_key("shop", "1")
 FIELDS = (
     "given_name", "secret", "phone", "phone_verified", "email", "email_verified", "totp", "recovery_code.f.1",
     f"old_hash.{ORIGIN}", f"company_id.{ORIGIN}", "email_also.x",
+    "proved", "cleaned",
 )  # fmt: skip
 
 
@@ -103,7 +104,7 @@ def test_joins_are_the_same_in_any_order_and_however_often(steps: list[Any]) -> 
         a, b, c = (world.held[region][account] for region in REGIONS)
         assert a.joined(b).to_bytes() == b.joined(a).to_bytes()
         assert kept(a.joined(a)) == kept(a)
-        assert a.joined(b).joined(b).to_bytes() == a.joined(b).to_bytes()
+        assert kept(a.joined(b).joined(b)) == kept(a.joined(b))
         assert a.joined(b).joined(c).to_bytes() == a.joined(b.joined(c)).to_bytes()
 
 

@@ -279,7 +279,7 @@ MUTANTS = [
     ),
     Mutant(
         "a reset takes the factor away", "accounts/_recovery.py",
-        "(mfa.disable(document) if known.second_factor else {})", "{}",
+        "        mfa.disable(document) if known.second_factor else {}\n", "        {}\n",
     ),
     Mutant(
         "a reset that is done is answered as first", "accounts/_recovery.py",

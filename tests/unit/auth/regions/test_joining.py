@@ -166,6 +166,22 @@ def test_two_changes_of_credentials_make_both_epochs_void() -> None:
     assert epoch not in ("e1", "e2")
 
 
+def test_epoch_of_a_join_is_the_same_whichever_epochs_it_met_before() -> None:
+    """A join that has seen one more epoch on its way is of the same version: and ends other sessions than
+    an earlier join does."""
+
+    def changed(count: int, epoch: str, version: dict[str, int]) -> Known:
+        known_of = known("us" if "us" in version else "eu", count, epoch, document(1, "eu", email="a"))
+        return Known(known_of.user.but(epoch=epoch, epoch_version=version), known_of.document)
+
+    one = changed(3, "e1", {"eu": 3})
+    older, newer = changed(2, "e2", {"eu": 1, "us": 2}), changed(3, "e3", {"eu": 1, "us": 3})
+    straight, by_way = both_of(one, newer), both_of(both_of(one, older), newer)
+    assert straight.user.epoch == by_way.user.epoch
+    assert straight.user.version == by_way.user.version
+    assert both_of(one, older).user.epoch != by_way.user.epoch
+
+
 def test_edit_of_a_profile_leaves_the_newer_epoch() -> None:
     one = known("eu", 3, "new", document(3, "eu", email="a"))
     one = Known(one.user.but(epoch="new", epoch_version={"eu": 3}), one.document)
