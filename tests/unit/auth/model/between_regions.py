@@ -265,7 +265,7 @@ BETWEEN_REGIONS = (
         "    if False:\n        return user",
     ),
     (
-        "what who goes on gives up at a merge is released",
+        "what the one that goes on loses at a merge is released",
         "accounts/_endings.py",
         "lost = {*records.claims(user), *records.claims(other)} - {*after.claims}",
         "lost = {*records.claims(other)} - {*after.claims}",

@@ -204,6 +204,22 @@ def test_verified_belongs_to_the_address_that_was_verified() -> None:
     assert (both["email"], both["email_verified"]) == ("b", None)
 
 
+def test_what_did_not_know_that_the_mailbox_was_shown_counts_no_more() -> None:
+    before = document(1, "eu", email="a", secret="old", given_name="Ada", locale="pt")
+    shown, stranger = (Document.from_bytes(before.to_bytes()) for _ in range(2))
+    shown.edit({"proved": "e1", "secret": "new"}, 5, "eu")
+    stranger.edit({"secret": "stranger's", "totp": "stranger's", "given_name": "Stranger"}, 9, "us")
+    clean = Document.from_bytes(shown.to_bytes())
+    clean.edit({"cleaned": "e1", "given_name": None}, 6, "eu")
+    for mine, given_name in ((shown, "Stranger"), (clean, None)):
+        for both in (mine.joined(stranger), stranger.joined(mine)):
+            assert [both[name] for name in ("secret", "totp", "given_name", "locale")] == [
+                "new", None, given_name, "pt",
+            ]  # fmt: skip
+            both.edit({"secret": "newer"}, 10, "us")
+            assert mine.joined(both)["secret"] == both.joined(mine)["secret"] == "newer"
+
+
 def test_hash_imported_before_a_new_password_elsewhere_is_void() -> None:
     chosen = document(5, "eu", secret="new")
     one = known("eu", 4, "e4", chosen)

@@ -191,6 +191,11 @@ def test_late_edits_that_a_proof_of_the_mailbox_did_not_know_of_count_no_more() 
     ends.edit({"secret": "stranger's", "given_name": "Stranger", "totp": "stranger's"}, 20, "us")
     late = merged(both, ends)
     assert [late[name] for name in ("secret", "given_name", "totp")] == ["new", "Ada", "own"]
+    stays.edit({"proved": "e1", "secret": "new"}, 15, "eu")
+    without = merged(stays, document(1, "us", given_name="Ada"), tick(12, "eu"))
+    ends = document(1, "us", given_name="Ada")
+    ends.edit({"totp": "stranger's"}, 20, "us")
+    assert merged(without, ends)["totp"] is None
 
 
 def test_late_edits_that_a_proof_of_the_mailbox_knew_of_stay() -> None:

@@ -239,6 +239,41 @@ def test_verified_beats_unverified_and_two_verified_are_merged(regions: Regions)
     assert sorted(record(regions, B, each)[0].status for each in (first, second)) == ["active", "merged"]
 
 
+def test_who_waits_and_shows_then_that_an_address_is_theirs_gets_it(regions: Regions) -> None:
+    one = signed_up(regions[A], ADA)
+    regions[B].world.now += 10
+    other = signed_up(regions[B], ADA)
+    assert regions.settle()
+    assert record(regions, B, other)[0].status == "conflict"
+    world = regions[B].world
+    token = next(mail.token for mail in reversed(world.mails) if mail.to == ADA)
+    new = "another long enough password"
+    assert world.ask("POST", "/v1/password/reset", "shop", token=token, password=new).status == 204
+    assert regions.settle()
+    assert not regions.differences()
+    text = world.services.alias("email", ADA).text
+    for name in (A, B):
+        assert regions[name].owners()[text] == other
+        assert record(regions, name, one)[0].status == "conflict"
+
+
+def test_nobody_is_merged_into_an_account_that_was_erased_elsewhere(regions: Regions) -> None:
+    """Its address is somebody else's by then, whose record comes first."""
+    one = signed_up(regions[A], ADA, verified=True)
+    assert regions.settle()
+    assert regions[A].world.ask("DELETE", "/v1/users/{id}", "shop", one).status == 204
+    other = signed_up(regions[A], ADA, verified=True)
+    regions.pump(A, lambda keys: [key for key in keys if key == f"U#{other}"])
+    for _ in range(3):
+        regions.pump(B)
+    assert regions.settle()
+    assert not regions.differences()
+    text = regions[A].world.services.alias("email", ADA).text
+    for name in (A, B):
+        assert [record(regions, name, each)[0].status for each in (one, other)] == ["erased", "active"]
+        assert regions[name].owners()[text] == other
+
+
 def test_who_loses_an_address_loses_the_sessions(regions: Regions) -> None:
     line = {"password_hash": "5f4dcc3b5aa765d61d8327deb882cf99", "hash_scheme": "md5"}
     loser = imported(regions[A], "1", ADA, **line)
@@ -277,6 +312,19 @@ def pair(regions: Regions) -> tuple[str, str]:
     one, other = imported(regions[A], "1", ADA, **phone), imported(regions[A], "2", BOB, **phone)
     assert regions.settle()
     return one, other
+
+
+def test_address_that_a_merge_takes_from_either_account_is_free(regions: Regions) -> None:
+    """Whoever goes on: an address that nobody has shown comes after one that somebody has."""
+    phone = {"phone": "+33612345678", "phone_verified": True}
+    one = imported(regions[A], "1", ADA, **phone)
+    other = imported(regions[A], "2", BOB, email_verified=True, **phone)
+    assert regions.settle()
+    merge(regions[A], one, other)
+    assert regions.settle()
+    assert not regions.differences()
+    texts = [regions[A].world.services.alias("email", email).text for email in (ADA, BOB)]
+    assert [regions[B].owners().get(text) for text in texts] == [None, one]
 
 
 def test_opposite_merges_end_in_one_account(regions: Regions) -> None:
