@@ -380,6 +380,22 @@ def test_merge_waits_for_its_target(regions: Regions) -> None:
     assert record(regions, B, signed)[0].status == "active"
 
 
+def test_account_that_waits_for_another_one_says_since_when_and_not_for_ever(regions: Regions) -> None:
+    phone = {"phone": "+33612345678", "phone_verified": True, "email_verified": True}
+    one, other = imported(regions[B], "1", ADA, **phone), imported(regions[B], "2", BOB, **phone)
+    merge(regions[B], one, other)
+    regions.pump(B, lambda keys: [key for key in keys if key == f"U#{other}"][:1])
+    regions.pump(A)
+    for since, result in ((1_000_000_000_000, "later"), (0, "refused")):
+        [message] = regions[A].sqs.queues["tables"]
+        message["Body"] = json.dumps({"key": f"U#{other}", "since": since})
+        assert drained(regions, "tables") == {result: 1}
+        left = [json.loads(each["Body"]) for each in regions[A].sqs.queues["tables"]]
+        assert left == ([{"key": f"U#{other}", "since": since}] if since else [])
+    [dead] = regions[A].sqs.queues["dead"]
+    assert one in dead["MessageAttributes"]["reason"]["StringValue"]
+
+
 def test_erased_account_takes_along_what_was_merged_into_it_elsewhere(regions: Regions) -> None:
     one, other = pair(regions)
     merge(regions[A], one, other)
