@@ -111,8 +111,8 @@ def merge_accounts(
     """
     if not late and shared_identifier(document, other_document) is None:
         raise ConflictError("not_the_same", "The accounts share no identifier that is verified on both.")
-    main = _main_address(records, user, document, {user.id, other.id}, late=late)
-    other_main = _main_address(records, other, other_document, {user.id, other.id}, late=late)
+    main = _main_address(records, user, document, {user.id, other.id})
+    other_main = _main_address(records, other, other_document, {user.id, other.id})
     known = document.taken(other.id)
     if known is not None and known.same(other_document, "email"):
         other_main = ""  # and what became of it since
@@ -156,13 +156,13 @@ def merge_accounts(
     return after, [save, records.store.users.save(ended.written_in(records.region), other), *claims, *freed]
 
 
-def _main_address(records: Records, user: User, document: Document, merging: set[str], *, late: bool) -> str:
+def _main_address(records: Records, user: User, document: Document, merging: set[str]) -> str:
     """Blind index of an account's main address; empty, and none in its document, if it is somebody else's.
 
-    An account in `conflict` has an address that another one has too. One that was ended elsewhere has none
-    here, which somebody may have got meanwhile: what is verified is claimed again.
+    An account in `conflict` has an address that another one has too. What is verified is claimed, whoever has
+    it now: another region's write may be on its way, and the replication decides whose it is.
     """
-    if late and document["email_verified"]:
+    if document["email_verified"]:
         return user.email_index
     alias = Alias("email", user.email_index)
     if user.email_index and records.store.aliases.owner(alias) not in {None, *merging}:

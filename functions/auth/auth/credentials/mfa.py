@@ -3,14 +3,14 @@
 A recovery code stands in for a one-time password, once. Each of the ten is a field of the document,
 `recovery_code.<factor>.<list>.<number>`, that holds its HMAC: a code that is spent in one region and another
 in a second one are edits of different fields, and what is spent stays so. The HMAC is by the key of the blind
-indexes, which all regions have. A code has 50 random bits: a look-up secret needs 20, and a limit on attempts
-below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
+indexes, which all regions have; of codes from before there were regions it is by the key of refresh tokens of
+the region that drew them, and they are good there. A code has 50 random bits: a look-up secret needs 20, and
+a limit on attempts below 64 (NIST SP 800-63B, section 5.1.2), which log-ins have.
 """
 
 import hmac
 import re
 from base64 import b32decode, b32encode
-from hashlib import sha256
 from secrets import token_bytes, token_hex
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from shared.http import BadRequestError, ConflictError
 
-from ..identity import Document
+from ..identity import Document, factor_key
 from ..services import Services
 from ..storage import Store, User, Write
 
@@ -176,8 +176,8 @@ def new_recovery_codes(
         secret: That of the second factor.
     """
     codes = [_drawn() for _ in range(RECOVERY_CODES)]
-    place = f"{_FIELD}.{_factor(secret)}.{token_hex(_LIST_BYTES)}"
-    made = {f"{place}.{number}": _hash(services, code) for number, code in enumerate(codes)}
+    place, key = f"{_FIELD}.{factor_key(secret)}.{token_hex(_LIST_BYTES)}", services.keyring.blind_index_key()
+    made = {f"{place}.{number}": _hash(key, code) for number, code in enumerate(codes)}
     return dict.fromkeys(_codes(document)) | made, codes
 
 
@@ -190,13 +190,8 @@ def _codes(document: Document) -> dict[str, str]:
     """The HMACs of the recovery codes that are good, by their fields."""
     if not document["totp"]:
         return {}
-    family = f"{_FIELD}.{_factor(document['totp'])}"
+    family = f"{_FIELD}.{factor_key(document['totp'])}"
     return {f"{family}.{key}": kept for key, kept in document.family(family)}
-
-
-def _factor(secret: str) -> str:
-    """A name of a second factor: an account that was taken over may have codes of another one."""
-    return sha256(secret.encode()).hexdigest()[:8]
 
 
 def _drawn() -> str:
@@ -208,11 +203,16 @@ def _field_of(services: Services, document: Document, code: str) -> str | None:
     """The field of a recovery code; None for one that is none, or no longer."""
     if len(code) > _LONGEST:
         return None
-    ours = _hash(services, code)
-    found = [field for field, kept in _codes(document).items() if hmac.compare_digest(kept, ours)]
+    keys = services.keyring.blind_index_key(), services.keyring.refresh_key()
+    hashes = [_hash(key, code) for key in keys]
+    found = [
+        field
+        for field, kept in _codes(document).items()
+        if any(hmac.compare_digest(kept, each) for each in hashes)
+    ]
     return found[0] if found else None
 
 
-def _hash(services: Services, code: str) -> str:
+def _hash(key: bytes, code: str) -> str:
     text = _IGNORED.sub("", code).upper().encode("utf-8", "surrogatepass")
-    return hmac.digest(services.keyring.blind_index_key(), b"recovery-code\0" + text, "sha256").hex()
+    return hmac.digest(key, b"recovery-code\0" + text, "sha256").hex()

@@ -1,7 +1,7 @@
 """What identifies a person, and what is known of them: identifiers, the document of fields, its clock."""
 
 from ._clock import milliseconds, tick
-from ._documents import Document, origin_key
+from ._documents import Document, factor_key, origin_key
 from ._epochs import joined_epoch, new_epoch
 from ._fields import PROFILE, checked
 from ._identifiers import Kind, blind_index, normalise_email, normalise_phone
@@ -17,6 +17,7 @@ __all__ = [
     "Recovery",
     "blind_index",
     "checked",
+    "factor_key",
     "joined_addresses",
     "joined_epoch",
     "known_addresses",

@@ -4,15 +4,18 @@ A document is what lies encrypted in a record. Fields that hold many things have
 edits of different things never collide. A removed field stays as an entry without a value: a removal is an
 edit like any other.
 
-    company.<company>       the person is known to a company; in older records `{"id"}`, from an import
+    company.<company>       the person is known to a company
     company_id.<origin>     an id of the person in a company's system
-    old_hash.<origin>       the hash of a password there; in older records `old_hash.<company>`
+    old_hash.<origin>       the hash of a password there
     email_also.<index>      a further address, by its blind index
     proved, cleaned         that the person has shown that the mailbox is theirs, and chosen a password, or
                             begun anew; the epoch that it made. What was changed in another region before it
                             was known there counts no more: of credentials, and of all that was set up
+    recovery_code.<factor>.<number>     the HMAC of a recovery code
 
-`<origin>` is the JSON of `[company, id]`: a company may have several accounts of one person.
+`<origin>` is the JSON of `[company, id]`: a company may have several accounts of one person; `<factor>` names
+a second factor. Older records have `company.<company>` = `{"id"}`, `old_hash.<company>` and
+`recovery_code.<number>`, and are read as if they had these names.
 
 The document of an account that was merged goes whole, under the account's id, into that of the one that goes
 on, and stays there as it was: so it can come twice, late, or from two regions, and be edited elsewhere
@@ -25,12 +28,13 @@ merge>", {"<field>": ...}]}}`.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ._clock import after, tick
 from ._fields import PROFILE
 
-__all__ = ["Document", "origin_key"]
+__all__ = ["Document", "factor_key", "origin_key"]
 
 type Fields = dict[str, tuple[Any, str]]
 """Name to value, None where it was removed, and reading."""
@@ -57,6 +61,15 @@ def origin_key(company: str, person: str) -> str:
         person: The id that the person has there.
     """
     return json.dumps([company, person], ensure_ascii=False)
+
+
+def factor_key(secret: str) -> str:
+    """The name of a second factor: an account that was taken over may have codes of another one.
+
+    Args:
+        secret: The factor's shared secret.
+    """
+    return sha256(secret.encode()).hexdigest()[:8]
 
 
 def _is_old_hash(name: str) -> bool:
@@ -87,7 +100,8 @@ class Document:
         taken = read.pop(_MERGED, {})
         fields = {name: (entry[0], entry[1]) for name, entry in read.items()}
         return cls(
-            fields, {each: _Taken(entry[0], cls._from_json(entry[1])) for each, entry in taken.items()}
+            _by_todays_names(fields),
+            {each: _Taken(entry[0], cls._from_json(entry[1])) for each, entry in taken.items()},
         )
 
     def to_bytes(self) -> bytes:
@@ -210,27 +224,20 @@ class Document:
 
     def origins(self) -> set[tuple[str, str]]:
         """The accounts of the person in companies' systems: company and id."""
-        older = {(company, known["id"]) for company, known in self.family("company") if "id" in known}
         keys = [json.loads(key) for key, _ in self.family("company_id")]
-        return older | {(company, person) for company, person in keys}
+        return {(company, person) for company, person in keys}
 
     def companies(self) -> set[str]:
         """The companies whose person somebody is: that they came to, or were imported by."""
         return {company for company, _ in self.family("company")} | {company for company, _ in self.origins()}
 
     def old_hashes(self) -> dict[str, Any]:
-        """The hashes of passwords in companies' systems, by origin, those of older records too."""
-        return {self._origin_of_hash(key): wrapped for key, wrapped in self.family("old_hash")}
+        """The hashes of passwords in companies' systems, by origin."""
+        return dict(self.family("old_hash"))
 
     def companies_of_hashes(self) -> list[str]:
         """The companies in whose systems the person's old passwords are."""
         return sorted({json.loads(key)[0] for key in self.old_hashes()})
-
-    def _origin_of_hash(self, key: str) -> str:
-        if key.startswith("["):
-            return key
-        known = self[f"company.{key}"] or {}
-        return origin_key(key, known.get("id", ""))
 
     # ---- what two documents say together
 
@@ -269,8 +276,10 @@ class Document:
         if found:
             since, document = self._taken[account]
             self._taken[account] = _Taken(since, document.joined(other))
-        for _, document in self._taken.values():
-            found = document._join_taken(account, other) or found
+        for each, (since, document) in self._taken.items():
+            if document.taken(account) is not None:  # and no account comes to be within itself
+                document.absorb(each, account, other, since)
+                found = True
         return found
 
     def _without(self, account: str) -> "tuple[Document, list[_Taken]]":
@@ -324,7 +333,26 @@ class Document:
             for name, value in changes.items()
             if self[name] != value or (anew and value is not None)
         }
+        for name, leader in _TOGETHER.items():
+            if leader not in _OWN and changed.keys() & {name, leader}:  # as it is, of one account
+                whole = {each: changes.get(each, self[each]) for each in (leader, name)}
+                changed |= {each: value for each, value in whole.items() if not self._has(each, value)}
+        changed = self._seen(changed) | changed
         self._fields |= {name: (value, reading) for name, value in changed.items()}
+
+    def _seen(self, changed: Mapping[str, Any]) -> dict[str, Any]:
+        """What an edit stands above, if it says that the mailbox was shown: as it is seen then, and whichever
+        account it came from, it is this one's. A recovery code has one value in all accounts."""
+        seen = {name: self[name] for name in self.names() if _shown_by(name) in changed}
+        return {
+            name: value
+            for name, value in seen.items()
+            if not (name.startswith("recovery_code.") or self._has(name, value))
+        }
+
+    def _has(self, name: str, value: Any) -> bool:
+        """Whether an account's own field has a value."""
+        return bool(self._fields.get(name, _NEVER)[0] == value)
 
     def profile(self) -> dict[str, Any]:
         """What a company may see."""
@@ -355,6 +383,34 @@ class _Taken(NamedTuple):
     def joined(self, other: "_Taken") -> "_Taken":
         """What two regions know of it together."""
         return _Taken(min(self.since, other.since), self.document.joined(other.document))
+
+
+def _by_todays_names(fields: Fields) -> Fields:
+    """The fields of a record, which may be older."""
+    moved = _older_origins(fields)
+    secret = fields.get("totp", _NEVER)[0]
+    codes = [name for name in fields if name.startswith("recovery_code.") and name.count(".") == 1]
+    for name in codes if secret else ():
+        moved[f"recovery_code.{factor_key(secret)}.{name.partition('.')[2]}"] = fields.pop(name)
+    return _joined(fields, moved) if moved else fields
+
+
+def _older_origins(fields: Fields) -> Fields:
+    """Take out the one id and the one hash of each company; what they are by their origins."""
+    ids = {
+        name.removeprefix("company."): value["id"]
+        for name, (value, _) in fields.items()
+        if name.startswith("company.") and value and "id" in value
+    }
+    moved: Fields = {}
+    for company, person in ids.items():
+        reading = fields[f"company.{company}"][1]
+        fields[f"company.{company}"] = ({}, reading)
+        moved[f"company_id.{origin_key(company, person)}"] = (True, reading)
+    for name in [name for name in fields if _is_old_hash(name) and not name.startswith("old_hash.[")]:
+        company = name.removeprefix("old_hash.")
+        moved[f"old_hash.{origin_key(company, ids.get(company, ''))}"] = fields.pop(name)
+    return moved
 
 
 def _age(fields: Fields, leader: str) -> tuple[str, str]:

@@ -115,7 +115,7 @@ MUTANTS = [
     ),
     Mutant(
         "starting clean takes the second factor away", "accounts/_passwords.py",
-        "dict.fromkeys(left) | mfa.disable()", "dict.fromkeys(left)",
+        "dict.fromkeys(left) | mfa.disable(document)", "dict.fromkeys(left)",
     ),
     Mutant(
         "starting clean takes the profile away", "accounts/_passwords.py", "[*PROFILE, ", "[",
@@ -244,7 +244,7 @@ MUTANTS = [
     ),
     Mutant(
         "new recovery codes end the old ones", "credentials/mfa.py",
-        'f"{_FIELD}.{number}": _hash(services, code)', 'f"{_FIELD}.{code}": _hash(services, code)',
+        "for number, each in enumerate(hashes)", "for number, each in zip(codes, hashes)",
     ),
     Mutant(
         "new recovery codes need a code of the app", "accounts/_log_in.py",
@@ -279,7 +279,7 @@ MUTANTS = [
     ),
     Mutant(
         "a reset takes the factor away", "accounts/_recovery.py",
-        "(mfa.disable() if known.second_factor else {})", "{}",
+        "        mfa.disable(document) if known.second_factor else {}\n", "        {}\n",
     ),
     Mutant(
         "a reset that is done is answered as first", "accounts/_recovery.py",
@@ -386,7 +386,7 @@ MUTANTS = [
     ),
     Mutant(
         "an address that nobody showed ends with its account", "accounts/_endings.py",
-        '    lost = [Alias("email", index) for index in unproven]', "    lost = list[Alias]()",
+        "lost = {*records.claims(user), *records.claims(other)} - {*after.claims}", "lost = set[str]()",
     ),
     Mutant(
         "a verified address comes first", "identity/_merging.py",

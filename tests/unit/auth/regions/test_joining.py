@@ -7,12 +7,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auth.identity import Document, tick
+from auth.identity import Document, Kind, origin_key, tick
 from auth.regions import Known, joined, order
 from auth.storage import User
 
 REGIONS = ("eu", "us")
-FIELDS = ("given_name", "secret", "old_hash.k", "email", "email_verified", "totp")
+OLD_HASH = f"old_hash.{origin_key('shop', '1')}"
+FIELDS = ("given_name", "secret", OLD_HASH, "email", "email_verified", "totp")
 vectors = st.dictionaries(st.sampled_from(REGIONS), st.integers(1, 4))
 
 
@@ -24,13 +25,24 @@ def content(known: Known) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+def index(kind: Kind, text: str) -> str:
+    """The blind index of an address or a number: itself, with its kind."""
+    return f"{kind}:{text}"
+
+
+def both_of(mine: Known, theirs: Known) -> Known:
+    return joined(mine, theirs, index)
+
+
 class Replicas:
     """An account in three places; each edit is of one of them, and of its region."""
 
     def __init__(self) -> None:
         document = Document()
         document.edit({"email": "a", "given_name": "first"}, 1, "eu")
-        user = User("u", "active", ts=document.latest, email_index="a", epoch="e0", origin="eu")
+        user = User(
+            "u", "active", ts=document.latest, email_index=index("email", "a"), epoch="e0", origin="eu"
+        )
         first = Known(user.written_in("eu"), document)
         self.held = {"eu": first, "us": first}
         self.writes = 0
@@ -40,14 +52,14 @@ class Replicas:
         if document is None:
             return
         self.writes += 1
-        left = document.without(())
+        left = Document.from_bytes(document.to_bytes())
         value = None if removed else f"{field} {self.writes}"
         left.edit({field: value}, now, region)
         after = user.but(ts=left.latest)
         if credential:
             after = after.but(epoch=f"e{self.writes}")
-        index = left["email"] or ""
-        self.held[region] = Known(after.but(email_index=index).written_in(region), left)
+        main = index("email", left["email"]) if left["email"] else ""
+        self.held[region] = Known(after.but(email_index=main).written_in(region), left)
 
     def erase(self, region: str) -> None:
         self.writes += 1
@@ -64,7 +76,7 @@ class Replicas:
         elif seen == "older":
             self.held[region] = theirs
         elif seen == "concurrent":
-            self.held[region] = joined(mine, theirs)
+            self.held[region] = both_of(mine, theirs)
 
 
 edits = st.tuples(
@@ -86,12 +98,15 @@ def test_join_is_the_same_whoever_asks_and_however_often(steps: list[Any], erase
     if erased:
         replicas.erase(erased)
     one, other = replicas.held["eu"], replicas.held["us"]
-    both = joined(one, other)
-    assert content(both) == content(joined(other, one))
-    assert content(joined(both, both)) == content(both)
-    assert content(joined(both, one)) == content(both)
-    assert content(joined(other, both)) == content(both)
+    both = both_of(one, other)
+    assert content(both) == content(both_of(other, one))
+    assert content(both_of(both, both)) == content(both)
+    assert content(both_of(both, one)) == content(both)
+    assert content(both_of(other, both)) == content(both)
     assert not erased or both.user.status == "erased"
+    if both.document is not None:
+        main = both.document["email"]
+        assert both.user.email_index == (index("email", main) if main else "")
     if both.document is not None and one.document and other.document:
         assert both.document.latest == max(one.document.latest, other.document.latest)
 
@@ -146,24 +161,40 @@ def test_two_changes_of_credentials_make_both_epochs_void() -> None:
     other = known("us", 1, "e2", document(1, "eu", email="a"))
     one = Known(one.user.but(epoch_version={"eu": 2}), one.document)
     other = Known(other.user.but(epoch_version={"eu": 1, "us": 1}), other.document)
-    epoch = joined(one, other).user.epoch
-    assert epoch == joined(other, one).user.epoch
+    epoch = both_of(one, other).user.epoch
+    assert epoch == both_of(other, one).user.epoch
     assert epoch not in ("e1", "e2")
+
+
+def test_epoch_of_a_join_is_the_same_whichever_epochs_it_met_before() -> None:
+    """A join that has seen one more epoch on its way is of the same version: and ends other sessions than
+    an earlier join does."""
+
+    def changed(count: int, epoch: str, version: dict[str, int]) -> Known:
+        known_of = known("us" if "us" in version else "eu", count, epoch, document(1, "eu", email="a"))
+        return Known(known_of.user.but(epoch=epoch, epoch_version=version), known_of.document)
+
+    one = changed(3, "e1", {"eu": 3})
+    older, newer = changed(2, "e2", {"eu": 1, "us": 2}), changed(3, "e3", {"eu": 1, "us": 3})
+    straight, by_way = both_of(one, newer), both_of(both_of(one, older), newer)
+    assert straight.user.epoch == by_way.user.epoch
+    assert straight.user.version == by_way.user.version
+    assert both_of(one, older).user.epoch != by_way.user.epoch
 
 
 def test_edit_of_a_profile_leaves_the_newer_epoch() -> None:
     one = known("eu", 3, "new", document(3, "eu", email="a"))
     one = Known(one.user.but(epoch="new", epoch_version={"eu": 3}), one.document)
     other = known("us", 1, "old", document(1, "eu", email="a"))
-    assert joined(one, other).user.epoch == joined(other, one).user.epoch == "new"
+    assert both_of(one, other).user.epoch == both_of(other, one).user.epoch == "new"
 
 
 def test_old_hash_that_was_removed_stays_removed() -> None:
-    removed = document(1, "eu", **{"old_hash.k": "hash"})
-    removed.edit({"old_hash.k": None}, 2, "eu")
-    again = document(9, "us", **{"old_hash.k": "the same password"})
-    assert removed.joined(again)["old_hash.k"] is None
-    assert again.joined(removed)["old_hash.k"] is None
+    removed = document(1, "eu", **{OLD_HASH: "hash"})
+    removed.edit({OLD_HASH: None}, 2, "eu")
+    again = document(9, "us", **{OLD_HASH: "the same password"})
+    assert removed.joined(again)[OLD_HASH] is None
+    assert again.joined(removed)[OLD_HASH] is None
 
 
 def test_verified_belongs_to_the_address_that_was_verified() -> None:
@@ -171,6 +202,22 @@ def test_verified_belongs_to_the_address_that_was_verified() -> None:
     other = document(5, "us", email="b")
     both = one.joined(other)
     assert (both["email"], both["email_verified"]) == ("b", None)
+
+
+def test_what_did_not_know_that_the_mailbox_was_shown_counts_no_more() -> None:
+    before = document(1, "eu", email="a", secret="old", given_name="Ada", locale="pt")
+    shown, stranger = (Document.from_bytes(before.to_bytes()) for _ in range(2))
+    shown.edit({"proved": "e1", "secret": "new"}, 5, "eu")
+    stranger.edit({"secret": "stranger's", "totp": "stranger's", "given_name": "Stranger"}, 9, "us")
+    clean = Document.from_bytes(shown.to_bytes())
+    clean.edit({"cleaned": "e1", "given_name": None}, 6, "eu")
+    for mine, given_name in ((shown, "Stranger"), (clean, None)):
+        for both in (mine.joined(stranger), stranger.joined(mine)):
+            assert [both[name] for name in ("secret", "totp", "given_name", "locale")] == [
+                "new", None, given_name, "pt",
+            ]  # fmt: skip
+            both.edit({"secret": "newer"}, 10, "us")
+            assert mine.joined(both)["secret"] == both.joined(mine)["secret"] == "newer"
 
 
 def test_hash_imported_before_a_new_password_elsewhere_is_void() -> None:
@@ -182,21 +229,17 @@ def test_hash_imported_before_a_new_password_elsewhere_is_void() -> None:
         theirs = document(0, "us", **{f"old_hash.{key}": "old"})
         theirs.edit({f"company_id.{key}": True}, imported, "us")
         other = known("us", 1, "e0", theirs)
-        for both in (joined(one, other), joined(other, one)):
+        for both in (both_of(one, other), both_of(other, one)):
             assert both.document is not None
             assert (both.document[f"old_hash.{key}"] is not None) == kept
 
 
-def test_credentials_of_a_merged_account_went_along_unless_they_were_changed() -> None:
-    edited = document(3, "eu", email="a", secret="old", given_name="Late")
+def test_document_of_an_account_that_was_merged_elsewhere_waits_to_be_carried_over() -> None:
+    edited = document(3, "eu", email="a", secret="new", given_name="Late")
     live = known("eu", 2, "e0", edited)
     ended = User("u", "merged", ts="1", version={"eu": 1, "us": 1}, merged_into="v", epoch="e1")
-    ended = ended.but(epoch="e1", epoch_version={"eu": 1, "us": 1})
-    both = joined(live, Known(ended, None))
-    assert (both.user.status, both.user.merged_into, both.user.unsettled) == ("merged", "v", True)
-    assert both.document is not None
-    assert (both.document["secret"], both.document["given_name"]) == (None, "Late")
-    changed = Known(live.user.but(epoch="e2", epoch_version={"eu": 2}), edited)
-    both = joined(changed, Known(ended, None))
-    assert both.document is not None
-    assert both.document["secret"] == "old"
+    for both in (both_of(live, Known(ended, None)), both_of(Known(ended, None), live)):
+        assert (both.user.status, both.user.merged_into, both.user.unsettled) == ("merged", "v", True)
+        assert not both.user.claims
+        assert both.document is not None
+        assert all(both.document.same(edited, name) for name in ("email", "secret", "given_name"))

@@ -1,10 +1,17 @@
-"""What one account takes of another one, where both may have been edited in two regions."""
+"""What counts of two accounts that became one, where both may have been edited in two regions."""
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
-from auth.identity import Document, catch_up, take_over
+import pytest
+
+from auth.identity import Document, origin_key, tick
+
+ORIGIN = origin_key("shop", "1")
+HASH = f"old_hash.{ORIGIN}"
+MERGE = tick(10, "eu")
 
 
 def document(now: int, region: str, **fields: Any) -> Document:
@@ -13,64 +20,210 @@ def document(now: int, region: str, **fields: Any) -> Document:
     return made
 
 
-def test_later_edit_counts_whichever_account_it_was_made_in() -> None:
-    stays = document(1, "eu", secret="first", given_name="Ada")
-    ends = document(2, "us", secret="second")
-    catch_up(stays, ends)
-    assert (stays["secret"], stays["given_name"]) == ("second", "Ada")
-    catch_up(stays, document(1, "eu", secret="first"))
-    assert stays["secret"] == "second"
+def copy(of: Document) -> Document:
+    return Document.from_bytes(of.to_bytes())
 
 
-def test_second_factor_is_not_changed_by_another_account_of_the_address() -> None:
-    factor = {"totp": "the owner's", "factor": "f1", "recovery_code.0": "code"}
-    for theirs in ({"totp": None}, {"totp": "another", "factor": "f2", "recovery_code.0": "another"}):
-        stays = document(1, "eu", **factor)
-        ends = document(0, "us", totp="x", factor="f2")
-        ends.edit(theirs, 9, "us")
-        catch_up(stays, ends)
-        assert {name: stays[name] for name in factor} == factor
+def merged(stays: Document, ends: Document, at: str = MERGE) -> Document:
+    made = copy(stays)
+    made.absorb("stays", "ends", copy(ends), at)
+    return made
+
+
+@pytest.mark.parametrize("field", ["given_name", "secret", "phone", "company.shop"])
+@pytest.mark.parametrize("when", [11, 99])
+def test_edit_after_the_merge_counts_whichever_account_it_was_made_in(field: str, when: int) -> None:
+    stays, ends = document(1, "eu", **{field: "first"}), document(2, "us", **{field: "second"})
+    both = merged(stays, ends)
+    assert both[field] == "first"
+    ends.edit({field: "late"}, when, "us")
+    assert merged(both, ends)[field] == "late"
+    assert merged(stays, ends)[field] == "late"
+    both.edit({field: "later still"}, 100, "eu")
+    assert merged(both, ends)[field] == "later still"
+
+
+def test_edit_before_the_merge_fills_only_what_is_lacking() -> None:
+    stays, ends = document(1, "eu", given_name="Ada"), document(9, "us", given_name="A.", family_name="King")
+    both = merged(stays, ends)
+    assert (both["given_name"], both["family_name"]) == ("Ada", "King")
+    both.edit({"family_name": None}, 11, "eu")
+    assert both["family_name"] is None
+    assert merged(both, ends)["family_name"] is None
+
+
+def test_removal_after_the_merge_counts() -> None:
+    stays, ends = document(1, "eu", email="a"), document(2, "us", given_name="Ada")
+    both = merged(stays, ends)
+    ends.edit({"given_name": None}, 11, "us")
+    assert merged(both, ends)["given_name"] is None
+
+
+def test_the_earlier_of_two_merges_says_what_is_late() -> None:
+    """Whichever region merged first, and whichever record comes to which."""
+    stays, ends = document(1, "eu", given_name="Ada"), document(1, "us", given_name="A.")
+    late = copy(ends)
+    late.edit({"given_name": "Late"}, 20, "us")
+    early, later = merged(stays, late, tick(15, "us")), merged(stays, late, tick(25, "eu"))
+    assert (early["given_name"], later["given_name"]) == ("Late", "Ada")
+    for one, other in itertools.permutations((early, later)):
+        assert one.joined(other)["given_name"] == "Late"
+
+
+def test_the_earlier_of_two_opposite_merges_says_what_is_late() -> None:
+    stays, ends = document(1, "eu", given_name="Ada"), document(1, "us", given_name="A.")
+    late = copy(ends)
+    late.edit({"given_name": "Late"}, 20, "us")
+    late.absorb("ends", "stays", copy(stays), tick(15, "us"))
+    both = copy(stays)
+    both.absorb("stays", "ends", late, tick(25, "eu"))
+    assert both["given_name"] == "Late"
+
+
+def test_edits_of_both_accounts_are_late_through_another_one() -> None:
+    """One that was taken over by one that was taken over."""
+    first, second, third = (document(1, "eu", given_name=each) for each in ("one", "two", "three"))
+    second.absorb("second", "third", copy(third), MERGE)
+    first.absorb("first", "second", second, tick(12, "eu"))
+    third.edit({"given_name": "late"}, 13, "us")
+    first.absorb("first", "third", third, tick(14, "eu"))
+    assert first["given_name"] == "late"
+    assert first.taken("third") is not None
+
+
+def test_second_factor_stays_whatever_becomes_of_the_other_accounts_one() -> None:
+    factor = {"totp": "the owner's", "recovery_code.f1.0": "code"}
+    for theirs in ({"totp": None}, {"totp": "another", "recovery_code.f2.0": "another"}):
+        stays, ends = document(1, "eu", **factor), document(0, "us", totp="x")
+        both = merged(stays, ends)
+        ends.edit(theirs, 19, "us")
+        for each in (merged(both, ends), merged(stays, ends)):
+            assert {name: each[name] for name in factor} == factor
 
 
 def test_second_factor_that_came_from_an_account_follows_it() -> None:
-    ends = document(1, "us", totp="secret", factor="f1", **{"recovery_code.0": "a", "recovery_code.1": "b"})
-    stays = document(2, "eu", email="a")
-    take_over(stays, ends)
-    ends.edit({"recovery_code.0": None}, 5, "us")
-    catch_up(stays, ends)
-    assert (stays["totp"], stays["recovery_code.0"], stays["recovery_code.1"]) == ("secret", None, "b")
-    ends.edit({"totp": None, "recovery_code.1": None}, 6, "us")
-    catch_up(stays, ends)
-    assert (stays["totp"], stays["recovery_code.1"]) == (None, None)
+    codes = {"recovery_code.f1.0": "a", "recovery_code.f1.1": "b"}
+    ends = document(1, "us", totp="secret", **codes)
+    both = merged(document(2, "eu", email="a"), ends)
+    ends.edit({"recovery_code.f1.0": None}, 15, "us")
+    both = merged(both, ends)
+    assert [both[name] for name in ("totp", *codes)] == ["secret", None, "b"]
+    ends.edit({"totp": None, "recovery_code.f1.1": None}, 16, "us")
+    both = merged(both, ends)
+    assert [both[name] for name in ("totp", *codes)] == [None, None, None]
 
 
-def test_removal_comes_along_with_a_merge() -> None:
-    before = document(1, "us", **{"totp": "secret", "factor": "f1", "recovery_code.0": "a"})
-    after = before.without(())
-    after.edit({"recovery_code.0": None}, 5, "us")
-    here, there = document(2, "eu", email="a"), document(2, "eu", email="a")
-    take_over(here, before)
-    take_over(there, after)
-    assert here.joined(there)["recovery_code.0"] is None
+def test_second_factor_that_was_ended_does_not_come_back_with_a_merge() -> None:
+    stays = document(1, "eu", totp="own")
+    stays.edit({"totp": None}, 5, "eu")
+    assert merged(stays, document(4, "us", totp="older"))["totp"] is None
+    assert merged(stays, document(6, "us", totp="newer"))["totp"] == "newer"
 
 
-def test_void_old_password_is_taken_by_nobody() -> None:
-    key = '["shop", "1"]'
-    stays = document(1, "eu", **{f"old_hash.{key}": "hash"})
-    stays.edit({f"old_hash.{key}": None}, 2, "eu")
-    take_over(stays, document(9, "us", **{f"old_hash.{key}": "the same password"}))
-    assert stays[f"old_hash.{key}"] is None
-    others = document(1, "us", **{f"old_hash.{key}": "the same password"})
-    take_over(others, stays)
-    assert others[f"old_hash.{key}"] is None
+def test_code_that_was_spent_in_either_region_is_spent() -> None:
+    ends = document(1, "us", **{"totp": "secret", "recovery_code.f1.0": "a"})
+    here = merged(document(2, "eu", email="a"), ends)
+    here.edit({"recovery_code.f1.0": None}, 12, "eu")
+    assert merged(here, ends)["recovery_code.f1.0"] is None
+    ends.edit({"recovery_code.f1.0": None}, 5, "us")
+    there = merged(document(2, "eu", email="a"), ends)
+    assert here.joined(there)["recovery_code.f1.0"] is None
 
 
-def test_what_is_taken_loses_to_an_edit_of_the_account_elsewhere() -> None:
-    here, there = document(1, "eu", email="a"), document(1, "eu", email="a")
-    take_over(here, document(2, "eu", given_name="taken"))
-    there.edit({"given_name": "edited"}, 3, "us")
-    assert here.joined(there)["given_name"] == "edited"
-    ended = document(1, "us", secret="old", **{"old_hash.k": "hash"})
-    ended.replace_hash({"secret": "upgraded", "old_hash.k": None})
+def test_code_that_was_spent_before_one_of_two_merges_of_an_account_is_spent() -> None:
+    """Two regions merged it into an account each, and these were merged then."""
+    third = document(1, "us", **{"totp": "secret", "recovery_code.f1.0": "a"})
+    first, second = document(2, "eu", email="a"), document(2, "us", email="b")
+    first.absorb("first", "third", copy(third), MERGE)
+    third.edit({"recovery_code.f1.0": None}, 5, "us")
+    second.absorb("second", "third", third, MERGE)
+    first.absorb("first", "second", second, tick(12, "eu"))
+    assert (first["totp"], first["recovery_code.f1.0"]) == ("secret", None)
+
+
+@pytest.mark.parametrize("whose", ["stays", "ends"])
+def test_hash_that_was_removed_of_either_account_is_removed_for_ever(whose: str) -> None:
+    fields = {HASH: "hash", f"company_id.{ORIGIN}": True}
+    removed, again = document(1, "eu", **fields), document(9, "us", **fields)
+    removed.edit({HASH: None}, 2, "eu")
+    both = merged(removed, again) if whose == "stays" else merged(again, removed)
+    assert both[HASH] is None
+    assert not both.old_hashes()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "imported", "kept"),
+    [
+        pytest.param({"stays": 20}, 15, False, id="survivor's new password, after the merge"),
+        pytest.param({"stays": 9}, 5, True, id="survivor's password of before the merge"),
+        pytest.param({"stays": 20}, 25, True, id="imported after the new password"),
+        pytest.param({"ends": 8}, 5, False, id="own new password, that did not know of it"),
+        pytest.param({"ends": 20}, 15, False, id="own new password, after the merge"),
+        pytest.param({"ends": 4}, 5, True, id="imported after the own password"),
+    ],
+)
+def test_hash_is_void_after_a_new_password_that_did_not_know_of_it(
+    chosen: dict[str, int], imported: int, kept: bool
+) -> None:
+    people = {"stays": document(1, "eu", email="a"), "ends": document(1, "us", email="b")}
+    for name, when in chosen.items():
+        people[name].edit({"secret": "new"}, when, "eu")
+    line = document(0, "us", **{HASH: "hash"})
+    line.edit({f"company_id.{ORIGIN}": True}, imported, "us")
+    both = merged(people["stays"], people["ends"].joined(line))
+    assert bool(both.old_hashes()) is kept
+
+
+def test_hash_that_a_new_password_removed_stays_removed_wherever_the_line_comes_again() -> None:
+    """Even if the line was imported after the password was chosen, in a region that did not know of it."""
+    line = document(1, "eu", **{HASH: "hash", f"company_id.{ORIGIN}": True})
+    reset = copy(line)
+    reset.edit({"secret": "new", HASH: None}, 5, "eu")
+    again = document(9, "us", **{HASH: "hash", f"company_id.{ORIGIN}": True})
+    for both in (reset.joined(again), merged(reset, again), merged(again, reset)):
+        assert not both.old_hashes()
+
+
+def test_late_edits_that_a_proof_of_the_mailbox_did_not_know_of_count_no_more() -> None:
+    stays, ends = document(1, "eu", email="a"), document(2, "us", given_name="Ada", totp="own")
+    both = merged(stays, ends)
+    both.edit({"proved": "e1", "cleaned": "e1", "secret": "new"}, 15, "eu")
+    ends.edit({"secret": "stranger's", "given_name": "Stranger", "totp": "stranger's"}, 20, "us")
+    late = merged(both, ends)
+    assert [late[name] for name in ("secret", "given_name", "totp")] == ["new", "Ada", "own"]
+    stays.edit({"proved": "e1", "secret": "new"}, 15, "eu")
+    without = merged(stays, document(1, "us", given_name="Ada"), tick(12, "eu"))
+    ends = document(1, "us", given_name="Ada")
+    ends.edit({"totp": "stranger's"}, 20, "us")
+    assert merged(without, ends)["totp"] is None
+
+
+def test_late_edits_that_a_proof_of_the_mailbox_knew_of_stay() -> None:
+    stays, ends = document(1, "eu", email="a"), document(2, "us", given_name="Ada")
+    ends.edit({"given_name": "Late", "totp": "factor", "recovery_code.f1.0": "code"}, 15, "us")
+    both = merged(stays, ends)
+    both.edit({"proved": "e1", "cleaned": "e1", "secret": "new"}, 20, "eu")
+    names = ("secret", "given_name", "totp", "recovery_code.f1.0")
+    assert [both[name] for name in names] == ["new", "Late", "factor", "code"]
+
+
+def test_replaced_hash_loses_to_a_new_password() -> None:
+    ended = document(1, "us", secret="old", **{HASH: "hash"})
+    ended.replace_hash({"secret": "upgraded", HASH: None})
     reset = document(2, "eu", secret="new")
     assert ended.joined(reset)["secret"] == "new"
+    assert reset.joined(ended)["secret"] == "new"
+
+
+def test_number_and_what_is_said_of_it_are_of_one_account() -> None:
+    stays = document(1, "eu", phone="+1")
+    ends = document(2, "us", phone="+2", phone_verified=True)
+    both = merged(stays, ends)
+    assert (both["phone"], both["phone_verified"]) == ("+1", None)
+    lacking = merged(document(1, "eu", email="a"), ends)
+    assert (lacking["phone"], lacking["phone_verified"]) == ("+2", True)
+    lacking.edit({"phone": "+3", "phone_verified": True}, 12, "eu")
+    assert (lacking["phone"], lacking["phone_verified"]) == ("+3", True)
+    only = merged(document(1, "eu", email="a"), document(1, "us", phone="+4"))
+    only.edit({"phone_verified": True}, 12, "eu")
+    assert (only["phone"], only["phone_verified"]) == ("+4", True)

@@ -20,7 +20,7 @@ ADA, BOB, CYD = "ada@one.example", "bob@two.example", "cyd@three.example"
 
 
 def queued(regions: Regions, queue: str) -> list[str]:
-    return [each["Body"] for each in regions[A].sqs.queues.get(queue, ())]
+    return [json.loads(each["Body"])["key"] for each in regions[A].sqs.queues.get(queue, ())]
 
 
 def sent(regions: Regions, name: str = A) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def test_table_that_is_out_has_its_writes_in_queue_t(regions: Regions) -> None:
     user = signed_up(regions[A], ADA)
     regions[B].out = {"dynamodb"}
     assert sent(regions) == {f"U#{user}": "later"}
-    assert queued(regions, "tables") == [json.dumps({"key": f"U#{user}"})]
+    assert queued(regions, "tables") == [f"U#{user}"]
     regions[B].out = set()
     assert drained(regions, "tables") == {"sent": 1}
     assert not queued(regions, "tables")
@@ -58,7 +58,7 @@ def test_key_that_is_disabled_has_its_writes_in_queue_k(regions: Regions, whose:
     world = regions[whose].world
     world.kms.disabled = {world.settings.kms_key}
     assert sent(regions) == {f"U#{user}": "later"}
-    assert queued(regions, "keys") == [json.dumps({"key": f"U#{user}"})]
+    assert queued(regions, "keys") == [f"U#{user}"]
     assert not queued(regions, "tables")
     world.kms.disabled = set()
     assert drained(regions, "keys") == {"sent": 1}
@@ -239,6 +239,41 @@ def test_verified_beats_unverified_and_two_verified_are_merged(regions: Regions)
     assert sorted(record(regions, B, each)[0].status for each in (first, second)) == ["active", "merged"]
 
 
+def test_who_waits_and_shows_then_that_an_address_is_theirs_gets_it(regions: Regions) -> None:
+    one = signed_up(regions[A], ADA)
+    regions[B].world.now += 10
+    other = signed_up(regions[B], ADA)
+    assert regions.settle()
+    assert record(regions, B, other)[0].status == "conflict"
+    world = regions[B].world
+    token = next(mail.token for mail in reversed(world.mails) if mail.to == ADA)
+    new = "another long enough password"
+    assert world.ask("POST", "/v1/password/reset", "shop", token=token, password=new).status == 204
+    assert regions.settle()
+    assert not regions.differences()
+    text = world.services.alias("email", ADA).text
+    for name in (A, B):
+        assert regions[name].owners()[text] == other
+        assert record(regions, name, one)[0].status == "conflict"
+
+
+def test_nobody_is_merged_into_an_account_that_was_erased_elsewhere(regions: Regions) -> None:
+    """Its address is somebody else's by then, whose record comes first."""
+    one = signed_up(regions[A], ADA, verified=True)
+    assert regions.settle()
+    assert regions[A].world.ask("DELETE", "/v1/users/{id}", "shop", one).status == 204
+    other = signed_up(regions[A], ADA, verified=True)
+    regions.pump(A, lambda keys: [key for key in keys if key == f"U#{other}"])
+    for _ in range(3):
+        regions.pump(B)
+    assert regions.settle()
+    assert not regions.differences()
+    text = regions[A].world.services.alias("email", ADA).text
+    for name in (A, B):
+        assert [record(regions, name, each)[0].status for each in (one, other)] == ["erased", "active"]
+        assert regions[name].owners()[text] == other
+
+
 def test_who_loses_an_address_loses_the_sessions(regions: Regions) -> None:
     line = {"password_hash": "5f4dcc3b5aa765d61d8327deb882cf99", "hash_scheme": "md5"}
     loser = imported(regions[A], "1", ADA, **line)
@@ -279,6 +314,19 @@ def pair(regions: Regions) -> tuple[str, str]:
     return one, other
 
 
+def test_address_that_a_merge_takes_from_either_account_is_free(regions: Regions) -> None:
+    """Whoever goes on: an address that nobody has shown comes after one that somebody has."""
+    phone = {"phone": "+33612345678", "phone_verified": True}
+    one = imported(regions[A], "1", ADA, **phone)
+    other = imported(regions[A], "2", BOB, email_verified=True, **phone)
+    assert regions.settle()
+    merge(regions[A], one, other)
+    assert regions.settle()
+    assert not regions.differences()
+    texts = [regions[A].world.services.alias("email", email).text for email in (ADA, BOB)]
+    assert [regions[B].owners().get(text) for text in texts] == [None, one]
+
+
 def test_opposite_merges_end_in_one_account(regions: Regions) -> None:
     one, other = pair(regions)
     merge(regions[A], one, other)
@@ -290,6 +338,22 @@ def test_opposite_merges_end_in_one_account(regions: Regions) -> None:
     for email in (ADA, BOB):
         text = regions[A].world.services.alias("email", email).text
         assert regions[A].owners()[text] == regions[B].owners()[text] == live
+
+
+def test_merge_of_who_waits_for_a_verified_address_keeps_it(regions: Regions) -> None:
+    """Whoever has it here lost it in the other region, which is not known here yet."""
+    phone = {"phone": "+33612345678", "phone_verified": True, "email_verified": True}
+    stays, unverified = imported(regions[A], "1", ADA, **phone), imported(regions[A], "3", BOB)
+    assert regions.settle()
+    shown = imported(regions[A], "2", BOB, **phone)
+    regions.pump(A, lambda keys: [key for key in keys if key == f"U#{shown}"])
+    assert record(regions, B, shown)[0].status == "conflict"
+    merge(regions[B], stays, shown)
+    assert regions.settle()
+    assert not regions.differences()
+    text = regions[A].world.services.alias("email", BOB).text
+    assert regions[A].owners()[text] == stays
+    assert record(regions, A, unverified)[0].status == "conflict"
 
 
 def test_edit_of_a_merged_account_elsewhere_is_carried_over(regions: Regions) -> None:
@@ -314,6 +378,22 @@ def test_merge_waits_for_its_target(regions: Regions) -> None:
     assert not regions.differences()
     assert record(regions, B, other)[0].merged_into == one
     assert record(regions, B, signed)[0].status == "active"
+
+
+def test_account_that_waits_for_another_one_says_since_when_and_not_for_ever(regions: Regions) -> None:
+    phone = {"phone": "+33612345678", "phone_verified": True, "email_verified": True}
+    one, other = imported(regions[B], "1", ADA, **phone), imported(regions[B], "2", BOB, **phone)
+    merge(regions[B], one, other)
+    regions.pump(B, lambda keys: [key for key in keys if key == f"U#{other}"][:1])
+    regions.pump(A)
+    for since, result in ((1_000_000_000_000, "later"), (0, "refused")):
+        [message] = regions[A].sqs.queues["tables"]
+        message["Body"] = json.dumps({"key": f"U#{other}", "since": since})
+        assert drained(regions, "tables") == {result: 1}
+        left = [json.loads(each["Body"]) for each in regions[A].sqs.queues["tables"]]
+        assert left == ([{"key": f"U#{other}", "since": since}] if since else [])
+    [dead] = regions[A].sqs.queues["dead"]
+    assert one in dead["MessageAttributes"]["reason"]["StringValue"]
 
 
 def test_erased_account_takes_along_what_was_merged_into_it_elsewhere(regions: Regions) -> None:
@@ -383,7 +463,7 @@ def test_stream_function_sends_the_rest_of_a_batch(
     event = {"Records": [stream_record(user, str(number)) for number, user in enumerate(users)]}
     answer: Any = replicate.handler(event, Context())  # type: ignore[arg-type]
     assert answer["batchItemFailures"] == []
-    assert queued(handlers, "tables") == [json.dumps({"key": f"U#{users[1]}"})]
+    assert queued(handlers, "tables") == [f"U#{users[1]}"]
     assert {users[0], users[2]} <= set(handlers[B].known())
 
 
