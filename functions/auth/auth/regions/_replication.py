@@ -35,6 +35,7 @@ type Outcome = Literal["sent", "known", "joined", "nothing"]
 """The other region has it now; it had it already, or something newer; both had written; there is no such."""
 
 _RACES = 8
+_MOST_WAITING = 10  # for an address: an import may have thousands of lines with one
 _LIVE = frozenset({"unverified", "active", "conflict"})
 
 
@@ -266,7 +267,7 @@ class Replication:
     def _give(self, alias: Alias, before: Holding, claimants: list[User]) -> None:
         """Write whose an identifier is, and whom that leaves without a log-in, or gives one."""
         order_of = [user.id for user in claimants]
-        after = Holding(order_of[0] if order_of else None, frozenset(order_of[1:]))
+        after = Holding(order_of[0] if order_of else None, frozenset(order_of[1 : 1 + _MOST_WAITING]))
         if after != before:
             checks = [self._store.users.unchanged(user) for user in claimants[:1]]
             self._store.commit(self._store.aliases.hold(alias, before, after), *checks)
