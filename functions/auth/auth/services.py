@@ -163,7 +163,12 @@ class Records:
         Raises:
             BusyError: KMS does not answer, or this region's key is disabled.
         """
-        made = replace(after, ts=document.latest, claims=claims_of(after, document)).written_in(self.region)
+        made = replace(
+            after,
+            ts=document.latest,
+            claims=claims_of(after, document),
+            taken=frozenset(document.accounts()),
+        ).written_in(self.region)
         return self.seal(before, made, document)
 
     def seal(self, before: User | None, made: User, document: Document) -> tuple[User, Write]:

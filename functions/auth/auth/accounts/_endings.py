@@ -48,7 +48,7 @@ def erasure(records: Records, user: User) -> list[Write]:
     aliases = [Alias.of_text(text) for text in records.claims(user)]
     after = User(
         user.id, "erased", None, ts=records.reading(user.ts), version=user.version,
-        merged_into=user.merged_into, epoch=records.new_epoch(),
+        merged_into=user.merged_into, epoch=records.new_epoch(), taken=user.taken,
     )  # fmt: skip
     freed = [write for alias in aliases for write in records.store.aliases.releases(alias, user.id)]
     return [records.store.users.save(after.written_in(records.region), user), *freed]

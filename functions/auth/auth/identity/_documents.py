@@ -302,6 +302,10 @@ class Document:
                 return found
         return None
 
+    def accounts(self) -> set[str]:
+        """The accounts that were taken over, and those that these had taken over."""
+        return set(self._taken).union(*(document.accounts() for _, document in self._taken.values()))
+
     def same(self, other: "Document", name: str) -> bool:
         """Whether an account's own field is as in another document."""
         return self._fields.get(name) == other._fields.get(name)

@@ -20,7 +20,7 @@ from ..identity import Document, Kind, joined_epoch
 from ..services import claims_of
 from ..storage import User, UserStatus
 
-__all__ = ["Known", "base_status", "joined", "order"]
+__all__ = ["Known", "base_status", "joined", "joined_version", "order"]
 
 type Order = Literal["same", "newer", "older", "concurrent"]
 """Whether a version has seen all writes of another one, the other way around, both, or neither."""
@@ -74,14 +74,15 @@ def joined(mine: Known, theirs: Known, index: Callable[[Kind, str], str]) -> Kno
         one.id,
         later.status,
         ts=later.ts,
-        version=_latest(one.version, other.version),
+        version=joined_version(one.version, other.version),
         merged_into=later.merged_into or one.merged_into or other.merged_into,
         epoch=epoch,
         epoch_version=epoch_version,
     )
     statuses = {one.status, other.status}
-    if "erased" in statuses:
-        return Known(user.but(status="erased", unsettled=True), None)
+    if "erased" in statuses:  # with what the erasure knew that it had taken over
+        taken = frozenset().union(*(each.taken for each in (one, other) if each.status == "erased"))
+        return Known(user.but(status="erased", taken=taken, unsettled=True), None)
     documents = [known.document for known in (mine, theirs) if known.document is not None]
     document = documents[0].joined(documents[-1]) if documents else None
     if document is None:
@@ -96,6 +97,7 @@ def joined(mine: Known, theirs: Known, index: Callable[[Kind, str], str]) -> Kno
         ts=max(user.ts, document.latest),
         email_index=index("email", document["email"]) if document["email"] else "",
         phone_index=index("phone", document["phone"]) if document["phone"] else "",
+        taken=frozenset(document.accounts()),
         unsettled="merged" in statuses or "conflict" in statuses,
     )
     if user.status != "merged":
@@ -103,13 +105,15 @@ def joined(mine: Known, theirs: Known, index: Callable[[Kind, str], str]) -> Kno
     return Known(user, document)
 
 
-def _latest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return {region: max(one.get(region, 0), other.get(region, 0)) for region in sorted({*one, *other})}
+def joined_version(*versions: Mapping[str, int]) -> dict[str, int]:
+    """The version that has seen what others have."""
+    regions = sorted({region for version in versions for region in version})
+    return {region: max(version.get(region, 0) for version in versions) for region in regions}
 
 
 def _joined_epoch(one: User, other: User) -> tuple[str, Mapping[str, int]]:
     """The epoch of who changed a credential last; of two who did, one that is neither's."""
-    version = _latest(one.epoch_version, other.epoch_version)
+    version = joined_version(one.epoch_version, other.epoch_version)
     seen = order(one.epoch_version, other.epoch_version)
     if seen == "newer" or one.epoch == other.epoch:
         return one.epoch, version

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.clients import client_elsewhere
-from shared.envelope import Envelope
+from shared.envelope import Envelope, TamperedError
 from shared.http import BusyError
 
-from ..storage import Store
+from ..identity import Document
+from ..storage import Store, User
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -36,6 +37,16 @@ class Peer:
 
     def __init__(self, store: Store, envelope: Envelope) -> None:
         self.store, self.envelope = store, envelope
+
+    def open(self, user: User) -> Document:
+        """The document of a record of the other region, by its key.
+
+        Raises:
+            EnvelopeError: KMS does not answer, or refuses, or the record has no document.
+        """
+        if user.sealed is None:
+            raise TamperedError("the record has no document")
+        return Document.from_bytes(self.envelope.decrypt(user.sealed, user.context))
 
     def probe_table(self) -> None:
         """Read something.

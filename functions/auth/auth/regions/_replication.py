@@ -20,7 +20,7 @@ from ..accounts import erasure, merge_accounts
 from ..identity import Document
 from ..services import Records
 from ..storage import SHOWN, Alias, Holding, LostRaceError, Store, User, UserStatus, Write, user_of_key
-from ._joining import Known, base_status, joined, order
+from ._joining import Known, base_status, joined, joined_version, order
 from ._peers import Peer
 
 __all__ = [
@@ -146,20 +146,47 @@ class Replication:
         if mine.sealed is not None:
             wrapped = self._records.envelope.wrap(mine.sealed, mine.context, peer.envelope)
             sent = replace(sent, sealed=wrapped)
+        if mine.status == "merged" and self._is_erased_alone(mine, peer):
+            self._send(mine.merged_into)  # and this account goes on
+            raise LostRaceError(())
         peer.store.commit(*_arrival(peer.store, sent, theirs))
+
+    def _is_erased_alone(self, mine: User, peer: Peer) -> bool:
+        """Whether the account that took one over was erased there by who did not know of that."""
+        end = peer.store.users.get(mine.merged_into)
+        return end is not None and end.status == "erased" and mine.id not in end.taken
 
     def _join(self, mine: User, theirs: User, peer: Peer) -> None:
         """Write here what both say together; it goes to the other region as any write does."""
-        there = (
-            Document.from_bytes(peer.envelope.decrypt(theirs.sealed, theirs.context))
-            if theirs.sealed
-            else None
-        )
-        known = joined(self._known(mine), Known(theirs, there), self._records.index)
+        there = peer.open(theirs) if theirs.sealed else None
+        here = self._known(mine)
+        known = joined(here, Known(theirs, there), self._records.index)
+        if known.user.status == "erased":
+            for document in (here.document, there):
+                self._let_go(document, known.user.taken, peer)
         made = replace(known.user, origin=self._records.region)
         if known.document is not None:
             made, _ = self._records.seal(mine, made, known.document)
         self._store.commit(*_arrival(self._store, made, mine))
+
+    def _let_go(self, document: Document | None, erased: frozenset[str], peer: Peer) -> None:
+        """Have accounts go on that were taken over by one that is erased, by who did not know of them."""
+        for account in sorted((document.accounts() if document else set()) - erased):
+            copy = document.taken(account) if document else None
+            here, there = self._store.users.get(account), peer.store.users.get(account)
+            ended = [user for user in (here, there) if user and user.status == "merged"]
+            if copy is None or not ended:
+                continue
+            for user, opened in ((here, self._records.open), (there, peer.open)):
+                copy = copy.joined(opened(user)) if user and user.sealed else copy
+            version = joined_version(*(user.version for user in (here, there) if user))
+            made = User(account, base_status(copy), version=version, epoch=self._records.new_epoch())
+            made = made.but(
+                email_index=self._records.index("email", copy["email"]) if copy["email"] else "",
+                phone_index=self._records.index("phone", copy["phone"]) if copy["phone"] else "",
+            )
+            made, _ = self._records.close(here, made, copy)
+            self._store.commit(*_arrival(self._store, made, here))
 
     # ---- what follows in this region
 
@@ -178,7 +205,7 @@ class Replication:
 
     def _settle_once(self, user: User) -> None:
         end = self._end_of(user) if user.merged_into else user
-        if user.status == "merged" and end.status == "erased":
+        if user.status == "merged" and end.status == "erased" and user.id in end.taken:
             self._store.commit(*erasure(self._records, user))
         elif user.status == "merged" and user.sealed is not None:
             self._carry_over(user, end)

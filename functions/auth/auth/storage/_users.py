@@ -5,7 +5,7 @@ Item         an account
 Key          `pk` = `U#<user>`, `sk` = `.`
 Attributes   `status` S, `ts` S, `version` M of N, `origin` S, `data` M (the encrypted document),
              `epoch` S, `epoch_version` M of N, `email_index` S, `phone_index` S, `claims` M of S,
-             `merged_into` S, `unsettled` BOOL; from `data` on only where they are not empty
+             `merged_into` S, `taken` SS, `unsettled` BOOL; from `data` on only where they are not empty
 Indexes      `email_index`, `phone_index`: by the attribute of that name
 TTL          none: what was erased or merged stays as a tombstone
 Written by   accounts, imports, and log-ins that replace a legacy hash
@@ -51,6 +51,7 @@ class User:
         epoch_version: The version that made it; empty in records that were written before regions were.
         claims: The aliases that are the person's unless another has them: text to how strongly, `SHOWN` or
             `CLAIMED` and since when; of two accounts the lower text comes first. See `Records.close`.
+        taken: The accounts that it took over; an erasure erases them too.
         unsettled: Whether it came from another region, and something is to be done about it in this one.
     """
 
@@ -66,6 +67,7 @@ class User:
     epoch: str = ""
     epoch_version: Mapping[str, int] = field(default_factory=dict)
     claims: Mapping[str, str] = field(default_factory=dict)
+    taken: frozenset[str] = frozenset()
     unsettled: bool = False
 
     def written_in(self, region: str) -> "User":
@@ -112,6 +114,8 @@ class Users:
             item["epoch_version"] = _vector(user.epoch_version)
         if user.claims:
             item["claims"] = {"M": {text: {"S": rank} for text, rank in sorted(user.claims.items())}}
+        if user.taken:
+            item["taken"] = {"SS": sorted(user.taken)}
         if user.unsettled:
             item["unsettled"] = {"BOOL": True}
         if user.sealed is not None:
@@ -210,5 +214,6 @@ def _user(user: str, item: Item) -> User:
         epoch=strings.get("epoch", ""),
         epoch_version=_counts(item.get("epoch_version")),
         claims={text: rank["S"] for text, rank in item["claims"]["M"].items()} if "claims" in item else {},
+        taken=frozenset(item["taken"]["SS"]) if "taken" in item else frozenset(),
         unsettled="unsettled" in item,
     )
