@@ -41,6 +41,7 @@ from .tokens import (
     PURPOSES,
     SIGNING,
     Entry,
+    PeerKeys,
     Purpose,
     copied_secret,
     make_secret,
@@ -206,29 +207,34 @@ def _renewed(settings: RotationSettings, *, now: bool) -> dict[str, list[str]]:
 
 
 def _mirror(settings: RotationSettings) -> dict[str, list[str]]:
-    """Copy the other region's public keys to where this region's functions find them.
+    """Copy the other region's public keys to where this region's functions find them; where there is no other
+    region any more, none.
 
     Raises:
         ClientError: The other region refuses, for good.
     """
-    if not settings.peer_region:
-        return {"peer_keys": []}
     ssm = client("ssm")
-    known = keys = read_peer_keys(ssm, settings.secrets)
-    elsewhere = client_elsewhere("ssm", region=settings.peer_region)
-    try:
-        named = json.loads(elsewhere.get_parameter(Name=settings.region_parameter)["Parameter"]["Value"])
-        keys = published_keys(elsewhere, named["secrets"])
-    except (BotoCoreError, ClientError) as error:
-        if not _may_pass(error):
-            raise
-        logger.warning("the other region's keys cannot be read now", reason=str(error))
+    known = read_peer_keys(ssm, settings.secrets)
+    keys = _keys_elsewhere(settings, known) if settings.peer_region else {}
     if keys != known:
         value = json.dumps(keys, separators=(",", ":"))
         ssm.put_parameter(Name=peer_keys_name(settings.secrets), Value=value, Type="String", Overwrite=True)
     names = [jwk["kid"] for purpose in SIGNING for jwk in keys.get(purpose, ())]
     logger.info("the other region's keys", keys=names)
     return {"peer_keys": names}
+
+
+def _keys_elsewhere(settings: RotationSettings, known: PeerKeys) -> PeerKeys:
+    """The other region's public keys; those that are known, while it does not answer."""
+    elsewhere = client_elsewhere("ssm", region=settings.peer_region)
+    try:
+        named = json.loads(elsewhere.get_parameter(Name=settings.region_parameter)["Parameter"]["Value"])
+        return published_keys(elsewhere, named["secrets"])
+    except (BotoCoreError, ClientError) as error:
+        if not _may_pass(error):
+            raise
+        logger.warning("the other region's keys cannot be read now", reason=str(error))
+    return known
 
 
 def _may_pass(error: BotoCoreError | ClientError) -> bool:

@@ -50,6 +50,7 @@ __all__ = [
     "RETIRE_AFTER_S",
     "SIGNING",
     "Keyring",
+    "PeerKeys",
     "SigningKey",
     "copied_secret",
     "make_secret",
