@@ -240,12 +240,7 @@ BETWEEN_REGIONS = (
         "            if leader not in _OWN and changed.keys() & {name, leader}:",
         "            if False:",
     ),
-    (
-        "older records have today's names",
-        _D,
-        "return _joined(fields, moved) if moved else fields",
-        "return fields | moved",
-    ),
+    ("older records have today's names", _D, "            _by_todays_names(fields),", "            fields,"),
     (
         "a replaced hash loses to a new password",
         _D,
@@ -324,7 +319,7 @@ BETWEEN_REGIONS = (
         "of a circle the lowest goes on",
         _R,
         "return self._revived(min(circle, key=lambda each: each.id))",
-        "return self._revived(max(circle, key=lambda each: each.id))",
+        "return user",
     ),
     (
         "of a circle nobody else goes on",

@@ -9,6 +9,7 @@ import pytest
 
 from auth import drain_keys, drain_writes, replicate, replication
 from auth.accounts import merge_accounts
+from auth.identity import Document
 from auth.regions import drain, replicate_each
 from auth.storage import Alias, Holding
 from local.memory_auth import TABLE
@@ -340,6 +341,39 @@ def test_opposite_merges_end_in_one_account(regions: Regions) -> None:
         assert regions[A].owners()[text] == regions[B].owners()[text] == live
 
 
+def test_who_was_merged_into_one_of_a_circle_stays_merged(regions: Regions) -> None:
+    """Though theirs is the lowest id."""
+    phone = {"phone": "+33612345678", "phone_verified": True, "email_verified": True}
+    emails = {"1": ADA, "2": BOB, "3": CYD}
+    people = sorted(imported(regions[A], number, email, **phone) for number, email in emails.items())
+    assert regions.settle()
+    lowest, one, other = people
+    merge(regions[A], one, lowest)
+    merge(regions[A], other, one)
+    merge(regions[B], one, other)
+    for name in (A, B):
+        regions.pump(name, lambda keys: sorted(keys, reverse=True))
+    assert regions.settle()
+    assert not regions.differences()
+    assert [record(regions, A, each)[0].status for each in people] == ["merged", "active", "merged"]
+
+
+def test_session_of_who_was_merged_elsewhere_ends(regions: Regions) -> None:
+    one, other = pair(regions)
+    world = regions[B].world
+    assert world.ask("POST", "/v1/password/forgot", "shop", email=BOB).status == 202
+    world.deliver()
+    new = "another long enough password"
+    claims = {"token": world.mails[-1].token, "password": new}
+    assert world.ask("POST", "/v1/password/reset", "shop", **claims).status == 204
+    assert regions.settle()
+    assert world.ask("POST", "/v1/login", "shop", email=BOB, password=new).status == 200
+    assert regions[B].belongings(other)
+    merge(regions[A], one, other)
+    assert regions.settle()
+    assert not regions[B].belongings(other)
+
+
 def test_merge_of_who_waits_for_a_verified_address_keeps_it(regions: Regions) -> None:
     """Whoever has it here lost it in the other region, which is not known here yet."""
     phone = {"phone": "+33612345678", "phone_verified": True, "email_verified": True}
@@ -507,3 +541,17 @@ def test_verified_address_is_claimed_again_from_who_got_it_meanwhile(regions: Re
     assert theirs is not None
     merge_accounts(services, user, mine, ended, theirs, late=True)
     assert mine[f"email_also.{alias.index}"] == BOB
+
+
+def test_address_that_was_let_go_after_a_merge_does_not_come_again(regions: Regions) -> None:
+    one = imported(regions[A], "1", ADA, email_verified=True)
+    other = imported(regions[A], "2", BOB, email_verified=True)
+    services = regions[A].world.services
+    alias = services.alias("email", BOB)
+    (user, mine), (ended, theirs) = (record(regions, A, each) for each in (one, other))
+    assert mine is not None
+    assert theirs is not None
+    mine.absorb(one, other, Document.from_bytes(theirs.to_bytes()), services.reading(mine.latest))
+    theirs.edit({"given_name": "Late"}, services.now_ms + 1, B)
+    merge_accounts(services, user, mine, ended, theirs, late=True)
+    assert (mine["given_name"], mine["email"], mine[f"email_also.{alias.index}"]) == ("Late", ADA, None)
