@@ -431,13 +431,15 @@ def _joined(one: Fields, other: Fields) -> Fields:
     fields = {}
     for name in sorted(one.keys() | other.keys()):
         leader = _TOGETHER.get(name, name)
-        shown = _shown_by(name)
-        later = max(
-            one, other, key=lambda each: (_is_final(each, name), _reading(each, shown), _age(each, leader))
-        )
+        later = max(one, other, key=lambda each: (*_standing(each, name), _age(each, leader)))
         if name in later:
             fields[name] = later[name]
     return fields
+
+
+def _standing(fields: Fields, name: str) -> tuple[bool, str]:
+    """What comes before age: whether a field was removed for ever; else when the mailbox was shown."""
+    return (True, "") if _is_final(fields, name) else (False, _reading(fields, _shown_by(name)))
 
 
 def _shown_by(name: str) -> str:

@@ -71,14 +71,14 @@ BETWEEN_REGIONS = (
     (
         "of each field the later edit counts",
         _D,
-        "(_reading(each, shown), _is_final(each, name), _age(each, leader))",
-        "(_reading(each, shown), _is_final(each, name))",
+        "key=lambda each: (*_standing(each, name), _age(each, leader))",
+        "key=lambda each: _standing(each, name)",
     ),
     (
         "what a mailbox proves stands above what did not know of it",
         _D,
-        "(_reading(each, shown), _is_final(each, name), _age(each, leader))",
-        "(_is_final(each, name), _age(each, leader))",
+        "(False, _reading(fields, _shown_by(name)))",
+        '(False, "")',
     ),
     (
         "what was known when a mailbox was shown stays",
@@ -101,14 +101,26 @@ BETWEEN_REGIONS = (
     (
         "verified is said of an address",
         _D,
-        "        leader = _TOGETHER.get(name, name)\n        shown",
-        "        leader = name\n        shown",
+        "        leader = _TOGETHER.get(name, name)\n        later",
+        "        leader = name\n        later",
     ),
     (
         "the hash of an old password is removed for ever",
         _D,
-        "return _is_old_hash(name) and name in fields and fields[name][0] is None",
-        "return False",
+        'name.partition(".")[0] in _WRITTEN_ONCE and name in fields',
+        'name.startswith("recovery_code") and name in fields',
+    ),
+    (
+        "a code is spent for ever",
+        _D,
+        'name.partition(".")[0] in _WRITTEN_ONCE and name in fields',
+        'name.startswith("old_hash") and name in fields',
+    ),
+    (
+        "a code that was spent in either account is spent",
+        _D,
+        "key=lambda entry: (entry[0] is None, entry[1])",
+        "key=lambda entry: entry[1]",
     ),
     (
         "edits of a merged account after the merge count",
@@ -223,17 +235,25 @@ BETWEEN_REGIONS = (
     (
         "edits compare all before they write one",
         _D,
-        "        changed = {name: value for name, value in changes.items() if self[name] != value}\n",
+        "        changed = {\n            name: value\n            for name, value in changes.items()\n"
+        "            if self[name] != value or (anew and value is not None)\n        }\n",
         "        changed = {}\n        for name, value in changes.items():\n"
-        "            if self[name] != value:\n"
+        "            if self[name] != value or (anew and value is not None):\n"
         "                changed[name] = value\n                self._fields[name] = (value, reading)\n",
     ),
     (
         "what is there is not written again",
         _D,
-        "        changed = {name: value for name, value in changes.items() if self[name] != value}",
-        "        changed = dict(changes)",
+        "            if self[name] != value or (anew and value is not None)\n",
+        "",
     ),
+    (
+        "what a company sets again is set anew",
+        _D,
+        "self[name] != value or (anew and value is not None)",
+        "self[name] != value",
+    ),
+    ("a password of a merged account replaces none", _D, ' and leader != "secret"', ""),
     (
         "a number goes with what is said of it",
         _D,
@@ -320,12 +340,6 @@ BETWEEN_REGIONS = (
         _R,
         "return self._revived(min(circle, key=lambda each: each.id))",
         "return user",
-    ),
-    (
-        "of a circle nobody else goes on",
-        _R,
-        "circle = chain[ids.index(chain[-1].merged_into) :]",
-        "circle = chain",
     ),
     (
         "a claim that another has is decided",

@@ -244,7 +244,7 @@ MUTANTS = [
     ),
     Mutant(
         "new recovery codes end the old ones", "credentials/mfa.py",
-        "for number, each in enumerate(hashes)", "for number, each in zip(codes, hashes)",
+        "return dict.fromkeys(_codes(document)) | made, codes", "return made, codes",
     ),
     Mutant(
         "new recovery codes need a code of the app", "accounts/_log_in.py",

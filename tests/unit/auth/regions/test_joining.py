@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from hypothesis import given, settings
@@ -218,6 +219,21 @@ def test_what_did_not_know_that_the_mailbox_was_shown_counts_no_more() -> None:
             ]  # fmt: skip
             both.edit({"secret": "newer"}, 10, "us")
             assert mine.joined(both)["secret"] == both.joined(mine)["secret"] == "newer"
+
+
+def test_code_that_was_spent_in_three_ways_joins_in_any_order() -> None:
+    """What is final is so whatever a mailbox showed, and of two removals the later one is told."""
+    code = "recovery_code.f1.l1.0"
+    spent = document(3, "eu", **{code: "x"})
+    spent.edit({code: None}, 4, "eu")
+    shown = document(5, "us", **{code: "x", "proved": "e1"})
+    both = document(4, "ap", **{code: "x", "proved": "e0"})
+    both.edit({code: None}, 9, "ap")
+    orders = list(itertools.permutations((spent, shown, both)))
+    joins = {one.joined(other).joined(third).to_bytes() for one, other, third in orders}
+    joins |= {one.joined(other.joined(third)).to_bytes() for one, other, third in orders}
+    assert len(joins) == 1
+    assert Document.from_bytes(joins.pop())[code] is None
 
 
 def test_hash_imported_before_a_new_password_elsewhere_is_void() -> None:
