@@ -117,12 +117,6 @@ BETWEEN_REGIONS = (
         'name.startswith("old_hash") and name in fields',
     ),
     (
-        "a code that was spent in either account is spent",
-        _D,
-        "key=lambda entry: (entry[0] is None, entry[1])",
-        "key=lambda entry: entry[1]",
-    ),
-    (
         "edits of a merged account after the merge count",
         _D,
         "(is_late or (lacks and value is not None))",

@@ -221,6 +221,15 @@ def test_what_did_not_know_that_the_mailbox_was_shown_counts_no_more() -> None:
             assert mine.joined(both)["secret"] == both.joined(mine)["secret"] == "newer"
 
 
+def test_value_that_is_set_again_beats_an_older_edit_elsewhere_if_it_is_set_anew() -> None:
+    other = document(1, "eu", given_name="Ada")
+    other.edit({"given_name": "Eve"}, 5, "us")
+    for anew, then in ((False, "Eve"), (True, "Ada")):
+        one = document(1, "eu", given_name="Ada")
+        one.edit({"given_name": "Ada"}, 9, "eu", anew=anew)
+        assert one.joined(other)["given_name"] == other.joined(one)["given_name"] == then
+
+
 def test_code_that_was_spent_in_three_ways_joins_in_any_order() -> None:
     """What is final is so whatever a mailbox showed, and of two removals the later one is told."""
     code = "recovery_code.f1.l1.0"
