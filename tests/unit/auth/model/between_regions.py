@@ -22,8 +22,8 @@ BETWEEN_REGIONS = (
     (
         "a join has seen what both had",
         _J,
-        "max(one.get(region, 0), other.get(region, 0)) for",
-        "one.get(region, 0) for",
+        "max(version.get(region, 0) for version in versions) for",
+        "versions[0].get(region, 0) for",
     ),
     ("erased wins", _J, 'if "erased" in statuses:', 'if statuses == {"erased"}:'),
     (
