@@ -441,6 +441,25 @@ def test_erased_account_takes_along_what_was_merged_into_it_elsewhere(regions: R
         assert not regions[name].owners()
 
 
+@pytest.mark.parametrize("first", [A, B])
+@pytest.mark.parametrize("taken", [[0], [1], [0, 1], [1, 0]], ids=str)
+def test_erasure_that_did_not_know_of_a_merge_erases_no_other_account(
+    regions: Regions, first: str, taken: list[int]
+) -> None:
+    one, other = pair(regions)
+    merge(regions[A], one, other)
+    assert regions[B].world.ask("DELETE", "/v1/users/{id}", "shop", one).status == 204
+    edit(regions[B], other, given_name="Late")
+    chosen = [f"U#{(one, other)[place]}" for place in taken]
+    regions.pump(first, lambda keys: [key for key in chosen if key in keys])
+    assert regions.settle()
+    assert not regions.differences()
+    for name in (A, B):
+        assert [record(regions, name, each)[0].status for each in (one, other)] == ["erased", "active"]
+        assert not regions[name].sqs.queues.get("dead")
+        assert record(regions, name, other)[1]["given_name"] == "Late"  # type: ignore[index]
+
+
 def test_identifier_of_two_has_who_waits(regions: Regions) -> None:
     signed_up(regions[A], ADA)
     other = signed_up(regions[B], ADA)
