@@ -44,8 +44,8 @@ LIVE = frozenset({"unverified", "active", "conflict"})
 HOWS: list[How] = ["refused", "answer lost", "crash"]
 LOST = (503, 504)
 LONGEST_STEP_S, SHORTEST_STEP_S = 900, 31  # a code of a second factor is good for 30 s
-_FAMILIES = {"secret", "totp", "recovery_code", "old_hash", "epoch", "proved", "cleaned", *FIELDS}
-_PROOFS = {"secret": "proved", "totp": "proved", "recovery_code": "proved"} | dict.fromkeys(FIELDS, "cleaned")
+_FAMILIES = {"secret", "totp", "recovery_code", "old_hash", "epoch", "reset", "cleaned", *FIELDS}
+_PROOFS = {"secret": "reset", "totp": "reset", "recovery_code": "reset"} | dict.fromkeys(FIELDS, "cleaned")
 """What shows whose the mailbox is, and stands above what was changed by who had not seen it."""
 _PASSWORDS = {"secret", "old_hash"}
 _MEMBERSHIP = ("company", "company_id")
@@ -369,7 +369,7 @@ class RegionsModel:
 
     def _note_proofs(self, here: str, people: set[str], olds: dict[str, str], news: dict[str, str]) -> None:
         """Remember what was there when somebody showed whose the mailbox is."""
-        for name in ("proved", "cleaned"):
+        for name in ("reset", "cleaned"):
             if olds.get(name, "null") != news.get(name, "null"):
                 shown = {each: self.oracle.seen(here, people, each) for each in olds.keys() | news.keys()}
                 self.oracle.shown.setdefault(self.oracle.by_value[name, news[name]], shown)

@@ -68,7 +68,7 @@ def reset_password(services: Services, token: str, password: str, client: Client
         # But for those that are released: a transaction has each item once.
         unlocked = [unlock(services, alias) for alias in aliases_of(after, document)]
         _set_password(services, document, password, client)
-        shown: dict[str, Any] = {"proved": after.epoch}
+        shown: dict[str, Any] = {"reset": after.epoch}
         if is_new:
             shown |= {"email_verified": True, "cleaned": after.epoch}
         document.edit(shown, services.now_ms, services.region)

@@ -105,7 +105,7 @@ def _apply(
 ) -> dict[str, Any]:
     after = user.but(epoch=services.new_epoch())
     done = known._replace(state="done", epoch=after.epoch)
-    changes = {"recovery": done._asdict(), "proved": after.epoch} | (
+    changes = {"recovery": done._asdict(), "reset": after.epoch} | (
         mfa.disable(document) if known.second_factor else {}
     )
     document.edit(changes, services.now_ms, services.region)

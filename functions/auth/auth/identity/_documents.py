@@ -8,7 +8,7 @@ edit like any other.
     company_id.<origin>     an id of the person in a company's system
     old_hash.<origin>       the hash of a password there
     email_also.<index>      a further address, by its blind index
-    proved, cleaned         that the person has shown that the mailbox is theirs, and chosen a password, or
+    reset, cleaned          that the person has shown that the mailbox is theirs, and chosen a password, or
                             begun anew; the epoch that it made. What was changed in another region before it
                             was known there counts no more: of credentials, and of all that was set up
     recovery_code.<factor>.<number>     the HMAC of a recovery code
@@ -41,9 +41,9 @@ type Fields = dict[str, tuple[Any, str]]
 
 _NEVER = (None, "")
 _MERGED = "merged"
-_PROVED, _CLEANED = "proved", "cleaned"
+_RESET, _CLEANED = "reset", "cleaned"
 _OWN = frozenset(
-    {"email", "email_pending", "email_previous", "recovery", "totp_pending", "imported", _PROVED, _CLEANED}
+    {"email", "email_pending", "email_previous", "recovery", "totp_pending", "imported", _RESET, _CLEANED}
 )
 """Fields, and families of fields, that an account does not have from one that it took over."""
 _CREDENTIALS = frozenset({"secret", "totp", "totp_pending", "recovery_code", "email_pending", "recovery"})
@@ -445,7 +445,7 @@ def _standing(fields: Fields, name: str) -> tuple[bool, str]:
 def _shown_by(name: str) -> str:
     """The field whose edit stands above those of a field, where those had not seen it."""
     family = name.partition(".")[0]
-    return _PROVED if family in _CREDENTIALS else _CLEANED if family in _SET_UP else ""
+    return _RESET if family in _CREDENTIALS else _CLEANED if family in _SET_UP else ""
 
 
 def _reading(fields: Fields, name: str) -> str:

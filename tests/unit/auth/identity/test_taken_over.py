@@ -16,7 +16,7 @@ ORIGIN = origin_key("shop", "1")
 FIELDS = (
     "given_name", "secret", "phone", "phone_verified", "email", "email_verified", "totp", "recovery_code.f.1",
     f"old_hash.{ORIGIN}", f"company_id.{ORIGIN}", "email_also.x",
-    "proved", "cleaned",
+    "reset", "cleaned",
 )  # fmt: skip
 
 

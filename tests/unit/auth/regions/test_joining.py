@@ -208,7 +208,7 @@ def test_verified_belongs_to_the_address_that_was_verified() -> None:
 def test_what_did_not_know_that_the_mailbox_was_shown_counts_no_more() -> None:
     before = document(1, "eu", email="a", secret="old", given_name="Ada", locale="pt")
     shown, stranger = (Document.from_bytes(before.to_bytes()) for _ in range(2))
-    shown.edit({"proved": "e1", "secret": "new"}, 5, "eu")
+    shown.edit({"reset": "e1", "secret": "new"}, 5, "eu")
     stranger.edit({"secret": "stranger's", "totp": "stranger's", "given_name": "Stranger"}, 9, "us")
     clean = Document.from_bytes(shown.to_bytes())
     clean.edit({"cleaned": "e1", "given_name": None}, 6, "eu")
@@ -235,8 +235,8 @@ def test_code_that_was_spent_in_three_ways_joins_in_any_order() -> None:
     code = "recovery_code.f1.l1.0"
     spent = document(3, "eu", **{code: "x"})
     spent.edit({code: None}, 4, "eu")
-    shown = document(5, "us", **{code: "x", "proved": "e1"})
-    both = document(4, "ap", **{code: "x", "proved": "e0"})
+    shown = document(5, "us", **{code: "x", "reset": "e1"})
+    both = document(4, "ap", **{code: "x", "reset": "e0"})
     both.edit({code: None}, 9, "ap")
     orders = list(itertools.permutations((spent, shown, both)))
     joins = {one.joined(other).joined(third).to_bytes() for one, other, third in orders}

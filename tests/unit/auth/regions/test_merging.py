@@ -194,11 +194,11 @@ def test_hash_that_a_new_password_removed_stays_removed_wherever_the_line_comes_
 def test_late_edits_that_a_proof_of_the_mailbox_did_not_know_of_count_no_more() -> None:
     stays, ends = document(1, "eu", email="a"), document(2, "us", given_name="Ada", totp="own")
     both = merged(stays, ends)
-    both.edit({"proved": "e1", "cleaned": "e1", "secret": "new"}, 15, "eu")
+    both.edit({"reset": "e1", "cleaned": "e1", "secret": "new"}, 15, "eu")
     ends.edit({"secret": "stranger's", "given_name": "Stranger", "totp": "stranger's"}, 20, "us")
     late = merged(both, ends)
     assert [late[name] for name in ("secret", "given_name", "totp")] == ["new", "Ada", "own"]
-    stays.edit({"proved": "e1", "secret": "new"}, 15, "eu")
+    stays.edit({"reset": "e1", "secret": "new"}, 15, "eu")
     without = merged(stays, document(1, "us", given_name="Ada"), tick(12, "eu"))
     ends = document(1, "us", given_name="Ada")
     ends.edit({"totp": "stranger's"}, 20, "us")
@@ -209,7 +209,7 @@ def test_late_edits_that_a_proof_of_the_mailbox_knew_of_stay() -> None:
     stays, ends = document(1, "eu", email="a"), document(2, "us", given_name="Ada")
     ends.edit({"given_name": "Late", "totp": "factor", "recovery_code.f1.0": "code"}, 15, "us")
     both = merged(stays, ends)
-    both.edit({"proved": "e1", "cleaned": "e1", "secret": "new"}, 20, "eu")
+    both.edit({"reset": "e1", "cleaned": "e1", "secret": "new"}, 20, "eu")
     names = ("secret", "given_name", "totp", "recovery_code.f1.0")
     assert [both[name] for name in names] == ["new", "Late", "factor", "code"]
 
