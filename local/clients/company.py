@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jwt
@@ -16,9 +16,19 @@ from local.suite import Suite
 from ops.auth_clients import SCOPES, register
 from ops.public_keys import public_jwk
 
-__all__ = ["Company"]
+__all__ = ["Company", "patiently"]
 
 _BODY = ("POST", "PATCH", "PUT")
+
+
+def patiently(send: Callable[[], requests.Response]) -> requests.Response:
+    """Send anew, for half a minute, what the usage plan or the stage throttles: no function has seen it."""
+    give_up = time.monotonic() + 30
+    while (answer := send()).status_code == 429 and '"throttled"' in answer.text:
+        if time.monotonic() > give_up:
+            break
+        time.sleep(0.2)
+    return answer
 
 
 class Company:
@@ -74,13 +84,14 @@ class Company:
         return self.send(method, path, self.sign(self.claims(method, path, payload)), base=base)
 
     def send(self, method: str, path: str, token: str, *, base: str | None = None) -> requests.Response:
-        """Send a request that is signed already."""
+        """Send a request that is signed already, as often as it is throttled."""
         headers = {"x-api-key": self.api_key}
         body = {"request": token} if method in _BODY else None
         if body is None:
             headers["Client-Assertion"] = token
-        return self.suite.http.request(
-            method, f"{base or self.url}{path}", json=body, headers=headers, timeout=60
+        address = f"{base or self.url}{path}"
+        return patiently(
+            lambda: self.suite.http.request(method, address, json=body, headers=headers, timeout=60)
         )
 
     def post(self, path: str, **payload: Any) -> requests.Response:

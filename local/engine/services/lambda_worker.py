@@ -366,9 +366,11 @@ def _lease(config: dict[str, Any], code_zip: bytes) -> tuple[Any, bool]:
     key = pool._worker_key(name, config, version)
     while True:
         with pool._lock:
-            free = any(not worker.in_use for worker in pool._workers.get(key, ()))
-        turn = not free and _starting.acquire(timeout=0.02)
-        if not free and not turn:
+            for worker in pool._workers.get(key, ()):
+                if not worker.in_use:
+                    worker.in_use, worker.last_used = True, time.time()
+                    return worker, False
+        if not _starting.acquire(timeout=0.02):
             continue
         try:
             worker, how = pool.acquire_worker(name, config, code_zip, qualifier=version)
@@ -376,8 +378,7 @@ def _lease(config: dict[str, Any], code_zip: bytes) -> tuple[Any, bool]:
                 with suppress(OSError, RuntimeError, zipfile.BadZipFile):  # the invocation will say why
                     worker.start()
         finally:
-            if turn:
-                _starting.release()
+            _starting.release()
         return worker, how == "spawn"
 
 

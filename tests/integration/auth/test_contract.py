@@ -8,9 +8,6 @@ signed as a company would.
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -27,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from local.clients.company import Company
+from local.clients.company import Company, patiently
 from local.clients.sign_on import Application, Visitor, told
 from local.suite import Suite
 from ops.paths import ROOT
@@ -138,13 +135,6 @@ def known(company: Company, somebody: Person) -> dict[str, str]:
     }
 
 
-def patiently(send: Callable[[], requests.Response]) -> requests.Response:
-    """Return the answer of the function: what the gateway finds too fast is sent again."""
-    while (answer := send()).status_code == 429 and '"throttled"' in answer.text:
-        time.sleep(int(answer.headers["Retry-After"]))
-    return answer
-
-
 def conforms(operation: str, case: Any, answer: requests.Response) -> None:
     case.validate_response(answer, checks=CHECKS)
     if operation not in CACHED or answer.status_code != 200:
@@ -164,7 +154,7 @@ def test_claims_as_documented_are_never_of_the_wrong_shape(
     def ask(case: Any, data: st.DataObject) -> None:
         names = sorted(set(case.body) & set(known))
         claims = case.body | {name: known[name] for name in names if data.draw(st.booleans(), label=name)}
-        answer = patiently(lambda: company.ask(case.method, path, claims))
+        answer = company.ask(case.method, path, claims)
         conforms(operation, case, answer)
         assert answer.status_code < 400 or answer.json()["code"] not in SHAPE, (claims, answer.text)
 
@@ -181,7 +171,7 @@ def test_claims_that_are_not_as_documented_are_refused(
     @examples(operation, 40)
     @given(case=cases.filter(lambda case: isinstance(case.body, dict)))
     def ask(case: Any) -> None:
-        answer = patiently(lambda: company.ask(case.method, path, case.body))
+        answer = company.ask(case.method, path, case.body)
         conforms(operation, case, answer)
         assert answer.status_code in (400, 401, 404, 422), (case.body, answer.text)
         assert answer.json()["code"] != "invalid_client", "it was signed as it should be"
@@ -208,7 +198,7 @@ def test_each_claim_with_a_value_of_another_type_is_refused(
         others = {each: value for each, value in good.items() if (name, each) != ("phone", "email")}
         for value in wrong_values(member):
             claims = others | {name: value}
-            answer = patiently(partial(company.ask, method, path, claims))
+            answer = company.ask(method, path, claims)
             conforms(operation, CLAIMS[operation].Case(), answer)
             assert answer.status_code in (400, 401), (name, value, answer.text)
 
@@ -240,7 +230,7 @@ def test_signed_requests_without_a_body_are_answered_as_documented(company: Comp
     @examples(operation, 15)
     @given(case=CONTRACT[operation].as_strategy(generation_mode=POSITIVE))
     def ask(case: Any) -> None:
-        answer = patiently(lambda: company.ask(case.method, case.formatted_path))
+        answer = company.ask(case.method, case.formatted_path)
         conforms(operation, case, answer)
         assert answer.status_code == 404, "nobody has an identifier that was made up"
 
