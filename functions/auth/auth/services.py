@@ -167,6 +167,7 @@ class Records:
             after,
             ts=document.latest,
             claims=claims_of(after, document),
+            cleaned=document["cleaned"] or "",
             taken=frozenset(document.accounts()),
         ).written_in(self.region)
         return self.seal(before, made, document)

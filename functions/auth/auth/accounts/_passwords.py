@@ -10,7 +10,7 @@ from ..credentials import mfa, passwords
 from ..credentials.logins import attempted, limit_of, unlock
 from ..identity import PROFILE, Document, normalise_email
 from ..mail_jobs import notify
-from ..services import Services, aliases_of, further_indexes
+from ..services import Services, aliases_of
 from ..storage import Alias, Once, User, Write
 from . import _mails as mails
 from ._common import again, logged_in, main_alias, names, policy, prove_again
@@ -55,23 +55,27 @@ def reset_password(services: Services, token: str, password: str, client: Client
             raise mails.invalid_token()
         user = mails.account_of(services, found)
         document = services.open(user)
-        if found.email_index not in (user.email_index, *further_indexes(document)):
+        further = dict(document.family("email_also"))
+        if found.email_index not in (user.email_index, *further):
             raise mails.invalid_token()
         after = user.but(status="active", epoch=services.new_epoch())
         released: list[Write] = []
         # A further address was verified when it came, and says nothing about the main one.
         is_new = not document["email_verified"] and found.email_index == user.email_index
-        if is_new and further_indexes(document):
+        if is_new and further:
             raise mails.invalid_token()  # a verified address is the person's, and not this one
+        address = document["email"] if found.email_index == user.email_index else further[found.email_index]
+        by = {"epoch": after.epoch, "address": address, "index": found.email_index}
+        # Before all that follows from it: see `Document`.
+        shown: dict[str, Any] = {"reset": by}
+        if is_new:
+            shown |= {"email_verified": True, "cleaned": after.epoch}
+        document.edit(shown, services.now_ms, services.region)
         if is_new:
             after, released = _start_clean(services, after, document)
         # But for those that are released: a transaction has each item once.
         unlocked = [unlock(services, alias) for alias in aliases_of(after, document)]
         _set_password(services, document, password, client)
-        shown: dict[str, Any] = {"reset": after.epoch}
-        if is_new:
-            shown |= {"email_verified": True, "cleaned": after.epoch}
-        document.edit(shown, services.now_ms, services.region)
         _, save = services.close(user, after, document)
         audit = services.store.audit.add(user.id, "reset", client.id)
         notify(services, "new_password", after, client.id, audit)

@@ -1,8 +1,9 @@
 """The delayed reset of who lost the second factor, or the mailbox: by a company that knows the person.
 
 It takes two calls with a day between them, of which every mailbox of the person is told, and in which each of
-them can stop it. So does a change of any credential, since the reset carries the account's epoch: who still
-logs in with everything changes the password; and a log-in with a code of the factor that is said to be lost.
+them can stop it; both calls are of one region, as is the link that stops it. So does a change of any
+credential, since the reset carries the account's epoch: who still logs in with everything changes the
+password; and a log-in with a code of the factor that is said to be lost.
 Nobody resets anything by a mail alone: mails only stop it.
 """
 
@@ -64,6 +65,8 @@ def recover(
         if user.status != "active":
             raise ConflictError("not_active", "The account has no log-in.")
         known = recovery_of(document)
+        if known and known.region not in ("", services.region) and known.state == "pending":
+            known = None  # it begins anew here
         if known is None or not known.asks_for(second_factor=second_factor, email=address):
             if known and known.is_pending(user.epoch, services.now()):
                 raise ConflictError("recovery_pending", "Another reset of the account waits.")
@@ -72,7 +75,7 @@ def recover(
             return _send_again(services, user, document, known, client, once)
         if known is None or not known.is_pending(user.epoch, services.now()):
             due = int(services.now()) + services.settings.recovery_seconds
-            wanted = Recovery("pending", second_factor, address, due, user.epoch)
+            wanted = Recovery("pending", second_factor, address, due, user.epoch, services.region)
             return _begin(services, user, document, wanted, client, once)
         if services.now() < known.due:
             services.store.commit(once=once)
@@ -105,7 +108,8 @@ def _apply(
 ) -> dict[str, Any]:
     after = user.but(epoch=services.new_epoch())
     done = known._replace(state="done", epoch=after.epoch)
-    changes = {"recovery": done._asdict(), "reset": after.epoch} | (
+    by = {"epoch": after.epoch, "asked": document.reading("recovery")}
+    changes = {"recovery": done._asdict(), "reset": by} | (
         mfa.disable(document) if known.second_factor else {}
     )
     document.edit(changes, services.now_ms, services.region)

@@ -1,5 +1,6 @@
 """Signing up, and verifying an address."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from ..credentials import passwords
 from ..credentials.logins import attempted, limit_of, prove, unlock
 from ..identity import Document, checked, normalise_email
 from ..services import Services
-from ..storage import Alias, LostRaceError, MailKind, MailToken, Once, User, Write
+from ..storage import Alias, LostRaceError, MailKind, MailToken, Once, User, UserStatus, Write
 from . import _mails as mails
 from ._addresses import redeem_for_address
 from ._common import again, names, phone_index, policy
@@ -142,14 +143,21 @@ def _verify_sign_up(
     client: Client,
     once: Once,
 ) -> dict[str, str]:
-    if user.status != "unverified" or user.email_index != found.email_index:
+    # In two regions at once two accounts may come to be with an address, and the mail be of either.
+    if user.status not in ("unverified", "conflict") or user.email_index != found.email_index:
         raise mails.invalid_token()
     if password is None:
         raise BadRequestError("password_missing", "The password of the sign-up is needed.")
     alias = Alias("email", user.email_index)
     with attempted(services, alias, limit_of(services, client, user.id)) as attempt:
+        if user.status == "conflict":
+            attempt = replace(attempt, user=user, document=services.open(user))
+            if attempt.document["email_verified"]:
+                raise mails.invalid_token()
         proof = prove(services, attempt, password, None, client.id, once, second_factor=False, verifying=True)
-        after = user.but(status="active", epoch=services.new_epoch())
+        # Whose the address is then, the replication decides.
+        status: UserStatus = "active" if user.status == "unverified" else "conflict"
+        after = user.but(status=status, epoch=services.new_epoch())
         proof.document.edit({"email_verified": True}, services.now_ms, services.region)
         _, save = services.close(user, after, proof.document)
         redeemed = services.store.mail_tokens.redeem(token)

@@ -45,7 +45,8 @@ def collected(
             for browser in store.browsers.of_user(user.id)
         ],
         "granted": [
-            {"client": grant.client, "scopes": list(grant.scopes)} for grant in store.grants.of_user(user.id)
+            {"client": grant.client, "scopes": list(grant.scopes)}
+            for grant in store.grants.of_user(user.id, user.cleaned)
         ],
         "same_identifier": [
             each

@@ -10,7 +10,11 @@ edit like any other.
     email_also.<index>      a further address, by its blind index
     reset, cleaned          that the person has shown that the mailbox is theirs, and chosen a password, or
                             begun anew; the epoch that it made. What was changed in another region before it
-                            was known there counts no more: of credentials, and of all that was set up
+                            was known there counts no more: of credentials, and of all that was set up.
+                            `reset` is `{"epoch", "address", "index"}` of the mailbox, or `{"epoch",
+                            "asked"}` of a delayed reset and the reading at which it was asked for; with
+                            those before it as `before`, three in all
+    email_previous.<index>.<change>     a main address that was replaced; each change by itself
     recovery_code.<factor>.<number>     the HMAC of a recovery code
 
 `<origin>` is the JSON of `[company, id]`: a company may have several accounts of one person; `<factor>` names
@@ -40,6 +44,7 @@ type Fields = dict[str, tuple[Any, str]]
 """Name to value, None where it was removed, and reading."""
 
 _NEVER = (None, "")
+_RESETS = 3  # that a document holds, so that one can be taken back
 _MERGED = "merged"
 _RESET, _CLEANED = "reset", "cleaned"
 _OWN = frozenset(
@@ -47,6 +52,8 @@ _OWN = frozenset(
 )
 """Fields, and families of fields, that an account does not have from one that it took over."""
 _CREDENTIALS = frozenset({"secret", "totp", "totp_pending", "recovery_code", "email_pending", "recovery"})
+_STOPS = ("email", "secret", "totp", "recovery")
+"""Whose edit stops a delayed reset."""
 _WRITTEN_ONCE = frozenset({"old_hash", "recovery_code"})
 _SET_UP = frozenset({*PROFILE, "phone", "phone_verified", "notify_new_device", "email_previous"})
 _TOGETHER = {"email_verified": "email", "phone_verified": "phone"}
@@ -341,6 +348,9 @@ class Document:
             if leader not in _OWN and changed.keys() & {name, leader}:  # as it is, of one account
                 whole = {each: changes.get(each, self[each]) for each in (leader, name)}
                 changed |= {each: value for each, value in whole.items() if not self._has(each, value)}
+        if isinstance(changed.get(_RESET), dict):
+            resets = [(changed[_RESET], reading), *_resets(self._fields)]
+            changed[_RESET] = _as_field(resets)[_RESET][0]
         changed = self._seen(changed) | changed
         self._fields |= {name: (value, reading) for name, value in changed.items()}
 
@@ -428,6 +438,7 @@ def _age(fields: Fields, leader: str) -> tuple[str, str]:
 
 def _joined(one: Fields, other: Fields) -> Fields:
     """Of each field the later edit."""
+    one, other = _without_void_resets(one, other), _without_void_resets(other, one)
     fields = {}
     for name in sorted(one.keys() | other.keys()):
         leader = _TOGETHER.get(name, name)
@@ -435,6 +446,75 @@ def _joined(one: Fields, other: Fields) -> Fields:
         if name in later:
             fields[name] = later[name]
     return fields
+
+
+def _without_void_resets(fields: Fields, other: Fields) -> Fields:
+    """Without what was done under a reset that the other region had made void, not knowing of it.
+
+    It let the mailbox go by which the reset was shown: then no password or factor is good that was chosen
+    since, and none comes back, as it may be lost. Or a delayed reset was stopped there: then it was never
+    done.
+    """
+    seen = {reset["epoch"] for reset, _ in _resets(other)}
+    resets = _resets(fields)
+    good = [each for each in resets if each[0]["epoch"] in seen or not _is_void(each[0], fields, other)]
+    if good == resets:
+        return fields
+    kept = {name: entry for name, entry in fields.items() if name != _RESET} | _as_field(good)
+    for reset, since in resets[: resets.index(good[0]) if good else None]:
+        kept.pop(_CLEANED, None)
+        _take_back(kept, since, by_mail="index" in reset)
+    return kept
+
+
+def _take_back(fields: Fields, since: str, *, by_mail: bool) -> None:
+    """Take back what was changed of credentials since a reset."""
+    for name, (value, reading) in list(fields.items()):
+        if reading < since or name.partition(".")[0] not in _CREDENTIALS:
+            continue
+        if not by_mail:
+            del fields[name]
+        elif value is not None and not name.startswith("recovery_code."):  # which are of a factor
+            fields[name] = (None, after(reading))
+
+
+def _resets(fields: Fields) -> list[tuple[dict[str, Any], str]]:
+    """The latest reset, and those before it, with their readings."""
+    value, reading = fields.get(_RESET, _NEVER)
+    if not isinstance(value, dict):
+        return []
+    alone = {name: each for name, each in value.items() if name != "before"}
+    return [(alone, reading), *((before, read) for before, read in value.get("before", ()))]
+
+
+def _as_field(resets: list[tuple[dict[str, Any], str]]) -> Fields:
+    """Resets as a document has them."""
+    if not resets:
+        return {}
+    [(value, reading), *before] = resets[:_RESETS]
+    return {_RESET: (value | ({"before": [[*each] for each in before]} if before else {}), reading)}
+
+
+def _is_void(reset: Mapping[str, Any], fields: Fields, other: Fields) -> bool:
+    return _let_go(reset, fields, other) if "index" in reset else _stopped(reset, fields, other)
+
+
+def _let_go(reset: Mapping[str, Any], fields: Fields, other: Fields) -> bool:
+    """Whether the other region has let a reset's mailbox go, unknown to this one."""
+    if fields.get("email", _NEVER)[0] == reset["address"] and "email" in other:
+        email, reading = other["email"]
+        if email is None and reading > _reading(fields, "email"):
+            return True
+    also, previous = f"email_also.{reset['index']}", f"email_previous.{reset['index']}"
+    gone = [name for name in other if name.startswith(previous)]
+    gone += [also] if also in other and other[also][0] is None else []
+    return any(other[name] != fields.get(name) for name in gone)
+
+
+def _stopped(reset: Mapping[str, Any], fields: Fields, other: Fields) -> bool:
+    """Whether the other region has changed a credential since a delayed reset was asked for, or stopped it,
+    unknown to this one."""
+    return any(_reading(other, name) > reset["asked"] and other[name] != fields.get(name) for name in _STOPS)
 
 
 def _standing(fields: Fields, name: str) -> tuple[bool, str]:

@@ -1,10 +1,11 @@
 """The mailboxes of a person: where mails about their account go.
 
 A main address that was replaced counts for 30 days more: whoever lost it to somebody else still reads there
-what becomes of the account, and can stop it. Each one is a field of its own, `email_previous.<blind index>`
-(`{"address", "at"}`), so that two changes in a row push none out.
+what becomes of the account, and can stop it. Each one is a field of its own, `email_previous.<blind
+index>.<change>` (`{"address", "at"}`), so that two changes in a row push none out.
 """
 
+from hashlib import sha256
 from typing import Any
 
 from ._documents import Document
@@ -12,6 +13,7 @@ from ._documents import Document
 __all__ = ["known_addresses", "replaced_address"]
 
 _REMEMBERED_S = 30 * 86_400
+_CHANGE_DIGITS = 8
 
 
 def known_addresses(document: Document, main_index: str, now: float) -> dict[str, str]:
@@ -23,8 +25,8 @@ def known_addresses(document: Document, main_index: str, now: float) -> dict[str
         now: Seconds since the epoch.
     """
     found = {
-        index: previous["address"]
-        for index, previous in document.family("email_previous")
+        key.partition(".")[0]: previous["address"]
+        for key, previous in document.family("email_previous")
         if now - previous["at"] <= _REMEMBERED_S
     }
     found |= dict(document.family("email_also"))
@@ -34,8 +36,9 @@ def known_addresses(document: Document, main_index: str, now: float) -> dict[str
 def replaced_address(document: Document, main_index: str, now: float) -> dict[str, Any]:
     """The edit that remembers the main address, which is about to be replaced; older ones are forgotten."""
     kept = known_addresses(document, main_index, now)
-    forgotten = [index for index, _ in document.family("email_previous") if index not in kept]
-    changes: dict[str, Any] = {f"email_previous.{index}": None for index in forgotten}
+    names = [key for key, _ in document.family("email_previous") if key.partition(".")[0] not in kept]
+    changes: dict[str, Any] = {f"email_previous.{key}": None for key in names}
     if main_index:
-        changes[f"email_previous.{main_index}"] = {"address": document["email"], "at": int(now)}
+        change = sha256(f"{document.latest} {now}".encode()).hexdigest()[:_CHANGE_DIGITS]
+        changes[f"email_previous.{main_index}.{change}"] = {"address": document["email"], "at": int(now)}
     return changes

@@ -26,6 +26,7 @@ class Recovery(NamedTuple):
         email: The main address that is to be, in canonical form; empty to keep the present one.
         due: From when on it can be applied; seconds since the epoch.
         epoch: The account's, at which it is good; of one that is done, that which it made.
+        region: Where it was asked for; empty in older records.
     """
 
     state: RecoveryState
@@ -33,6 +34,7 @@ class Recovery(NamedTuple):
     email: str
     due: int
     epoch: str
+    region: str = ""
 
     def is_pending(self, epoch: str, now: float) -> bool:
         """Whether it waits, or can be applied.

@@ -20,7 +20,7 @@ from ..identity import Document, Kind, joined_epoch
 from ..services import claims_of
 from ..storage import User, UserStatus
 
-__all__ = ["Known", "base_status", "joined", "joined_version", "order"]
+__all__ = ["Known", "Order", "base_status", "joined", "joined_version", "order"]
 
 type Order = Literal["same", "newer", "older", "concurrent"]
 """Whether a version has seen all writes of another one, the other way around, both, or neither."""
@@ -97,6 +97,7 @@ def joined(mine: Known, theirs: Known, index: Callable[[Kind, str], str]) -> Kno
         ts=max(user.ts, document.latest),
         email_index=index("email", document["email"]) if document["email"] else "",
         phone_index=index("phone", document["phone"]) if document["phone"] else "",
+        cleaned=document["cleaned"] or "",
         taken=frozenset(document.accounts()),
         unsettled="merged" in statuses or "conflict" in statuses,
     )

@@ -6,7 +6,7 @@ shown that it is theirs comes first, then who had it first. Two accounts that bo
 person's, and merged.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
@@ -20,7 +20,7 @@ from ..accounts import erasure, merge_accounts
 from ..identity import Document
 from ..services import Records
 from ..storage import SHOWN, Alias, Holding, LostRaceError, Store, User, UserStatus, Write, user_of_key
-from ._joining import Known, base_status, joined, joined_version, order
+from ._joining import Known, Order, base_status, joined, joined_version, order
 from ._peers import Peer
 
 __all__ = [
@@ -122,24 +122,39 @@ class Replication:
     def _send(self, user_id: str) -> Outcome:
         peer = self._find_peer()
         outcome: Outcome = "sent"
+        past: Mapping[str, int] = {}  # the version there that this one has gone past
         for _ in range(_RACES):
             mine = self._store.users.get(user_id)
             if mine is None:
                 return "nothing"
             theirs = peer.store.users.get(user_id)
-            seen = order(mine.version, theirs.version) if theirs else "newer"
+            seen = self._order(mine, theirs) if theirs and theirs.version != past else "newer"
             if seen in ("same", "older"):
                 return outcome if outcome == "joined" else "known"
             try:
-                if theirs is not None and seen == "concurrent":
-                    self._join(mine, theirs, peer)
-                    outcome = "joined"
+                if theirs is not None and seen in ("concurrent", "restored"):
+                    self._join(mine, theirs, peer, restored=seen == "restored")
+                    outcome, past = "joined", theirs.version if seen == "restored" else {}
                 else:
                     self._put(mine, theirs, peer)
                     return outcome
             except LostRaceError:
                 continue  # somebody wrote it meanwhile, here or there
         raise TableTroubleError("raced")
+
+    def _order(self, mine: User, theirs: User) -> Order | Literal["restored"]:
+        """How two records of an account stand to each other.
+
+        A region that knows fewer writes of its own than the other one, or another record by the same writes,
+        has a table that was restored from a backup, and counts writes anew: what the count says is void.
+        """
+        seen, own = order(mine.version, theirs.version), self._records.region
+        differ = (mine.ts, mine.epoch) != (theirs.ts, theirs.epoch)
+        fewer_here = mine.version.get(own, 0) < theirs.version.get(own, 0)
+        fewer_there = any(
+            count > theirs.version.get(region, 0) for region, count in mine.version.items() if region != own
+        )
+        return "restored" if fewer_here or fewer_there or (seen == "same" and differ) else seen
 
     def _put(self, mine: User, theirs: User | None, peer: Peer) -> None:
         sent = replace(mine, claims=self._records.claims(mine), unsettled=_follows(mine))
@@ -156,15 +171,23 @@ class Replication:
         end = peer.store.users.get(mine.merged_into)
         return end is not None and end.status == "erased" and mine.id not in end.taken
 
-    def _join(self, mine: User, theirs: User, peer: Peer) -> None:
-        """Write here what both say together; it goes to the other region as any write does."""
+    def _join(self, mine: User, theirs: User, peer: Peer, *, restored: bool = False) -> None:
+        """Write here what both say together; it goes to the other region as any write does.
+
+        Args:
+            mine: The account here.
+            theirs: The account there.
+            peer: The other region.
+            restored: Whether one of the two counts anew, so that the join is a write of its own.
+        """
         there = peer.open(theirs) if theirs.sealed else None
         here = self._known(mine)
         known = joined(here, Known(theirs, there), self._records.index)
         if known.user.status == "erased":
             for document in (here.document, there):
                 self._let_go(document, known.user.taken, peer)
-        made = replace(known.user, origin=self._records.region)
+        region = self._records.region
+        made = known.user.written_in(region) if restored else replace(known.user, origin=region)
         if known.document is not None:
             made, _ = self._records.seal(mine, made, known.document)
         self._store.commit(*_arrival(self._store, made, mine))

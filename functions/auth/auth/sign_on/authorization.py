@@ -230,7 +230,9 @@ def decide(services: Services, request: Request) -> Answer:
         if form.get("decision") != "allow":
             raise _DeclinedError("access_denied", "The person does not allow it.")
         client = asked.client
-        granted = services.store.grants.add(browser.user, client.id, client.registration, asked.scopes)
+        granted = services.store.grants.add(
+            browser.user, browser.cleaned, client.id, client.registration, asked.scopes
+        )
         audit = services.store.audit.add(browser.user, "consent", asked.client.id)
         return _give_code(services, asked, browser, granted, audit)
 
@@ -429,7 +431,7 @@ def _stale(asked: Asked) -> Answer:
 
 def _granted(services: Services, asked: Asked, browser: Browser) -> bool:
     client = asked.client
-    granted = services.store.grants.scopes(browser.user, client.id, client.registration)
+    granted = services.store.grants.scopes(browser.user, browser.cleaned, client.id, client.registration)
     return granted is not None and set(asked.scopes) <= granted
 
 

@@ -42,6 +42,7 @@ class Browser:
         auth_time: When they signed in, seconds since the epoch.
         sid: Name of the session, which stays when the same person logs in again; in ID tokens too.
         epoch: The account's, at which they are signed in.
+        cleaned: The epoch at which the account was begun anew.
     """
 
     value: str
@@ -50,6 +51,7 @@ class Browser:
     auth_time: int = 0
     sid: str = ""
     epoch: str = ""
+    cleaned: str = ""
 
     @classmethod
     def of(cls, services: Services, request: Request) -> "Browser":
@@ -64,7 +66,7 @@ class Browser:
         person = services.store.users.get(user) if session else None
         if session is None or person is None or session.epoch != person.epoch:
             return cls(value, known=True)
-        return cls(value, True, user, session.auth_time, session.sid, session.epoch)
+        return cls(value, True, user, session.auth_time, session.sid, session.epoch, person.cleaned)
 
     def begin(self, services: Services, user: User) -> tuple["Browser", list[Write]]:
         """The browser after a log-in, and the writes that make it so.
@@ -76,7 +78,7 @@ class Browser:
         now = int(services.now())
         value = _encode(UUID(user.id).bytes + token_bytes(_RANDOM_BYTES))
         sid = self.sid if self.user == user.id else token_hex(16)
-        made = Browser(value, False, user.id, now, sid, user.epoch)
+        made = Browser(value, False, user.id, now, sid, user.epoch, user.cleaned)
         session = BrowserSession(user.id, cookie_hash(value), now, sid, now + SESSION_S, user.epoch)
         writes = [services.store.browsers.create(session)]
         if self.user:

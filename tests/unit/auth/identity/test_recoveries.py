@@ -46,9 +46,8 @@ def test_every_mailbox_of_thirty_days_is_known() -> None:
     assert known_addresses(document, main, NOW + 20 * DAY) == known | {"ia": "a@example.org"}
     assert known_addresses(document, main, NOW + 31 * DAY) == known
     document.edit(replaced_address(document, main, NOW + 41 * DAY), 9, REGION)
-    assert {index for index, _ in document.family("email_previous")} == {"i1", "i2"}, (
-        "older ones are forgotten"
-    )
+    kept = {key.partition(".")[0] for key, _ in document.family("email_previous")}
+    assert kept == {"i1", "i2"}, "older ones are forgotten"
 
 
 def test_an_address_that_comes_back_is_the_main_one() -> None:

@@ -323,8 +323,8 @@ MUTANTS = [
     ),
     Mutant(
         "consent is to one registration", "storage/_grants.py",
-        'return f"{_PREFIX}{client}#{registration}" if registration else f"{_PREFIX}{client}"',
-        'return f"{_PREFIX}{client}"',
+        'return "#".join((f"{_PREFIX}{client}", registration, cleaned)).rstrip("#")',
+        'return "#".join((f"{_PREFIX}{client}", "", cleaned)).rstrip("#")',
     ),
     Mutant(
         "an application has the scopes that it is registered for", "sign_on/authorization.py",

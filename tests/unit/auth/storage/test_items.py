@@ -335,8 +335,8 @@ def test_session_in_a_browser(store: Store, dynamodb: MemoryTable) -> None:
 
 
 def test_grant(store: Store, dynamodb: MemoryTable) -> None:
-    assert store.grants.scopes("u1", "shop", "00ff") is None
-    assert written(store, dynamodb, store.grants.add("u1", "shop", "00ff", ("openid", "email"))) == {
+    assert store.grants.scopes("u1", "", "shop", "00ff") is None
+    assert written(store, dynamodb, store.grants.add("u1", "", "shop", "00ff", ("openid", "email"))) == {
         "Update": {
             "TableName": "users",
             "Key": key("U#u1", "G#shop#00ff"),
@@ -344,15 +344,21 @@ def test_grant(store: Store, dynamodb: MemoryTable) -> None:
             "ExpressionAttributeValues": {":scopes": {"SS": ["openid", "email"]}},
         }
     }
-    for sk, scopes in (("G#shop#00ff", ["email", "openid"]), ("G#shop", ["openid"])):
+    known = [("G#shop#00ff", ["email", "openid"]), ("G#shop", ["openid"]), ("G#shop##e1", ["phone"])]
+    for sk, scopes in known:
         dynamodb.items["U#u1", sk] = key("U#u1", sk) | {"scopes": {"SS": scopes}}
-    assert store.grants.scopes("u1", "shop", "00ff") == frozenset({"email", "openid"})
-    assert store.grants.scopes("u1", "shop", "") == frozenset({"openid"}), "of a registration without a name"
-    assert store.grants.scopes("u1", "shop", "another") is None
-    assert sorted(store.grants.of_user("u1")) == [
+    assert store.grants.scopes("u1", "", "shop", "00ff") == frozenset({"email", "openid"})
+    assert store.grants.scopes("u1", "", "shop", "") == frozenset({"openid"}), (
+        "of a registration without a name"
+    )
+    assert store.grants.scopes("u1", "", "shop", "another") is None
+    assert sorted(store.grants.of_user("u1", "")) == [
         Grant("shop", ("email", "openid")),
         Grant("shop", ("openid",)),
     ]
+    assert store.grants.scopes("u1", "e1", "shop", "00ff") is None, "of before the account was begun anew"
+    assert store.grants.scopes("u1", "e1", "shop", "") == frozenset({"phone"})
+    assert store.grants.of_user("u1", "e1") == [Grant("shop", ("phone",))]
 
 
 def test_lease(store: Store, dynamodb: MemoryTable) -> None:
