@@ -13,7 +13,7 @@ edit like any other.
                             was known there counts no more: of credentials, and of all that was set up.
                             `reset` is `{"epoch", "address", "index"}` of the mailbox, or `{"epoch",
                             "asked"}` of a delayed reset and the reading at which it was asked for; with
-                            those before it as `before`, three in all
+                            the last seven before as `before`
     email_previous.<index>.<change>     a main address that was replaced; each change by itself
     recovery_code.<factor>.<number>     the HMAC of a recovery code
 
@@ -44,7 +44,7 @@ type Fields = dict[str, tuple[Any, str]]
 """Name to value, None where it was removed, and reading."""
 
 _NEVER = (None, "")
-_RESETS = 3  # that a document holds, so that one can be taken back
+_RESETS = 8  # that a document holds, so that they can be taken back
 _MERGED = "merged"
 _RESET, _CLEANED = "reset", "cleaned"
 _OWN = frozenset(
@@ -449,15 +449,14 @@ def _joined(one: Fields, other: Fields) -> Fields:
 
 
 def _without_void_resets(fields: Fields, other: Fields) -> Fields:
-    """Without what was done under a reset that the other region had made void, not knowing of it.
+    """Without what was done under a reset that the other region had made void before, which was not known.
 
-    It let the mailbox go by which the reset was shown: then no password or factor is good that was chosen
-    since, and none comes back, as it may be lost. Or a delayed reset was stopped there: then it was never
-    done.
+    It had let the mailbox go by which the reset was shown: then no password or factor is good that was chosen
+    since, and none comes back, as it may be lost. Or it had stopped a delayed reset: then it was never done.
     """
     seen = {reset["epoch"] for reset, _ in _resets(other)}
     resets = _resets(fields)
-    good = [each for each in resets if each[0]["epoch"] in seen or not _is_void(each[0], fields, other)]
+    good = [each for each in resets if each[0]["epoch"] in seen or not _is_void(*each, fields, other)]
     if good == resets:
         return fields
     kept = {name: entry for name, entry in fields.items() if name != _RESET} | _as_field(good)
@@ -495,26 +494,21 @@ def _as_field(resets: list[tuple[dict[str, Any], str]]) -> Fields:
     return {_RESET: (value | ({"before": [[*each] for each in before]} if before else {}), reading)}
 
 
-def _is_void(reset: Mapping[str, Any], fields: Fields, other: Fields) -> bool:
-    return _let_go(reset, fields, other) if "index" in reset else _stopped(reset, fields, other)
-
-
-def _let_go(reset: Mapping[str, Any], fields: Fields, other: Fields) -> bool:
-    """Whether the other region has let a reset's mailbox go, unknown to this one."""
-    if fields.get("email", _NEVER)[0] == reset["address"] and "email" in other:
-        email, reading = other["email"]
-        if email is None and reading > _reading(fields, "email"):
-            return True
+def _is_void(reset: Mapping[str, Any], since: str, fields: Fields, other: Fields) -> bool:
+    """Whether the other region had made a reset void before it was shown here, where that was not known."""
+    if "index" not in reset:
+        return any(reset["asked"] < _reading(other, name) < since for name in _unseen(_STOPS, fields, other))
     also, previous = f"email_also.{reset['index']}", f"email_previous.{reset['index']}"
-    gone = [name for name in other if name.startswith(previous)]
-    gone += [also] if also in other and other[also][0] is None else []
-    return any(other[name] != fields.get(name) for name in gone)
+    left = [name for name in other if name in (also, "email") and other[name][0] is None]
+    gone = _unseen([*left, *(name for name in other if name.startswith(previous))], fields, other)
+    if fields.get("email", _NEVER)[0] != reset["address"]:
+        gone = [name for name in gone if name != "email"]
+    return any(_reading(other, name) < since for name in gone)
 
 
-def _stopped(reset: Mapping[str, Any], fields: Fields, other: Fields) -> bool:
-    """Whether the other region has changed a credential since a delayed reset was asked for, or stopped it,
-    unknown to this one."""
-    return any(_reading(other, name) > reset["asked"] and other[name] != fields.get(name) for name in _STOPS)
+def _unseen(names: Iterable[str], fields: Fields, other: Fields) -> list[str]:
+    """The fields of another region that are not known here."""
+    return [name for name in names if name in other and other[name] != fields.get(name)]
 
 
 def _standing(fields: Fields, name: str) -> tuple[bool, str]:
