@@ -1,12 +1,13 @@
-"""Imports of files of several companies: `make bench BENCH=auth_imports`, with `ACCOUNTS=100000` all of it.
+"""Imports of files of several companies: `make bench BENCH=auth_imports`.
 
-The suite's authentication is deployed to a local engine of the benchmark's own, and the state machine imports
-files of made-up people of three companies, of whom it is known who is the same. Afterwards each record in the
-table is decrypted, and who is whom there is compared with what brute force says.
+First the steps of the state machine on tables in memory, with 100,000 accounts and 2,000 passwords. Then the
+suite's authentication is deployed to a local engine of the benchmark's own, and the state machine imports
+files: 10,000 accounts, or `ACCOUNTS` of them (of 100,000 the engine makes several hours). It is known who of
+the made-up people of three companies is the same: afterwards each record in the table is decrypted, and who
+is whom there is compared with what brute force says.
 
-A hundred thousand accounts take the local engine the better part of an hour, or more: without `ACCOUNTS`
-there are fewer, and the table says how many. The cost of a line in a table of 10,000 and of 100,000 users is
-measured with either: the users are copies of one record, written past the import.
+The cost of a line in a table of 10,000 and of 100,000 users is measured on the engine: the users are copies
+of one record, written past the import.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +32,7 @@ sys.path[:0] = map(str, PATHS)
 os.environ |= {"POWERTOOLS_SERVICE_NAME": "auth", "POWERTOOLS_METRICS_NAMESPACE": "bench"}
 
 # ruff: noqa: E402  # the lines above come first
+from auth.imports.files import Stage
 from auth.services import Records, get_records
 from bench.harness import Suite
 from datagen.company_files import CompanyFiles, Origin
@@ -37,14 +40,18 @@ from local.clients.company import Company
 from local.clients.import_files import ImportFiles
 from local.deploy import STACK, build, deploy
 from local.engine_process import EngineProcess, aws_environment
+from local.memory_imports import COMPANIES, MemoryImports
 from local.suite import Suite as Deployed
 
 ACCOUNTS = int(os.environ.get("ACCOUNTS", "10000"))
 WITH_PASSWORDS = ACCOUNTS // 50  # 2,000 of 100,000
+IN_MEMORY = 100_000
 LINES_OF_A_PERSON = 1.59
 SAMPLE = 1000
 USERS = (10_000, 100_000)
-COMPANIES = ("books", "toys", "tools")
+PART_BYTES = 1 << 19
+STAGES: dict[str, Stage] = {"Dry run": "dry_run", "Run": "run"}
+WORDS = {"Dry run": "dry run", "Run": "import"}
 FUNCTION = "AuthImportFilesFunction"
 PATIENCE_S = 8 * 3600
 OTHERS = (
@@ -55,18 +62,36 @@ OTHERS = (
 
 @dataclass
 class Import:
-    """An execution that succeeded.
+    """Files that were imported.
 
     Attributes:
         made: Who was imported.
-        seconds: How long each stage took.
+        seconds: How long each stage took: the engine's clock, or CPU time in memory.
         dry, run: What became of each line.
+        persons: Who is whom by the records: the ids of each account.
     """
 
     made: CompanyFiles
     seconds: dict[str, float]
     dry: list[dict[str, Any]]
     run: list[dict[str, Any]]
+    persons: set[frozenset[Origin]]
+
+
+def in_memory(accounts: int, passwords: int) -> Import:
+    """Import files with about so many accounts by the steps themselves, in memory."""
+    imports = MemoryImports()
+    made = CompanyFiles(int(accounts / LINES_OF_A_PERSON), COMPANIES, token_hex(4), passwords=passwords)
+    found = imports.check(imports.upload(made))
+    seconds = {}
+    for name, stage in STAGES.items():
+        begun = time.process_time()
+        imports.stage(stage, found, PART_BYTES)
+        seconds[name] = time.process_time() - begun
+    records = imports.world.services
+    users = (records.store.users.get(key.removeprefix("U#")) for key in imports.accounts())
+    persons = {frozenset(records.open(user).origins()) for user in users if user and user.sealed}
+    return Import(made, seconds, imports.lines("dry_run"), imports.lines("run"), persons)
 
 
 class Place:
@@ -104,7 +129,7 @@ class Place:
         ended = self._imports.ended(execution, PATIENCE_S)
         assert ended["status"] == "SUCCEEDED", ended
         dry, run = (self._imports.lines(self._imports.report(name, stage)) for stage in ("dry_run", "run"))
-        return Import(made, self._seconds(execution), dry, run)
+        return Import(made, self._seconds(execution), dry, run, self.persons(made.tag))
 
     def _seconds(self, execution: str) -> dict[str, float]:
         """How long the stages of an execution took, by the names of their states."""
@@ -165,9 +190,8 @@ def _pairs(persons: set[frozenset[Origin]]) -> set[frozenset[Origin]]:
     return pairs
 
 
-def _correct(suite: Suite, place: Place, done: Import) -> None:
-    suite.step("each record decrypted, and compared with brute force")
-    expected, found = done.made.persons(), place.persons(done.made.tag)
+def _correct(suite: Suite, done: Import, where: str) -> None:
+    expected, found = done.made.persons(), done.persons
     together = defaultdict[Origin, frozenset[Origin]](frozenset)
     for group in found:
         together |= dict.fromkeys(group, group)
@@ -176,19 +200,18 @@ def _correct(suite: Suite, place: Place, done: Import) -> None:
     of = {origin: group for group in expected for origin in group}
     wrongly = sum(not group <= of[min(group)] for group in found)
     results = done.made.results()
-    suite.add("accounts imported, of three companies", sum(map(len, expected)), "accounts")
-    suite.add("of them with a password", done.made.passwords, "accounts")
-    suite.add("duplicates among them by brute force", len(duplicates), "accounts")
-    suite.add("duplicates that were not merged", left, "", 0)
-    suite.add("accounts with somebody else's line in them", wrongly, "", 0)
-    suite.add("lines that are in no account", len(of.keys() - together.keys()), "", 0)
+    suite.add(f"{where}: accounts imported, of three companies", sum(map(len, expected)), "accounts")
+    suite.add(f"{where}: of them with a password", done.made.passwords, "accounts")
+    suite.add(f"{where}: duplicates among them by brute force", len(duplicates), "accounts")
+    suite.add(f"{where}: duplicates that were not merged", left, "", 0)
+    suite.add(f"{where}: accounts with somebody else's line in them", wrongly, "", 0)
+    suite.add(f"{where}: lines that are in no account", len(of.keys() - together.keys()), "", 0)
     differ = sum(one != other for one, other in zip(done.dry, done.run, strict=True))
-    suite.add("lines that became something else than in the dry run", differ, "", 0)
+    suite.add(f"{where}: lines that became something else than in the dry run", differ, "", 0)
     differ = sum(line["result"] != result for line, result in zip(done.run, results, strict=True))
-    suite.add("lines that became something else than brute force says", differ, "", 0)
-    for stage, what in (("Dry run", "dry run"), ("Run", "import")):
-        speed = len(results) / done.seconds[stage]
-        suite.add(f"{what} on the engine, one line after the other", speed, "accounts/s")
+    suite.add(f"{where}: lines that became something else than brute force says", differ, "", 0)
+    for stage, what in WORDS.items():
+        suite.add(f"{where}: {what}, one line after the other", len(results) / done.seconds[stage], "lines/s")
 
 
 def _growth(suite: Suite, place: Place) -> None:
@@ -199,7 +222,7 @@ def _growth(suite: Suite, place: Place) -> None:
         done = place.imported(SAMPLE, 0)
         for stage, seconds in done.seconds.items():
             costs[stage].append(1000 * seconds / len(done.run))
-    for stage, what in (("Dry run", "dry run"), ("Run", "import")):
+    for stage, what in WORDS.items():
         for users, cost in zip(USERS, costs[stage], strict=True):
             suite.add(f"{what} of a line among {users:,} users", cost, "ms")
         suite.add(f"{what}: the latter / the former", costs[stage][1] / costs[stage][0], "x", 1.5)
@@ -207,7 +230,10 @@ def _growth(suite: Suite, place: Place) -> None:
 
 def main() -> int:
     """Run everything; the number of bars missed."""
-    suite = Suite("auth_imports", steps=4 + len(USERS))
+    suite = Suite("auth_imports", steps=3 + len(USERS))
+    passwords = IN_MEMORY // 50
+    suite.step(f"{IN_MEMORY:,} accounts and {passwords:,} passwords in memory")
+    _correct(suite, in_memory(IN_MEMORY + passwords, passwords), "in memory")
     suite.step("deploying the authentication")
     with tempfile.TemporaryDirectory(prefix="bench-auth-imports-") as folder:
         build(Path(folder) / "build.log")
@@ -215,8 +241,8 @@ def main() -> int:
         try:
             switches = {f"Enable{other}": "false" for other in OTHERS}
             place = Place(engine, deploy(engine, Path(folder) / "deploy.log", **switches))
-            suite.step(f"{ACCOUNTS:,} accounts and {WITH_PASSWORDS:,} passwords, three files")
-            _correct(suite, place, place.imported(ACCOUNTS + WITH_PASSWORDS, WITH_PASSWORDS))
+            suite.step(f"{ACCOUNTS:,} accounts and {WITH_PASSWORDS:,} passwords on the engine")
+            _correct(suite, place.imported(ACCOUNTS + WITH_PASSWORDS, WITH_PASSWORDS), "engine")
             _growth(suite, place)
         finally:
             engine.stop()

@@ -70,14 +70,21 @@ class MemoryTable:
             reasons = [self._reason(request) for _, request in writes]
             if any(reason["Code"] != "None" for reason in reasons):
                 raise self._refusal("TransactionCanceledException", CancellationReasons=reasons)
-            before = {name: dict(items) for name, items in self.tables.items()}
+            before = [self.tables[table].get((first, second)) for table, first, second in places]
             try:
                 for kind, request in writes:
                     self._apply(kind, request)
             except ClientError:  # an update that cannot be computed
-                self.tables.update(before)
+                for (table, *place), item in zip(places, before, strict=True):
+                    self._put_back(table, (place[0], place[1]), item)
                 raise
         return {}
+
+    def _put_back(self, table: str, place: Place, item: Item | None) -> None:
+        if item is None:
+            self.tables[table].pop(place, None)
+        else:
+            self.tables[table][place] = item
 
     def query(self, **request: Any) -> Item:
         [page] = self._pages(request)
@@ -96,9 +103,12 @@ class MemoryTable:
         """One page, in the order of the sort key of the table or of the index."""
         self._check(request)
         table = self.tables[request["TableName"]]
-        found = [each for each in sorted(table.items()) if holds(request, each[1], "KeyConditionExpression")]
         names = request.get("ExpressionAttributeNames", {})
-        _, _, second = request["KeyConditionExpression"].partition(" AND ")
+        first, _, second = request["KeyConditionExpression"].partition(" AND ")
+        key, _, value = first.split()
+        key, value = names.get(key, key), request["ExpressionAttributeValues"][value]
+        of_key = sorted(each for each in table.items() if each[1].get(key) == value)
+        found = [each for each in of_key if holds(request, each[1], "KeyConditionExpression")]
         if second and not second.startswith("begins_with"):
             name = second.split()[0]
             found.sort(key=lambda each: str(each[1][names.get(name, name)]["S"]))

@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from auth import import_files
 from auth.imports import files
 from local.memory_auth import World
+from local.memory_s3 import MemoryS3
 from ops.paths import ROOT
 from shared.events import ForeignEventError
-from tests.support.memory_s3 import MemoryS3
 
 LINE = b'{"id": "1", "email": "ada@example.org", "email_verified": true}\n'
 FILE = {"key": "bulk/toys.jsonl", "company": "toys"}

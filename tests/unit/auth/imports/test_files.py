@@ -3,87 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import count
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auth.imports import files
 from auth.imports.files import BadFilesError, ImportFile, Place, Stage
 from datagen.company_files import CompanyFiles
-from local.memory_auth import Crash, Fault, World
-from shared.http import BusyError
-from tests.support.memory_s3 import MemoryS3
+from local.memory_auth import Fault
+from local.memory_imports import COMPANIES, MemoryImports
 
-COMPANIES = ("books", "toys", "tools")
 PLACE = Place("bucket", "execution", "dry_run")
 
 type Line = dict[str, Any]
 
 
-class Imports:
-    """A world with companies, a bucket, and the state machine's steps in its order."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.world = World()
-        for company in COMPANIES:
-            self.world.register(company)
-        self.world.register("group", company="*")
-        self.s3 = MemoryS3(self.world.call)
-        patch.setattr(files, "client", lambda _: self.s3)
-
-    def upload(self, made: CompanyFiles) -> list[Line]:
-        """Upload a file of each company; what the input calls them."""
-        for company in COMPANIES:
-            self.s3.objects[f"bulk/{company}.jsonl"] = [made.body(company)]
-        return [{"key": f"bulk/{company}.jsonl", "company": company} for company in COMPANIES]
-
-    def check(self, named: Any, part_bytes: int = 1 << 19, **more: Any) -> list[ImportFile]:
-        found = files.check(self.world.services, "bucket", part_bytes, {"files": named, "run": True, **more})
-        return [ImportFile(**json.loads(json.dumps(each))) for each in found["files"]]
-
-    def again(self, step: Callable[[], Any]) -> Any:
-        """A step until it is done, as the state machine has it."""
-        while True:
-            try:
-                return step()
-            except (Crash, BusyError, ClientError):
-                continue
-
-    def stage(
-        self, stage: Stage, found: list[ImportFile], part_bytes: int, *, execution: str = "execution"
-    ) -> list[ImportFile]:
-        """Take all parts of all files, and write the report."""
-        place, done = Place("bucket", execution, stage), []
-        for file in found:
-            following = file
-            while not following.done:
-                step = partial(files.take_part, self.world.services, place, part_bytes, following)
-                following = self.again(step)
-            done.append(following)
-        self.again(lambda: files.report(place, done))
-        return done
-
-    def lines(self, stage: Stage, execution: str = "execution") -> list[Line]:
-        """The report of a stage, line by line."""
-        report = json.loads(self.s3.objects[f"reports/bulk/{execution}/{stage}.json"][-1])
-        keys = [key for file in report["files"] for key in file["reports"]]
-        return [json.loads(text) for key in keys for text in self.s3.objects[key][-1].splitlines()]
-
-    def accounts(self) -> set[str]:
-        """All records of accounts."""
-        return {pk for pk, sk in self.world.table.tables["users"] if pk.startswith("U#") and sk == "."}
-
-
 @pytest.fixture
-def imports(monkeypatch: pytest.MonkeyPatch) -> Imports:
-    return Imports(monkeypatch)
+def imports(monkeypatch: pytest.MonkeyPatch) -> MemoryImports:
+    return MemoryImports(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +51,7 @@ FAULTS = st.lists(
 def test_every_line_becomes_what_brute_force_says_whatever_the_parts_and_faults(
     patch: pytest.MonkeyPatch, seed: int, people: int, part_bytes: int, faults: list[tuple[str, int, Any]]
 ) -> None:
-    imports = Imports(patch)
+    imports = MemoryImports(patch.setattr)
     made = CompanyFiles(people, COMPANIES, "t", seed)
     found = imports.check(imports.upload(made), part_bytes)
     before = imports.accounts()
@@ -151,7 +93,7 @@ def test_a_crash_after_any_call_changes_no_report(monkeypatch: pytest.MonkeyPatc
     expected = ["created", "created", "merged", "conflict", "created", "already", "refused"]
     for stage in files.STAGES:
         for after in count():
-            imports = Imports(monkeypatch)
+            imports = MemoryImports(monkeypatch.setattr)
             imports.s3.objects["bulk/toys.jsonl"] = [body]
             found = imports.check([{"key": "bulk/toys.jsonl", "company": "toys"}])
             fault = Fault(after, "crash")
@@ -165,7 +107,7 @@ def test_a_crash_after_any_call_changes_no_report(monkeypatch: pytest.MonkeyPatc
         assert after > 20, "each call was the last one of a process"
 
 
-def test_a_second_execution_changes_nothing(imports: Imports) -> None:
+def test_a_second_execution_changes_nothing(imports: MemoryImports) -> None:
     made = CompanyFiles(30, COMPANIES, "t")
     found = imports.check(imports.upload(made))
     for stage in files.STAGES:
@@ -185,7 +127,7 @@ def test_a_second_execution_changes_nothing(imports: Imports) -> None:
             assert other == {"line": one["line"], "result": "already", "user_id": one["user_id"]}
 
 
-def test_lines_that_become_something_else_than_in_the_dry_run_are_reported(imports: Imports) -> None:
+def test_lines_that_become_something_else_than_in_the_dry_run_are_reported(imports: MemoryImports) -> None:
     made = CompanyFiles(10, COMPANIES, "t", unverified=0)
     found = imports.check(imports.upload(made))
     imports.stage("dry_run", found, 1000)
@@ -203,7 +145,7 @@ def test_lines_that_become_something_else_than_in_the_dry_run_are_reported(impor
     assert (told["differences"], told["first"]) == (1, [f"line {number} of bulk/books.jsonl"])
 
 
-def test_a_file_that_is_uploaded_meanwhile_is_not_looked_at(imports: Imports) -> None:
+def test_a_file_that_is_uploaded_meanwhile_is_not_looked_at(imports: MemoryImports) -> None:
     made = CompanyFiles(10, COMPANIES, "t")
     found = imports.check(imports.upload(made))
     imports.stage("dry_run", found, 1000)
@@ -212,7 +154,7 @@ def test_a_file_that_is_uploaded_meanwhile_is_not_looked_at(imports: Imports) ->
     assert imports.lines("run") == imports.lines("dry_run")
 
 
-def test_files_that_are_too_large_together_are_refused_by_name(imports: Imports) -> None:
+def test_files_that_are_too_large_together_are_refused_by_name(imports: MemoryImports) -> None:
     named = imports.upload(CompanyFiles(5, COMPANIES, "t"))
     imports.s3.objects["bulk/tools.jsonl"] = [b"x" * (files.MAX_PARTS + 1)]
     imports.s3.objects["bulk/toys.jsonl"] = imports.s3.objects["bulk/books.jsonl"] = [b"x"]
@@ -222,7 +164,7 @@ def test_files_that_are_too_large_together_are_refused_by_name(imports: Imports)
     assert [file.size for file in imports.check(named, 1)] == [1, 1, files.MAX_PARTS - 2]
 
 
-def test_a_line_longer_than_a_part_is_refused_by_name(imports: Imports) -> None:
+def test_a_line_longer_than_a_part_is_refused_by_name(imports: MemoryImports) -> None:
     imports.s3.objects["bulk/toys.jsonl"] = [b"x" * 101 + b"\n"]
     found = imports.check([{"key": "bulk/toys.jsonl", "company": "toys"}])
     with pytest.raises(BadFilesError, match=r"bulk/toys.jsonl has a line of far more than 16384 bytes"):
@@ -230,7 +172,7 @@ def test_a_line_longer_than_a_part_is_refused_by_name(imports: Imports) -> None:
     assert imports.accounts() == set()
 
 
-def test_a_line_of_another_company_is_refused(imports: Imports) -> None:
+def test_a_line_of_another_company_is_refused(imports: MemoryImports) -> None:
     line = {"company": "books", "id": "1", "email": "a@example.org"}
     imports.s3.objects["bulk/toys.jsonl"] = [json.dumps(line).encode()]
     imports.stage("dry_run", imports.check([{"key": "bulk/toys.jsonl", "company": "toys"}]), 1000)
@@ -253,13 +195,13 @@ def test_a_line_of_another_company_is_refused(imports: Imports) -> None:
         {"files": [{"key": "bulk/toys.jsonl", "company": "toys"}], "run": True, "more": 1},
     ],
 )  # fmt: skip
-def test_input_of_another_form_is_refused(imports: Imports, given: Any) -> None:
+def test_input_of_another_form_is_refused(imports: MemoryImports, given: Any) -> None:
     imports.s3.objects["bulk/toys.jsonl"] = [b"{}"]
     with pytest.raises(BadFilesError):
         files.check(imports.world.services, "bucket", 100, given)
 
 
-def test_what_the_importer_knows_of_a_file_goes_through_json(imports: Imports) -> None:
+def test_what_the_importer_knows_of_a_file_goes_through_json(imports: MemoryImports) -> None:
     """A state's output is JSON."""
     [file] = imports.check([imports.upload(CompanyFiles(3, COMPANIES, "t"))[0]])
     assert file == replace(file, lines=dict(file.lines))
