@@ -250,14 +250,13 @@ class AccountsMachine(RuleBasedStateMachine):
         answers = self.ask(fault, again, lambda: self.world.ask(
             "POST", "/v1/verify", "shop", token=mail.token, password=self.chosen
         ))  # fmt: skip
-        known = self.owned_at(mail.to)
-        if known is None and any(each.status in (200, *LOST) for each in answers):
-            done = any(each.status == 200 for each in answers)
+        done = next((each.body["user_id"] for each in answers if each.status == 200), None)
+        if any(each.id == done for each in self.accounts):
+            return  # a link that was used is answered as it was then, also where the address was let go since
+        if self.owned_at(mail.to) is None and (done or any(each.status in LOST for each in answers)):
+            self.shown.add(mail.to)
             if done:
-                self.shown.add(mail.to)
                 self.accounts.append(Account([mail.to], [self.chosen]))
-            else:
-                self.shown.add(mail.to)
 
     @precondition(lambda self: self.mails("stranger", "verify") and self.stolen)
     @rule(pick=picks, which=picks)
@@ -912,9 +911,12 @@ class AccountsMachine(RuleBasedStateMachine):
             theirs = [key for key, item in table.items() if item.get("user") == {"S": user}]
             left += [key for key in theirs if key[0][:2] in ("E#", "P#")]
             assert not left, f"{left} are left of an erased account"
-            assert set(table[f"U#{user}", "."]) <= {
+            item = table[f"U#{user}", "."]
+            assert set(item) <= {
                 "pk", "sk", "status", "ts", "version", "origin", "epoch", "epoch_version", "merged_into",
+                "taken",
             }  # fmt: skip
+            assert {*item.get("taken", {"SS": [user]})["SS"]} <= {*self.users()}
         for held in (*self.held["owner"], *self.held["stranger"]):
             if held.user in self.erased:
                 for name in ("access_token", "refresh_token"):
