@@ -19,7 +19,7 @@ FLOW = "stream → window → partials → reduce → results → API"
 PAGE = "insights/?app=log_streaming"
 STEPS = 9
 RATE, SECONDS = 800.0, 4.0
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 def minutes_of(suite: Suite, minutes: Iterable[int]) -> dict[int, dict[str, Any]]:

@@ -116,6 +116,7 @@ class AccountsMachine(RuleBasedStateMachine):
         self.fresh = count()
         self.accounts: list[Account] = []  # the owner's
         self.shown: set[str] = set()  # addresses that their readers confirmed
+        self.perhaps: dict[str, list[str]] = {}  # by address, passwords whose answers were lost
         self.asked: set[str] = set()  # addresses that the owner asked to change to
         self.stolen: list[str] = []  # passwords that the stranger knows, and that are none of the owner's now
         self.leaked: list[str] = []  # the owner's present ones that the stranger knows
@@ -191,6 +192,10 @@ class AccountsMachine(RuleBasedStateMachine):
         places = self.world.table.tables[TABLE]
         return [pk.removeprefix("U#") for pk, sk in places if pk.startswith("U#") and sk == "."]
 
+    def begins(self, address: str) -> None:
+        """An account of the owner's, whose password is one of those that it may have."""
+        self.accounts.append(Account([address], self.perhaps.pop(address)))
+
     def replaced(self, account: Account, password: str, *, sure: bool) -> None:
         """A new password of the owner's; the stranger learns the old ones once they are old for sure."""
         if sure:
@@ -250,14 +255,14 @@ class AccountsMachine(RuleBasedStateMachine):
         answers = self.ask(fault, again, lambda: self.world.ask(
             "POST", "/v1/verify", "shop", token=mail.token, password=self.chosen
         ))  # fmt: skip
-        known = self.owned_at(mail.to)
-        if known is None and any(each.status in (200, *LOST) for each in answers):
-            done = any(each.status == 200 for each in answers)
+        done = next((each.body["user_id"] for each in answers if each.status == 200), None)
+        if any(each.id == done for each in self.accounts):
+            return  # a link that was used is answered as it was then, also where the address was let go since
+        if self.owned_at(mail.to) is None and (done or any(each.status in LOST for each in answers)):
+            self.shown.add(mail.to)
+            self.perhaps.setdefault(mail.to, []).append(self.chosen)
             if done:
-                self.shown.add(mail.to)
-                self.accounts.append(Account([mail.to], [self.chosen]))
-            else:
-                self.shown.add(mail.to)
+                self.begins(mail.to)
 
     @precondition(lambda self: self.mails("stranger", "verify") and self.stolen)
     @rule(pick=picks, which=picks)
@@ -289,13 +294,15 @@ class AccountsMachine(RuleBasedStateMachine):
         account = self.owned_at(mail.to)
         if done and account is None:
             self.shown.add(mail.to)
-            self.accounts.append(Account([mail.to], [password]))
+            self.perhaps[mail.to] = [password]
+            self.begins(mail.to)
         elif done and account is not None:
             self.replaced(account, password, sure=True)
         elif maybe and account is not None:
             self.replaced(account, password, sure=False)
         elif maybe:
             self.shown.add(mail.to)
+            self.perhaps.setdefault(mail.to, []).append(password)
 
     @precondition(lambda self: self.mails("stranger", *TOKENS))
     @rule(pick=picks, fault=faults)
@@ -639,7 +646,8 @@ class AccountsMachine(RuleBasedStateMachine):
             return
         account = self.owned_at(address)
         if result in ("created", "merged") and account is None:
-            self.accounts.append(Account([address], [password]))
+            self.perhaps.setdefault(address, []).append(password)
+            self.begins(address)
         elif account is not None and result in ("merged", "lost"):
             account.passwords.insert(0, password)
 
@@ -874,7 +882,10 @@ class AccountsMachine(RuleBasedStateMachine):
             assert not user or user not in owned, "the stranger is signed in in a browser"
         present = {each for account in self.accounts for each in account.passwords}
         for account in self.accounts:
-            for address in (*account.mains, *account.further):
+            mains = account.mains
+            if len(mains) > 1:  # it may have moved to one, or not: and where it did not, it has no account
+                mains = [each for each in mains if self.gets_in(account, [each])]
+            for address in (*mains, *account.further):
                 for password in self.stolen[-4:]:
                     if password in present or self.owned_at(address) is not account:
                         continue
@@ -912,9 +923,12 @@ class AccountsMachine(RuleBasedStateMachine):
             theirs = [key for key, item in table.items() if item.get("user") == {"S": user}]
             left += [key for key in theirs if key[0][:2] in ("E#", "P#")]
             assert not left, f"{left} are left of an erased account"
-            assert set(table[f"U#{user}", "."]) <= {
+            item = table[f"U#{user}", "."]
+            assert set(item) <= {
                 "pk", "sk", "status", "ts", "version", "origin", "epoch", "epoch_version", "merged_into",
+                "taken",
             }  # fmt: skip
+            assert {*item.get("taken", {"SS": [user]})["SS"]} <= {*self.users()}
         for held in (*self.held["owner"], *self.held["stranger"]):
             if held.user in self.erased:
                 for name in ("access_token", "refresh_token"):
