@@ -667,10 +667,12 @@ class RegionsModel:
         for name, writes in by_name.items():
             if name in _PROOFS.values():
                 continue  # of each account
+            writes = self._without_void(people, writes)
             replaced = frozenset().union(*(write.seen for write in writes))
             allowed = [write for write in writes if write.number not in replaced]
             allowed = _without_upgrades(name, allowed)
-            allowed += self._stood_above(name, by_name.get(_PROOFS.get(name.split(".")[0], ""), []), allowed)
+            proofs = by_name.get(_PROOFS.get(name.split(".")[0], ""), [])
+            allowed += self._stood_above(name, proofs, allowed)
             value = values.get(name, "null")
             if (
                 value == "null"
@@ -683,8 +685,26 @@ class RegionsModel:
                 kind = "lost write" if number is None or number in replaced else "unexpected value"
                 yield Violation(kind, f"{people}: {name} is {value}, of {allowed}; all are {writes}")
 
+    def _without_void(self, people: set[str], writes: list[Write]) -> list[Write]:
+        """Without replaced hashes of passwords that are void: a log-in replaces a hash, and no password."""
+        void = self._void(people)
+        return [
+            write
+            for write in writes
+            if write.name != "secret"
+            or _is_chosen(write.action)
+            or self.oracle.passwords.get(write.value) not in void
+        ]
+
+    def _void(self, people: set[str]) -> set[str]:
+        """Passwords that people have replaced."""
+        return set[str]().union(*(self.oracle.void.get(each, set()) for each in people))
+
     def _stood_above(self, name: str, proofs: list[Write], allowed: list[Write]) -> list[Write]:
-        """What counted where somebody showed whose the mailbox is, if others changed it not knowing that."""
+        """What counted where somebody showed whose the mailbox is, if others changed it not knowing that.
+
+        What counted there may be what an earlier one stood above.
+        """
         replaced = frozenset().union(*(proof.seen for proof in proofs))
         found: list[Write] = []
         for proof in proofs:
@@ -693,11 +713,13 @@ class RegionsModel:
             shown = [self.oracle.writes[each] for each in self.oracle.shown[proof.number].get(name, ())]
             older = frozenset().union(*(write.seen for write in shown))
             there = [write for write in shown if write.number not in older]
+            earlier = [self.oracle.writes[each] for each in sorted(proof.seen)]
+            there += self._stood_above(name, earlier, there)
             found += there or [Write(-1, "", name, "null", frozenset(), "", frozenset())]
         return found
 
     def _passwords(self, people: set[str], document: Document) -> Iterator[Violation]:
-        void = set[str]().union(*(self.oracle.void.get(each, set()) for each in people))
+        void = self._void(people)
         good = {self.oracle.passwords.get(value, "?") for value in _hashes(_values(document))}
         if good & void:
             yield Violation("old password good", f"{people}: {good & void}")

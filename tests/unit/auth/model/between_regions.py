@@ -247,6 +247,20 @@ BETWEEN_REGIONS = (
         "self[name] != value or (anew and value is not None)",
         "self[name] != value",
     ),
+    (
+        "a replaced hash is void with the account that it came from",
+        _D,
+        '        if leader == "secret" and self._is_void():',
+        "        if False:",
+    ),
+    (
+        "a password that a person chose is void with no hash",
+        _D,
+        "            reading < void_from\n",
+        "            void_from\n",
+    ),
+    ("an account that two took over is the same in both", _D, "        self._level()\n\n", "\n"),
+    ("an account that two took over is the same in a join", _D, "        both._level()\n", ""),
     ("a password of a merged account replaces none", _D, ' and leader != "secret"', ""),
     (
         "a number goes with what is said of it",
