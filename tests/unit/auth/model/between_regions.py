@@ -7,6 +7,7 @@ __all__ = ["BETWEEN_REGIONS", "TESTS"]
 TESTS = (
     "tests/unit/auth/regions/test_merging.py",
     "tests/unit/auth/regions/test_joining.py",
+    "tests/unit/auth/regions/test_contested.py",
     "tests/unit/auth/identity/test_merging.py",
     "tests/unit/auth/credentials/test_recovery_codes.py",
     "tests/unit/auth/regions/test_queues.py",
@@ -51,6 +52,18 @@ BETWEEN_REGIONS = (
         '(other.epoch if seen == "older" else max(one.epoch, other.epoch))',
     ),
     (
+        "joined epochs are told by what has been written, not by what was met",
+        _J,
+        '(other.epoch if seen == "older" else joined_epoch(version))',
+        '(other.epoch if seen == "older" else joined_epoch({one.epoch: 0, other.epoch: 0}))',
+    ),
+    (
+        "an erasure takes along whom it knew of alone",
+        _J,
+        'for each in (one, other) if each.status == "erased"',
+        "for each in (one, other)",
+    ),
+    (
         "each join of epochs is a new one",
         "identity/_epochs.py",
         'return f"joined.{sha256(told.encode()).hexdigest()[: 2 * _JOINED_BYTES]}"',
@@ -79,6 +92,24 @@ BETWEEN_REGIONS = (
         _D,
         "(False, _reading(fields, _shown_by(name)))",
         '(False, "")',
+    ),
+    (
+        "a new password by mail stands above credentials alone",
+        _D,
+        'else _CLEANED if family in _SET_UP else ""',
+        "else _CLEANED if family in _SET_UP else _RESET",
+    ),
+    (
+        "a new password by mail stands above credentials",
+        _D,
+        "return _RESET if family in _CREDENTIALS else",
+        "return",
+    ),
+    (
+        "who begins anew stands above what was set up",
+        _D,
+        'else _CLEANED if family in _SET_UP else ""',
+        'else ""',
     ),
     (
         "what was known when a mailbox was shown stays",
@@ -199,7 +230,7 @@ BETWEEN_REGIONS = (
     (
         "old hashes imported before a new password are void",
         _D,
-        "valid = [entry for entry, is_void in found if not is_void]",
+        "valid = [entry for entry, void_from in found if not void_from]",
         "valid = [entry for entry, _ in found]",
     ),
     (
@@ -330,6 +361,42 @@ BETWEEN_REGIONS = (
         _R,
         'elif user.status == "merged" and user.sealed is not None:',
         "elif False:",
+    ),
+    (
+        "who was merged ends with an erasure that knew of it alone",
+        _R,
+        'end.status == "erased" and user.id in end.taken:',
+        'end.status == "erased":',
+    ),
+    (
+        "a merge into who was erased is not sent before it is undone",
+        _R,
+        'return end is not None and end.status == "erased" and mine.id not in end.taken',
+        "return False",
+    ),
+    (
+        "who was merged into who was erased goes on",
+        _R,
+        "                self._let_go(document, known.user.taken, peer)",
+        "                pass",
+    ),
+    (
+        "who goes on has what both regions know",
+        _R,
+        "copy = copy.joined(opened(user)) if user and user.sealed else copy",
+        "pass",
+    ),
+    (
+        "the first ten wait",
+        _R,
+        "frozenset(order_of[1 : 1 + _MOST_WAITING])",
+        "frozenset(order_of[1:])",
+    ),
+    (
+        "who cannot be merged now is merged later",
+        _R,
+        "        if unreachable is not None:",
+        "        if False:",
     ),
     (
         "who is erased is erased where they were merged into",
