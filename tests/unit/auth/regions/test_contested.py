@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from auth.regions import replicate_each
 from auth.storage import Alias
+from local.memory_auth import Fault
 from local.memory_regions import Regions
-from tests.unit.auth.regions.people import A, B, imported, record, signed_up
+from tests.unit.auth.regions.people import PASSWORD, A, B, imported, record, signed_up
 
-ADA = "ada@one.example"
+ADA, BOB = "ada@one.example", "bob@two.example"
 
 
 def waiting(regions: Regions, name: str) -> list[str]:
@@ -32,10 +34,36 @@ def test_first_ten_of_many_wait_for_an_address(regions: Regions) -> None:
 def test_two_who_have_shown_an_address_are_one_once_the_other_region_answers(regions: Regions) -> None:
     people = [signed_up(regions[name], ADA, verified=True) for name in (A, B)]
     regions.pump(A)
-    regions[A].out = {"dynamodb", "kms", "ssm"}
-    regions.pump(B)
+    regions[A].world.fault = Fault(0, "refused")
+    key = f"U#{people[0]}"
+    assert replicate_each(regions.replications[B], regions[B].queues, [key]) == {key: "later"}
     assert "merged" not in {record(regions, B, each)[0].status for each in people}
-    regions[A].out = set()
+    regions[A].world.fault = None
     assert regions.settle()
     assert not regions.differences()
     assert sorted(record(regions, B, each)[0].status for each in people) == ["active", "merged"]
+
+
+def test_nobody_is_merged_into_who_has_another_address_elsewhere(regions: Regions) -> None:
+    """Their old one is somebody else's by then, whose record comes first."""
+    one = signed_up(regions[A], ADA, verified=True)
+    assert regions.settle()
+    world = regions[A].world
+    login = world.ask("POST", "/v1/login", "shop", email=ADA, password=PASSWORD)
+    world.ask(
+        "PATCH", "/v1/users/{id}", "shop", one,
+        access_token=login.body["access_token"], current=PASSWORD, email=BOB,
+    )  # fmt: skip
+    world.deliver()
+    token = next(mail.token for mail in reversed(world.mails) if mail.kind == "email" and mail.to == BOB)
+    assert world.ask("POST", "/v1/verify", "shop", token=token).status == 200
+    other = signed_up(regions[A], ADA, verified=True)
+    regions.pump(A, lambda keys: [key for key in keys if key == f"U#{other}"])
+    for _ in range(3):
+        regions.pump(B)
+    assert regions.settle()
+    assert not regions.differences()
+    text = world.services.alias("email", ADA).text
+    for name in (A, B):
+        assert [record(regions, name, each)[0].status for each in (one, other)] == ["active", "active"]
+        assert regions[name].owners()[text] == other
