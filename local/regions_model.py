@@ -309,7 +309,7 @@ class RegionsModel:
             people = _members(after, account)
             if user.status == "erased":
                 self.oracle.erased.add(account)
-                self.oracle.known_erased |= people
+                self.oracle.known_erased |= people | (old.accounts() if old else set())
             self.oracle.ends.add((account, user.merged_into))
             for each in people:
                 self._observe(here, *after[each])
