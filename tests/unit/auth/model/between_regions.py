@@ -8,6 +8,8 @@ TESTS = (
     "tests/unit/auth/regions/test_merging.py",
     "tests/unit/auth/regions/test_joining.py",
     "tests/unit/auth/regions/test_contested.py",
+    "tests/unit/auth/regions/test_resets.py",
+    "tests/unit/auth/regions/test_restored.py",
     "tests/unit/auth/identity/test_merging.py",
     "tests/unit/auth/credentials/test_recovery_codes.py",
     "tests/unit/auth/regions/test_queues.py",
@@ -116,6 +118,24 @@ BETWEEN_REGIONS = (
         _D,
         "        changed = self._seen(changed) | changed\n",
         "",
+    ),
+    (
+        "a reset by a mailbox that was let go elsewhere lets nobody in",
+        _D,
+        "    return any(_reading(other, name) < since for name in gone)",
+        "    return False",
+    ),
+    (
+        "a delayed reset that was stopped elsewhere is not done",
+        _D,
+        'return any(reset["asked"] < _reading(other, name) < since for name in _unseen(_STOPS, fields, other))',
+        "return False",
+    ),
+    (
+        "a delayed reset is carried out where it was asked for",
+        "accounts/_recovery.py",
+        'if known and known.region not in ("", services.region) and known.state == "pending":',
+        "if False:",
     ),
     (
         "what a mailbox proves stands above late edits",
@@ -343,7 +363,18 @@ BETWEEN_REGIONS = (
         "pass",
     ),
     ("what the other region knows is not sent", _R, 'if seen in ("same", "older"):', 'if seen == "same":'),
-    ("what both wrote is joined", _R, 'if theirs is not None and seen == "concurrent":', "if False:"),
+    (
+        "what both wrote is joined",
+        _R,
+        'if theirs is not None and seen in ("concurrent", "restored"):',
+        'if theirs is not None and seen == "restored":',
+    ),
+    (
+        "a table that was restored is gone past",
+        _R,
+        'return "restored" if fewer_here or fewer_there or (seen == "same" and differ) else seen',
+        "return seen",
+    ),
     (
         "who ended is settled where they come to",
         _R,
