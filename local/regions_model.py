@@ -140,6 +140,8 @@ class Oracle:
     passwords: dict[str, str] = field(default_factory=dict)  # by hash
     void: dict[str, set[str]] = field(default_factory=dict)  # passwords by account
     erased: set[str] = field(default_factory=set)
+    known_erased: set[str] = field(default_factory=set)  # with whom they had taken over, as was known there
+    ends: set[tuple[str, str]] = field(default_factory=set)  # merges: the account, and which goes on
     verified: set[tuple[str, str]] = field(default_factory=set)  # account, index of the address
     left: set[tuple[str, str]] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)  # accounts whose main address was changed
@@ -304,9 +306,11 @@ class RegionsModel:
                 continue
             if was is not None:
                 self._observe(here, was, old)
+            people = _members(after, account)
             if user.status == "erased":
                 self.oracle.erased.add(account)
-            people = _members(after, account)
+                self.oracle.known_erased |= people | (old.accounts() if old else set())
+            self.oracle.ends.add((account, user.merged_into))
             for each in people:
                 self._observe(here, *after[each])
             self._note(here, people, (was, old), (user, document))
@@ -319,6 +323,22 @@ class RegionsModel:
                 if self._looked.get((here, user.id)) is not user:
                     self._looked[here, user.id] = user
                     self._observe(here, user, document)
+                    self._look_at_merge(region, user)
+
+    def _look_at_merge(self, region: Region, user: User) -> None:
+        """Two accounts that nobody merged are one person's only by an address that both have at that time."""
+        if not user.merged_into or (user.id, user.merged_into) in self.oracle.ends:
+            return
+        self.oracle.ends.add((user.id, user.merged_into))
+        known = region.known()
+        if user.merged_into not in known:
+            return
+        current = self.oracle.verified - self.oracle.left
+        merged = {each for each in known if user.id in _way(known, each)}
+        mine = {index for owner, index in current if owner in merged}
+        others = _members(known, user.id) - merged
+        if not any((each, index) in current for each in others for index in mine):
+            self.broken.append(Violation("wrongly merged", f"{user.id} into {user.merged_into}"))
 
     def _observe(self, here: str, user: User, document: Document | None) -> None:
         for name, value in _values(document).items():
@@ -361,6 +381,7 @@ class RegionsModel:
         self._note_epoch(here, people, before, user)
         shown, had = _verified(user, document), _verified(before, olden)
         self.oracle.verified |= {(user.id, index) for index in shown - had}
+        self.oracle.left -= {(user.id, index) for index in shown - had}
         self.oracle.left |= {(user.id, index) for index in had - shown}
         if before is not None and before.email_index != user.email_index:
             self.oracle.moved.add(user.id)
@@ -603,6 +624,19 @@ class RegionsModel:
         if ids:
             self._ask(region, "DELETE", "/v1/users/{id}", "shop", of=ids[one % len(ids)])
 
+    def pass_on(self, region: Region, one: int, two: int) -> None:
+        """Somebody is erased or has another address, and theirs becomes another person's."""
+        if (picked := self._pick(region, one, "active")) is None or not picked[1]["email"]:
+            return
+        email = picked[1]["email"]
+        if two % 2:
+            self._ask(region, "DELETE", "/v1/users/{id}", "shop", of=picked[0].id)
+        else:
+            self.address(region, one, EMAILS.index(email) + 1 + two // 2 % (len(EMAILS) - 1))
+        self.sign_up(region, EMAILS.index(email), two)
+        self._compare_log_in(region, self._typed)
+        self.verify(region, 0, 0)
+
     # ---- what has to hold in the end
 
     def heal(self) -> None:
@@ -646,6 +680,8 @@ class RegionsModel:
             if account not in known or known[account][0].status != "erased":
                 yield Violation("erased came back", account)
         for account, (user, document) in known.items():
+            if user.status == "erased" and account not in self.oracle.known_erased:
+                yield Violation("wrongly erased", account)
             if user.status not in LIVE:
                 yield from _ended(region, account)
             elif document is not None:
@@ -667,10 +703,12 @@ class RegionsModel:
         for name, writes in by_name.items():
             if name in _PROOFS.values():
                 continue  # of each account
+            writes = self._without_void(people, writes)
             replaced = frozenset().union(*(write.seen for write in writes))
             allowed = [write for write in writes if write.number not in replaced]
             allowed = _without_upgrades(name, allowed)
-            allowed += self._stood_above(name, by_name.get(_PROOFS.get(name.split(".")[0], ""), []), allowed)
+            proofs = by_name.get(_PROOFS.get(name.split(".")[0], ""), [])
+            allowed += self._stood_above(name, proofs, allowed)
             value = values.get(name, "null")
             if (
                 value == "null"
@@ -683,8 +721,26 @@ class RegionsModel:
                 kind = "lost write" if number is None or number in replaced else "unexpected value"
                 yield Violation(kind, f"{people}: {name} is {value}, of {allowed}; all are {writes}")
 
+    def _without_void(self, people: set[str], writes: list[Write]) -> list[Write]:
+        """Without replaced hashes of passwords that are void: a log-in replaces a hash, and no password."""
+        void = self._void(people)
+        return [
+            write
+            for write in writes
+            if write.name != "secret"
+            or _is_chosen(write.action)
+            or self.oracle.passwords.get(write.value) not in void
+        ]
+
+    def _void(self, people: set[str]) -> set[str]:
+        """Passwords that people have replaced."""
+        return set[str]().union(*(self.oracle.void.get(each, set()) for each in people))
+
     def _stood_above(self, name: str, proofs: list[Write], allowed: list[Write]) -> list[Write]:
-        """What counted where somebody showed whose the mailbox is, if others changed it not knowing that."""
+        """What counted where somebody showed whose the mailbox is, if others changed it not knowing that.
+
+        What counted there may be what an earlier one stood above.
+        """
         replaced = frozenset().union(*(proof.seen for proof in proofs))
         found: list[Write] = []
         for proof in proofs:
@@ -693,11 +749,13 @@ class RegionsModel:
             shown = [self.oracle.writes[each] for each in self.oracle.shown[proof.number].get(name, ())]
             older = frozenset().union(*(write.seen for write in shown))
             there = [write for write in shown if write.number not in older]
+            earlier = [self.oracle.writes[each] for each in sorted(proof.seen)]
+            there += self._stood_above(name, earlier, there)
             found += there or [Write(-1, "", name, "null", frozenset(), "", frozenset())]
         return found
 
     def _passwords(self, people: set[str], document: Document) -> Iterator[Violation]:
-        void = set[str]().union(*(self.oracle.void.get(each, set()) for each in people))
+        void = self._void(people)
         good = {self.oracle.passwords.get(value, "?") for value in _hashes(_values(document))}
         if good & void:
             yield Violation("old password good", f"{people}: {good & void}")
@@ -773,6 +831,14 @@ def _verified(user: User | None, document: Document | None) -> set[str]:
         return set()
     main = {user.email_index} if document["email_verified"] and user.email_index else set()
     return main | {index for index, _ in document.family("email_also")}
+
+
+def _way(known: dict[str, tuple[User, Document | None]], account: str) -> list[str]:
+    """The accounts over which an id leads to its end."""
+    way = [account]
+    while (user := known[way[-1]][0]).merged_into in known.keys() - {*way}:
+        way.append(user.merged_into)
+    return way
 
 
 def _end(known: dict[str, tuple[User, Document | None]], account: str) -> User | None:
@@ -861,12 +927,14 @@ ACTIONS: dict[str, Callable[[RegionsModel, Region, int, int], None]] = {
     "import_line": RegionsModel.import_line,
     "merge": RegionsModel.merge,
     "erase": RegionsModel.erase,
+    "pass_on": RegionsModel.pass_on,
 }
 """What may be done, by name."""
 
 _WEIGHTS = {
     "sign_up": 5, "verify": 6, "reset": 6, "log_in": 3, "change": 3, "edit": 6, "edit_merged": 3, "phone": 1,
     "second_factor": 3, "recovery_code": 3, "address": 4, "import_line": 8, "merge": 4, "erase": 1,
+    "pass_on": 2,
 }  # fmt: skip
 
 

@@ -165,6 +165,8 @@ class Document:
         """The account whose field counts: this one, unless it has none, or another was edited later since."""
         best, age = self._fields, _age(self._fields, leader)
         lacks = self._fields.get(leader, _NEVER)[0] is None
+        if leader == "secret" and self._is_void():
+            best, age, lacks = {}, _age({}, leader), True
         for since, document in self._taken.values():
             fields = document._source(leader)
             value, theirs = fields.get(leader, _NEVER)[0], _age(fields, leader)
@@ -209,11 +211,27 @@ class Document:
         person chose a password after it was imported, which they may not have known of."""
         found = list(self._hashes(name))
         removed = [entry for entry, _ in found if entry[0] is None]
-        valid = [entry for entry, is_void in found if not is_void]
+        valid = [entry for entry, void_from in found if not void_from]
         return max(removed or valid, key=lambda entry: entry[1], default=_NEVER)
 
-    def _hashes(self, name: str, chosen: str = "") -> Iterator[tuple[tuple[Any, str], bool]]:
-        """The entries of a hash in all accounts, and whether each is void.
+    def _is_void(self) -> bool:
+        """Whether this account's password is the hash of one that was taken over, replaced at a log-in, and
+        void there: such a password is older than the line that the hash came with."""
+        reading = _reading(self._fields, "secret")
+        replaced = [
+            name
+            for name, entry in self._fields.items()
+            if _is_old_hash(name) and entry[0] is None and entry[1] <= reading
+        ]
+        return any(
+            reading < void_from
+            for name in replaced
+            for _, document in self._taken.values()
+            for _, void_from in document._hashes(name)
+        )
+
+    def _hashes(self, name: str, chosen: str = "") -> Iterator[tuple[tuple[Any, str], str]]:
+        """The entries of a hash in all accounts, and when each was imported if it is void, else nothing.
 
         Args:
             name: The field.
@@ -223,7 +241,7 @@ class Document:
         if name in self._fields:
             origin = name.partition(".")[2]
             imported = self._fields.get(f"company_id.{origin}", self._fields[name])[1]
-            yield self._fields[name], imported < max(own, chosen)
+            yield self._fields[name], imported if imported < max(own, chosen) else ""
         for since, document in self._taken.values():
             yield from document._hashes(name, max(chosen, own if own > since else ""))
 
@@ -258,7 +276,9 @@ class Document:
         taken = dict(sorted((self._taken | other._taken).items()))
         for each in self._taken.keys() & other._taken.keys():
             taken[each] = self._taken[each].joined(other._taken[each])
-        return Document(_joined(self._fields, other._fields), taken)
+        both = Document(_joined(self._fields, other._fields), taken)
+        both._level()
+        return both
 
     def absorb(self, own: str, account: str, other: "Document", reading: str) -> None:
         """Take over the document of an account that was merged into this one, or into one that this one took
@@ -276,6 +296,27 @@ class Document:
             self._fields, self._taken = joined._fields, joined._taken
         if not self._join_taken(account, other):
             self._taken[account] = _Taken(reading, other)
+        self._level()
+
+    def _level(self) -> None:
+        """Have an account that several took over be the same in all of them: one may have it as it was before
+        something was removed, and the other one after."""
+        fields: dict[str, Fields] = {}
+        for account, copy in self._copies():
+            fields[account] = _joined(fields[account], copy) if account in fields else copy
+        self._taken = self._of(fields)
+
+    def _copies(self) -> Iterator[tuple[str, Fields]]:
+        for account, (_, document) in self._taken.items():
+            yield account, document._fields
+            yield from document._copies()
+
+    def _of(self, fields: Mapping[str, Fields]) -> "dict[str, _Taken]":
+        """What was taken over, with these fields of each account."""
+        return {
+            account: _Taken(since, Document(fields[account], document._of(fields)))
+            for account, (since, document) in self._taken.items()
+        }
 
     def _join_taken(self, account: str, other: "Document") -> bool:
         """Join a document with that of an account wherever it was taken over; whether it was."""

@@ -7,6 +7,9 @@ __all__ = ["BETWEEN_REGIONS", "TESTS"]
 TESTS = (
     "tests/unit/auth/regions/test_merging.py",
     "tests/unit/auth/regions/test_joining.py",
+    "tests/unit/auth/regions/test_contested.py",
+    "tests/unit/auth/regions/test_resets.py",
+    "tests/unit/auth/regions/test_restored.py",
     "tests/unit/auth/identity/test_merging.py",
     "tests/unit/auth/credentials/test_recovery_codes.py",
     "tests/unit/auth/regions/test_queues.py",
@@ -51,6 +54,18 @@ BETWEEN_REGIONS = (
         '(other.epoch if seen == "older" else max(one.epoch, other.epoch))',
     ),
     (
+        "joined epochs are told by what has been written, not by what was met",
+        _J,
+        '(other.epoch if seen == "older" else joined_epoch(version))',
+        '(other.epoch if seen == "older" else joined_epoch({one.epoch: 0, other.epoch: 0}))',
+    ),
+    (
+        "an erasure takes along whom it knew of alone",
+        _J,
+        'for each in (one, other) if each.status == "erased"',
+        "for each in (one, other)",
+    ),
+    (
         "each join of epochs is a new one",
         "identity/_epochs.py",
         'return f"joined.{sha256(told.encode()).hexdigest()[: 2 * _JOINED_BYTES]}"',
@@ -81,10 +96,46 @@ BETWEEN_REGIONS = (
         '(False, "")',
     ),
     (
+        "a new password by mail stands above credentials alone",
+        _D,
+        'else _CLEANED if family in _SET_UP else ""',
+        "else _CLEANED if family in _SET_UP else _RESET",
+    ),
+    (
+        "a new password by mail stands above credentials",
+        _D,
+        "return _RESET if family in _CREDENTIALS else",
+        "return",
+    ),
+    (
+        "who begins anew stands above what was set up",
+        _D,
+        'else _CLEANED if family in _SET_UP else ""',
+        'else ""',
+    ),
+    (
         "what was known when a mailbox was shown stays",
         _D,
         "        changed = self._seen(changed) | changed\n",
         "",
+    ),
+    (
+        "a reset by a mailbox that was let go elsewhere lets nobody in",
+        _D,
+        "    return any(_reading(other, name) < since for name in gone)",
+        "    return False",
+    ),
+    (
+        "a delayed reset that was stopped elsewhere is not done",
+        _D,
+        'reset["asked"] < _reading(other, name) < since for name',
+        "False for name",
+    ),
+    (
+        "a delayed reset is carried out where it was asked for",
+        "accounts/_recovery.py",
+        'if known and known.region not in ("", services.region) and known.state == "pending":',
+        "if False:",
     ),
     (
         "what a mailbox proves stands above late edits",
@@ -199,7 +250,7 @@ BETWEEN_REGIONS = (
     (
         "old hashes imported before a new password are void",
         _D,
-        "valid = [entry for entry, is_void in found if not is_void]",
+        "valid = [entry for entry, void_from in found if not void_from]",
         "valid = [entry for entry, _ in found]",
     ),
     (
@@ -247,6 +298,20 @@ BETWEEN_REGIONS = (
         "self[name] != value or (anew and value is not None)",
         "self[name] != value",
     ),
+    (
+        "a replaced hash is void with the account that it came from",
+        _D,
+        '        if leader == "secret" and self._is_void():',
+        "        if False:",
+    ),
+    (
+        "a password that a person chose is void with no hash",
+        _D,
+        "            reading < void_from\n",
+        "            void_from\n",
+    ),
+    ("an account that two took over is the same in both", _D, "        self._level()\n\n", "\n"),
+    ("an account that two took over is the same in a join", _D, "        both._level()\n", ""),
     ("a password of a merged account replaces none", _D, ' and leader != "secret"', ""),
     (
         "a number goes with what is said of it",
@@ -298,7 +363,18 @@ BETWEEN_REGIONS = (
         "pass",
     ),
     ("what the other region knows is not sent", _R, 'if seen in ("same", "older"):', 'if seen == "same":'),
-    ("what both wrote is joined", _R, 'if theirs is not None and seen == "concurrent":', "if False:"),
+    (
+        "what both wrote is joined",
+        _R,
+        'if theirs is not None and seen in ("concurrent", "restored"):',
+        'if theirs is not None and seen == "restored":',
+    ),
+    (
+        "a table that was restored is gone past",
+        _R,
+        'return "restored" if fewer_here or fewer_there or (seen == "same" and differ) else seen',
+        "return seen",
+    ),
     (
         "who ended is settled where they come to",
         _R,
@@ -316,6 +392,42 @@ BETWEEN_REGIONS = (
         _R,
         'elif user.status == "merged" and user.sealed is not None:',
         "elif False:",
+    ),
+    (
+        "who was merged ends with an erasure that knew of it alone",
+        _R,
+        'end.status == "erased" and user.id in end.taken:',
+        'end.status == "erased":',
+    ),
+    (
+        "a merge into who was erased is not sent before it is undone",
+        _R,
+        'return end is not None and end.status == "erased" and mine.id not in end.taken',
+        "return False",
+    ),
+    (
+        "who was merged into who was erased goes on",
+        _R,
+        "                self._let_go(document, known.user.taken, peer)",
+        "                pass",
+    ),
+    (
+        "who goes on has what both regions know",
+        _R,
+        "copy = copy.joined(opened(user)) if user and user.sealed else copy",
+        "pass",
+    ),
+    (
+        "the first ten wait",
+        _R,
+        "frozenset(order_of[1 : 1 + _MOST_WAITING])",
+        "frozenset(order_of[1:])",
+    ),
+    (
+        "who cannot be merged now is merged later",
+        _R,
+        "        if unreachable is not None:",
+        "        if False:",
     ),
     (
         "who is erased is erased where they were merged into",

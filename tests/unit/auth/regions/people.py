@@ -8,7 +8,7 @@ from auth.identity import Document
 from auth.storage import User
 from local.memory_regions import NAMES, Region, Regions
 
-__all__ = ["A", "B", "edit", "imported", "merge", "record", "signed_up"]
+__all__ = ["PASSWORD", "A", "B", "edit", "imported", "merge", "record", "signed_up"]
 
 A, B = NAMES
 PASSWORD = "a long enough password"

@@ -221,6 +221,20 @@ def test_what_did_not_know_that_the_mailbox_was_shown_counts_no_more() -> None:
             assert mine.joined(both)["secret"] == both.joined(mine)["secret"] == "newer"
 
 
+def test_new_password_by_mail_stands_above_no_address_or_company() -> None:
+    shown = document(1, "eu", **{"email": "a", "company.shop": {}})
+    other = Document.from_bytes(shown.to_bytes())
+    shown.edit({"reset": "e1", "secret": "new"}, 5, "eu")
+    other.edit({"email": "b", "company.mill": {}, "given_name": "Ada"}, 9, "us")
+    both = shown.joined(other)
+    assert [both[name] for name in ("secret", "email", "company.mill", "given_name")] == [
+        "new",
+        "b",
+        {},
+        "Ada",
+    ]
+
+
 def test_value_that_is_set_again_beats_an_older_edit_elsewhere_if_it_is_set_anew() -> None:
     other = document(1, "eu", given_name="Ada")
     other.edit({"given_name": "Eve"}, 5, "us")

@@ -191,6 +191,43 @@ def test_hash_that_a_new_password_removed_stays_removed_wherever_the_line_comes_
         assert not both.old_hashes()
 
 
+@pytest.mark.parametrize("when", [8, 20])
+def test_replaced_hash_is_void_with_the_account_that_it_came_from(when: int) -> None:
+    """A log-in to the account that goes on replaces it, and its person chooses a password elsewhere."""
+    ends = document(0, "us", **{HASH: "hash"})
+    ends.edit({f"company_id.{ORIGIN}": True}, 5, "us")
+    both = merged(document(1, "eu", email="a"), ends)
+    both.replace_hash({"secret": "replaced", HASH: None})
+    assert merged(both, ends)["secret"] == "replaced"
+    ends.edit({"secret": "new", HASH: None}, when, "us")
+    assert merged(both, ends)["secret"] == "new"
+
+
+def test_password_that_a_person_chose_is_void_with_no_hash() -> None:
+    ends = document(0, "us", **{HASH: "hash"})
+    ends.edit({f"company_id.{ORIGIN}": True}, 5, "us")
+    both = merged(document(1, "eu", email="a"), ends)
+    both.edit({"secret": "own", HASH: None}, 15, "eu")
+    ends.edit({"secret": "late", HASH: None}, 20, "us")
+    assert merged(both, ends)["secret"] == "own"
+
+
+def test_account_that_two_took_over_is_the_same_in_both() -> None:
+    """The one that has it as it was before does not bring back what was removed."""
+    first, second = document(2, "eu", email="a"), document(2, "us", email="b")
+    third = document(1, "us", totp="factor", given_name="Ada", phone="+1")
+    first.absorb("first", "third", copy(third), MERGE)
+    third.edit(dict.fromkeys(("totp", "given_name", "phone")), 5, "us")
+    second.absorb("second", "third", third, MERGE)
+    one, other = copy(first), copy(first)
+    one.absorb("first", "second", copy(second), tick(12, "eu"))
+    other.absorb("first", "second", document(2, "us", email="b"), tick(12, "eu"))
+    late = document(2, "eu", email="a")
+    late.absorb("first", "second", copy(second), tick(12, "us"))
+    for both in (one, other.joined(late), late.joined(other)):
+        assert [both[name] for name in ("totp", "given_name", "phone")] == [None, None, None]
+
+
 def test_late_edits_that_a_proof_of_the_mailbox_did_not_know_of_count_no_more() -> None:
     stays, ends = document(1, "eu", email="a"), document(2, "us", given_name="Ada", totp="own")
     both = merged(stays, ends)

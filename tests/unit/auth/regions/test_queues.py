@@ -460,6 +460,14 @@ def test_erasure_that_did_not_know_of_a_merge_erases_no_other_account(
         assert record(regions, name, other)[1]["given_name"] == "Late"  # type: ignore[index]
 
 
+def test_merge_into_who_was_erased_elsewhere_ends_nobody_for_a_moment(regions: Regions) -> None:
+    one, other = pair(regions)
+    merge(regions[A], one, other)
+    assert regions[B].world.ask("DELETE", "/v1/users/{id}", "shop", one).status == 204
+    regions.pump(A, lambda keys: [key for key in keys if key == f"U#{other}"])
+    assert record(regions, B, other)[0].status != "merged"
+
+
 def test_identifier_of_two_has_who_waits(regions: Regions) -> None:
     signed_up(regions[A], ADA)
     other = signed_up(regions[B], ADA)
