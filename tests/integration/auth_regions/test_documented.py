@@ -1,0 +1,67 @@
+"""The commands of docs/auth_regions.md are run as they are typed, in their order, on two regions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.clients.regions import Pair
+from tests.integration.auth_regions.conftest import somebody
+from tests.integration.suite.test_documented import NOT_RUN, PAGE_OF_REGIONS, adapted, folder, run
+from tests.support.documented import Command, documented
+
+__all__ = ["folder"]
+
+# `deploy` takes an account on AWS; the fixture `pair` does what it would.
+RUN = [
+    command
+    for command in documented()
+    if command.page == PAGE_OF_REGIONS
+    and command.to_type
+    and command.program == "make"
+    and not {*command.targets} & ({*NOT_RUN} - {"replicate"})
+]
+REDRIVE = Command("README.md", "make redrive", ("make", "redrive"), on_path=False, to_type=True)
+
+
+@pytest.fixture
+def unregistered(pair: Pair) -> Iterator[None]:
+    """No clients in either region, as after the deployment; afterwards those of the other tests again."""
+    for region in pair:
+        table = region.suite.client("dynamodb")
+        for item in region.items("C#"):
+            table.delete_item(TableName=region.told["table"], Key={"pk": item["pk"], "sk": item["sk"]})
+    yield
+    Pair(pair.engine, pair.regions)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("unregistered")
+def test_what_the_page_shows_works_as_typed(pair: Pair, folder: Path) -> None:
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    said = [run(adapted(command, folder), pair.engine.directory) for command in (*RUN, REDRIVE)]
+    assert len(said) >= 6
+    told = "\n".join(said)
+    assert "in us-east-1 and eu-west-1 alike" in told
+    assert "1 clients are the same in us-east-1 and eu-west-1" in told
+    assert "1 clients are copied to eu-west-1" in told
+    assert "which is drained each minute" in told
+    assert "0 messages were sent from" in told
+
+
+def test_a_second_region_that_is_new_is_told_of_everybody(pair: Pair, folder: Path) -> None:
+    person = somebody(pair, pair.a)
+    pair.settle(60)
+    user = pair.b.user(person.id)
+    assert user is not None
+    table = pair.b.suite.client("dynamodb")
+    for key in (f"U#{person.id}", *user.claims):
+        table.delete_item(TableName=pair.b.told["table"], Key={"pk": {"S": key}, "sk": {"S": "."}})
+    [replicate, *_] = [command for command in RUN if "replicate" in command.targets]
+    assert "accounts are in" in run(adapted(replicate, folder), pair.engine.directory)
+    pair.settle(60)
+    assert pair.b.user(person.id) is not None
