@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local.clients.regions import Pair
-from tests.integration.auth_regions.conftest import somebody
+from local.clients.regions import Pair, Region
+from tests.integration.auth.conftest import Person
+from tests.integration.auth_regions.conftest import profile_in, somebody
 from tests.integration.suite.test_documented import NOT_RUN, PAGE_OF_REGIONS, adapted, folder, run
 from tests.support.documented import Command, documented
 
@@ -53,6 +54,13 @@ def test_what_the_page_shows_works_as_typed(pair: Pair, folder: Path) -> None:
     assert "0 messages were sent from" in told
 
 
+def replicate(pair: Pair, folder: Path) -> None:
+    """Send all accounts of the first region to the second, as the page says it."""
+    [shown, *_] = [command for command in RUN if "replicate" in command.targets]
+    assert "accounts are in" in run(adapted(shown, folder), pair.engine.directory)
+    pair.settle(60)
+
+
 def test_a_second_region_that_is_new_is_told_of_everybody(pair: Pair, folder: Path) -> None:
     person = somebody(pair, pair.a)
     pair.settle(60)
@@ -61,7 +69,40 @@ def test_a_second_region_that_is_new_is_told_of_everybody(pair: Pair, folder: Pa
     table = pair.b.suite.client("dynamodb")
     for key in (f"U#{person.id}", *user.claims):
         table.delete_item(TableName=pair.b.told["table"], Key={"pk": {"S": key}, "sk": {"S": "."}})
-    [replicate, *_] = [command for command in RUN if "replicate" in command.targets]
-    assert "accounts are in" in run(adapted(replicate, folder), pair.engine.directory)
-    pair.settle(60)
+    replicate(pair, folder)
     assert pair.b.user(person.id) is not None
+
+
+def edit(region: Region, person: Person, **changes: str) -> None:
+    answer = region.shop.ask("PATCH", f"/v1/users/{person.id}", changes)
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_restored_table_gets_back_what_the_other_region_has(pair: Pair, folder: Path) -> None:
+    """The table of the second region goes back to an earlier state, and counts its writes anew from there."""
+    region, kinds = pair.b, ("U#", "E#", "P#")
+    edited, erased = somebody(pair, region), somebody(pair, region)
+    pair.settle(60)
+    backup = region.items(*kinds)
+    edit(region, edited, nickname="of before")
+    edit(region, edited, given_name="of before, too")
+    assert region.shop.ask("DELETE", f"/v1/users/{erased.id}").status_code == 204
+    newcomer = somebody(pair, region)
+    pair.settle(60)
+
+    table, name = region.suite.client("dynamodb"), region.told["table"]
+    for item in region.items(*kinds):
+        table.delete_item(TableName=name, Key={"pk": item["pk"], "sk": item["sk"]})
+    for item in backup:
+        table.put_item(TableName=name, Item=item)
+    assert region.user(newcomer.id) is None
+    edit(region, edited, locality="since")
+    replicate(pair, folder)
+
+    wanted = {"nickname": "of before", "given_name": "of before, too", "locality": "since"}
+    for each in pair:
+        assert wanted.items() <= profile_in(each, edited.id).items()
+        user = each.user(erased.id)
+        assert user is not None
+        assert user.status == "erased"
+        assert each.user(newcomer.id) is not None
