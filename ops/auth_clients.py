@@ -590,7 +590,10 @@ class _Later(Mapping[str, str]):
 
     def _outputs(self) -> Mapping[str, str]:
         if self._read is None:
-            self._read = outputs_of(self._stack, clients(self._region))
+            try:
+                self._read = outputs_of(self._stack, clients(self._region))
+            except CommandError as error:
+                raise CommandError(f"in {self._region}: {error}") from error
         return self._read
 
     def __getitem__(self, name: str) -> str:

@@ -78,7 +78,10 @@ def main() -> int:
     arguments = parser.parse_args()
     client = clients(arguments.region)
     outputs = outputs_of(arguments.stack, client)
-    table, queue = outputs["AuthUsersTableName"], outputs["AuthWritesQueueUrl"]
+    table = outputs["AuthUsersTableName"]
+    if "AuthWritesQueueUrl" not in outputs:
+        raise CommandError("this stack has one region: there is nowhere to send accounts (AuthPeerRegion)")
+    queue = outputs["AuthWritesQueueUrl"]
     # DynamoDB counts the items of a table about every six hours.
     total = client("dynamodb").describe_table(TableName=table)["Table"]["ItemCount"] or None
     with Progress(TextColumn("items"), BarColumn(), MofNCompleteColumn()) as progress:

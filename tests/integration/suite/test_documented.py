@@ -47,7 +47,7 @@ NOT_RUN = {
     "mutate-template": "minutes; a test of its own holds its page to the rules",
     "operator": "needs a stack on AWS; test_operators.py runs it on the engine's",
     "pictures": "needs Chromium, and writes into the checkout",
-    "replicate": "needs two regions; tests of those send the accounts of one to the other",
+    "replicate": "needs two regions; tests/integration/auth_regions/test_documented.py runs it there",
     "sam-local": "needs Docker",
     "search": "runs tests of its own, as `make test` does",
     "setup": "would make the environment anew that this test runs in",
@@ -58,7 +58,8 @@ INSTEAD = {
     "feed": ["SECONDS=1"],
     "feed-posts": ["SECONDS=1"],
 }
-KEYS = ("shop.pem", "support.pem")  # public ones, of which the first is made as docs/auth.md says
+PAGE_OF_REGIONS = "docs/auth_regions.md"  # its commands need two regions, too: the same test runs them
+KEYS = ("shop.pem", "support.pem", "bank.pem")  # public ones, of which the first is made as docs/auth.md says
 # Those that end by Ctrl-C, and the word that says that they have begun.
 UNTIL_CTRL_C = {"watch": "watching", "debug": "Invoke it"}
 OTHER_PROGRAMS = {
@@ -122,6 +123,7 @@ RUN = [
     command
     for command in COMMANDS
     if command.program == "make"
+    and command.page != PAGE_OF_REGIONS
     and not {*command.targets} & {*NOT_RUN, *UNTIL_CTRL_C, "up", "down", "demo"}
     and "FOLLOW" not in command.variables
     and "LIVE" not in command.variables  # goes to the internet; tests feed from a server of their own

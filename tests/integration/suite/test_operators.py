@@ -133,6 +133,13 @@ def test_output_that_is_missing_is_one_line(
     assert f"foreign has no output {output}" in line
 
 
+def test_accounts_of_one_region_are_sent_nowhere(suite: Suite) -> None:
+    done = run(suite, sys.executable, "-m", "ops.replicate", "--stack", STACK)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert "this stack has one region" in line
+
+
 def test_make_clients_registers_and_removes(suite: Suite) -> None:
     def clients(command: str) -> subprocess.CompletedProcess[str]:
         return run(suite, "make", "clients", f"STACK={STACK}", f"DO={command}")

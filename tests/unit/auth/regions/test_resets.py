@@ -37,7 +37,7 @@ def reset(region: Region, email: str, password: str) -> None:
 
 
 def move(region: Region, user: str) -> None:
-    """The person gives up the old address for the new one."""
+    """The person leaves the old address for the new one."""
     world = region.world
     assert world.ask("PATCH", "/v1/users/{id}", "shop", user, email=NEW).status == 200
     for kind, to in (("approve", OLD), ("email", NEW)):
