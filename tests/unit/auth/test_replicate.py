@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from auth.regions import Queues
 
 EVENT = json.loads((Path(__file__).parents[3] / "events/auth/replicate_account.json").read_text())
 KEY = EVENT["Records"][0]["dynamodb"]["Keys"]["pk"]["S"]
-CONTEXT: Any = None
+CONTEXT: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 
 
 class Sqs:
