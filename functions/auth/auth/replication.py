@@ -36,7 +36,12 @@ def get_replication() -> tuple[Replication, Queues]:
 @cache
 def _find_peer() -> Callable[[], Peer]:
     settings = ReplicationSettings.from_env()
-    return connect(settings.peer_region, settings.region_parameter)
+    return connect(settings.peer_region, settings.region_parameter, settings.aws_region, settings.blind_index)
+
+
+def remaining_s(context: LambdaContext) -> float:
+    """Seconds that an invocation has left, less what it needs to end without a loss."""
+    return max(0.0, context.get_remaining_time_in_millis() / 1000 - _ENDING_S)
 
 
 def drained(
