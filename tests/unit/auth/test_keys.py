@@ -206,6 +206,18 @@ def test_a_region_is_not_begun_while_the_other_one_is_out(pair: Pair, fault: tup
     assert pair.a.blind_index() == pair.b.blind_index()
 
 
+def test_a_refusal_by_the_other_region_is_waited_for_like_a_new_roles(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.create(pair.a)
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    pair.a.ssm.fault = ("AccessDeniedException", 400)
+    assert "AccessDeniedException" in pair.create(pair.b)
+    assert sum(waits) > 30
+    assert pair.b.ssm.values == {}
+
+
 @pytest.mark.parametrize("fault", OUTAGES)
 def test_a_stack_that_has_its_key_is_updated_while_the_other_region_is_out(
     pair: Pair, fault: tuple[str, int]

@@ -144,6 +144,32 @@ def test_what_is_not_done_in_time_waits_in_the_queue_of_writes(
         held.set()
 
 
+def test_what_was_not_begun_in_time_is_not_begun_later(
+    regions: Regions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would take the time of the next invocation, after its message was sent anew."""
+    monkeypatch.setattr(_queues, "_AT_ONCE", 2)
+    held, begun = threading.Event(), list[str]()
+
+    def slow(key: str) -> Any:
+        begun.append(key)
+        held.wait(60)
+        return "nothing"
+
+    regions.replications[A].replicate = slow  # type: ignore[method-assign]
+    keys = [f"U#{number}" for number in range(5)]
+    try:
+        results = replicate_each(regions.replications[A], regions[A].queues, keys, within_s=0.2)
+        assert results == dict.fromkeys(keys, "later")
+        assert queued(regions, "tables") == keys
+    finally:
+        held.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor"):
+            thread.join(10)
+    assert begun == keys[:2]
+
+
 def test_no_batch_is_begun_that_has_no_time(regions: Regions) -> None:
     regions[A].sqs.send_message(QueueUrl="tables", MessageBody='{"key": "U#x"}')
     for left, received in ((10.0, 0), (11.0, 1)):
