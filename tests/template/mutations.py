@@ -813,6 +813,17 @@ _add(
     _in_statement("AuthDrainKeysFunctionRole", "WrapForOtherRegion", Condition={}),
 )
 _add(
+    "every secret of the other region",
+    ("keys_elsewhere_are_used_in_part",),
+    _in_statement(
+        "AuthDrainKeysFunctionRole",
+        "WrapForOtherRegion",
+        Condition={
+            "ForAnyValue:StringEquals": {"kms:ResourceAliases": {"Fn::Sub": "alias/${AWS::StackName}-auth"}}
+        },
+    ),
+)
+_add(
     "keys of the other region with a foreign alias",
     ("arns_are_of_this_stack",),
     _in_statement(
