@@ -144,6 +144,8 @@ RETURN_VALUES: dict[str, ReturnValues] = {
         _arn("states", "stateMachine:{name}"),
         {"Name": "{name}"},
     ),
+    # What the functions of custom resources answer.
+    "Custom::AuthKeys": ReturnValues(other={"BlindIndex": "{id:.16}"}),  # functions/auth/auth/keys.py
 }
 
 

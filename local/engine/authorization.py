@@ -101,6 +101,7 @@ class Check:
 _permissions: dict[str, Callable[[Request], list[Check]]] = {}
 _tags: dict[str, Callable[[str], Mapping[str, str]]] = {}
 _conditions: dict[str, Callable[[str], Mapping[str, Any]]] = {}
+_request_keys: dict[str, Callable[[Request], Mapping[str, Any]]] = {}
 _request: ContextVar[Request] = ContextVar("request")
 _refused: ContextVar[Check | None] = ContextVar("refused", default=None)
 
@@ -130,6 +131,16 @@ def conditions[F: Callable[[str], Mapping[str, Any]]](service: str) -> Callable[
 
     def register(function: F) -> F:
         _conditions[service] = function
+        return function
+
+    return register
+
+
+def request_keys[F: Callable[[Request], Mapping[str, Any]]](service: str) -> Callable[[F], F]:
+    """Register a function that gives the condition keys of a request, in lower case."""
+
+    def register(function: F) -> F:
+        _request_keys[service] = function
         return function
 
     return register
@@ -171,6 +182,8 @@ def _resource_arn(
 def _context(original: Callable[..., Any], service: str, action: str, body: bytes, parameters: Any) -> Any:
     """IAM asks for all permissions that a request needs, such as that to pass a role"""
     context = dict(original(service, action, body, parameters))
+    if service in _request_keys:
+        context |= _request_keys[service](_request.get())
     needed = _permissions.get(action)
     if needed is not None:
         context[_CHECKS] = needed(_request.get())

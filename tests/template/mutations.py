@@ -463,6 +463,16 @@ _add(
     _with("AccessLogsDeadLetterAlarm.Threshold", 1_000_000),
 )
 _add("a rate above one", ("alarms_can_fire",), _with("InsightsErrorsAlarm.Threshold", 5))
+_add(
+    "a wait that no message lives for",
+    ("alarms_can_fire",),
+    _with("AuthReplicationWaitsAlarm.Threshold", 1_209_600),
+)
+_add(
+    "the sum of waits",
+    ("alarms_look_at_what_is_there",),
+    _with("AuthReplicationWaitsAlarm.Statistic", "Sum"),
+)
 _add("an age that records never reach", ("alarms_can_fire",), _with("SocialAgeAlarm.Threshold", 86_400_000))
 _add(
     "an alarm in the wrong direction",
@@ -801,6 +811,17 @@ _add(
     "every key of the other region",
     ("arns_are_of_this_stack",),
     _in_statement("AuthDrainKeysFunctionRole", "WrapForOtherRegion", Condition={}),
+)
+_add(
+    "every secret of the other region",
+    ("keys_elsewhere_are_used_in_part",),
+    _in_statement(
+        "AuthDrainKeysFunctionRole",
+        "WrapForOtherRegion",
+        Condition={
+            "ForAnyValue:StringEquals": {"kms:ResourceAliases": {"Fn::Sub": "alias/${AWS::StackName}-auth"}}
+        },
+    ),
 )
 _add(
     "keys of the other region with a foreign alias",

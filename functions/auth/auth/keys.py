@@ -7,14 +7,15 @@ Input: CloudFormation's event, or `{"rotate": true}` of the daily schedule (`{"r
 Output: of a rotation `{"made", "removed", "signing_keys"}`, lists of keys' ids, the last one being all that
     are good now, the newest last; of a copy `{"peer_keys"}`, likewise. Secrets are wrapped by KMS in SSM
     parameters (see `tokens`). The key of the blind indexes is copied from the other region if that has one:
-    accounts have one index everywhere.
+    accounts have one index everywhere. CloudFormation is told the id of that key, `BlindIndex`, by which the
+    regions compare theirs.
 On failure: CloudFormation is told, and rolls back; before that, a refusal is tried again for half a minute,
     as a new role is not known everywhere at once ("eventually consistent",
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html). A failed rotation is tried again,
     ends in the dead-letter queue, whose alarm fires. Old keys stay good meanwhile. Where both regions have a
     blind-index key and they differ, the deployment fails, and each rotation, once it is done. While the other
-    region does not answer, the copy of its public keys stays as it is; a copy that is refused ends as a
-    rotation does.
+    region does not answer, only a stack that has no blind-index key yet cannot be deployed, and the copy of
+    its public keys stays as it is; a copy that is refused ends as a rotation does.
 Idempotent: a secret that is there is never replaced; a signing key is added only when the newest is old. Of
     two rotations at once one is refused, and tried again, by a lease in the users table (SSM has no
     conditional write).
@@ -76,9 +77,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str
         return _mirror(RotationSettings.from_env())
     if not isinstance(event, dict) or "RequestType" not in event:
         raise ForeignEventError("expected a custom resource's request, rotate, or mirror")
+    made: dict[str, str] = {}
     try:
         if event["RequestType"] != "Delete":
-            _make_missing_patiently()
+            made["BlindIndex"] = _make_missing_patiently()
     except OtherRegionError as error:
         logger.warning("secrets not made", reason=str(error))
         _tell(event, context, str(error))
@@ -86,27 +88,33 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str
         logger.exception("secrets could not be made")
         _tell(event, context, f"{type(error).__name__}: see the log {context.log_stream_name}")
     else:
-        _tell(event, context, None)
+        _tell(event, context, None, made)
     return None
 
 
-def _make_missing_patiently() -> None:
-    for wait in (*_WAITS_S, None):
+def _make_missing_patiently() -> str:
+    for wait in _WAITS_S:
         try:
-            _make_missing()
+            return _make_missing()
         except ClientError as error:
-            if wait is None or "AccessDenied" not in error.response["Error"]["Code"]:
+            if "AccessDenied" not in error.response["Error"]["Code"]:
                 raise
             logger.info("refused, the role may be new", wait_s=wait)
             time.sleep(wait)
-        else:
-            return
+    return _make_missing()
 
 
-def _make_missing() -> None:
+def _make_missing() -> str:
+    """Make what is missing; the id of the blind-index key."""
     settings = RotationSettings.from_env()
     ssm, kms = client("ssm"), client("kms")
-    theirs = _blind_index_elsewhere(settings)
+    theirs = None
+    try:
+        theirs = _blind_index_elsewhere(settings)
+    except OtherRegionError as error:
+        if not _has_blind_index(settings):
+            raise
+        logger.warning("blind-index keys not compared", reason=str(error))
     for purpose in PURPOSES:
         if purpose == "blind-index" and theirs is not None:
             entry = copied_secret(*theirs, (kms, settings.kms_key))
@@ -121,6 +129,15 @@ def _make_missing() -> None:
     if theirs is not None:
         _require_same(settings, theirs[0])
     _mirror(settings)
+    return str(_read(settings.secrets, "blind-index")[-1]["id"])
+
+
+def _has_blind_index(settings: RotationSettings) -> bool:
+    try:
+        _read(settings.secrets, "blind-index")
+    except client("ssm").exceptions.ParameterNotFound:
+        return False
+    return True
 
 
 type _Elsewhere = tuple[Entry, Literal["blind-index"], tuple[Any, str]]
@@ -142,7 +159,7 @@ def _blind_index_elsewhere(settings: RotationSettings) -> _Elsewhere | None:
     except ssm.exceptions.ParameterNotFound:
         return None
     except (BotoCoreError, ClientError) as error:
-        if isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+        if not _may_pass(error):
             raise
         raise OtherRegionError(
             f"{settings.peer_region} does not answer, so that its blind-index key cannot be looked at."
@@ -259,11 +276,14 @@ def _put(prefix: str, purpose: Purpose, keys: list[Entry], *, overwrite: bool) -
     client("ssm").put_parameter(Name=f"{prefix}/{purpose}", Value=value, Type="String", Overwrite=overwrite)
 
 
-def _tell(event: dict[str, Any], context: LambdaContext, reason: str | None) -> None:
-    """Answer CloudFormation at the address that it gave."""
+def _tell(
+    event: dict[str, Any], context: LambdaContext, reason: str | None, made: dict[str, str] | None = None
+) -> None:
+    """Answer CloudFormation at the address that it gave, with what `Fn::GetAtt` gives of the resource."""
     body = {
         "Status": "FAILED" if reason else "SUCCESS",
         "Reason": reason or "",
+        "Data": made or {},
         "PhysicalResourceId": event.get("PhysicalResourceId") or f"{context.function_name}-secrets",
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }

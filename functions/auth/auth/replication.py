@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 
 from shared.clients import client
 from shared.envelope import EnvelopeError
@@ -15,9 +16,9 @@ from .regions import Peer, Queues, Replication, connect, drain
 from .services import get_records
 from .settings import ReplicationSettings
 
-__all__ = ["drained", "get_replication"]
+__all__ = ["drained", "get_replication", "remaining_s"]
 
-_ENDING_S = 15  # what is begun has to end before the function's time is over
+_ENDING_S = 5  # of the function's time, to put back what is not done, and to delete what is
 
 
 @cache
@@ -35,7 +36,12 @@ def get_replication() -> tuple[Replication, Queues]:
 @cache
 def _find_peer() -> Callable[[], Peer]:
     settings = ReplicationSettings.from_env()
-    return connect(settings.peer_region, settings.region_parameter)
+    return connect(settings.peer_region, settings.region_parameter, settings.aws_region, settings.blind_index)
+
+
+def remaining_s(context: LambdaContext) -> float:
+    """Seconds that an invocation has left, less what it needs to end without a loss."""
+    return max(0.0, context.get_remaining_time_in_millis() / 1000 - _ENDING_S)
 
 
 def drained(
@@ -61,7 +67,7 @@ def drained(
     def is_well() -> bool:
         try:
             _probe(queue)
-        except (BusyError, EnvelopeError) as error:
+        except (BusyError, EnvelopeError, ClientError) as error:
             waits["waits"] = f"{type(error).__name__}: {error}"
             return False
         return True
@@ -71,7 +77,7 @@ def drained(
         queues,
         queue,
         is_well=is_well,
-        remaining_s=lambda: context.get_remaining_time_in_millis() / 1000 - _ENDING_S,
+        remaining_s=lambda: remaining_s(context),
     )
     return counts | waits
 
@@ -82,6 +88,7 @@ def _probe(queue: Literal["tables", "keys"]) -> None:
     Raises:
         BusyError: The other region, or this one's key, does not answer.
         EnvelopeError: The other region's key does not.
+        ClientError: The other region's table refuses.
     """
     peer = _find_peer()()
     if queue == "tables":

@@ -106,6 +106,7 @@ class ReplicationSettings(KeySettings):
     Attributes:
         peer_region: The other region.
         region_parameter: Name of the SSM parameter there that names its table and its key.
+        blind_index: Id of this region's blind-index key.
         writes_queue: URL of the queue of what a table did not take.
         keys_queue: URL of the queue of what a key did not wrap.
         dead_letter_queue_url: Where goes what can never be sent.
@@ -113,6 +114,7 @@ class ReplicationSettings(KeySettings):
 
     peer_region: str
     region_parameter: str
+    blind_index: str
     writes_queue: str
     keys_queue: str
     dead_letter_queue_url: str

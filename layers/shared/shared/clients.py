@@ -160,6 +160,7 @@ def client_elsewhere(
     region: str,
     role_arn: str = "",
     session_name: str = "suite",
+    connect_timeout: float = CONNECT_TIMEOUT_S,
     read_timeout: float = READ_TIMEOUT_S,
 ) -> Any:
     """A client of another region, or of another account by a role there; a call is tried once.
@@ -169,7 +170,8 @@ def client_elsewhere(
         region: Of the service.
         role_arn: A role that trusts the function's; without one the function asks with its own.
         session_name: What the other account's CloudTrail calls it, 2 to 64 characters.
-        read_timeout: Seconds to wait for an answer; connecting may take 2 s.
+        connect_timeout: Seconds that connecting may take.
+        read_timeout: Seconds to wait for an answer.
 
     Returns:
         The same client for the same arguments, until the role's credentials have less than ten minutes left.
@@ -178,24 +180,30 @@ def client_elsewhere(
         ClientError: STS does not let the function assume the role.
     """
     if not role_arn:
-        return _client(service, read_timeout, attempts=1, region=region)
-    key = (service, region, role_arn, read_timeout)
+        return _client(service, read_timeout, 1, region, connect_timeout)
+    key = (service, region, role_arn, connect_timeout, read_timeout)
     made, expires = _assumed.get(key, (None, datetime.min.replace(tzinfo=UTC)))
     if expires - datetime.now(UTC) < _RENEWED_BEFORE:
         answer = client("sts").assume_role(RoleArn=role_arn, RoleSessionName=session_name)
         session = answer["Credentials"]
-        made = _make(service, read_timeout, 1, region, session)
+        made = _make(service, read_timeout, 1, region, connect_timeout, session)
         _assumed[key] = (made, session["Expiration"])
     return made
 
 
-_assumed: dict[tuple[str, str, str, float], tuple[Any, datetime]] = {}
+_assumed: dict[tuple[str, str, str, float, float], tuple[Any, datetime]] = {}
 _RENEWED_BEFORE = timedelta(minutes=10)
 
 
 @cache
-def _client(service: str, read_timeout: float, attempts: int = ATTEMPTS, region: str | None = None) -> Any:
-    return _make(service, read_timeout, attempts, region)
+def _client(
+    service: str,
+    read_timeout: float,
+    attempts: int = ATTEMPTS,
+    region: str | None = None,
+    connect_timeout: float = CONNECT_TIMEOUT_S,
+) -> Any:
+    return _make(service, read_timeout, attempts, region, connect_timeout)
 
 
 def _make(
@@ -203,6 +211,7 @@ def _make(
     read_timeout: float,
     attempts: int,
     region: str | None,
+    connect_timeout: float,
     session: "CredentialsTypeDef | None" = None,
 ) -> Any:
     # Imported here: boto3 takes longer to import than most functions' own code.
@@ -210,7 +219,7 @@ def _make(
     from botocore.config import Config
 
     config = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
+        connect_timeout=connect_timeout,
         read_timeout=read_timeout,
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=POOL,

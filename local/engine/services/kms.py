@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import kms
 
-from local.engine.authorization import conditions
+from local.engine.authorization import Request, conditions, request_keys
 from local.engine.patching import PATCHES, Patch, pin, replaces
 
 Key = dict[str, Any]
@@ -246,12 +246,24 @@ def _aliases(arn: str) -> dict[str, list[str]]:
     return {"kms:resourcealiases": names} if names else {}
 
 
-PATCHES.append(
+@request_keys("kms")
+def _encryption_context(request: Request) -> dict[str, str]:
+    # "you can use the kms:EncryptionContext:context-key condition key to require a particular encryption
+    # context": https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
+    pairs = request.document().get("EncryptionContext")
+    return {f"kms:encryptioncontext:{name}".lower(): str(value) for name, value in (pairs or {}).items()}
+
+
+PATCHES += [
     Patch(
         "ministack.core.iam_evaluator (condition key)",
         "IAM sees `kms:ResourceAliases`: the aliases of the key that a request uses",
-    )
-)
+    ),
+    Patch(
+        "ministack.core.iam_evaluator (condition keys of a request)",
+        "IAM sees `kms:EncryptionContext:...`: the pairs of a request's encryption context",
+    ),
+]
 
 
 def _rotate(data: dict[str, Any]) -> Any:

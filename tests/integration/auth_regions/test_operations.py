@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import b64decode
+from collections.abc import Callable
+from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from auth.tokens import PURPOSES
 from local.clients.regions import Pair, Region
 from ops import redrive
 from ops.paths import ROOT
 from ops.replicate import replicate
 from tests.integration.auth_regions.conftest import profile_in, somebody
-from tests.support.permissions import allowed, decisions
+from tests.support.permissions import allowed, decisions, function
 from tests.support.waiting import wait_until
 
 PARTS = ("AuthReplicateFunction", "AuthDrainWritesFunction", "AuthDrainKeysFunction", "AuthKeysFunction")
@@ -36,6 +41,9 @@ def test_both_regions_have_one_blind_index_key(pair: Pair) -> None:
     first, second = map(blind_index, pair)
     assert first == second
     assert pair.a.told["key"] != pair.b.told["key"]
+    for region in pair:
+        assert region.told["blind_index"] == first[0], "which the regions compare"
+        assert region.told["peer"] == pair.other(region).name
 
 
 def test_a_key_has_the_alias_that_the_other_region_names(pair: Pair) -> None:
@@ -59,6 +67,88 @@ def test_streams_are_read_for_what_this_region_wrote(pair: Pair) -> None:
             {"NewImage": {"unsettled": {"BOOL": [True]}}},
         ]
         assert mapping["MaximumBatchingWindowInSeconds"] == 0
+
+
+def as_part(region: Region, part: str) -> Callable[[str, str], Any]:
+    """Gives clients, by service and region, of a role that may do what the role of a function may."""
+    iam = region.suite.client("iam")
+    configuration = region.suite.client("lambda").get_function_configuration(
+        FunctionName=function(region.suite, part)
+    )
+    real = str(configuration["Role"]).rpartition("/")[2]
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    name = f"as-{secrets.token_hex(8)}"
+    arn = iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    for policy in iam.list_role_policies(RoleName=real)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=real, PolicyName=policy)["PolicyDocument"]
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+    given = region.suite.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+    make: Any = boto3.client
+    return lambda service, where: make(
+        service,
+        endpoint_url=region.suite.engine.endpoint,
+        region_name=where,
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
+
+
+def secret_of(region: Region, purpose: str) -> dict[str, Any]:
+    """What a Decrypt of a region's secret is asked with."""
+    name = f"{region.told['secrets']}/{purpose}"
+    value = region.suite.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+    return {
+        "KeyId": region.told["key"],
+        "CiphertextBlob": b64decode(json.loads(value)["keys"][-1]["wrapped"]),
+        "EncryptionContext": {"secret": purpose},
+    }
+
+
+def is_let(call: Callable[..., Any], **asked: Any) -> bool:
+    """Whether IAM lets a call be made."""
+    try:
+        call(**asked)
+    except ClientError as error:
+        if "AccessDenied" not in error.response["Error"]["Code"]:
+            raise
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("part", "here", "there"),
+    [(part, ["blind-index", "refresh"], []) for part in PARTS[:3]] + [(PARTS[3], [], ["blind-index"])],
+)
+def test_roles_unwrap_the_secrets_that_they_need(
+    pair: Pair, part: str, here: list[str], there: list[str]
+) -> None:
+    """Least of all what signs tokens, of either region."""
+    client = as_part(pair.a, part)
+    for region, wanted in ((pair.a, here), (pair.b, there)):
+        kms = client("kms", region.name)
+        may = [purpose for purpose in PURPOSES if is_let(kms.decrypt, **secret_of(region, purpose))]
+        assert may == wanted, region.name
+
+
+@pytest.mark.parametrize("part", PARTS[:3])
+def test_roles_reach_accounts_and_identifiers(pair: Pair, part: str) -> None:
+    client = as_part(pair.a, part)
+    for region, trail, codes in ((pair.a, ["A"], ["F"]), (pair.b, [], [])):
+        dynamodb, table = client("dynamodb", region.name), region.told["table"]
+        read, written = [], []
+        for kind in ("A", "C", "E", "F", "I", "N", "P", "U"):
+            key = {"pk": {"S": f"{kind}#{secrets.token_hex(8)}"}, "sk": {"S": "."}}
+            if is_let(dynamodb.get_item, TableName=table, Key=key):
+                read.append(kind)
+            if is_let(dynamodb.put_item, TableName=table, Item=key):
+                written.append(kind)
+                region.suite.client("dynamodb").delete_item(TableName=table, Key=key)
+        reached = ["E", *codes, "P", "U"]
+        assert (read, written) == (reached, [*trail, *reached]), region.name
 
 
 def drain(region: Region) -> None:

@@ -137,6 +137,31 @@ def test_a_role_uses_the_keys_that_have_an_alias(cloud_with_iam: Cloud, region: 
         assert refusal(client.decrypt, CiphertextBlob=blob).startswith("AccessDenied")
 
 
+def test_a_role_uses_a_key_with_the_context_that_it_names(cloud_with_iam: Cloud) -> None:
+    """Each pair of a request's context is a condition key.
+
+    "you can use the kms:EncryptionContext:context-key condition key to require a particular encryption
+    context": https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
+    """
+    cloud = cloud_with_iam
+    kms, key = _key(cloud)
+
+    def let_by(operator: str) -> list[str]:
+        condition = {operator: {"kms:EncryptionContext:secret": ["index", "probe"]}}
+        client = as_role(cloud, [{"Action": "kms:Decrypt", "Resource": key, "Condition": condition}], "kms")
+        let = []
+        for context in ({"secret": "index"}, {"secret": "signing"}, {"user": "index"}, {}):
+            blob = kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=context)["CiphertextBlob"]
+            refused = refusal(client.decrypt, CiphertextBlob=blob, EncryptionContext=context)
+            assert refused == "" or refused.startswith("AccessDenied")
+            let += [] if refused else [str(context)]
+        return let
+
+    named, other, nothing = "{'secret': 'index'}", "{'user': 'index'}", "{}"
+    assert let_by("StringEquals") == [named]
+    assert let_by("StringEqualsIfExists") == [named, other, nothing]
+
+
 def test_re_encryption_moves_a_ciphertext_to_another_key_and_context(cloud: Cloud) -> None:
     kms, key = _key(cloud)
     _, other = _key(cloud)

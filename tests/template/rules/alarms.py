@@ -100,8 +100,22 @@ METRICS: dict[tuple[str, str], Metric] = {
     ("AWS/ES", "FreeStorageSpace"): Metric(_DOMAIN, {"Minimum"}, _volume),
     ("ECS", "PendingTask"): Metric({"StackName": ""}, {"Maximum", "Minimum"}, _first),
 }
-# Own metrics whose threshold is a parameter.
-CHOSEN = {"InstancesTerminated"}
+
+
+def _chosen(_stack: Stack, _alarm: Resource) -> float:
+    return float("inf")
+
+
+def _retention_of_writes(stack: Stack, _alarm: Resource) -> float:
+    return float(stack.resources["AuthWritesQueue"].properties["MessageRetentionPeriod"]) / 2
+
+
+# Own metrics that are no counts of failures: the statistic that says what the alarm is about, and the highest
+# threshold that makes sense.
+OWN: dict[str, tuple[str, Bound]] = {
+    "InstancesTerminated": ("Sum", _chosen),  # a parameter's
+    "ReplicationWaits": ("Maximum", _retention_of_writes),  # seconds, of each message that was tried in vain
+}
 
 
 @rule
@@ -131,7 +145,7 @@ def _unreachable(stack: Stack, alarm: Resource) -> str:
     properties = alarm.properties
     name, threshold = properties["MetricName"], float(properties["Threshold"])
     if properties["Namespace"] == stack.place.stack:
-        highest = float("inf") if name in CHOSEN else 0.0
+        highest = OWN.get(name, ("", _first))[1](stack, alarm)
     elif (properties["Namespace"], name) in METRICS:
         highest = METRICS[properties["Namespace"], name].highest(stack, alarm)
     else:
@@ -190,6 +204,9 @@ def alarms_look_at_what_is_there(stack: Stack) -> Iterator[Verdict]:
             yield Verdict(
                 alarm.name, "" if known else f"looks at {properties['MetricName']}, which no function emits"
             )
+            statistic = OWN.get(properties["MetricName"], ("Sum", _first))[0]
+            taken = properties.get("Statistic")
+            yield Verdict(alarm.name, "" if taken == statistic else f"takes the {taken}, and not {statistic}")
             continue
         metric = METRICS.get((properties["Namespace"], properties["MetricName"]))
         if metric is None:

@@ -248,6 +248,21 @@ def tables_elsewhere_are_reached_in_part(stack: Stack) -> Iterator[Verdict]:
             yield Verdict(statement.where, "" if partial else problem)
 
 
+@rule
+def keys_elsewhere_are_used_in_part(stack: Stack) -> Iterator[Verdict]:
+    """With another region's key a role wraps what an encryption context names, and nothing else.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
+    """
+    for statement in statements(stack, "identity"):
+        regions = {each.split(":")[3] for each in statement.resources if each.startswith("arn:")}
+        of_keys = any(action.startswith("kms:") for action in statement.actions)
+        if of_keys and regions - {stack.place.region}:
+            partial = any(key.startswith("kms:EncryptionContext:") for _, key, _ in statement.conditions)
+            problem = "unwraps every secret of another region: add kms:EncryptionContext:..."
+            yield Verdict(statement.where, "" if partial else problem)
+
+
 def _foreign(stack: Stack, resource: str, tagged: bool) -> str:
     _, partition, service, region, account, rest = (resource.split(":", 5) + [""] * 6)[:6]
     place = stack.place

@@ -44,9 +44,10 @@ def create(address: str, monkeypatch: pytest.MonkeyPatch, refusals: Iterator[str
     """Create the resource while calls are refused with these codes; the waits between tries."""
     waits: list[float] = []
 
-    def make() -> None:
+    def make() -> str:
         if code := next(refusals):
             raise ClientError({"Error": {"Code": code, "Message": ""}}, "PutParameter")
+        return "id"
 
     monkeypatch.setattr(keys, "_make_missing", make)
     monkeypatch.setattr(time, "sleep", waits.append)
@@ -91,7 +92,7 @@ class Region:
 
     def tell(self) -> None:
         """Say where everything is, as the template does once the secrets are made."""
-        told = {"table": "users", "key": self.key, "secrets": self.secrets, "api": "https://api.example"}
+        told = {"table": "users", "key": self.key, "secrets": self.secrets}
         self.ssm.values["/suite/auth/region"] = json.dumps(told)
 
     def ask(self, event: dict[str, Any], peer: Region | None) -> Any:
@@ -141,6 +142,10 @@ class Pair:
             region.tell()
         return str(answer["Reason"])
 
+    def told(self, name: str) -> list[str]:
+        """What CloudFormation was told so far of an attribute."""
+        return [answer["Data"][name] for answer in self._answers]
+
     def other(self, region: Region) -> Region:
         return self.b if region is self.a else self.a
 
@@ -186,16 +191,63 @@ def test_regions_with_keys_of_their_own_are_refused(pair: Pair) -> None:
     assert (pair.a.blind_index(), pair.b.blind_index()) == before, "no key is replaced"
 
 
-@pytest.mark.parametrize("code", ["InternalServerError", "ServiceUnavailable"])
-def test_a_region_is_not_begun_while_the_other_one_is_out(pair: Pair, code: str) -> None:
+OUTAGES = [("InternalServerError", 500), ("ServiceUnavailable", 503), ("ThrottlingException", 400)]
+
+
+@pytest.mark.parametrize("fault", OUTAGES)
+def test_a_region_is_not_begun_while_the_other_one_is_out(pair: Pair, fault: tuple[str, int]) -> None:
     """It would make a key of its own, for good."""
     pair.create(pair.a)
-    pair.a.ssm.fault = (code, 503)
+    pair.a.ssm.fault = fault
     assert "us-east-1 does not answer" in pair.create(pair.b)
     assert pair.b.ssm.values == {}
     pair.a.ssm.fault = None
     assert pair.create(pair.b) == ""
     assert pair.a.blind_index() == pair.b.blind_index()
+
+
+def test_a_refusal_by_the_other_region_is_waited_for_like_a_new_roles(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.create(pair.a)
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    pair.a.ssm.fault = ("AccessDeniedException", 400)
+    assert "AccessDeniedException" in pair.create(pair.b)
+    assert sum(waits) > 30
+    assert pair.b.ssm.values == {}
+
+
+@pytest.mark.parametrize("fault", OUTAGES)
+def test_a_stack_that_has_its_key_is_updated_while_the_other_region_is_out(
+    pair: Pair, fault: tuple[str, int]
+) -> None:
+    """And rolled back, which calls the same function."""
+    pair.create(pair.a)
+    pair.create(pair.b)
+    pair.a.ssm.fault = fault
+    pair.a.kms.disabled.add(pair.a.key)
+    del pair.b.ssm.values[f"{pair.b.secrets}/signing-rsa"]  # a release has one more
+    before = pair.b.blind_index()
+    assert pair.create(pair.b) == ""
+    assert pair.b.blind_index() == before
+    assert pair.b.entry("signing-rsa")
+
+
+def test_cloudformation_is_told_by_which_id_regions_compare_their_keys(pair: Pair) -> None:
+    """ "The custom resource provider name-value pairs that you can access by using Fn::GetAtt":
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
+    """
+    assert pair.create(pair.a) == pair.create(pair.b) == pair.create(pair.b) == ""
+    assert pair.told("BlindIndex") == [pair.a.entry("blind-index")["id"]] * 3
+    pair.create(pair.a, alone=True)
+    assert pair.told("BlindIndex")[3:] == [pair.b.entry("blind-index")["id"]]
+
+
+def test_stacks_that_were_made_at_once_are_told_two_ids(pair: Pair) -> None:
+    pair.create(pair.a, alone=True)
+    pair.create(pair.b, alone=True)
+    assert len(set(pair.told("BlindIndex"))) == 2
 
 
 def test_a_key_that_the_other_region_does_not_unwrap_fails_the_stack(pair: Pair) -> None:

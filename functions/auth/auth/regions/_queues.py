@@ -7,13 +7,14 @@ epoch>}`: whoever takes it sends the newest.
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.metrics import count
 
@@ -39,7 +40,8 @@ error that nobody foresaw came of it."""
 
 _AT_ONCE = 8
 _AGAIN_S = 60
-_LONGEST_S = 86_400  # for an account that another one refers to
+_LONGEST_S = 14 * 86_400  # for an account that another one refers to: as long as its region may be out
+_BATCH_S = 10  # with less left no batch is begun
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,12 @@ class Queues:
 
 
 def replicate_each(
-    replication: Replication, queues: Queues, keys: Iterable[str], since: Mapping[str, float] | None = None
+    replication: Replication,
+    queues: Queues,
+    keys: Iterable[str],
+    since: Mapping[str, float] | None = None,
+    *,
+    within_s: float | None = None,
 ) -> dict[str, Result]:
     """Replicate items side by side; what cannot be sent now is in a queue afterwards.
 
@@ -89,14 +96,23 @@ def replicate_each(
         queues: The queues.
         keys: Partition keys of the items.
         since: Of those that waited already, since when; seconds since the epoch.
+        within_s: Seconds after which what is not done goes into the queue of writes; None for no limit. A
+            slow call may end later: it changes nothing that the next try would not.
 
     Returns:
         What became of each; `failed` where not even a queue took it.
     """
-    wanted, waited = list(dict.fromkeys(keys)), since or {}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda key: _one(replication, queues, key, waited.get(key)), wanted)
-        results = dict(zip(wanted, found, strict=True))
+    waited = since or {}
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    begun: dict[str, Future[Result]] = {
+        key: pool.submit(_one, replication, queues, key, waited.get(key)) for key in dict.fromkeys(keys)
+    }
+    done = wait(begun.values(), within_s).done
+    pool.shutdown(wait=False, cancel_futures=True)
+    results = {
+        key: future.result() if future in done else _put_off(queues, key, waited.get(key))
+        for key, future in begun.items()
+    }
     for name, word in _METRICS.items():
         if times := sum(result == name for result in results.values()):
             count(word, times)
@@ -114,6 +130,15 @@ _METRICS: dict[Result, str] = {
     "refused": "ReplicationRefused",
     "failed": "ReplicationFailed",
 }
+
+
+def _put_off(queues: Queues, key: str, since: float | None) -> Result:
+    logger.warning("not sent", key=key, reason="no time left")
+    try:
+        queues.put_back(key, "tables", since)
+    except (BotoCoreError, ClientError):
+        return "failed"
+    return "later"
 
 
 def _one(replication: Replication, queues: Queues, key: str, since: float | None) -> Result:
@@ -162,14 +187,14 @@ def drain(
         queues: The queues.
         queue: Which one is drained.
         is_well: Whether what the messages wait for answers again.
-        remaining_s: Seconds that are left.
+        remaining_s: Seconds that are left, but for what putting back and deleting the last messages takes.
 
     Returns:
         Counts of what became of the messages.
     """
     counts: dict[str, int] = {}
     url = getattr(queues, queue)
-    while remaining_s() > 0 and is_well():
+    while remaining_s() > _BATCH_S and is_well():
         messages = _received(queues.sqs, url)
         if not messages:
             break
@@ -183,7 +208,7 @@ def drain(
             else:
                 keys[message["MessageId"]] = key
                 since[key] = min(begun, since.get(key, begun))
-        results = replicate_each(replication, queues, keys.values(), since)
+        results = replicate_each(replication, queues, keys.values(), since, within_s=remaining_s())
         for message in messages:
             result = results.get(keys.get(message["MessageId"], ""), "failed")
             if message["MessageId"] in keys and result != "failed":

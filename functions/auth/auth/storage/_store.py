@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
-from shared.clients import client_elsewhere, small_client
+from shared.clients import small_client
 from shared.http import BusyError, HttpError, UnauthorizedError
 
 from ._aliases import Aliases
@@ -92,11 +92,6 @@ class Store:
     def connect(cls, table: str) -> Self:
         """The table of that name in this region."""
         return cls(small_client("dynamodb"), table)
-
-    @classmethod
-    def elsewhere(cls, table: str, region: str) -> Self:
-        """The table of that name in another region."""
-        return cls(client_elsewhere("dynamodb", region=region), table)
 
     def ping(self) -> None:
         """Read something.

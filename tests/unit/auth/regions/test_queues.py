@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from auth import drain_keys, drain_writes, replicate, replication
 from auth.accounts import merge_accounts
 from auth.identity import Document
-from auth.regions import drain, replicate_each
+from auth.regions import _queues, drain, replicate_each
 from auth.storage import Alias, Holding
 from local.memory_auth import TABLE
 from local.memory_regions import Regions
@@ -83,6 +86,99 @@ def test_message_of_an_outage_counts_its_receives_anew(regions: Regions) -> None
     drained(regions, "tables")
     assert not regions[A].sqs.queues.get("dead")
     assert user in regions[B].known()
+
+
+def test_message_says_for_how_long_it_was_tried_in_vain(
+    regions: Regions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A region that answers reads, and refuses writes, has no message in its queue that is old for SQS."""
+    counted: list[tuple[str, float]] = []
+    monkeypatch.setattr(_queues, "count", lambda name, value, **_: counted.append((name, value)))
+    user = signed_up(regions[A], ADA)
+    regions[B].out = {"dynamodb"}
+    regions[A].sqs.send_message(
+        QueueUrl="tables", MessageBody=json.dumps({"key": f"U#{user}", "since": int(time.time()) - 1000})
+    )
+    for _ in range(3):
+        assert drained(regions, "tables") == {"later": 1}
+    waits = [value for name, value in counted if name == "ReplicationWaits"]
+    assert [1000 <= value < 1010 for value in waits] == [True] * 3, "seconds, as the alarm has them"
+
+
+def test_what_is_not_done_in_time_waits_in_the_queue_of_writes(
+    regions: Regions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both regions answer, but so slowly that the function would be killed: nothing becomes poison."""
+    monkeypatch.setattr(_queues, "_AT_ONCE", 8)
+    user, other = signed_up(regions[A], ADA), signed_up(regions[A], BOB)
+    held, real = threading.Event(), regions.replications[A].replicate
+
+    def slow(key: str) -> Any:
+        if key == f"U#{user}":
+            held.wait(60)
+        return real(key)
+
+    regions.replications[A].replicate = slow  # type: ignore[method-assign]
+    for key in (f"U#{user}", f"U#{other}"):
+        regions[A].sqs.send_message(QueueUrl="tables", MessageBody=json.dumps({"key": key, "since": 5}))
+    try:
+        left = iter([60.0, 1.0])
+        counts = drain(
+            regions.replications[A], regions[A].queues, "tables",
+            is_well=lambda: True, remaining_s=lambda: next(left, 0.0),
+        )  # fmt: skip
+        assert counts == {"later": 1, "sent": 1}
+        [message] = regions[A].sqs.queues["tables"]
+        assert json.loads(message["Body"]) == {"key": f"U#{user}", "since": 5}
+        assert message["receives"] == 0
+        regions[A].sqs.queues["tables"] = []
+        keys = [f"U#{user}", *(f"U#{number}" for number in range(20))]
+        results = replicate_each(regions.replications[A], regions[A].queues, keys, within_s=1.0)
+        assert results.pop(f"U#{user}") == "later"
+        assert set(results.values()) == {"nothing"}
+        assert queued(regions, "tables") == [f"U#{user}"]
+        regions[A].out = {"sqs"}
+        results = replicate_each(regions.replications[A], regions[A].queues, keys[:1], within_s=0.1)
+        assert results == {f"U#{user}": "failed"}, "so that Lambda, or the queue, has it come again"
+    finally:
+        held.set()
+
+
+def test_what_was_not_begun_in_time_is_not_begun_later(
+    regions: Regions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would take the time of the next invocation, after its message was sent anew."""
+    monkeypatch.setattr(_queues, "_AT_ONCE", 2)
+    held, begun = threading.Event(), list[str]()
+
+    def slow(key: str) -> Any:
+        begun.append(key)
+        held.wait(60)
+        return "nothing"
+
+    regions.replications[A].replicate = slow  # type: ignore[method-assign]
+    keys = [f"U#{number}" for number in range(5)]
+    try:
+        results = replicate_each(regions.replications[A], regions[A].queues, keys, within_s=0.2)
+        assert results == dict.fromkeys(keys, "later")
+        assert queued(regions, "tables") == keys
+    finally:
+        held.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor"):
+            thread.join(10)
+    assert begun == keys[:2]
+
+
+def test_no_batch_is_begun_that_has_no_time(regions: Regions) -> None:
+    regions[A].sqs.send_message(QueueUrl="tables", MessageBody='{"key": "U#x"}')
+    for left, received in ((10.0, 0), (11.0, 1)):
+        drain(
+            regions.replications[A], regions[A].queues, "tables",
+            is_well=lambda: True, remaining_s=iter([left, left, 0.0]).__next__,
+        )  # fmt: skip
+        [*messages] = regions[A].sqs.queues["tables"]
+        assert len(messages) == 1 - received
 
 
 def test_unforeseen_error_is_a_dead_letter_after_five_receives(
@@ -420,12 +516,15 @@ def test_account_that_waits_for_another_one_says_since_when_and_not_for_ever(reg
     merge(regions[B], one, other)
     regions.pump(B, lambda keys: [key for key in keys if key == f"U#{other}"][:1])
     regions.pump(A)
-    for since, result in ((1_000_000_000_000, "later"), (0, "refused")):
+    # "The default value is 4 days"; up to 14, as long as a region may be out:
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+    for days, result in ((0, "later"), (13.9, "later"), (14.1, "refused")):
+        since = int(time.time() - 86_400 * days)
         [message] = regions[A].sqs.queues["tables"]
         message["Body"] = json.dumps({"key": f"U#{other}", "since": since})
         assert drained(regions, "tables") == {result: 1}
         left = [json.loads(each["Body"]) for each in regions[A].sqs.queues["tables"]]
-        assert left == ([{"key": f"U#{other}", "since": since}] if since else [])
+        assert left == ([{"key": f"U#{other}", "since": since}] if result == "later" else [])
     [dead] = regions[A].sqs.queues["dead"]
     assert one in dead["MessageAttributes"]["reason"]["StringValue"]
 
@@ -490,6 +589,12 @@ class Context:
         return 60_000
 
 
+SCHEDULED = {
+    "version": "0", "id": "x", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {},
+    "account": "123456789012", "time": "2026-01-01T00:00:00Z", "region": A, "resources": [],
+}  # fmt: skip
+
+
 @pytest.fixture
 def handlers(regions: Regions, monkeypatch: pytest.MonkeyPatch) -> Regions:
     ours = regions.replications[A], regions[A].queues
@@ -546,15 +651,25 @@ def test_drain_says_what_it_waits_for(handlers: Regions, drains: Any, out: Any) 
     queue = "tables" if drains is drain_writes else "keys"
     handlers[A].sqs.send_message(QueueUrl=queue, MessageBody='{"key": "U#nobody"}')
     handlers[B].out = {out}
-    event = {
-        "version": "0", "id": "x", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {},
-        "account": "123456789012", "time": "2026-01-01T00:00:00Z", "region": A, "resources": [],
-    }  # fmt: skip
-    assert "waits" in drains.handler(event, Context())
+    assert "waits" in drains.handler(SCHEDULED, Context())
     assert len(handlers[A].sqs.queues[queue]) == 1
     handlers[B].out = set()
-    assert drains.handler(event, Context()) == {"nothing": 1}
+    assert drains.handler(SCHEDULED, Context()) == {"nothing": 1}
     assert not handlers[A].sqs.queues[queue]
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException", "LimitExceededException"])
+def test_drain_waits_while_the_other_region_refuses(handlers: Regions, code: str) -> None:
+    """Such as by a policy: an error each minute would fill the dead-letter queue with the schedule's."""
+    handlers[A].sqs.send_message(QueueUrl="tables", MessageBody='{"key": "U#nobody"}')
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        told: Any = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        raise ClientError(told, "GetItem")
+
+    handlers[B].world.table.get_item = refuse  # type: ignore[method-assign]
+    assert code in drain_writes.handler(SCHEDULED, Context())["waits"]  # type: ignore[arg-type]
+    assert [each["receives"] for each in handlers[A].sqs.queues["tables"]] == [0]
 
 
 def test_verified_address_is_claimed_again_from_who_got_it_meanwhile(regions: Regions) -> None:
