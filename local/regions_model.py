@@ -120,6 +120,9 @@ class Write:
     proofs: frozenset[int]
 
 
+_NOTHING = Write(-1, "", "", "null", frozenset(), "", frozenset())
+
+
 @dataclass(frozen=True)
 class Held:
     """A session of somebody, with the changes of credentials that its region had seen of the account."""
@@ -147,6 +150,11 @@ class Oracle:
     moved: set[str] = field(default_factory=set)  # accounts whose main address was changed
     members: dict[str, set[str]] = field(default_factory=dict)  # ids in companies' systems by account
     shown: dict[int, dict[str, frozenset[int]]] = field(default_factory=dict)  # by a proof, of each field
+    joined: dict[tuple[str, str], set[int]] = field(
+        default_factory=dict
+    )  # writes of epochs by account, epoch
+    let_go: list[tuple[str, str, int]] = field(default_factory=list)  # account, index, write of its epoch
+    resets: dict[int, tuple[str, str, int]] = field(default_factory=dict)  # the same of resets by mail
 
     def observe(self, here: str, account: str, name: str, value: str) -> None:
         """A region shows a value."""
@@ -156,6 +164,22 @@ class Oracle:
     def seen(self, here: str, accounts: set[str], name: str) -> frozenset[int]:
         """The writes of a field that a region has shown of accounts of one person."""
         return frozenset().union(*(self.known.get((here, each, name), ()) for each in accounts))
+
+    def is_void(self, reset: int, people: set[str], *, surely: bool = False) -> bool:
+        """Whether the mailbox of a reset was let go in the other region, neither knowing of the other.
+
+        Args:
+            reset: The write of the reset.
+            people: The accounts of the person.
+            surely: Whether that was before, too.
+        """
+        _, index, epoch = self.resets.get(reset, ("", "", -1))
+        return any(
+            account in people and gone == index
+            and other not in self.writes[epoch].seen and epoch not in self.writes[other].seen
+            and (other < epoch or not surely)
+            for account, gone, other in self.let_go
+        )  # fmt: skip
 
     def note(self, here: str, accounts: set[str], account: str, name: str, value: str, action: str) -> None:
         """Somebody wrote a value; one that was written before only went from one account to another."""
@@ -202,6 +226,7 @@ class RegionsModel:
         self._looked: dict[tuple[str, str], User] = {}
         self._fresh = count()
         self._typed = ""
+        self._skewed = False
         for name in NAMES:
             world = self.regions[name].world
             world.kms.reset()
@@ -277,6 +302,7 @@ class RegionsModel:
 
     def skew(self, here: int, seconds: int) -> None:
         """A region's clock is set."""
+        self._skewed = True
         self.regions[NAMES[here % 2]].world.now += seconds
 
     def poison(self, here: int, what: int) -> None:
@@ -311,8 +337,8 @@ class RegionsModel:
                 self.oracle.erased.add(account)
                 self.oracle.known_erased |= people | (old.accounts() if old else set())
             self.oracle.ends.add((account, user.merged_into))
-            for each in people:
-                self._observe(here, *after[each])
+            for each in people & before.keys():
+                self._observe(here, *before[each])
             self._note(here, people, (was, old), (user, document))
         self._typed = ""
 
@@ -347,10 +373,11 @@ class RegionsModel:
         for epoch in epochs:
             self.oracle.observe(here, user.id, "epoch", epoch)
         if any(("epoch", epoch) not in self.oracle.by_value for epoch in epochs):
-            # Made by the replication, which has seen what there was.
-            known = self.oracle.known.setdefault((here, user.id, "epoch"), set())
+            # Made by the replication, which has seen what there was then.
             place = (user.id, "epoch")
-            known |= {write.number for write in self.oracle.writes if (write.account, write.name) == place}
+            there = {write.number for write in self.oracle.writes if (write.account, write.name) == place}
+            known = self.oracle.known.setdefault((here, user.id, "epoch"), set())
+            known |= self.oracle.joined.setdefault((user.id, user.epoch), there)
 
     def _note(
         self,
@@ -374,11 +401,13 @@ class RegionsModel:
                 action = "upgrade"
             else:
                 self.oracle.void.setdefault(user.id, set()).update(old)
-        for name in olds.keys() | news.keys():
+        first = [name for name in news if name in _PROOFS.values()]
+        for name in dict.fromkeys([*first, *olds, *news]):
             if olds.get(name, "null") != news.get(name, "null"):
                 self.oracle.note(here, people, user.id, name, news.get(name, "null"), action)
         self._note_proofs(here, people, olds, news)
         self._note_epoch(here, people, before, user)
+        self._note_mailboxes(before, user, olden, document)
         shown, had = _verified(user, document), _verified(before, olden)
         self.oracle.verified |= {(user.id, index) for index in shown - had}
         self.oracle.left -= {(user.id, index) for index in shown - had}
@@ -394,6 +423,21 @@ class RegionsModel:
             if olds.get(name, "null") != news.get(name, "null"):
                 shown = {each: self.oracle.seen(here, people, each) for each in olds.keys() | news.keys()}
                 self.oracle.shown.setdefault(self.oracle.by_value[name, news[name]], shown)
+
+    def _note_mailboxes(
+        self, before: User | None, user: User, olden: Document | None, document: Document
+    ) -> None:
+        """Remember by which address somebody chose a password, and which they let go."""
+        epoch = self.oracle.by_value.get(("epoch", json.dumps(user.epoch)))
+        if before is None or olden is None or epoch is None:
+            return
+        reset = document["reset"]
+        if reset != olden["reset"] and "index" in reset:
+            number = self.oracle.by_value["reset", json.dumps(reset, sort_keys=True)]
+            self.oracle.resets[number] = (user.id, reset["index"], epoch)
+        gone = {before.email_index, *dict(olden.family("email_also"))}
+        gone -= {user.email_index, *dict(document.family("email_also"))}
+        self.oracle.let_go += [(user.id, index, epoch) for index in sorted(gone)]
 
     def _note_epoch(self, here: str, people: set[str], before: User | None, user: User) -> None:
         if before is None or before.epoch != user.epoch:
@@ -680,7 +724,7 @@ class RegionsModel:
             if account not in known or known[account][0].status != "erased":
                 yield Violation("erased came back", account)
         for account, (user, document) in known.items():
-            if user.status == "erased" and account not in self.oracle.known_erased:
+            if user.status == "erased" and not self._may_be_erased(known, account):
                 yield Violation("wrongly erased", account)
             if user.status not in LIVE:
                 yield from _ended(region, account)
@@ -693,6 +737,12 @@ class RegionsModel:
                 if missing:
                     yield Violation("lost write", f"{account}: {missing}")
         yield from self._mailboxes(region)
+
+    def _may_be_erased(self, known: dict[str, tuple[User, Document | None]], account: str) -> bool:
+        """Whether an account was erased, or taken over by one that was, or took over one that was."""
+        ways = [_way(known, each) for each in self.oracle.erased if each in known]
+        beyond = frozenset().union(*(way[1:] for way in ways))
+        return account in self.oracle.known_erased or bool(beyond.intersection(_way(known, account)))
 
     def _fields(self, people: set[str], document: Document) -> Iterator[Violation]:
         values = _values(document)
@@ -708,6 +758,8 @@ class RegionsModel:
             allowed = [write for write in writes if write.number not in replaced]
             allowed = _without_upgrades(name, allowed)
             proofs = by_name.get(_PROOFS.get(name.split(".")[0], ""), [])
+            if any(self.oracle.is_void(proof.number, people) for proof in proofs):
+                allowed += self._without_resets(people, proofs, writes)
             allowed += self._stood_above(name, proofs, allowed)
             value = values.get(name, "null")
             if (
@@ -736,6 +788,13 @@ class RegionsModel:
         """Passwords that people have replaced."""
         return set[str]().union(*(self.oracle.void.get(each, set()) for each in people))
 
+    def _without_resets(self, people: set[str], proofs: list[Write], writes: list[Write]) -> list[Write]:
+        """What counts where a reset was void: nothing, or what was there without it."""
+        void = {proof.number for proof in proofs if self.oracle.is_void(proof.number, people)}
+        left = [write for write in writes if not void & write.proofs]
+        replaced = frozenset().union(*(write.seen for write in left))
+        return [_NOTHING, *(write for write in left if write.number not in replaced)]
+
     def _stood_above(self, name: str, proofs: list[Write], allowed: list[Write]) -> list[Write]:
         """What counted where somebody showed whose the mailbox is, if others changed it not knowing that.
 
@@ -751,14 +810,27 @@ class RegionsModel:
             there = [write for write in shown if write.number not in older]
             earlier = [self.oracle.writes[each] for each in sorted(proof.seen)]
             there += self._stood_above(name, earlier, there)
-            found += there or [Write(-1, "", name, "null", frozenset(), "", frozenset())]
+            found += there or [_NOTHING]
         return found
 
     def _passwords(self, people: set[str], document: Document) -> Iterator[Violation]:
         void = self._void(people)
+        if not self._skewed:
+            void |= {
+                self.oracle.passwords[write.value]
+                for write in self.oracle.writes
+                if write.name == "secret" and write.account in people
+                if self._latest_resets_are_void(write, people)
+            }
         good = {self.oracle.passwords.get(value, "?") for value in _hashes(_values(document))}
         if good & void:
             yield Violation("old password good", f"{people}: {good & void}")
+
+    def _latest_resets_are_void(self, write: Write, people: set[str]) -> bool:
+        """Whether a password was chosen under resets that were all void, or by one."""
+        older = frozenset().union(*(self.oracle.writes[each].seen for each in write.proofs))
+        latest = write.proofs - older
+        return bool(latest) and all(self.oracle.is_void(each, people, surely=True) for each in latest)
 
     def _mailboxes(self, region: Region) -> Iterator[Violation]:
         """Who has shown that a mailbox is theirs has an account with it."""
