@@ -503,7 +503,12 @@ BETWEEN_REGIONS = (
         "for text in sorted(after.claims):",
     ),
     ("a claimant that comes may change whose it is", _R, "    if contested:", "    if False:"),
-    ("trouble with a table waits in queue T", _Q, 'queues.put_back(key, "tables", since)\n', "pass\n"),
+    (
+        "trouble with a table waits in queue T",
+        _Q,
+        'reason=f"table: {error}")\n            queues.put_back(key, "tables", since)\n',
+        'reason=f"table: {error}")\n',
+    ),
     ("trouble with a key waits in queue K", _Q, 'queues.put_back(key, "keys", since)', "pass"),
     (
         "who never comes is not waited for",
@@ -521,8 +526,8 @@ BETWEEN_REGIONS = (
     (
         "nothing is received while a region is out",
         _Q,
-        "while remaining_s() > 0 and is_well():",
-        "while remaining_s() > 0:",
+        "while remaining_s() > _BATCH_S and is_well():",
+        "while remaining_s() > _BATCH_S:",
     ),
     (
         "what failed comes back",
