@@ -761,6 +761,7 @@ class RegionsModel:
             if any(self.oracle.is_void(proof.number, people) for proof in proofs):
                 allowed += self._without_resets(people, proofs, writes)
             allowed += self._stood_above(name, proofs, allowed)
+            allowed += [write for write in self._of_erased(people) if write.name == name]
             value = values.get(name, "null")
             if (
                 value == "null"
@@ -787,6 +788,11 @@ class RegionsModel:
     def _void(self, people: set[str]) -> set[str]:
         """Passwords that people have replaced."""
         return set[str]().union(*(self.oracle.void.get(each, set()) for each in people))
+
+    def _of_erased(self, people: set[str]) -> list[Write]:
+        """What was written of accounts that had taken people over, and were erased where that was not known."""
+        former = {end for account, end in self.oracle.ends if account in people} & self.oracle.erased
+        return [write for write in self.oracle.writes if write.account in former]
 
     def _without_resets(self, people: set[str], proofs: list[Write], writes: list[Write]) -> list[Write]:
         """What counts where a reset was void: nothing, or what was there without it."""
