@@ -363,7 +363,8 @@ class RegionsModel:
         merged = {each for each in known if user.id in _way(known, each)}
         mine = {index for owner, index in current if owner in merged}
         others = _members(known, user.id) - merged
-        if not any((each, index) in current for each in others for index in mine):
+        # An account that was merged by the act that made it was never seen to have an address.
+        if mine and not any((each, index) in current for each in others for index in mine):
             self.broken.append(Violation("wrongly merged", f"{user.id} into {user.merged_into}"))
 
     def _observe(self, here: str, user: User, document: Document | None) -> None:
@@ -790,7 +791,7 @@ class RegionsModel:
         return set[str]().union(*(self.oracle.void.get(each, set()) for each in people))
 
     def _of_erased(self, people: set[str]) -> list[Write]:
-        """What was written of accounts that had taken people over, and were erased where that was not known."""
+        """What was written of accounts that had taken people over, and were erased not knowing of that."""
         former = {end for account, end in self.oracle.ends if account in people} & self.oracle.erased
         return [write for write in self.oracle.writes if write.account in former]
 
