@@ -361,10 +361,12 @@ class RegionsModel:
             return
         current = self.oracle.verified - self.oracle.left
         merged = {each for each in known if user.id in _way(known, each)}
-        mine = {index for owner, index in current if owner in merged}
         others = _members(known, user.id) - merged
+        seen = {owner for owner, _ in self.oracle.verified}
+        shared = {index for owner, index in current if owner in merged}
+        shared &= {index for owner, index in current if owner in others}
         # An account that was merged by the act that made it was never seen to have an address.
-        if mine and not any((each, index) in current for each in others for index in mine):
+        if seen & merged and seen & others and not shared:
             self.broken.append(Violation("wrongly merged", f"{user.id} into {user.merged_into}"))
 
     def _observe(self, here: str, user: User, document: Document | None) -> None:
