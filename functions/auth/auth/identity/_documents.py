@@ -12,8 +12,8 @@ edit like any other.
                             begun anew; the epoch that it made. What was changed in another region before it
                             was known there counts no more: of credentials, and of all that was set up.
                             `reset` is `{"epoch", "address", "index"}` of the mailbox, or `{"epoch",
-                            "asked"}` of a delayed reset and the reading at which it was asked for; with
-                            the last seven before as `before`
+                            "asked", "was"}` of a delayed reset, the reading at which it was asked for, and
+                            the fields that it changed; with the last seven before as `before`
     email_previous.<index>.<change>     a main address that was replaced; each change by itself
     recovery_code.<factor>.<number>     the HMAC of a recovery code
 
@@ -44,6 +44,7 @@ type Fields = dict[str, tuple[Any, str]]
 """Name to value, None where it was removed, and reading."""
 
 _NEVER = (None, "")
+_LAST = "~"  # after all readings
 _RESETS = 8  # that a document holds, so that they can be taken back
 _MERGED = "merged"
 _RESET, _CLEANED = "reset", "cleaned"
@@ -390,7 +391,9 @@ class Document:
                 whole = {each: changes.get(each, self[each]) for each in (leader, name)}
                 changed |= {each: value for each, value in whole.items() if not self._has(each, value)}
         if isinstance(changed.get(_RESET), dict):
-            resets = [(changed[_RESET], reading), *_resets(self._fields)]
+            was = {name: [*self._fields[name]] for name in changed if name in self._fields and name != _RESET}
+            reset = changed[_RESET] | ({} if "index" in changed[_RESET] else {"was": was})
+            resets = [(reset, reading), *_resets(self._fields)]
             changed[_RESET] = _as_field(resets)[_RESET][0]
         changed = self._seen(changed) | changed
         self._fields |= {name: (value, reading) for name, value in changed.items()}
@@ -479,43 +482,88 @@ def _age(fields: Fields, leader: str) -> tuple[str, str]:
 
 def _joined(one: Fields, other: Fields) -> Fields:
     """Of each field the later edit."""
-    one, other = _without_void_resets(one, other), _without_void_resets(other, one)
+    one, other = _knowing(one, other), _knowing(other, one)
     fields = {}
     for name in sorted(one.keys() | other.keys()):
         leader = _TOGETHER.get(name, name)
         later = max(one, other, key=lambda each: (*_standing(each, name), _age(each, leader)))
         if name in later:
             fields[name] = later[name]
-    return fields
+    both = [*_resets(one), *(each for each in _resets(other) if each not in _resets(one))]
+    return fields | _as_field(sorted(both, key=lambda each: each[1], reverse=True))
 
 
-def _without_void_resets(fields: Fields, other: Fields) -> Fields:
-    """Without what was done under a reset that the other region had made void before, which was not known.
+def _knowing(fields: Fields, other: Fields) -> Fields:
+    """A document as it would be had its region known of what was shown by mail in another one.
 
-    It had let the mailbox go by which the reset was shown: then no password or factor is good that was chosen
-    since, and none comes back, as it may be lost. Or it had stopped a delayed reset: then it was never done.
+    Without what was done under a reset that the other region had made void before. It had let the mailbox go
+    by which the reset was shown: then no password or factor is good that was chosen since, and none comes
+    back, as it may be lost. Or it had stopped a delayed reset: then it was never done. What was done since a
+    later reset that counts stays. And without changes of the main address since a reset there.
     """
     seen = {reset["epoch"] for reset, _ in _resets(other)}
-    resets = _resets(fields)
-    good = [each for each in resets if each[0]["epoch"] in seen or not _is_void(*each, fields, other)]
-    if good == resets:
-        return fields
-    kept = {name: entry for name, entry in fields.items() if name != _RESET} | _as_field(good)
-    for reset, since in resets[: resets.index(good[0]) if good else None]:
-        kept.pop(_CLEANED, None)
-        _take_back(kept, since, by_mail="index" in reset)
+    resets, bound = _resets(fields), _LAST
+    void: list[tuple[dict[str, Any], str]] = []
+    for reset, since in reversed(resets):  # the oldest first: after one that counts nothing there makes void
+        if reset["epoch"] in seen:
+            continue
+        if _is_void(reset, since, bound, fields, other):
+            void.append((reset, since))
+        elif "index" in reset:
+            bound = min(bound, since)
+    kept, until = dict(fields), _LAST
+    for reset, since in resets:
+        if (reset, since) in void:
+            _take_back(kept, other, reset, since, until)
+        else:
+            until = since
+    if void:
+        del kept[_RESET]
+        kept |= _as_field([each for each in resets if each not in void])
+    _stay(kept, other)
     return kept
 
 
-def _take_back(fields: Fields, since: str, *, by_mail: bool) -> None:
-    """Take back what was changed of credentials since a reset."""
+def _take_back(fields: Fields, other: Fields, reset: Mapping[str, Any], since: str, until: str) -> None:
+    """Take back what was changed between a reset and the one after it that counts."""
+    by_mail = "index" in reset
     for name, (value, reading) in list(fields.items()):
-        if reading < since or name.partition(".")[0] not in _CREDENTIALS:
+        is_address = name in (_CLEANED, "email", "email_verified")
+        if not since <= reading < until or not (_shown_by(name) == _RESET or is_address):
             continue
-        if not by_mail:
+        # What was only seen then, or is somebody else's now, is as it is elsewhere; so is the main address.
+        if not by_mail or reading == since or is_address:
             del fields[name]
+            fields |= {name: other[name]} if name in other else {}
         elif value is not None and not name.startswith("recovery_code."):  # which are of a factor
             fields[name] = (None, after(reading))
+    fields |= {name: (value, reading) for name, (value, reading) in reset.get("was", {}).items()}
+
+
+def _stay(fields: Fields, other: Fields) -> None:
+    """Undo changes of the main address since the other region's first reset that is not known here."""
+    known = {reset["epoch"] for reset, _ in _resets(fields)}
+    unknown = [
+        since
+        for reset, since in _resets(other)
+        if reset["epoch"] not in known
+        and "index" in reset
+        and not _is_void(reset, since, _LAST, other, fields)
+    ]
+    if not unknown or not any(reading > min(unknown) for reading, _ in _left(fields, other)):
+        return
+    left, first = _left(fields, other), min(unknown)
+    address = _main_at(first, fields, left)
+    since = max((reading for reading, _ in left if reading < first), default="")
+    for name in [name for name in fields if name.startswith("email_previous.") and name not in other]:
+        if fields[name][1] > first:
+            del fields[name]
+    for name in ("email", "email_verified"):
+        fields.pop(name, None)
+        if since:
+            fields[name] = (address if name == "email" else True, since)
+        elif name in other:
+            fields[name] = other[name]
 
 
 def _resets(fields: Fields) -> list[tuple[dict[str, Any], str]]:
@@ -535,21 +583,52 @@ def _as_field(resets: list[tuple[dict[str, Any], str]]) -> Fields:
     return {_RESET: (value | ({"before": [[*each] for each in before]} if before else {}), reading)}
 
 
-def _is_void(reset: Mapping[str, Any], since: str, fields: Fields, other: Fields) -> bool:
-    """Whether the other region had made a reset void before it was shown here, where that was not known."""
+def _is_void(reset: Mapping[str, Any], since: str, bound: str, fields: Fields, other: Fields) -> bool:
+    """Whether the other region had made a reset void before it was shown here, where that was not known.
+
+    Args:
+        reset: The reset.
+        since: Its reading.
+        bound: The reading of an earlier one that counts: no address that was changed since makes one void.
+        fields: The document.
+        other: The other region's.
+    """
     if "index" not in reset:
-        return any(reset["asked"] < _reading(other, name) < since for name in _unseen(_STOPS, fields, other))
-    also, previous = f"email_also.{reset['index']}", f"email_previous.{reset['index']}"
-    left = [name for name in other if name in (also, "email") and other[name][0] is None]
-    gone = _unseen([*left, *(name for name in other if name.startswith(previous))], fields, other)
-    if fields.get("email", _NEVER)[0] != reset["address"]:
-        gone = [name for name in gone if name != "email"]
-    return any(_reading(other, name) < since for name in gone)
+        stopped = (other.get("recovery", _NEVER)[0] or {}).get("state") == "cancelled"
+        names = [name for name in _STOPS if stopped or name != "recovery"]
+        return any(reset["asked"] < _reading(other, name) < since for name in names)
+    also, before = f"email_also.{reset['index']}", min(since, bound)
+    if also in other and other[also][0] is not None:
+        return False
+    if _main_at(since, fields, _left(fields)) != reset["address"]:
+        return also in other and _reading(fields, also) < _reading(other, also) < before
+    left = _left(other, fields)
+    is_moved = _has_moved(before, fields, other) or any(reading < before for reading, _ in left)
+    return is_moved and _main_at(before, other, left) != reset["address"]
 
 
-def _unseen(names: Iterable[str], fields: Fields, other: Fields) -> list[str]:
-    """The fields of another region that are not known here."""
-    return [name for name in names if name in other and other[name] != fields.get(name)]
+def _left(fields: Fields, but: Fields | None = None) -> list[tuple[str, str]]:
+    """When which main address was replaced by another one; without those that somebody knows of."""
+    return sorted(
+        (reading, value["address"])
+        for name, (value, reading) in fields.items()
+        if name.startswith("email_previous.") and value is not None and name not in (but or {})
+    )
+
+
+def _main_at(since: str, fields: Fields, left: list[tuple[str, str]]) -> Any:
+    """The main address at a time: the first one that was replaced since, or that which is there yet."""
+    return next((address for reading, address in left if reading > since), fields.get("email", _NEVER)[0])
+
+
+def _has_moved(since: str, fields: Fields, other: Fields) -> bool:
+    """Whether another region had changed the main address before, unknown to this one."""
+    address, reading = other.get("email", _NEVER)
+    if not reading < since or other.get("email") == fields.get("email"):
+        return False
+    own = _reading(fields, "email")
+    known = own if own < since else max((read for read, left in _left(fields) if left == address), default="")
+    return reading > known
 
 
 def _standing(fields: Fields, name: str) -> tuple[bool, str]:

@@ -167,9 +167,11 @@ class Replication:
         peer.store.commit(*_arrival(peer.store, sent, theirs))
 
     def _is_erased_alone(self, mine: User, peer: Peer) -> bool:
-        """Whether the account that took one over was erased there by who did not know of that."""
-        end = peer.store.users.get(mine.merged_into)
-        return end is not None and end.status == "erased" and mine.id not in end.taken
+        """Whether the account that took one over was erased there alone, by who did not know of that."""
+        here, there = (store.users.get(mine.merged_into) for store in (self._store, peer.store))
+        if here is not None and here.status == "erased":  # maybe before erasures knew whom they erased
+            return False
+        return there is not None and there.status == "erased" and mine.id not in there.taken
 
     def _join(self, mine: User, theirs: User, peer: Peer, *, restored: bool = False) -> None:
         """Write here what both say together; it goes to the other region as any write does.
