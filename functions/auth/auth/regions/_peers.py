@@ -104,7 +104,7 @@ def connect(region: str, parameter: str, here: str, blind_index: str) -> Callabl
             found.clear()
             logger.warning("nothing is replicated", reason=reason)
             raise BusyError("no_pair", reason)
-        store = Store(elsewhere("dynamodb"), named["table"])
+        store = Store.elsewhere(named["table"], elsewhere)
         peer = Peer(store, Envelope(elsewhere("kms"), named["key"], region))
         found[:] = [(time.time(), peer)]
         return peer

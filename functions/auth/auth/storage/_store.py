@@ -7,7 +7,7 @@ Whatever a request changes is written in one transaction, together with the requ
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from shared.clients import small_client
 from shared.http import BusyError, HttpError, UnauthorizedError
@@ -92,6 +92,11 @@ class Store:
     def connect(cls, table: str) -> Self:
         """The table of that name in this region."""
         return cls(small_client("dynamodb"), table)
+
+    @classmethod
+    def elsewhere(cls, table: str, client: Callable[[str], Any]) -> Self:
+        """The table of that name in another region, of which `client` gives a service's client."""
+        return cls(client("dynamodb"), table)
 
     def ping(self) -> None:
         """Read something.
