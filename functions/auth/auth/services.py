@@ -3,7 +3,9 @@
 Records are opened and closed here: nothing else sees ciphertext.
 """
 
+import hmac
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -23,6 +25,7 @@ __all__ = ["Records", "Services", "aliases_of", "claims_of", "further_indexes", 
 
 _MERGES = 32
 _HEALTH_S = 10
+_DIGEST_BYTES = 15
 
 
 def further_indexes(document: Document) -> list[str]:
@@ -182,7 +185,8 @@ class Records:
             ) from error
         except EnvelopeError as error:
             raise InternalError("unwritable", "The record cannot be written.") from error
-        made = replace(made, sealed=sealed)
+        digest = hmac.digest(self.keyring.blind_index_key(), document.canonical(), "sha256")
+        made = replace(made, sealed=sealed, digest=b64encode(digest[:_DIGEST_BYTES]).decode())
         return made, self.store.users.save(made, before)
 
     def without_address(self, user: User, document: Document, taken: Alias | None = None) -> User:

@@ -116,6 +116,10 @@ class Document:
         """The document as compact JSON."""
         return json.dumps(self._to_json(), separators=(",", ":"), ensure_ascii=False).encode()
 
+    def canonical(self) -> bytes:
+        """The same bytes for all documents that say the same."""
+        return json.dumps(self._to_json(), sort_keys=True).encode()
+
     def _to_json(self) -> dict[str, Any]:
         if not self._taken:
             return self._fields
@@ -354,6 +358,10 @@ class Document:
     def accounts(self) -> set[str]:
         """The accounts that were taken over, and those that these had taken over."""
         return set(self._taken).union(*(document.accounts() for _, document in self._taken.values()))
+
+    def resets(self) -> list[str]:
+        """The epochs that the last resets made."""
+        return [reset["epoch"] for reset, _ in _resets(self._fields)]
 
     def same(self, other: "Document", name: str) -> bool:
         """Whether an account's own field is as in another document."""
@@ -600,11 +608,12 @@ def _is_void(reset: Mapping[str, Any], since: str, bound: str, fields: Fields, o
     also, before = f"email_also.{reset['index']}", min(since, bound)
     if also in other and other[also][0] is not None:
         return False
+    left = _left(other, fields)
+    if _main_at(before, other, left) == reset["address"]:
+        return False
     if _main_at(since, fields, _left(fields)) != reset["address"]:
         return also in other and _reading(fields, also) < _reading(other, also) < before
-    left = _left(other, fields)
-    is_moved = _has_moved(before, fields, other) or any(reading < before for reading, _ in left)
-    return is_moved and _main_at(before, other, left) != reset["address"]
+    return _has_moved(before, fields, other) or any(reading < before for reading, _ in left)
 
 
 def _left(fields: Fields, but: Fields | None = None) -> list[tuple[str, str]]:

@@ -83,10 +83,13 @@ def joined(mine: Known, theirs: Known, index: Callable[[Kind, str], str]) -> Kno
     if "erased" in statuses:  # with what the erasure knew that it had taken over
         taken = frozenset().union(*(each.taken for each in (one, other) if each.status == "erased"))
         return Known(user.but(status="erased", taken=taken, unsettled=True), None)
+    epochs = {reset for known in (mine, theirs) if known.document for reset in known.document.resets()}
     documents = [known.document for known in (mine, theirs) if known.document is not None]
     document = documents[0].joined(documents[-1]) if documents else None
     if document is None:
         return Known(user.but(status="merged", unsettled=True), None)
+    if epochs - {*document.resets()}:  # what began under a reset that counts no more ends with it
+        user = replace(user, epoch=joined_epoch(epoch_version))
     user = replace(
         user,
         status="merged"

@@ -145,16 +145,21 @@ class Replication:
     def _order(self, mine: User, theirs: User) -> Order | Literal["restored"]:
         """How two records of an account stand to each other.
 
-        A region that knows fewer writes of its own than the other one, or another record by the same writes,
-        has a table that was restored from a backup, and counts writes anew: what the count says is void.
+        A region that knows fewer writes of its own than the other one has a table that was restored from a
+        backup, and counts writes anew: what the count says is void. So it is where two records differ by the
+        same writes, which may have been joined in another order.
         """
         seen, own = order(mine.version, theirs.version), self._records.region
         differ = (mine.ts, mine.epoch) != (theirs.ts, theirs.epoch)
+        differ = differ or ("" not in (mine.digest, theirs.digest) and mine.digest != theirs.digest)
+        older, newer = (mine, theirs) if seen == "older" else (theirs, mine)
+        undone = older.status == "erased" != newer.status  # an erasure is for ever
         fewer_here = mine.version.get(own, 0) < theirs.version.get(own, 0)
         fewer_there = any(
             count > theirs.version.get(region, 0) for region, count in mine.version.items() if region != own
         )
-        return "restored" if fewer_here or fewer_there or (seen == "same" and differ) else seen
+        is_restored = fewer_here or fewer_there or (seen == "same" and differ) or undone
+        return "restored" if is_restored else seen
 
     def _put(self, mine: User, theirs: User | None, peer: Peer) -> None:
         sent = replace(mine, claims=self._records.claims(mine), unsettled=_follows(mine))

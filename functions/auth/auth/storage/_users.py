@@ -5,8 +5,8 @@ Item         an account
 Key          `pk` = `U#<user>`, `sk` = `.`
 Attributes   `status` S, `ts` S, `version` M of N, `origin` S, `data` M (the encrypted document),
              `epoch` S, `epoch_version` M of N, `email_index` S, `phone_index` S, `claims` M of S,
-             `merged_into` S, `cleaned` S, `taken` SS, `unsettled` BOOL; from `data` on only where they are
-             not empty
+             `merged_into` S, `cleaned` S, `digest` S, `taken` SS, `unsettled` BOOL; from `data` on only
+             where they are not empty
 Indexes      `email_index`, `phone_index`: by the attribute of that name
 TTL          none: what was erased or merged stays as a tombstone
 Written by   accounts, imports, and log-ins that replace a legacy hash
@@ -53,6 +53,7 @@ class User:
         claims: The aliases that are the person's unless another has them: text to how strongly, `SHOWN` or
             `CLAIMED` and since when; of two accounts the lower text comes first. See `Records.close`.
         cleaned: The epoch at which it was begun anew; empty if it never was. Grants from before are void.
+        digest: HMAC of the document: two regions that came to one version by different ways compare it.
         taken: The accounts that it took over; an erasure erases them too.
         unsettled: Whether it came from another region, and something is to be done about it in this one.
     """
@@ -70,6 +71,7 @@ class User:
     epoch_version: Mapping[str, int] = field(default_factory=dict)
     claims: Mapping[str, str] = field(default_factory=dict)
     cleaned: str = ""
+    digest: str = ""
     taken: frozenset[str] = frozenset()
     unsettled: bool = False
 
@@ -110,7 +112,7 @@ class Users:
             "version": _vector(user.version),
             "origin": {"S": user.origin},
         }
-        for name in ("epoch", "email_index", "phone_index", "merged_into", "cleaned"):
+        for name in ("epoch", "email_index", "phone_index", "merged_into", "cleaned", "digest"):
             if value := getattr(user, name):
                 item[name] = {"S": value}
         if user.epoch_version:
@@ -215,6 +217,7 @@ def _user(user: str, item: Item) -> User:
         origin=strings["origin"],
         merged_into=strings.get("merged_into", ""),
         cleaned=strings.get("cleaned", ""),
+        digest=strings.get("digest", ""),
         epoch=strings.get("epoch", ""),
         epoch_version=_counts(item.get("epoch_version")),
         claims={text: rank["S"] for text, rank in item["claims"]["M"].items()} if "claims" in item else {},
