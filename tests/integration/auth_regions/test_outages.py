@@ -20,6 +20,7 @@ def nicknamed(region: Region, person: str, name: str) -> None:
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.timeout(300)
 def test_writes_during_an_outage_of_the_other_table_wait_in_queue_t(pair: Pair) -> None:
     people = [somebody(pair, pair.a).id for _ in range(3)]
     emails = [fresh_email() for _ in range(40)]
@@ -147,6 +148,7 @@ def test_a_damaged_record_is_set_aside_and_stops_nobody_else(pair: Pair) -> None
         pair.a.suite.client("sqs").purge_queue(QueueUrl=pair.a.suite["AuthReplicationDeadLetterQueueUrl"])
 
 
+@pytest.mark.timeout(300)
 def test_a_flood_of_edits_in_both_regions_comes_to_rest(pair: Pair) -> None:
     people = [somebody(pair, region).id for region in pair for _ in range(2)]
     fields = ["given_name", "family_name", "nickname", "locality"]
