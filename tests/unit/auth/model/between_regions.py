@@ -122,7 +122,7 @@ BETWEEN_REGIONS = (
     (
         "a reset by a mailbox that was let go elsewhere lets nobody in",
         _D,
-        "    return any(_reading(other, name) < since for name in gone)",
+        '    return is_moved and _main_at(before, other, left) != reset["address"]',
         "    return False",
     ),
     (
@@ -402,7 +402,7 @@ BETWEEN_REGIONS = (
     (
         "a merge into who was erased is not sent before it is undone",
         _R,
-        'return end is not None and end.status == "erased" and mine.id not in end.taken',
+        'return there is not None and there.status == "erased" and mine.id not in there.taken',
         "return False",
     ),
     (
