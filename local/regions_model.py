@@ -167,16 +167,16 @@ class Oracle:
         return frozenset().union(*(self.known.get((here, each, name), ()) for each in accounts))
 
     def is_void(self, reset: int, people: set[str], *, surely: bool = False) -> bool:
-        """Whether the mailbox of a reset was let go in the other region, neither knowing of the other.
+        """Whether the main address was changed in the other region, neither knowing of the other.
 
         Args:
             reset: The write of the reset.
             people: The accounts of the person.
-            surely: Whether that was before, too.
+            surely: Whether that was before, too, and it was the mailbox of the reset that was let go.
         """
         _, index, epoch = self.resets.get(reset, ("", "", -1))
         return any(
-            account in people and gone == index
+            account in people and (gone == index or not surely)
             and other not in self.writes[epoch].seen and epoch not in self.writes[other].seen
             and (other < epoch or not surely)
             for account, gone, other in self.let_go

@@ -122,7 +122,7 @@ BETWEEN_REGIONS = (
     (
         "a reset by a mailbox that was let go elsewhere lets nobody in",
         _D,
-        '    return is_moved and _main_at(before, other, left) != reset["address"]',
+        "    return _has_moved(before, fields, other) or any(reading < before for reading, _ in left)",
         "    return False",
     ),
     (
@@ -372,8 +372,20 @@ BETWEEN_REGIONS = (
     (
         "a table that was restored is gone past",
         _R,
-        'return "restored" if fewer_here or fewer_there or (seen == "same" and differ) else seen',
+        'return "restored" if is_restored else seen',
         "return seen",
+    ),
+    (
+        "an erasure is for ever, also after a restore",
+        _R,
+        '(seen == "same" and differ) or undone',
+        '(seen == "same" and differ)',
+    ),
+    (
+        "records that differ by the same writes are joined",
+        _R,
+        "and mine.digest != theirs.digest)",
+        "and False)",
     ),
     (
         "who ended is settled where they come to",

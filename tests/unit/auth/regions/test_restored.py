@@ -82,3 +82,39 @@ def test_nothing_of_a_restored_table_is_lost_either(
         _, document = record(regions, name, person)
         assert document is not None
         assert {each: document[each] for each in wanted} == wanted
+
+
+def test_an_erasure_is_for_ever(regions: Regions) -> None:
+    """Though the table that was restored has counted further since than the erasure did."""
+    person = signed_up(regions[A], "x@example.com", verified=True)
+    assert regions.settle()
+    table = regions[A].world.table.tables[TABLE]
+    backup = dict(table)
+    assert regions[A].world.ask("DELETE", "/v1/users/{id}", "shop", person).status == 204
+    assert regions.settle()
+    table.clear()
+    table.update(backup)
+    regions[A].changed()
+    for name in NAMES[:2]:
+        edit(regions[A], person, **{name: "written since"})
+    assert regions.settle()
+    assert regions.differences() == []
+    assert {record(regions, name, person)[0].status for name in (A, B)} == {"erased"}
+
+
+def test_records_that_differ_by_the_same_writes_are_joined(regions: Regions) -> None:
+    person = signed_up(regions[A], "x@example.com", verified=True)
+    assert regions.settle()
+    for name, field in ((A, "nickname"), (B, "locale")):
+        services = regions[name].world.services
+        user = services.store.users.get(person)
+        assert user is not None
+        document = services.open(user)
+        document.edit({field: "x"}, services.now_ms, name)
+        services.store.commit(services.seal(user, user, document)[1])
+    assert regions.settle()
+    assert regions.differences() == []
+    for name in (A, B):
+        _, document_there = record(regions, name, person)
+        assert document_there is not None
+        assert (document_there["nickname"], document_there["locale"]) == ("x", "x")
