@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal
 
+from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
@@ -17,6 +18,8 @@ from .services import get_records
 from .settings import ReplicationSettings
 
 __all__ = ["drained", "get_replication", "remaining_s"]
+
+logger = Logger()
 
 _ENDING_S = 5  # of the function's time, to put back what is not done, and to delete what is
 
@@ -69,6 +72,7 @@ def drained(
             _probe(queue)
         except (BusyError, EnvelopeError, ClientError) as error:
             waits["waits"] = f"{type(error).__name__}: {error}"
+            logger.warning("waits", queue=queue, reason=waits["waits"])
             return False
         return True
 
