@@ -23,7 +23,7 @@ from .tokens import Keyring, Sessions, Tokens
 
 __all__ = ["Records", "Services", "aliases_of", "claims_of", "further_indexes", "get_records", "get_services"]
 
-_MERGES = 32
+_MERGES = 1000
 _HEALTH_S = 10
 _DIGEST_BYTES = 15
 

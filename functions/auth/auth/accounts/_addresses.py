@@ -1,9 +1,9 @@
 """A new main address: asked for, approved by the person, confirmed by its mailbox, and made theirs.
 
 A pending address lies in the document: `{"address", "index" (its blind index), "epoch", "approved",
-"confirmed"}`. It becomes the main one once its mailbox has confirmed it and the person has approved it: by
-showing who they are when it is asked for, or by the mail to the present address. A company alone cannot
-change whose an account is.
+"confirmed", "by_mail"}`. It becomes the main one once its mailbox has confirmed it and the person has
+approved it: by showing who they are when it is asked for, or by the mail to the present address. A company
+alone cannot change whose an account is.
 """
 
 from contextlib import ExitStack
@@ -83,7 +83,9 @@ def redeem_for_address(
     let_in = found.about if found.kind == "approve" else found.email_index
     if not index or pending["epoch"] != user.epoch or let_in != index:
         raise mails.invalid_token()
-    pending = pending | {"approved" if found.kind == "approve" else "confirmed": True}
+    pending = pending | (
+        {"approved": True, "by_mail": True} if found.kind == "approve" else {"confirmed": True}
+    )
     after, writes, state = user, list[Write](), "pending"
     changes: dict[str, Any] = {"email_pending": pending}
     audit = services.store.audit.add(user.id, found.kind, client.id)
@@ -95,7 +97,7 @@ def redeem_for_address(
             "email_verified": True,
             "email_pending": None,
             f"email_also.{index}": None,
-        } | replaced_address(document, user.email_index, services.now())
+        } | replaced_address(document, user.email_index, services.now(), by_mail="by_mail" in pending)
         notify(services, "new_address", after, client.id, audit, index, user.email_index)
     document.edit(changes, services.now_ms, services.region)
     _, save = services.close(user, after, document)

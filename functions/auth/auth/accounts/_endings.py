@@ -14,6 +14,10 @@ from ._common import again, shown
 
 __all__ = ["erase", "erasure", "merge", "merge_accounts"]
 
+_MOST_IDENTIFIERS = 50
+"""Of one account: an erasure frees all in one transaction, and a transaction takes 100 writes
+(https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html)."""
+
 
 def erase(services: Services, user_id: str, client: Client, once: Once) -> None:
     """Forget a person: what stays is a tombstone without data and without keys, for ever.
@@ -107,7 +111,8 @@ def merge_accounts(
             merge, and may have been edited in two regions: then the later edit of each field counts.
 
     Raises:
-        ConflictError: They share nothing that is verified on both, or have too costly hashes together.
+        ConflictError: They share nothing that is verified on both, or have too costly hashes or too many
+            addresses together.
     """
     if not late and shared_identifier(document, other_document) is None:
         raise ConflictError("not_the_same", "The accounts share no identifier that is verified on both.")
@@ -133,6 +138,8 @@ def merge_accounts(
         phone_index=records.index("phone", document["phone"]) if document["phone"] else "",
     )
     after, save = records.close(user, after, document)
+    if not late and len(after.claims) > _MOST_IDENTIFIERS:
+        raise ConflictError("too_many_identifiers", f"Both have over {_MOST_IDENTIFIERS} addresses together.")
     ended = User(
         other.id, "merged", None, ts=records.reading(other.ts), version=other.version, merged_into=user.id,
         epoch=records.new_epoch(),

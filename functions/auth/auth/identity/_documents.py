@@ -56,7 +56,7 @@ _CREDENTIALS = frozenset({"secret", "totp", "totp_pending", "recovery_code", "em
 _STOPS = ("email", "secret", "totp", "recovery")
 """Whose edit stops a delayed reset."""
 _WRITTEN_ONCE = frozenset({"old_hash", "recovery_code"})
-_SET_UP = frozenset({*PROFILE, "phone", "phone_verified", "notify_new_device", "email_previous"})
+_SET_UP = frozenset({*PROFILE, "phone", "phone_verified", "notify_new_device"})
 _TOGETHER = {"email_verified": "email", "phone_verified": "phone"}
 """Fields that say something of another one, and are that one's."""
 
@@ -175,11 +175,13 @@ class Document:
         for since, document in self._taken.values():
             fields = document._source(leader)
             value, theirs = fields.get(leader, _NEVER)[0], _age(fields, leader)
+            is_late = theirs[0] > since
             # A password of an account that was merged replaces none of the one that goes on.
-            is_late = theirs[0] > since and leader != "secret"
+            if is_late and leader == "secret" and leader in self._fields:
+                continue
             if is_late and self._stands_above(leader, since, document):
                 continue
-            if (is_late or (lacks and value is not None)) and theirs > age:
+            if ((is_late and leader != "secret") or (lacks and value is not None)) and theirs > age:
                 best, age = fields, theirs
         return best
 
@@ -196,12 +198,12 @@ class Document:
         own = self._fields.get("totp", _NEVER)
         if own[0] is not None:
             return own
-        taken = [
-            document._factor()
-            for since, document in self._taken.values()
-            if document._factor()[1] <= since or not self._stands_above("totp", since, document)
-        ]
-        enrolled = [entry for entry in taken if entry[0] is not None and entry[1] > own[1]]
+        enrolled = []
+        for since, document in self._taken.values():
+            secret, reading = document._factor()
+            counts = reading <= since or not self._stands_above("totp", since, document)
+            if counts and secret is not None and reading > own[1]:
+                enrolled.append((secret, reading))
         return max(enrolled, key=lambda entry: entry[1], default=own)
 
     def _everywhere(self, name: str) -> Iterator[tuple[Any, str]]:
@@ -490,7 +492,11 @@ def _age(fields: Fields, leader: str) -> tuple[str, str]:
 
 def _joined(one: Fields, other: Fields) -> Fields:
     """Of each field the later edit."""
-    one, other = _knowing(one, other), _knowing(other, one)
+    # Where resets of both are void, what came of the earlier ones makes none of the others so.
+    order = {id(each): _first_void(each, elsewhere) for each, elsewhere in ((one, other), (other, one))}
+    first, then = sorted((one, other), key=lambda each: (order[id(each)], json.dumps(each, sort_keys=True)))
+    one = _knowing(first, then)
+    other = _knowing(then, one)
     fields = {}
     for name in sorted(one.keys() | other.keys()):
         leader = _TOGETHER.get(name, name)
@@ -507,7 +513,7 @@ def _knowing(fields: Fields, other: Fields) -> Fields:
     Without what was done under a reset that the other region had made void before. It had let the mailbox go
     by which the reset was shown: then no password or factor is good that was chosen since, and none comes
     back, as it may be lost. Or it had stopped a delayed reset: then it was never done. What was done since a
-    later reset that counts stays. And without changes of the main address since a reset there.
+    later reset that counts stays. And without changes of the main address by a password that had been reset.
     """
     seen = {reset["epoch"] for reset, _ in _resets(other)}
     resets, bound = _resets(fields), _LAST
@@ -517,7 +523,7 @@ def _knowing(fields: Fields, other: Fields) -> Fields:
             continue
         if _is_void(reset, since, bound, fields, other):
             void.append((reset, since))
-        elif "index" in reset:
+        elif "index" in reset and _is_undone(since, fields, other):
             bound = min(bound, since)
     kept, until = dict(fields), _LAST
     for reset, since in resets:
@@ -530,6 +536,17 @@ def _knowing(fields: Fields, other: Fields) -> Fields:
         kept |= _as_field([each for each in resets if each not in void])
     _stay(kept, other)
     return kept
+
+
+def _first_void(fields: Fields, other: Fields) -> str:
+    """The reading of the first reset that another region had made void."""
+    seen = {reset["epoch"] for reset, _ in _resets(other)}
+    void = [
+        since
+        for reset, since in _resets(fields)
+        if reset["epoch"] not in seen and _is_void(reset, since, _LAST, fields, other)
+    ]
+    return min(void, default=_LAST)
 
 
 def _take_back(fields: Fields, other: Fields, reset: Mapping[str, Any], since: str, until: str) -> None:
@@ -558,7 +575,8 @@ def _stay(fields: Fields, other: Fields) -> None:
         and "index" in reset
         and not _is_void(reset, since, _LAST, other, fields)
     ]
-    if not unknown or not any(reading > min(unknown) for reading, _ in _left(fields, other)):
+    unknown = [since for since in unknown if _is_undone(since, other, fields)]
+    if not unknown:
         return
     left, first = _left(fields, other), min(unknown)
     address = _main_at(first, fields, left)
@@ -587,7 +605,7 @@ def _as_field(resets: list[tuple[dict[str, Any], str]]) -> Fields:
     """Resets as a document has them."""
     if not resets:
         return {}
-    [(value, reading), *before] = resets[:_RESETS]
+    [(value, reading), *before] = resets[: _RESETS - 1] + resets[_RESETS - 1 :][-1:]  # the first stays
     return {_RESET: (value | ({"before": [[*each] for each in before]} if before else {}), reading)}
 
 
@@ -623,6 +641,17 @@ def _left(fields: Fields, but: Fields | None = None) -> list[tuple[str, str]]:
         for name, (value, reading) in fields.items()
         if name.startswith("email_previous.") and value is not None and name not in (but or {})
     )
+
+
+def _is_undone(since: str, fields: Fields, other: Fields) -> bool:
+    """Whether the other region changed the main address after a reset that was not known there, by a password
+    that is another one since: what the mailbox itself approved stands."""
+    changes = sorted(
+        (reading, "by_mail" in value)
+        for name, (value, reading) in other.items()
+        if name.startswith("email_previous.") and value is not None and name not in fields and reading > since
+    )
+    return bool(changes) and not changes[0][1]
 
 
 def _main_at(since: str, fields: Fields, left: list[tuple[str, str]]) -> Any:

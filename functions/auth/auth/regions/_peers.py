@@ -97,7 +97,10 @@ def connect(region: str, parameter: str, here: str, blind_index: str) -> Callabl
         try:
             named: dict[str, Any] = json.loads(ssm.get_parameter(Name=parameter)["Parameter"]["Value"])
         except (BotoCoreError, ClientError) as error:
-            if known is None:
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+            if code in ("ParameterNotFound", "AccessDeniedException"):  # the stack that was known is gone
+                found.clear()
+            if not found or known is None:
                 raise BusyError("peer_unknown", f"The stack in {region} cannot be found.") from error
             return known[1]
         if reason := _why_no_pair(named, region, here, blind_index):

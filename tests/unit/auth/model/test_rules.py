@@ -811,3 +811,31 @@ def test_accounts_are_merged_by_what_is_verified_on_both(home: World) -> None:
         reset(home, email, PASSWORD)
     assert home.ask("POST", "/v1/users/{id}/merge", "group", ada, other=new).status == 200
     assert log_in(home, ADA).body["user_id"] == log_in(home, NEW).body["user_id"] == ada
+
+
+def test_an_account_is_merged_until_it_has_fifty_addresses_and_can_be_erased(home: World) -> None:
+    """The transaction that erases it takes a hundred writes."""
+    number = {"phone": "+33612345678", "phone_verified": True}
+    lines = [
+        {"id": str(each), "company": "shop", "email": f"p{each}@example.org", "email_verified": True} | number
+        for each in range(52)
+    ]
+    first, *others = [str(home.take_line("*", **line)["user_id"]) for line in lines]
+    answers = [home.ask("POST", "/v1/users/{id}/merge", "group", first, other=other) for other in others]
+    assert {answer.status for answer in answers[:48]} == {200}
+    assert (answers[-1].status, answers[-1].code) == (409, "too_many_identifiers")
+    assert home.ask("DELETE", "/v1/users/{id}", "shop", first).status == 204
+
+
+def test_accounts_that_were_merged_one_into_the_other_are_read_in_no_time(home: World) -> None:
+    """Each one is asked once, however deep it lies."""
+    number = {"phone": "+33612345678", "phone_verified": True}
+    lines = [
+        {"id": str(each), "company": "shop", "email": f"p{each}@example.org", "email_verified": True} | number
+        for each in range(40)
+    ]
+    first, *others = [str(home.take_line("*", **line)["user_id"]) for line in lines]
+    for other in others:
+        assert home.ask("POST", "/v1/users/{id}/merge", "group", other, other=first).status == 200
+        first = other
+    assert home.ask("GET", "/v1/users/{id}", "shop", first).status == 200

@@ -104,6 +104,18 @@ def test_peer_that_is_known_stays_while_its_stack_cannot_be_read(there: Elsewher
     assert there.find() is peer
 
 
+def test_peer_whose_stack_was_deleted_is_forgotten(there: Elsewhere) -> None:
+    """Its table is kept: what is sent there would be lost to the stack that is made anew."""
+    there.find()
+    there.now += 301
+    del there.ssm.values[NAME]
+    with pytest.raises(BusyError) as raised:
+        there.find()
+    assert raised.value.code == "peer_unknown"
+    there.say(**THERE | {"table": "made-anew"})
+    assert there.find()
+
+
 @pytest.mark.parametrize(("told", "why"), NO_PAIR[:3:2])
 def test_nothing_is_sent_to_who_is_no_pair(
     there: Elsewhere, regions: Regions, told: dict[str, str], why: str
