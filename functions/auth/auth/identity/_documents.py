@@ -168,16 +168,14 @@ class Document:
 
     def _source(self, leader: str) -> Fields:
         """The account whose field counts: this one, unless it has none, or another was edited later since."""
-        best, age = self._fields, _age(self._fields, leader)
-        lacks = self._fields.get(leader, _NEVER)[0] is None
-        if leader == "secret" and self._is_void():
-            best, age, lacks = {}, _age({}, leader), True
+        own = {} if leader == "secret" and self._is_void() else self._fields
+        best, age, lacks = own, _age(own, leader), own.get(leader, _NEVER)[0] is None
         for since, document in self._taken.values():
             fields = document._source(leader)
             value, theirs = fields.get(leader, _NEVER)[0], _age(fields, leader)
             is_late = theirs[0] > since
             # A password of an account that was merged replaces none of the one that goes on.
-            if is_late and leader == "secret" and leader in self._fields:
+            if is_late and leader == "secret" and leader in own:
                 continue
             if is_late and self._stands_above(leader, since, document):
                 continue

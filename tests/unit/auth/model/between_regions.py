@@ -13,6 +13,7 @@ TESTS = (
     "tests/unit/auth/identity/test_merging.py",
     "tests/unit/auth/credentials/test_recovery_codes.py",
     "tests/unit/auth/regions/test_queues.py",
+    "tests/unit/auth/regions/test_peers.py",
     "tests/unit/auth/identity/test_taken_over.py",
     "tests/unit/auth/regions/test_model.py",
 )
@@ -146,8 +147,8 @@ BETWEEN_REGIONS = (
     (
         "what a mailbox proves stands above factors enrolled late",
         _D,
-        '            if document._factor()[1] <= since or not self._stands_above("totp", since, document)\n',
-        "",
+        'counts = reading <= since or not self._stands_above("totp", since, document)',
+        "counts = True",
     ),
     (
         "verified is said of an address",
@@ -170,8 +171,38 @@ BETWEEN_REGIONS = (
     (
         "edits of a merged account after the merge count",
         _D,
-        "(is_late or (lacks and value is not None))",
+        '((is_late and leader != "secret") or (lacks and value is not None))',
         "(lacks and value is not None)",
+    ),
+    (
+        "a late password of a merged account fills none that was taken away",
+        _D,
+        'if is_late and leader == "secret" and leader in own:',
+        "if False:",
+    ),
+    (
+        "a change of address by a password that had been reset is undone",
+        _D,
+        "    if not unknown:\n        return\n",
+        "    if unknown or not unknown:\n        return\n",
+    ),
+    (
+        "a change of address that the mailbox approved stands",
+        _D,
+        "    return bool(changes) and not changes[0][1]",
+        "    return bool(changes)",
+    ),
+    (
+        "what began under a reset that counts no more ends",
+        _J,
+        "if epochs - {*document.resets()}:",
+        "if False:",
+    ),
+    (
+        "a peer that is gone is forgotten",
+        "regions/_peers.py",
+        "                found.clear()\n            if not",
+        "                pass\n            if not",
     ),
     ("edits before the merge fill what is lacking", _D, " or (lacks and value is not None))", ")"),
     (
@@ -228,7 +259,7 @@ BETWEEN_REGIONS = (
         "        if own[0] is not None:\n            return own\n",
         "",
     ),
-    ("a second factor that ended stays off", _D, " and entry[1] > own[1]]", "]"),
+    ("a second factor that ended stays off", _D, " and reading > own[1]:", ":"),
     (
         "codes of another factor are not good",
         "credentials/mfa.py",
@@ -301,8 +332,8 @@ BETWEEN_REGIONS = (
     (
         "a replaced hash is void with the account that it came from",
         _D,
-        '        if leader == "secret" and self._is_void():',
-        "        if False:",
+        'own = {} if leader == "secret" and self._is_void() else self._fields',
+        "own = self._fields",
     ),
     (
         "a password that a person chose is void with no hash",

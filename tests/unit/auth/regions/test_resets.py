@@ -194,6 +194,29 @@ def test_a_reset_of_an_address_that_a_merge_dropped_is_void(regions: Regions) ->
     assert both(regions, lambda region: log_in(region.world, NEW, OWNERS)) == [200, 200]
 
 
+def test_a_late_password_of_a_merged_account_fills_none_that_was_taken_away(regions: Regions) -> None:
+    number = {"phone": "+41791234567", "phone_verified": True}
+    other = "l@example.com"
+    person, ends = (signed_up(regions[A], each, verified=True) for each in (OLD, other))
+    for each, email in (("1", OLD), ("2", other)):
+        imported(regions[A], each, email, email_verified=True, **number)
+    assert regions.settle()
+    merge(regions[A], person, ends)
+    move(regions[A], person)
+    for name in (A, B):
+        regions[name].world.now += 30
+    reset(regions[B], OLD, STRANGERS)
+    claims = {
+        "access_token": access(regions[B], other),
+        "current": PASSWORD,
+        "password": "a thief's own words",
+    }
+    assert regions[B].world.ask("POST", "/v1/password/change", "shop", **claims).status == 204
+    assert regions.settle()
+    for email in (NEW, other):
+        assert both(regions, lambda region: log_in(region.world, email, "a thief's own words")) == [401, 401]  # noqa: B023
+
+
 def test_who_resets_and_then_lets_the_mailbox_go_keeps_the_password(regions: Regions) -> None:
     person = signed_up(regions[A], OLD, verified=True)
     assert regions.settle()
@@ -308,6 +331,20 @@ def test_a_delayed_reset_that_was_stopped_elsewhere_is_not_done(regions: Regions
     for region in (regions[A], b):
         region.world.now += 60
         assert log_in(region.world, OLD, password, totp=code(region, secret)) == 200
+
+
+def test_a_session_of_a_reset_that_counts_no_more_ends_with_it(regions: Regions) -> None:
+    person, secret = asked(regions)
+    assert log_in(regions[B].world, OLD, PASSWORD, totp=code(regions[B], secret)) == 200, "which stops it"
+    regions[A].world.now += 5
+    assert recover(regions[A], person) == (200, "done")
+    begun = regions[A].world.ask("POST", "/v1/login", "shop", email=OLD, password=PASSWORD)
+    assert begun.status == 200, "without a code"
+    assert regions.settle()
+    refreshed = regions[A].world.ask(
+        "POST", "/v1/token/refresh", "shop", refresh_token=begun.body["refresh_token"]
+    )
+    assert refreshed.status == 401
 
 
 # ---- what was allowed before an account was begun anew
