@@ -179,7 +179,7 @@ class Document:
                 continue
             if is_late and self._stands_above(leader, since, document):
                 continue
-            if ((is_late and leader != "secret") or (lacks and value is not None)) and theirs > age:
+            if (is_late or (lacks and value is not None)) and theirs > age:
                 best, age = fields, theirs
         return best
 

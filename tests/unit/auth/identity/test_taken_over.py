@@ -243,3 +243,15 @@ def test_accounts_that_come_again_in_turn_change_nothing(
         after.append((shown(made), kept(made)))
     assert after[-2] == after[-1]
     assert all(path.count(each) == 1 for path in paths(made, "a") for each in path)
+
+
+def test_account_within_another_one_is_joined_there_when_it_comes_again() -> None:
+    """And is no second time in the one that took over the other."""
+    outer, middle, inner = (document(1, "eu", given_name=each) for each in ("a", "b", "c"))
+    late = copy(inner)
+    late.edit({"nickname": "late"}, 9, "us")
+    middle.absorb("b", "c", inner, tick(2, "eu"))
+    outer.absorb("a", "b", middle, tick(3, "eu"))
+    outer.absorb("a", "c", late, tick(10, "eu"))
+    assert paths(outer, "a") == ["a", "ab", "abc"]
+    assert outer["nickname"] == "late"

@@ -171,11 +171,11 @@ BETWEEN_REGIONS = (
     (
         "edits of a merged account after the merge count",
         _D,
-        '((is_late and leader != "secret") or (lacks and value is not None))',
+        "(is_late or (lacks and value is not None))",
         "(lacks and value is not None)",
     ),
     (
-        "a late password of a merged account fills none that was taken away",
+        "a late password of a merged account replaces none, nor fills one that was taken away",
         _D,
         'if is_late and leader == "secret" and leader in own:',
         "if False:",
@@ -343,7 +343,6 @@ BETWEEN_REGIONS = (
     ),
     ("an account that two took over is the same in both", _D, "        self._level()\n\n", "\n"),
     ("an account that two took over is the same in a join", _D, "        both._level()\n", ""),
-    ("a password of a merged account replaces none", _D, ' and leader != "secret"', ""),
     (
         "a number goes with what is said of it",
         _D,
