@@ -155,6 +155,7 @@ class Oracle:
         default_factory=dict
     )  # writes of epochs by account, epoch
     let_go: list[tuple[str, str, int]] = field(default_factory=list)  # account, index, write of its epoch
+    come_back: list[tuple[str, str, int]] = field(default_factory=list)  # the same of an address that it got
     resets: dict[int, tuple[str, str, int]] = field(default_factory=dict)  # the same of resets by mail
 
     def observe(self, here: str, account: str, name: str, value: str) -> None:
@@ -178,9 +179,16 @@ class Oracle:
         return any(
             account in people and (gone == index or not surely)
             and other not in self.writes[epoch].seen and epoch not in self.writes[other].seen
-            and (other < epoch or not surely)
+            and (not surely or (other < epoch and not self._is_back(people, index, other, epoch)))
             for account, gone, other in self.let_go
         )  # fmt: skip
+
+    def _is_back(self, people: set[str], index: str, gone: int, reset: int) -> bool:
+        """Whether an address that was let go became one of the account's again before a reset."""
+        return any(
+            account in people and back == index and gone < write < reset
+            for account, back, write in self.come_back
+        )
 
     def note(self, here: str, accounts: set[str], account: str, name: str, value: str, action: str) -> None:
         """Somebody wrote a value; one that was written before only went from one account to another."""
@@ -441,9 +449,10 @@ class RegionsModel:
         if reset != olden["reset"] and "index" in reset:
             number = self.oracle.by_value["reset", json.dumps(reset, sort_keys=True)]
             self.oracle.resets[number] = (user.id, reset["index"], epoch)
-        gone = {before.email_index, *dict(olden.family("email_also"))}
-        gone -= {user.email_index, *dict(document.family("email_also"))}
-        self.oracle.let_go += [(user.id, index, epoch) for index in sorted(gone)]
+        then = {before.email_index, *dict(olden.family("email_also"))}
+        now = {user.email_index, *dict(document.family("email_also"))}
+        self.oracle.let_go += [(user.id, index, epoch) for index in sorted(then - now)]
+        self.oracle.come_back += [(user.id, index, epoch) for index in sorted(now - then)]
 
     def _note_epoch(self, here: str, people: set[str], before: User | None, user: User) -> None:
         if before is None or before.epoch != user.epoch:

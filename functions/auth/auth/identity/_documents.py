@@ -31,7 +31,7 @@ merge>", {"<field>": ...}]}}`.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -271,17 +271,22 @@ class Document:
 
     # ---- what two documents say together
 
-    def joined(self, other: "Document") -> "Document":
+    def joined(self, other: "Document", held: Container[str] = ()) -> "Document":
         """What two regions know of a person together: of each field the edit with the latest reading.
 
         It is the same whichever of the two asks, and whatever was joined before: the readings of a document
         that was edited are never earlier than those that it had. The hash of a password in a company's
         system, which is written once, stays removed once it was.
+
+        Args:
+            other: What another region knows.
+            held: The blind indexes of addresses that are somebody else's by now, so that nobody comes back to
+                them.
         """
         taken = dict(sorted((self._taken | other._taken).items()))
         for each in self._taken.keys() & other._taken.keys():
             taken[each] = self._taken[each].joined(other._taken[each])
-        both = Document(_joined(self._fields, other._fields), taken)
+        both = Document(_joined(self._fields, other._fields, held), taken)
         both._level()
         return both
 
@@ -488,13 +493,13 @@ def _age(fields: Fields, leader: str) -> tuple[str, str]:
     return max(reading for _, reading in entries), json.dumps(entries, sort_keys=True)
 
 
-def _joined(one: Fields, other: Fields) -> Fields:
+def _joined(one: Fields, other: Fields, held: Container[str] = ()) -> Fields:
     """Of each field the later edit."""
     # Where resets of both are void, what came of the earlier ones makes none of the others so.
     order = {id(each): _first_void(each, elsewhere) for each, elsewhere in ((one, other), (other, one))}
     first, then = sorted((one, other), key=lambda each: (order[id(each)], json.dumps(each, sort_keys=True)))
-    one = _knowing(first, then)
-    other = _knowing(then, one)
+    one = _knowing(first, then, held)
+    other = _knowing(then, one, held)
     fields = {}
     for name in sorted(one.keys() | other.keys()):
         leader = _TOGETHER.get(name, name)
@@ -505,7 +510,7 @@ def _joined(one: Fields, other: Fields) -> Fields:
     return fields | _as_field(sorted(both, key=lambda each: each[1], reverse=True))
 
 
-def _knowing(fields: Fields, other: Fields) -> Fields:
+def _knowing(fields: Fields, other: Fields, held: Container[str]) -> Fields:
     """A document as it would be had its region known of what was shown by mail in another one.
 
     Without what was done under a reset that the other region had made void before. It had let the mailbox go
@@ -521,7 +526,7 @@ def _knowing(fields: Fields, other: Fields) -> Fields:
             continue
         if _is_void(reset, since, bound, fields, other):
             void.append((reset, since))
-        elif "index" in reset and _is_undone(since, fields, other):
+        elif "index" in reset and _is_undone(since, fields, other, held):
             bound = min(bound, since)
     kept, until = dict(fields), _LAST
     for reset, since in resets:
@@ -532,7 +537,7 @@ def _knowing(fields: Fields, other: Fields) -> Fields:
     if void:
         del kept[_RESET]
         kept |= _as_field([each for each in resets if each not in void])
-    _stay(kept, other)
+    _stay(kept, other, held)
     return kept
 
 
@@ -563,7 +568,7 @@ def _take_back(fields: Fields, other: Fields, reset: Mapping[str, Any], since: s
     fields |= {name: (value, reading) for name, (value, reading) in reset.get("was", {}).items()}
 
 
-def _stay(fields: Fields, other: Fields) -> None:
+def _stay(fields: Fields, other: Fields, held: Container[str]) -> None:
     """Undo changes of the main address since the other region's first reset that is not known here."""
     known = {reset["epoch"] for reset, _ in _resets(fields)}
     unknown = [
@@ -573,7 +578,7 @@ def _stay(fields: Fields, other: Fields) -> None:
         and "index" in reset
         and not _is_void(reset, since, _LAST, other, fields)
     ]
-    unknown = [since for since in unknown if _is_undone(since, other, fields)]
+    unknown = [since for since in unknown if _is_undone(since, other, fields, held)]
     if not unknown:
         return
     left, first = _left(fields, other), min(unknown)
@@ -641,11 +646,12 @@ def _left(fields: Fields, but: Fields | None = None) -> list[tuple[str, str]]:
     )
 
 
-def _is_undone(since: str, fields: Fields, other: Fields) -> bool:
+def _is_undone(since: str, fields: Fields, other: Fields, held: Container[str]) -> bool:
     """Whether the other region changed the main address after a reset that was not known there, by a password
-    that is another one since: what the mailbox itself approved stands."""
+    that is another one since. What the mailbox itself approved stands; so does what made it somebody else's.
+    """
     changes = sorted(
-        (reading, "by_mail" in value)
+        (reading, "by_mail" in value or name.split(".")[1] in held)
         for name, (value, reading) in other.items()
         if name.startswith("email_previous.") and value is not None and name not in fields and reading > since
     )

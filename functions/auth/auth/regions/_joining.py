@@ -12,7 +12,7 @@ After Parker et al., "Detection of Mutual Inconsistency in Distributed Systems",
 Shapiro et al., "Conflict-free Replicated Data Types", 2011 (joins).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -57,7 +57,7 @@ def base_status(document: Document) -> UserStatus:
     return "active" if verified or document.origins() else "unverified"
 
 
-def joined(mine: Known, theirs: Known, index: Callable[[Kind, str], str]) -> Known:
+def joined(mine: Known, theirs: Known, index: Callable[[Kind, str], str], held: Container[str] = ()) -> Known:
     """What two records of one account say together, neither of which has seen the other.
 
     The record has no sealed document yet, and may have to be settled: see `Replication`.
@@ -66,6 +66,7 @@ def joined(mine: Known, theirs: Known, index: Callable[[Kind, str], str]) -> Kno
         mine: What is known of the account here.
         theirs: What is known of it in the other region.
         index: Gives the blind index of an address or a number.
+        held: The blind indexes of addresses that were the account's, and are somebody else's by now.
     """
     one, other = mine.user, theirs.user
     later = max(one, other, key=lambda user: (user.ts, user.id, user.merged_into))
@@ -85,7 +86,7 @@ def joined(mine: Known, theirs: Known, index: Callable[[Kind, str], str]) -> Kno
         return Known(user.but(status="erased", taken=taken, unsettled=True), None)
     epochs = {reset for known in (mine, theirs) if known.document for reset in known.document.resets()}
     documents = [known.document for known in (mine, theirs) if known.document is not None]
-    document = documents[0].joined(documents[-1]) if documents else None
+    document = documents[0].joined(documents[-1], held) if documents else None
     if document is None:
         return Known(user.but(status="merged", unsettled=True), None)
     if epochs - {*document.resets()}:  # what began under a reset that counts no more ends with it

@@ -189,7 +189,8 @@ class Replication:
         """
         there = peer.open(theirs) if theirs.sealed else None
         here = self._known(mine)
-        known = joined(here, Known(theirs, there), self._records.index)
+        held = self._held(mine.id, (here.document, there), peer)
+        known = joined(here, Known(theirs, there), self._records.index, held)
         if known.user.status == "erased":
             for document in (here.document, there):
                 self._let_go(document, known.user.taken, peer)
@@ -198,6 +199,15 @@ class Replication:
         if known.document is not None:
             made, _ = self._records.seal(mine, made, known.document)
         self._store.commit(*_arrival(self._store, made, mine))
+
+    def _held(self, user_id: str, documents: Iterable[Document | None], peer: Peer) -> set[str]:
+        """The addresses that an account replaced, and that are somebody else's by now in either region."""
+        left = {
+            key.partition(".")[0] for each in documents if each for key, _ in each.family("email_previous")
+        }
+        stores = (self._store, peer.store)
+        owners = {index: {store.aliases.owner(Alias("email", index)) for store in stores} for index in left}
+        return {index for index in left if owners[index] - {None, user_id}}
 
     def _let_go(self, document: Document | None, erased: frozenset[str], peer: Peer) -> None:
         """Have accounts go on that were taken over by one that is erased, by who did not know of them."""

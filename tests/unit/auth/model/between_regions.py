@@ -81,7 +81,7 @@ BETWEEN_REGIONS = (
     (
         "what was edited of a merged account waits with it",
         _J,
-        "document = documents[0].joined(documents[-1]) if documents else None",
+        "document = documents[0].joined(documents[-1], held) if documents else None",
         "document = documents[0].joined(documents[1]) if len(documents) == 2 else None",
     ),
     (
@@ -185,6 +185,12 @@ BETWEEN_REGIONS = (
         _D,
         "    if not unknown:\n        return\n",
         "    if unknown or not unknown:\n        return\n",
+    ),
+    (
+        "nobody comes back to an address that is another person's by now",
+        _D,
+        '"by_mail" in value or name.split(".")[1] in held',
+        '"by_mail" in value',
     ),
     (
         "a change of address that the mailbox approved stands",

@@ -141,6 +141,22 @@ def test_a_change_of_address_by_a_password_that_had_been_reset_is_undone(regions
     assert owner_of(regions[A], OLD) == person
 
 
+def test_a_change_of_address_stands_where_the_old_one_is_another_person_s(regions: Regions) -> None:
+    """Who comes back to it would be one with whom it is now."""
+    person = signed_up(regions[A], OLD, verified=True)
+    assert regions.settle()
+    reset(regions[A], OLD, OWNERS)
+    regions[B].world.now += 60
+    move_by_password(regions[B], person)
+    another = signed_up(regions[B], OLD, verified=True)
+    assert regions.settle()
+    assert regions.differences() == []
+    for name in (A, B):
+        assert record(regions, name, another)[0].status == "active", "and not merged"
+        assert owner_of(regions[name], OLD) == another
+        assert owner_of(regions[name], NEW) == person
+
+
 def test_a_change_of_address_that_its_mailbox_approved_stands(regions: Regions) -> None:
     person = signed_up(regions[A], OLD, verified=True)
     assert regions.settle()
