@@ -37,28 +37,27 @@ from typing import Any, NamedTuple
 
 from ._clock import after, tick
 from ._fields import PROFILE
+from ._joins import (
+    CLEANED,
+    NEVER,
+    RESET,
+    TOGETHER,
+    Fields,
+    age_of,
+    as_field,
+    joined,
+    reading_of,
+    resets_of,
+    shown_by,
+)
 
 __all__ = ["Document", "factor_key", "origin_key"]
 
-type Fields = dict[str, tuple[Any, str]]
-"""Name to value, None where it was removed, and reading."""
-
-_NEVER = (None, "")
-_LAST = "~"  # after all readings
-_RESETS = 8  # that a document holds, so that they can be taken back
 _MERGED = "merged"
-_RESET, _CLEANED = "reset", "cleaned"
 _OWN = frozenset(
-    {"email", "email_pending", "email_previous", "recovery", "totp_pending", "imported", _RESET, _CLEANED}
+    {"email", "email_pending", "email_previous", "recovery", "totp_pending", "imported", RESET, CLEANED}
 )
 """Fields, and families of fields, that an account does not have from one that it took over."""
-_CREDENTIALS = frozenset({"secret", "totp", "totp_pending", "recovery_code", "email_pending", "recovery"})
-_STOPS = ("email", "secret", "totp", "recovery")
-"""Whose edit stops a delayed reset."""
-_WRITTEN_ONCE = frozenset({"old_hash", "recovery_code"})
-_SET_UP = frozenset({*PROFILE, "phone", "phone_verified", "notify_new_device"})
-_TOGETHER = {"email_verified": "email", "phone_verified": "phone"}
-"""Fields that say something of another one, and are that one's."""
 
 
 def origin_key(company: str, person: str) -> str:
@@ -155,24 +154,24 @@ class Document:
     # ---- what counts of several accounts
 
     def _entry(self, name: str) -> tuple[Any, str]:
-        family, leader = name.partition(".")[0], _TOGETHER.get(name, name)
+        family, leader = name.partition(".")[0], TOGETHER.get(name, name)
         if family == "old_hash":
             return self._hash(name)
         if not self._taken or leader in _OWN or family in _OWN:
-            return self._fields.get(name, _NEVER)
+            return self._fields.get(name, NEVER)
         if family == "totp":
             return self._factor()
         if family == "recovery_code":
-            return max(self._everywhere(name), key=lambda entry: (entry[0] is None, entry[1]), default=_NEVER)
-        return self._source(leader).get(name, _NEVER)
+            return max(self._everywhere(name), key=lambda entry: (entry[0] is None, entry[1]), default=NEVER)
+        return self._source(leader).get(name, NEVER)
 
     def _source(self, leader: str) -> Fields:
         """The account whose field counts: this one, unless it has none, or another was edited later since."""
         own = {} if leader == "secret" and self._is_void() else self._fields
-        best, age, lacks = own, _age(own, leader), own.get(leader, _NEVER)[0] is None
+        best, age, lacks = own, age_of(own, leader), own.get(leader, NEVER)[0] is None
         for since, document in self._taken.values():
             fields = document._source(leader)
-            value, theirs = fields.get(leader, _NEVER)[0], _age(fields, leader)
+            value, theirs = fields.get(leader, NEVER)[0], age_of(fields, leader)
             is_late = theirs[0] > since
             # A password of an account that was merged replaces none of the one that goes on.
             if is_late and leader == "secret" and leader in own:
@@ -186,14 +185,14 @@ class Document:
     def _stands_above(self, name: str, since: str, document: "Document") -> bool:
         """Whether the mailbox was shown here after an account was taken over, and not there since: what was
         edited there meanwhile was edited by who knew nothing of it."""
-        shown = _shown_by(name)
-        own = _reading(self._fields, shown)
-        return own > since and own > _reading(document._fields, shown)
+        shown = shown_by(name)
+        own = reading_of(self._fields, shown)
+        return own > since and own > reading_of(document._fields, shown)
 
     def _factor(self) -> tuple[Any, str]:
         """The second factor: this account's if it has one, else that which was enrolled last, and after the
         end of its own."""
-        own = self._fields.get("totp", _NEVER)
+        own = self._fields.get("totp", NEVER)
         if own[0] is not None:
             return own
         enrolled = []
@@ -217,12 +216,12 @@ class Document:
         found = list(self._hashes(name))
         removed = [entry for entry, _ in found if entry[0] is None]
         valid = [entry for entry, void_from in found if not void_from]
-        return max(removed or valid, key=lambda entry: entry[1], default=_NEVER)
+        return max(removed or valid, key=lambda entry: entry[1], default=NEVER)
 
     def _is_void(self) -> bool:
         """Whether this account's password is the hash of one that was taken over, replaced at a log-in, and
         void there: such a password is older than the line that the hash came with."""
-        reading = _reading(self._fields, "secret")
+        reading = reading_of(self._fields, "secret")
         replaced = [
             name
             for name, entry in self._fields.items()
@@ -242,7 +241,7 @@ class Document:
             name: The field.
             chosen: When the person of the account that took this one over chose a password.
         """
-        own = self._fields.get("secret", _NEVER)[1]  # one that replaced an old hash is as old as that
+        own = self._fields.get("secret", NEVER)[1]  # one that replaced an old hash is as old as that
         if name in self._fields:
             origin = name.partition(".")[2]
             imported = self._fields.get(f"company_id.{origin}", self._fields[name])[1]
@@ -286,7 +285,7 @@ class Document:
         taken = dict(sorted((self._taken | other._taken).items()))
         for each in self._taken.keys() & other._taken.keys():
             taken[each] = self._taken[each].joined(other._taken[each])
-        both = Document(_joined(self._fields, other._fields, held), taken)
+        both = Document(joined(self._fields, other._fields, held), taken)
         both._level()
         return both
 
@@ -313,7 +312,7 @@ class Document:
         something was removed, and the other one after."""
         fields: dict[str, Fields] = {}
         for account, copy in self._copies():
-            fields[account] = _joined(fields[account], copy) if account in fields else copy
+            fields[account] = joined(fields[account], copy) if account in fields else copy
         self._taken = self._of(fields)
 
     def _copies(self) -> Iterator[tuple[str, Fields]]:
@@ -366,7 +365,7 @@ class Document:
 
     def resets(self) -> list[str]:
         """The epochs that the last resets made."""
-        return [reset["epoch"] for reset, _ in _resets(self._fields)]
+        return [reset["epoch"] for reset, _ in resets_of(self._fields)]
 
     def same(self, other: "Document", name: str) -> bool:
         """Whether an account's own field is as in another document."""
@@ -399,22 +398,22 @@ class Document:
             for name, value in changes.items()
             if self[name] != value or (anew and value is not None)
         }
-        for name, leader in _TOGETHER.items():
+        for name, leader in TOGETHER.items():
             if leader not in _OWN and changed.keys() & {name, leader}:  # as it is, of one account
                 whole = {each: changes.get(each, self[each]) for each in (leader, name)}
                 changed |= {each: value for each, value in whole.items() if not self._has(each, value)}
-        if isinstance(changed.get(_RESET), dict):
-            was = {name: [*self._fields[name]] for name in changed if name in self._fields and name != _RESET}
-            reset = changed[_RESET] | ({} if "index" in changed[_RESET] else {"was": was})
-            resets = [(reset, reading), *_resets(self._fields)]
-            changed[_RESET] = _as_field(resets)[_RESET][0]
+        if isinstance(changed.get(RESET), dict):
+            was = {name: [*self._fields[name]] for name in changed if name in self._fields and name != RESET}
+            reset = changed[RESET] | ({} if "index" in changed[RESET] else {"was": was})
+            resets = [(reset, reading), *resets_of(self._fields)]
+            changed[RESET] = as_field(resets)[RESET][0]
         changed = self._seen(changed) | changed
         self._fields |= {name: (value, reading) for name, value in changed.items()}
 
     def _seen(self, changed: Mapping[str, Any]) -> dict[str, Any]:
         """What an edit stands above, if it says that the mailbox was shown: as it is seen then, and whichever
         account it came from, it is this one's. A recovery code has one value in all accounts."""
-        seen = {name: self[name] for name in self.names() if _shown_by(name) in changed}
+        seen = {name: self[name] for name in self.names() if shown_by(name) in changed}
         return {
             name: value
             for name, value in seen.items()
@@ -423,7 +422,7 @@ class Document:
 
     def _has(self, name: str, value: Any) -> bool:
         """Whether an account's own field has a value."""
-        return bool(self._fields.get(name, _NEVER)[0] == value)
+        return bool(self._fields.get(name, NEVER)[0] == value)
 
     def profile(self) -> dict[str, Any]:
         """What a company may see."""
@@ -459,11 +458,11 @@ class _Taken(NamedTuple):
 def _by_todays_names(fields: Fields) -> Fields:
     """The fields of a record, which may be older."""
     moved = _older_origins(fields)
-    secret = fields.get("totp", _NEVER)[0]
+    secret = fields.get("totp", NEVER)[0]
     codes = [name for name in fields if name.startswith("recovery_code.") and name.count(".") == 1]
     for name in codes if secret else ():
         moved[f"recovery_code.{factor_key(secret)}.{name.partition('.')[2]}"] = fields.pop(name)
-    return _joined(fields, moved) if moved else fields
+    return joined(fields, moved) if moved else fields
 
 
 def _older_origins(fields: Fields) -> Fields:
@@ -482,212 +481,3 @@ def _older_origins(fields: Fields) -> Fields:
         company = name.removeprefix("old_hash.")
         moved[f"old_hash.{origin_key(company, ids.get(company, ''))}"] = fields.pop(name)
     return moved
-
-
-def _age(fields: Fields, leader: str) -> tuple[str, str]:
-    """When a field was edited last, or what is said of it; and what they are, for two of one reading."""
-    entries = [
-        fields.get(name, _NEVER)
-        for name in (leader, *(name for name, of in _TOGETHER.items() if of == leader))
-    ]
-    return max(reading for _, reading in entries), json.dumps(entries, sort_keys=True)
-
-
-def _joined(one: Fields, other: Fields, held: Container[str] = ()) -> Fields:
-    """Of each field the later edit."""
-    # Where resets of both are void, what came of the earlier ones makes none of the others so.
-    order = {id(each): _first_void(each, elsewhere) for each, elsewhere in ((one, other), (other, one))}
-    first, then = sorted((one, other), key=lambda each: (order[id(each)], json.dumps(each, sort_keys=True)))
-    one = _knowing(first, then, held)
-    other = _knowing(then, one, held)
-    fields = {}
-    for name in sorted(one.keys() | other.keys()):
-        leader = _TOGETHER.get(name, name)
-        later = max(one, other, key=lambda each: (*_standing(each, name), _age(each, leader)))
-        if name in later:
-            fields[name] = later[name]
-    both = [*_resets(one), *(each for each in _resets(other) if each not in _resets(one))]
-    return fields | _as_field(sorted(both, key=lambda each: each[1], reverse=True))
-
-
-def _knowing(fields: Fields, other: Fields, held: Container[str]) -> Fields:
-    """A document as it would be had its region known of what was shown by mail in another one.
-
-    Without what was done under a reset that the other region had made void before. It had let the mailbox go
-    by which the reset was shown: then no password or factor is good that was chosen since, and none comes
-    back, as it may be lost. Or it had stopped a delayed reset: then it was never done. What was done since a
-    later reset that counts stays. And without changes of the main address by a password that had been reset.
-    """
-    seen = {reset["epoch"] for reset, _ in _resets(other)}
-    resets, bound = _resets(fields), _LAST
-    void: list[tuple[dict[str, Any], str]] = []
-    for reset, since in reversed(resets):  # the oldest first: after one that counts nothing there makes void
-        if reset["epoch"] in seen:
-            continue
-        if _is_void(reset, since, bound, fields, other):
-            void.append((reset, since))
-        elif "index" in reset and _is_undone(since, fields, other, held):
-            bound = min(bound, since)
-    kept, until = dict(fields), _LAST
-    for reset, since in resets:
-        if (reset, since) in void:
-            _take_back(kept, other, reset, since, until)
-        else:
-            until = since
-    if void:
-        del kept[_RESET]
-        kept |= _as_field([each for each in resets if each not in void])
-    _stay(kept, other, held)
-    return kept
-
-
-def _first_void(fields: Fields, other: Fields) -> str:
-    """The reading of the first reset that another region had made void."""
-    seen = {reset["epoch"] for reset, _ in _resets(other)}
-    void = [
-        since
-        for reset, since in _resets(fields)
-        if reset["epoch"] not in seen and _is_void(reset, since, _LAST, fields, other)
-    ]
-    return min(void, default=_LAST)
-
-
-def _take_back(fields: Fields, other: Fields, reset: Mapping[str, Any], since: str, until: str) -> None:
-    """Take back what was changed between a reset and the one after it that counts."""
-    by_mail = "index" in reset
-    for name, (value, reading) in list(fields.items()):
-        is_address = name in (_CLEANED, "email", "email_verified")
-        if not since <= reading < until or not (_shown_by(name) == _RESET or is_address):
-            continue
-        # What was only seen then, or is somebody else's now, is as it is elsewhere; so is the main address.
-        if not by_mail or reading == since or is_address:
-            del fields[name]
-            fields |= {name: other[name]} if name in other else {}
-        elif value is not None and not name.startswith("recovery_code."):  # which are of a factor
-            fields[name] = (None, after(reading))
-    fields |= {name: (value, reading) for name, (value, reading) in reset.get("was", {}).items()}
-
-
-def _stay(fields: Fields, other: Fields, held: Container[str]) -> None:
-    """Undo changes of the main address since the other region's first reset that is not known here."""
-    known = {reset["epoch"] for reset, _ in _resets(fields)}
-    unknown = [
-        since
-        for reset, since in _resets(other)
-        if reset["epoch"] not in known
-        and "index" in reset
-        and not _is_void(reset, since, _LAST, other, fields)
-    ]
-    unknown = [since for since in unknown if _is_undone(since, other, fields, held)]
-    if not unknown:
-        return
-    left, first = _left(fields, other), min(unknown)
-    address = _main_at(first, fields, left)
-    since = max((reading for reading, _ in left if reading < first), default="")
-    for name in [name for name in fields if name.startswith("email_previous.") and name not in other]:
-        if fields[name][1] > first:
-            del fields[name]
-    for name in ("email", "email_verified"):
-        fields.pop(name, None)
-        if since:
-            fields[name] = (address if name == "email" else True, since)
-        elif name in other:
-            fields[name] = other[name]
-
-
-def _resets(fields: Fields) -> list[tuple[dict[str, Any], str]]:
-    """The latest reset, and those before it, with their readings."""
-    value, reading = fields.get(_RESET, _NEVER)
-    if not isinstance(value, dict):
-        return []
-    alone = {name: each for name, each in value.items() if name != "before"}
-    return [(alone, reading), *((before, read) for before, read in value.get("before", ()))]
-
-
-def _as_field(resets: list[tuple[dict[str, Any], str]]) -> Fields:
-    """Resets as a document has them."""
-    if not resets:
-        return {}
-    [(value, reading), *before] = resets[: _RESETS - 1] + resets[_RESETS - 1 :][-1:]  # the first stays
-    return {_RESET: (value | ({"before": [[*each] for each in before]} if before else {}), reading)}
-
-
-def _is_void(reset: Mapping[str, Any], since: str, bound: str, fields: Fields, other: Fields) -> bool:
-    """Whether the other region had made a reset void before it was shown here, where that was not known.
-
-    Args:
-        reset: The reset.
-        since: Its reading.
-        bound: The reading of an earlier one that counts: no address that was changed since makes one void.
-        fields: The document.
-        other: The other region's.
-    """
-    if "index" not in reset:
-        stopped = (other.get("recovery", _NEVER)[0] or {}).get("state") == "cancelled"
-        names = [name for name in _STOPS if stopped or name != "recovery"]
-        return any(reset["asked"] < _reading(other, name) < since for name in names)
-    also, before = f"email_also.{reset['index']}", min(since, bound)
-    if also in other and other[also][0] is not None:
-        return False
-    left = _left(other, fields)
-    if _main_at(before, other, left) == reset["address"]:
-        return False
-    if _main_at(since, fields, _left(fields)) != reset["address"]:
-        return also in other and _reading(fields, also) < _reading(other, also) < before
-    return _has_moved(before, fields, other) or any(reading < before for reading, _ in left)
-
-
-def _left(fields: Fields, but: Fields | None = None) -> list[tuple[str, str]]:
-    """When which main address was replaced by another one; without those that somebody knows of."""
-    return sorted(
-        (reading, value["address"])
-        for name, (value, reading) in fields.items()
-        if name.startswith("email_previous.") and value is not None and name not in (but or {})
-    )
-
-
-def _is_undone(since: str, fields: Fields, other: Fields, held: Container[str]) -> bool:
-    """Whether the other region changed the main address after a reset that was not known there, by a password
-    that is another one since. What the mailbox itself approved stands; so does what made it somebody else's.
-    """
-    changes = sorted(
-        (reading, "by_mail" in value or name.split(".")[1] in held)
-        for name, (value, reading) in other.items()
-        if name.startswith("email_previous.") and value is not None and name not in fields and reading > since
-    )
-    return bool(changes) and not changes[0][1]
-
-
-def _main_at(since: str, fields: Fields, left: list[tuple[str, str]]) -> Any:
-    """The main address at a time: the first one that was replaced since, or that which is there yet."""
-    return next((address for reading, address in left if reading > since), fields.get("email", _NEVER)[0])
-
-
-def _has_moved(since: str, fields: Fields, other: Fields) -> bool:
-    """Whether another region had changed the main address before, unknown to this one."""
-    address, reading = other.get("email", _NEVER)
-    if not reading < since or other.get("email") == fields.get("email"):
-        return False
-    own = _reading(fields, "email")
-    known = own if own < since else max((read for read, left in _left(fields) if left == address), default="")
-    return reading > known
-
-
-def _standing(fields: Fields, name: str) -> tuple[bool, str]:
-    """What comes before age: whether a field was removed for ever; else when the mailbox was shown."""
-    return (True, "") if _is_final(fields, name) else (False, _reading(fields, _shown_by(name)))
-
-
-def _shown_by(name: str) -> str:
-    """The field whose edit stands above those of a field, where those had not seen it."""
-    family = name.partition(".")[0]
-    return _RESET if family in _CREDENTIALS else _CLEANED if family in _SET_UP else ""
-
-
-def _reading(fields: Fields, name: str) -> str:
-    return fields.get(name, _NEVER)[1]
-
-
-def _is_final(fields: Fields, name: str) -> bool:
-    """Whether a field was removed for ever: a hash of an old password and a code are written once."""
-    return name.partition(".")[0] in _WRITTEN_ONCE and name in fields and fields[name][0] is None

@@ -20,6 +20,7 @@ TESTS = (
 
 _J, _R, _Q = "regions/_joining.py", "regions/_replication.py", "regions/_queues.py"
 _D = "identity/_documents.py"
+_N = "identity/_joins.py"
 
 BETWEEN_REGIONS = (
     ("concurrent versions are told from newer ones", _J, 'return "concurrent"', 'return "newer"'),
@@ -86,32 +87,32 @@ BETWEEN_REGIONS = (
     ),
     (
         "of each field the later edit counts",
-        _D,
-        "key=lambda each: (*_standing(each, name), _age(each, leader))",
+        _N,
+        "key=lambda each: (*_standing(each, name), age_of(each, leader))",
         "key=lambda each: _standing(each, name)",
     ),
     (
         "what a mailbox proves stands above what did not know of it",
-        _D,
-        "(False, _reading(fields, _shown_by(name)))",
+        _N,
+        "(False, reading_of(fields, shown_by(name)))",
         '(False, "")',
     ),
     (
         "a new password by mail stands above credentials alone",
-        _D,
-        'else _CLEANED if family in _SET_UP else ""',
-        "else _CLEANED if family in _SET_UP else _RESET",
+        _N,
+        'else CLEANED if family in _SET_UP else ""',
+        "else CLEANED if family in _SET_UP else RESET",
     ),
     (
         "a new password by mail stands above credentials",
-        _D,
-        "return _RESET if family in _CREDENTIALS else",
+        _N,
+        "return RESET if family in _CREDENTIALS else",
         "return",
     ),
     (
         "who begins anew stands above what was set up",
-        _D,
-        'else _CLEANED if family in _SET_UP else ""',
+        _N,
+        'else CLEANED if family in _SET_UP else ""',
         'else ""',
     ),
     (
@@ -122,14 +123,14 @@ BETWEEN_REGIONS = (
     ),
     (
         "a reset by a mailbox that was let go elsewhere lets nobody in",
-        _D,
+        _N,
         "    return _has_moved(before, fields, other) or any(reading < before for reading, _ in left)",
         "    return False",
     ),
     (
         "a delayed reset that was stopped elsewhere is not done",
-        _D,
-        'reset["asked"] < _reading(other, name) < since for name',
+        _N,
+        'reset["asked"] < reading_of(other, name) < since for name',
         "False for name",
     ),
     (
@@ -152,19 +153,19 @@ BETWEEN_REGIONS = (
     ),
     (
         "verified is said of an address",
-        _D,
-        "        leader = _TOGETHER.get(name, name)\n        later",
+        _N,
+        "        leader = TOGETHER.get(name, name)\n        later",
         "        leader = name\n        later",
     ),
     (
         "the hash of an old password is removed for ever",
-        _D,
+        _N,
         'name.partition(".")[0] in _WRITTEN_ONCE and name in fields',
         'name.startswith("recovery_code") and name in fields',
     ),
     (
         "a code is spent for ever",
-        _D,
+        _N,
         'name.partition(".")[0] in _WRITTEN_ONCE and name in fields',
         'name.startswith("old_hash") and name in fields',
     ),
@@ -182,19 +183,19 @@ BETWEEN_REGIONS = (
     ),
     (
         "a change of address by a password that had been reset is undone",
-        _D,
+        _N,
         "    if not unknown:\n        return\n",
         "    if unknown or not unknown:\n        return\n",
     ),
     (
         "nobody comes back to an address that is another person's by now",
-        _D,
+        _N,
         '"by_mail" in value or name.split(".")[1] in held',
         '"by_mail" in value',
     ),
     (
         "a change of address that the mailbox approved stands",
-        _D,
+        _N,
         "    return bool(changes) and not changes[0][1]",
         "    return bool(changes)",
     ),
