@@ -180,7 +180,7 @@ def client_elsewhere(
         ClientError: STS does not let the function assume the role.
     """
     if not role_arn:
-        return _client(service, read_timeout, 1, region, connect_timeout)
+        return _client(service, read_timeout, attempts=1, region=region, connect_timeout=connect_timeout)
     key = (service, region, role_arn, connect_timeout, read_timeout)
     made, expires = _assumed.get(key, (None, datetime.min.replace(tzinfo=UTC)))
     if expires - datetime.now(UTC) < _RENEWED_BEFORE:

@@ -39,7 +39,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.table, self.mails, self.now = Items(), list[OutboxMail](), NOW
         self.store = Store(self.table, "users", lambda: self.now)  # type: ignore[arg-type]
-        keyring: Any = None
+        keyring: Any = SimpleNamespace(blind_index_key=lambda: bytes(32))
         self.region = Region(REGION)
         self.records = Records(self.store, self.region.envelope, keyring, REGION, lambda: self.now)
         document = Document()
