@@ -173,9 +173,10 @@ class Oracle:
         Args:
             reset: The write of the reset.
             people: The accounts of the person.
-            surely: Whether that was before, too, and it was the mailbox of the reset that was let go.
+            surely: Whether that was before, too, and it was the account's mailbox that was let go.
         """
-        _, index, epoch = self.resets.get(reset, ("", "", -1))
+        whose, index, epoch = self.resets.get(reset, ("", "", -1))
+        people = {whose} if surely else people
         return any(
             account in people and (gone == index or not surely)
             and other not in self.writes[epoch].seen and epoch not in self.writes[other].seen
