@@ -23,9 +23,9 @@ _BODY = ("POST", "PATCH", "PUT")
 
 def patiently(send: Callable[[], requests.Response]) -> requests.Response:
     """Send anew, for half a minute, what the usage plan or the stage throttles: no function has seen it."""
-    give_up = time.monotonic() + 30
+    end = time.monotonic() + 30
     while (answer := send()).status_code == 429 and '"throttled"' in answer.text:
-        if time.monotonic() > give_up:
+        if time.monotonic() > end:
             break
         time.sleep(0.2)
     return answer
