@@ -179,6 +179,7 @@ def test_a_change_of_a_credential_makes_every_earlier_proof_void(
         assert refreshed.status_code == 200, "whoever made the change stays logged in"
 
 
+@pytest.mark.timeout(300)
 def test_every_proof_is_good_before_a_change(suite: Suite, shop: Company) -> None:
     """Or the test above could not fail. A proof that is used may make others void: each has its person."""
     names = set(Proofs(suite, shop).made(second_factor=False))
