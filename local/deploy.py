@@ -16,7 +16,7 @@ from ops.paths import ROOT
 from ops.settings import overrides, setting
 from ops.stacks import outputs_of
 
-__all__ = ["STACK", "SamError", "architecture", "build", "deploy", "deploy_stack"]
+__all__ = ["STACK", "SamError", "architecture", "build", "built", "deploy", "deploy_stack"]
 
 STACK = setting("local", "stack_name")
 _TIMEOUT_S = 900  # a first build, which installs the layers, takes a minute, or five on a busy machine
@@ -46,7 +46,7 @@ def build(log: Path, *, wheels: str = "host", into: Path | None = None) -> None:
         str(ROOT / f".aws-sam/cache-{wheels}"),
         *(["--build-dir", str(into)] if into else []),
     ]
-    with _built(exclusive=True):
+    with built(exclusive=True):
         _sam(["build", "--config-env", "local", *options], log, {"WHEELS": wheels})
 
 
@@ -77,7 +77,7 @@ def deploy_stack(engine: EngineProcess, log: Path, stack: str, parameters: dict[
     pairs = [f"{name}={value}" for name, value in (given | parameters).items()]
     engine.client("s3").create_bucket(Bucket=_ARTIFACTS)
     try:
-        with _built(exclusive=False):
+        with built():
             _sam(
                 ["deploy", "--config-env", "local", "--stack-name", stack, "--parameter-overrides", *pairs],
                 log,
@@ -111,8 +111,8 @@ def architecture() -> str:
 
 
 @contextmanager
-def _built(*, exclusive: bool) -> Iterator[None]:
-    """Hold what was built: a build deletes it first, which a deployment beside it must not see."""
+def built(*, exclusive: bool = False) -> Iterator[None]:
+    """Hold what was built: a build deletes it first, which who deploys or reads it meanwhile must not see."""
     folder = ROOT / ".aws-sam"
     folder.mkdir(exist_ok=True)
     with (folder / "build.lock").open("w") as lock:
