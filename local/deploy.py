@@ -18,7 +18,17 @@ from ops.paths import ROOT
 from ops.settings import overrides, setting
 from ops.stacks import outputs_of
 
-__all__ = ["PEER", "STACK", "SamError", "architecture", "build", "deploy", "deploy_region", "deploy_stack"]
+__all__ = [
+    "PEER",
+    "STACK",
+    "SamError",
+    "architecture",
+    "build",
+    "built",
+    "deploy",
+    "deploy_region",
+    "deploy_stack",
+]
 
 STACK = setting("local", "stack_name")
 PEER = "eu-west-1"  # the second region, where the authentication alone is deployed
@@ -49,7 +59,7 @@ def build(log: Path, *, wheels: str = "host", into: Path | None = None) -> None:
         str(ROOT / f".aws-sam/cache-{wheels}"),
         *(["--build-dir", str(into)] if into else []),
     ]
-    with _built(exclusive=True):
+    with built(exclusive=True):
         _sam(["build", "--config-env", "local", *options], log, {"WHEELS": wheels})
 
 
@@ -114,7 +124,7 @@ def deploy_stack(
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # which us-east-1 does not mind
         s3.create_bucket(Bucket=bucket, **where)
     try:
-        with _built(exclusive=False):
+        with built():
             _sam(
                 [
                     "deploy", "--config-env", "local", "--stack-name", stack, "--region", region,
@@ -151,8 +161,8 @@ def architecture() -> str:
 
 
 @contextmanager
-def _built(*, exclusive: bool) -> Iterator[None]:
-    """Hold what was built: a build deletes it first, which a deployment beside it must not see."""
+def built(*, exclusive: bool = False) -> Iterator[None]:
+    """Hold what was built: a build deletes it first, which who deploys or reads it meanwhile must not see."""
     folder = ROOT / ".aws-sam"
     folder.mkdir(exist_ok=True)
     with (folder / "build.lock").open("w") as lock:

@@ -9,7 +9,7 @@ import sys
 
 import yaml
 
-from local.deploy import STACK
+from local.deploy import STACK, built
 from local.engine_process import aws_environment
 from local.suite import Suite
 from ops.paths import ROOT
@@ -30,11 +30,13 @@ def test_sam_remote_invoke_runs_a_deployed_function(suite: Suite) -> None:
 
 
 def test_built_functions_carry_no_bytecode(suite: Suite) -> None:
-    built = ROOT / ".aws-sam/local"
-    functions = [folder for folder in built.iterdir() if folder.name.endswith("Function")]
+    with built():  # which another test may be building
+        folders = list((ROOT / ".aws-sam/local").iterdir())
+        compiled = {folder.name: list(folder.rglob("*.pyc")) for folder in folders}
+    functions = [name for name in compiled if name.endswith("Function")]
     assert functions
-    assert not [path for folder in functions for path in folder.rglob("*.pyc")]
-    assert list((built / "SharedLayer").rglob("*.pyc"))  # layers have theirs by design
+    assert not [path for name in functions for path in compiled[name]]
+    assert compiled["SharedLayer"]  # layers have theirs by design
 
 
 def test_built_template_has_no_merge_keys_and_no_aliases(suite: Suite) -> None:
@@ -44,15 +46,16 @@ def test_built_template_has_no_merge_keys_and_no_aliases(suite: Suite) -> None:
     support the following features: [...] Aliases, Hash merges",
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
     """
-    text = (ROOT / ".aws-sam/local/template.yaml").read_text()
+    with built():
+        text = (ROOT / ".aws-sam/local/template.yaml").read_text()
     tokens = list(yaml.scan(text))
     assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]
     assert not [token for token in tokens if isinstance(token, yaml.ScalarToken) and token.value == "<<"]
-    built, written = yaml.safe_load(text)["Resources"], source()["Resources"]
-    assert list(built) == list(written)
+    made, written = yaml.safe_load(text)["Resources"], source()["Resources"]
+    assert list(made) == list(written)
     for name, resource in written.items():
         if resource["Type"] == "AWS::CloudWatch::Alarm":
-            assert built[name] == resource, name
+            assert made[name] == resource, name
 
 
 def test_pages_learn_the_addresses_and_nothing_private(suite: Suite) -> None:
