@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from local.deploy import STACK
+from local.deploy import STACK, built
 from local.engine_process import REGION, EngineProcess
 from local.functions import Function, functions_of
 from local.suite import Suite
@@ -76,10 +76,12 @@ def put_again(suite: Suite) -> None:
 
 
 def _put_shared(lambda_: Any, functions: list[Function]) -> list[Function]:
-    if not (_BUILT / "python").is_dir():
-        raise CommandError(f"{_BUILT.relative_to(ROOT)} is missing: `make up` builds it")
+    with built():
+        if not (_BUILT / "python").is_dir():
+            raise CommandError(f"{_BUILT.relative_to(ROOT)} is missing: `make up` builds it")
+        archive = _shared_archive()
     name = f"{STACK}-shared"
-    layer = lambda_.publish_layer_version(LayerName=name, Content={"ZipFile": _shared_archive()})
+    layer = lambda_.publish_layer_version(LayerName=name, Content={"ZipFile": archive})
     pages = lambda_.get_paginator("list_functions").paginate()
     layers = {each["FunctionName"]: each.get("Layers", []) for page in pages for each in page["Functions"]}
     changed = []

@@ -22,11 +22,15 @@ _BODY = ("POST", "PATCH", "PUT")
 
 
 def patiently(send: Callable[[], requests.Response]) -> requests.Response:
-    """Send anew, for half a minute, what the usage plan or the stage throttles: no function has seen it."""
+    """Send anew what the usage plan or the stage throttles: no function has seen it.
+
+    Raises:
+        TimeoutError: It was throttled for half a minute.
+    """
     end = time.monotonic() + 30
     while (answer := send()).status_code == 429 and '"throttled"' in answer.text:
         if time.monotonic() > end:
-            break
+            raise TimeoutError("throttled for half a minute")
         time.sleep(0.2)
     return answer
 
