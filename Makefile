@@ -135,11 +135,11 @@ BESIDE := tests/unit tests/template $(APART) tests/browser tests/flink
 
 .PHONY: test
 test: setup ## Run unit, template, integration and browser tests (TESTS=tests/integration/image_resizer)
-	@if [ -n "$(TESTS)" ]; then exec $(PY) -m pytest -rs $(TESTS); fi; \
+	@if [ -n "$(TESTS)" ]; then exec $(PY) -m pytest -rfEs $(TESTS); fi; \
 	  log=$$(mktemp); shown=; trap 'kill $$beside $$shown; rm $$log; exit 130' INT TERM; \
 	  echo "two lanes: $(ON_THE_SUITE), and beside it, shown then: $(BESIDE)"; \
-	  $(PY) -m pytest -rs $(BESIDE) >$$log 2>&1 & beside=$$!; \
-	  failed=0; $(PY) -m pytest -rs $(ON_THE_SUITE) || failed=1; \
+	  $(PY) -m pytest -rfEs $(BESIDE) >$$log 2>&1 & beside=$$!; \
+	  failed=0; $(PY) -m pytest -rfEs $(ON_THE_SUITE) || failed=1; \
 	  echo "and beside it: $(BESIDE)"; tail -n +1 -f $$log & shown=$$!; \
 	  wait $$beside || failed=1; sleep 1; kill $$shown; rm $$log; exit $$failed
 
@@ -192,11 +192,11 @@ $(VENV)/search/.installed: requirements/search.txt $(TOOLS)
 
 .PHONY: flink
 flink: setup $(VENV)/flink/.installed ## Test the Flink queries on a local mini-cluster (Java, Python 3.11)
-	@$(PY) -m pytest -rs tests/flink
+	@$(PY) -m pytest -rfEs tests/flink
 
 .PHONY: search
 search: setup $(VENV)/search/.installed ## Test the index of EC2's calls on a real search server (a JDK)
-	@$(PY) -m pytest -rs tests/integration/ec2_search
+	@$(PY) -m pytest -rfEs tests/integration/ec2_search
 
 .PHONY: mutate-template
 mutate-template: setup ## Check that the template's rules catch some 170 wrong changes; regenerates docs/template_rules.md
@@ -209,7 +209,7 @@ mutate-auth: setup ## Take each rule of the authentication out and check that a 
 .PHONY: sam-local
 sam-local: setup ## Run every function on its recorded events in Docker, and the APIs under `sam local start-api`
 	@docker info >/dev/null 2>&1 || { echo "make sam-local needs Docker, which does not answer here: install and start it" >&2; exit 1; }
-	@$(PY) -m pytest -rs tests/sam_local
+	@$(PY) -m pytest -rfEs tests/sam_local
 
 # A benchmark is a module that begins a suite of results under a name of its own.
 BENCHMARKS := $(patsubst bench/%.py,%,$(sort $(shell grep -l '= Suite.".*steps=' bench/*.py)))

@@ -130,7 +130,7 @@ def _databases(owner: Owner, seen: dict[str, Callable[[], object]]) -> None:
 
     seen["DMS: the source was encoded, and the task resumed"] = encoded
     job, _ = owner.job("FAILED", "SUCCEEDED")
-    seen["Glue: the job that failed succeeds when it is run again"] = lambda: (
+    seen["Glue: a job is run again after an error, and succeeds"] = lambda: (
         owner.runs(job) == ["FAILED", "SUCCEEDED"]
     )
 

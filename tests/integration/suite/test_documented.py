@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from local.demo.__main__ import drives
 from local.engine_process import free_port
 from local.suite import Suite
 from ops.paths import ROOT
@@ -178,6 +179,9 @@ def test_up_demo_and_down_work_as_typed(tmp_path: Path) -> None:
         status = run(("status",), tmp_path)
         assert status.splitlines() == said.splitlines()[-len(status.splitlines()) :]
         driven = run(("demo",), tmp_path, seconds=400)
-        assert "failed" not in driven
+        report = json.loads((tmp_path / "demo.json").read_text())
+        applications = {each["application"]: each for each in report["applications"]}
+        assert applications.keys() == drives().keys()
+        assert all(each["ok"] and f"│ {name} " in driven for name, each in applications.items()), driven
     finally:
         assert "what it held is gone" in run(("down",), tmp_path)
