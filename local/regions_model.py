@@ -349,6 +349,8 @@ class RegionsModel:
                 self.oracle.erased.add(account)
                 self.oracle.known_erased |= people | (old.accounts() if old else set())
             self.oracle.ends.add((account, user.merged_into))
+            if self.action == "import_line":  # a line fills what its account has not, of what was merged, too
+                people &= {account} | (old.accounts() if old else set())
             for each in people & before.keys():
                 self._observe(here, *before[each])
             self._note(here, people, (was, old), (user, document))
@@ -843,7 +845,7 @@ class RegionsModel:
             void |= {
                 self.oracle.passwords[write.value]
                 for write in self.oracle.writes
-                if write.name == "secret" and write.account in people
+                if write.name == "secret" and write.account in people and _is_chosen(write.action)
                 if self._latest_resets_are_void(write, people)
             }
         good = {self.oracle.passwords.get(value, "?") for value in _hashes(_values(document))}
