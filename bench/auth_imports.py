@@ -46,7 +46,7 @@ from local.suite import Suite as Deployed
 ACCOUNTS = int(os.environ.get("ACCOUNTS", "10000"))
 WITH_PASSWORDS = ACCOUNTS // 50  # 2,000 of 100,000
 IN_MEMORY = 100_000
-LINES_OF_A_PERSON = 1.59
+LINES_OF_A_PERSON = 1.54
 SAMPLE = 1000
 USERS = (10_000, 100_000)
 PART_BYTES = 1 << 19

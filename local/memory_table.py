@@ -6,7 +6,8 @@ hundred) and their refusals. Reads of an index are as consistent as those of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import UserDict
+from collections.abc import Iterator, Mapping, MutableMapping
 from threading import RLock
 from typing import Any
 
@@ -23,6 +24,40 @@ type Place = tuple[str, str]
 _MOST_WRITES = 100
 
 
+class _Items(UserDict[Place, Item]):
+    """The items of a table, with their places by the values of attributes that were asked for."""
+
+    def __init__(self, items: Mapping[Place, Item]) -> None:
+        self._places: dict[str, dict[str, dict[Place, None]]] = {}
+        super().__init__(items)
+
+    def __setitem__(self, place: Place, item: Item) -> None:
+        self._leave(place)
+        super().__setitem__(place, item)
+        for attribute, places in self._places.items():
+            if attribute in item:
+                places.setdefault(str(item[attribute]), {})[place] = None
+
+    def __delitem__(self, place: Place) -> None:
+        self._leave(place)
+        super().__delitem__(place)
+
+    def _leave(self, place: Place) -> None:
+        if (item := self.get(place)) is not None:
+            for attribute, places in self._places.items():
+                if attribute in item:
+                    places[str(item[attribute])].pop(place)
+
+    def of(self, attribute: str, value: Item) -> list[tuple[Place, Item]]:
+        """The items with a value of an attribute, in the order of their places."""
+        if attribute not in self._places:
+            places = self._places[attribute] = {}
+            for place, item in self.items():
+                if attribute in item:
+                    places.setdefault(str(item[attribute]), {})[place] = None
+        return [(place, self[place]) for place in sorted(self._places[attribute].get(str(value), ()))]
+
+
 class MemoryTable:
     """Tables whose items are in memory.
 
@@ -35,7 +70,7 @@ class MemoryTable:
 
     def __init__(self, keys: Mapping[str, tuple[str, str]]) -> None:
         self.keys = keys
-        self.tables: dict[str, dict[Place, Item]] = {name: {} for name in keys}
+        self.tables: dict[str, MutableMapping[Place, Item]] = {name: _Items({}) for name in keys}
         self.exceptions = client("dynamodb", region_name="us-east-1").exceptions
         self._lock = RLock()
 
@@ -103,12 +138,13 @@ class MemoryTable:
         """One page, in the order of the sort key of the table or of the index."""
         self._check(request)
         table = self.tables[request["TableName"]]
+        if not isinstance(table, _Items):  # somebody put back what was there before
+            table = self.tables[request["TableName"]] = _Items(table)
         names = request.get("ExpressionAttributeNames", {})
         first, _, second = request["KeyConditionExpression"].partition(" AND ")
         key, _, value = first.split()
         key, value = names.get(key, key), request["ExpressionAttributeValues"][value]
-        of_key = sorted(each for each in table.items() if each[1].get(key) == value)
-        found = [each for each in of_key if holds(request, each[1], "KeyConditionExpression")]
+        found = [each for each in table.of(key, value) if holds(request, each[1], "KeyConditionExpression")]
         if second and not second.startswith("begins_with"):
             name = second.split()[0]
             found.sort(key=lambda each: str(each[1][names.get(name, name)]["S"]))

@@ -316,8 +316,9 @@ def test_other_quantity_of_an_hour_fails(world: World) -> None:
     world.now = AFTER_AN_HOUR
     world.meter()
     [record] = world.storage.records(subscription, 1)
-    item = world.table.tables["portal"][f"subscription#{subscription}", f"record#calls#{record.hour}"]
-    item |= {"quantity": {"N": "99"}, "state": {"S": "pending"}, "due": {"S": "send"}, "at": {"S": "2026"}}
+    place = f"subscription#{subscription}", f"record#calls#{record.hour}"
+    changed = {"quantity": {"N": "99"}, "state": {"S": "pending"}, "due": {"S": "send"}, "at": {"S": "2026"}}
+    world.table.tables["portal"][place] = world.table.tables["portal"][place] | changed
     world.meter()
     assert told(world, subscription) == [("failed", "2026-11-20T10", "DuplicateRecord")]
     assert world.billed == world.used
