@@ -9,6 +9,8 @@ import { sentence } from "./words.js";
 const IMAGE_FORMATS = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8";
 const CHOSEN = { key: "", width: 500, height: 500, fit: "cover", format: "avif" };
 const DASH = "–";
+const IN_A_MOMENT = [429, 502, 503, 504]; // too many at once, or there was no time: what is asked for again is there soon
+const ATTEMPTS = 3;
 
 const form = document.querySelector("#ask");
 const [stage, frame, before, after, split] = ["#stage", "#frame", "#before", "#after", "#split"].map((id) => document.querySelector(id));
@@ -28,13 +30,17 @@ class Refused extends Error {
 }
 
 /** Ask for an object as a browser would. Redirected means that the API was asked: to make it, or what `auto` is. */
-async function ask(path, priority) {
+async function ask(path, priority, attempt = 1) {
   const started = performance.now();
   const response = await fetch(addressOf(website, path), { cache: "no-store", headers: { Accept: IMAGE_FORMATS }, priority }).catch(() => {
     const mixed = location.protocol === "https:" && website.startsWith("http:");
     throw new Error(mixed ? `This page came by HTTPS, and browsers block images by HTTP: ${website} has to be reached by HTTPS.`
       : `${new URL(website).host} does not answer. Is the network up, and the suite?`);
   });
+  if (IN_A_MOMENT.includes(response.status) && attempt < ATTEMPTS) {
+    await new Promise((resolve) => { setTimeout(resolve, 1000 * attempt); });
+    return ask(path, priority, attempt + 1);
+  }
   const body = await response.blob();
   const milliseconds = Math.round(performance.now() - started);
   if (!response.ok) {

@@ -80,6 +80,27 @@ def test_page_opens_with_a_sample_and_its_variant(page: Page, suite: Suite) -> N
     expect(page.locator("#trouble")).to_be_hidden()
 
 
+def test_variant_that_takes_too_long_is_asked_for_again(page: Page, suite: Suite, own_picture: str) -> None:
+    late = {"code": "deadline", "message": "The variant took too long."}
+    answers: list[int] = [503, 504]
+
+    def answer(route: Route) -> None:
+        if answers:
+            route.fulfill(status=answers.pop(), json=late, headers={"Access-Control-Allow-Origin": "*"})
+        else:
+            route.continue_()
+
+    page.route("**/300x200,webp/**", answer)
+    open_page(page, suite)
+    choose(page, own_picture, "300", "200", "webp")
+    expect(facts(page, "variant")).to_contain_text("300 × 200")
+    expect(page.locator("#trouble")).to_be_hidden()
+    answers += [503, 503, 503, 503]  # a page that is loaded anew asks three times, and then says why
+    page.reload()
+    expect(page.locator("#trouble")).to_contain_text("took too long to make")
+    assert answers == [503]
+
+
 def test_first_look_is_a_miss_and_the_second_a_hit(page: Page, suite: Suite, own_picture: str) -> None:
     open_page(page, suite)
     choose(page, own_picture, "300", "200", "webp")
