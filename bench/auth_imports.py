@@ -114,6 +114,7 @@ class Place:
         self.table = os.environ["TABLE"]
         self.records: Records = get_records()
         self._dynamodb, self._states = engine.client("dynamodb"), engine.client("stepfunctions")
+        self._copies: set[str] = set()
         for company in COMPANIES:
             Company(self.deployed, company)
         self._imports = ImportFiles(self.deployed)
@@ -162,6 +163,7 @@ class Place:
             puts = []
             for _ in group:
                 user, index = str(uuid4()), token_hex(16)
+                self._copies.add(user)
                 account = copied | {"pk": {"S": f"U#{user}"}, "email_index": {"S": index}}
                 alias = {"pk": {"S": f"E#{index}"}, "sk": {"S": "."}, "user": {"S": user}}
                 puts += [{"PutRequest": {"Item": item}} for item in (account, alias)]
@@ -173,7 +175,8 @@ class Place:
     def persons(self, tag: str) -> set[frozenset[Origin]]:
         """Who is whom by the records themselves: the ids of each account that has ids with the tag."""
         found = set()
-        users = [item["pk"]["S"].removeprefix("U#") for item in self.items() if "data" in item]
+        users = {item["pk"]["S"].removeprefix("U#") for item in self.items() if "data" in item}
+        users -= self._copies  # bound to another id, and so not to be decrypted
         for user in filter(None, map(self.records.store.users.get, users)):
             origins = frozenset(self.records.open(user).origins())
             if any(tag in person for _, person in origins):
