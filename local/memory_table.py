@@ -34,13 +34,16 @@ class _Items(UserDict[Place, Item]):
     def __setitem__(self, place: Place, item: Item) -> None:
         self._leave(place)
         super().__setitem__(place, item)
-        for attribute, places in self._places.items():
-            if attribute in item:
-                places.setdefault(str(item[attribute]), {})[place] = None
+        for attribute in self._places:
+            self._enter(attribute, place, item)
 
     def __delitem__(self, place: Place) -> None:
         self._leave(place)
         super().__delitem__(place)
+
+    def _enter(self, attribute: str, place: Place, item: Item) -> None:
+        if attribute in item:
+            self._places[attribute].setdefault(str(item[attribute]), {})[place] = None
 
     def _leave(self, place: Place) -> None:
         if (item := self.get(place)) is not None:
@@ -51,10 +54,9 @@ class _Items(UserDict[Place, Item]):
     def of(self, attribute: str, value: Item) -> list[tuple[Place, Item]]:
         """The items with a value of an attribute, in the order of their places."""
         if attribute not in self._places:
-            places = self._places[attribute] = {}
+            self._places[attribute] = {}
             for place, item in self.items():
-                if attribute in item:
-                    places.setdefault(str(item[attribute]), {})[place] = None
+                self._enter(attribute, place, item)
         return [(place, self[place]) for place in sorted(self._places[attribute].get(str(value), ()))]
 
 
@@ -137,18 +139,23 @@ class MemoryTable:
     def _pages(self, request: Item) -> Iterator[Item]:
         """One page, in the order of the sort key of the table or of the index."""
         self._check(request)
-        table = self.tables[request["TableName"]]
-        if not isinstance(table, _Items):  # somebody put back what was there before
-            table = self.tables[request["TableName"]] = _Items(table)
         names = request.get("ExpressionAttributeNames", {})
         first, _, second = request["KeyConditionExpression"].partition(" AND ")
         key, _, value = first.split()
         key, value = names.get(key, key), request["ExpressionAttributeValues"][value]
-        found = [each for each in table.of(key, value) if holds(request, each[1], "KeyConditionExpression")]
+        of_key = self._of_key(request["TableName"], key, value)
+        found = [each for each in of_key if holds(request, each[1], "KeyConditionExpression")]
         if second and not second.startswith("begins_with"):
             name = second.split()[0]
             found.sort(key=lambda each: str(each[1][names.get(name, name)]["S"]))
         yield {"Items": [_copy(item) for _, item in found]}
+
+    def _of_key(self, name: str, key: str, value: Item) -> list[tuple[Place, Item]]:
+        with self._lock:  # others write meanwhile
+            table = self.tables[name]
+            if not isinstance(table, _Items):  # somebody put back what was there before
+                table = self.tables[name] = _Items(table)
+            return table.of(key, value)
 
     def _write(self, kind: str, request: Item) -> Item:
         with self._lock:
