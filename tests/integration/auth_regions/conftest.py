@@ -63,3 +63,16 @@ def profile_in(region: Region, user: str) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     profile: dict[str, Any] = answer.json()["profile"]
     return profile
+
+
+def lost(pair: Pair) -> str:
+    """Somebody of the first region whom the second one does not know, with no record of the stream left."""
+    person = somebody(pair, pair.a)
+    pair.settle(60)
+    user = pair.b.user(person.id)
+    assert user is not None
+    table = pair.b.suite.client("dynamodb")
+    for key in (f"U#{person.id}", *user.claims):
+        table.delete_item(TableName=pair.b.told["table"], Key={"pk": {"S": key}, "sk": {"S": "."}})
+    assert pair.b.user(person.id) is None
+    return person.id

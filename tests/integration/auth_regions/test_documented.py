@@ -10,7 +10,7 @@ import pytest
 
 from local.clients.regions import Pair, Region
 from tests.integration.auth.conftest import Person
-from tests.integration.auth_regions.conftest import profile_in, somebody
+from tests.integration.auth_regions.conftest import lost, profile_in, somebody
 from tests.integration.suite.test_documented import NOT_RUN, PAGE_OF_REGIONS, adapted, folder, run
 from tests.support.documented import Command, documented
 
@@ -62,15 +62,9 @@ def replicate(pair: Pair, folder: Path) -> None:
 
 
 def test_a_second_region_that_is_new_is_told_of_everybody(pair: Pair, folder: Path) -> None:
-    person = somebody(pair, pair.a)
-    pair.settle(60)
-    user = pair.b.user(person.id)
-    assert user is not None
-    table = pair.b.suite.client("dynamodb")
-    for key in (f"U#{person.id}", *user.claims):
-        table.delete_item(TableName=pair.b.told["table"], Key={"pk": {"S": key}, "sk": {"S": "."}})
+    person = lost(pair)
     replicate(pair, folder)
-    assert pair.b.user(person.id) is not None
+    assert pair.b.user(person) is not None
 
 
 def edit(region: Region, person: Person, **changes: str) -> None:

@@ -17,7 +17,7 @@ from local.clients.regions import Pair, Region
 from ops import redrive
 from ops.paths import ROOT
 from ops.replicate import replicate
-from tests.integration.auth_regions.conftest import profile_in, somebody
+from tests.integration.auth_regions.conftest import lost, profile_in
 from tests.support.permissions import allowed, decisions, function
 from tests.support.waiting import wait_until
 
@@ -159,19 +159,6 @@ def drain(region: Region) -> None:
     told = answer["Payload"].read()
     assert "FunctionError" not in answer, told
     assert "waits" not in json.loads(told)
-
-
-def lost(pair: Pair) -> str:
-    """Somebody of the first region whom the second one does not know, with no record of the stream left."""
-    person = somebody(pair, pair.a)
-    pair.settle(60)
-    user = pair.b.user(person.id)
-    assert user is not None
-    table = pair.b.suite.client("dynamodb")
-    for key in (f"U#{person.id}", *user.claims):
-        table.delete_item(TableName=pair.b.told["table"], Key={"pk": {"S": key}, "sk": {"S": "."}})
-    assert pair.b.user(person.id) is None
-    return person.id
 
 
 def test_replicate_sends_what_the_other_region_lacks(pair: Pair) -> None:

@@ -228,24 +228,30 @@ def _has_alias(stack: Stack, statement: Statement) -> bool:
     )
 
 
+def _elsewhere(stack: Stack, service: str) -> Iterator[Statement]:
+    """The statements of roles on a service's resources in another region."""
+    for statement in statements(stack, "identity"):
+        regions = {each.split(":")[3] for each in statement.resources if each.startswith("arn:")}
+        of_service = any(action.startswith(f"{service}:") for action in statement.actions)
+        if of_service and regions - {stack.place.region}:
+            yield statement
+
+
 @rule
 def tables_elsewhere_are_reached_in_part(stack: Stack) -> Iterator[Verdict]:
     """In another region's table a role reaches the partitions that it names, and no others.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """
-    for statement in statements(stack, "identity"):
-        regions = {each.split(":")[3] for each in statement.resources if each.startswith("arn:")}
-        of_tables = any(action.startswith("dynamodb:") for action in statement.actions)
-        if of_tables and regions - {stack.place.region}:
-            named = [
-                values
-                for operator, key, values in statement.conditions
-                if (operator, key) == ("ForAllValues:StringLike", "dynamodb:LeadingKeys")
-            ]
-            partial = bool(named) and all(re.fullmatch(r"[A-Z]#\*", value) for value in named[0])
-            problem = "reaches every item of another region's table: add dynamodb:LeadingKeys"
-            yield Verdict(statement.where, "" if partial else problem)
+    for statement in _elsewhere(stack, "dynamodb"):
+        named = [
+            values
+            for operator, key, values in statement.conditions
+            if (operator, key) == ("ForAllValues:StringLike", "dynamodb:LeadingKeys")
+        ]
+        partial = bool(named) and all(re.fullmatch(r"[A-Z]#\*", value) for value in named[0])
+        problem = "reaches every item of another region's table: add dynamodb:LeadingKeys"
+        yield Verdict(statement.where, "" if partial else problem)
 
 
 @rule
@@ -254,13 +260,10 @@ def keys_elsewhere_are_used_in_part(stack: Stack) -> Iterator[Verdict]:
 
     https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
     """
-    for statement in statements(stack, "identity"):
-        regions = {each.split(":")[3] for each in statement.resources if each.startswith("arn:")}
-        of_keys = any(action.startswith("kms:") for action in statement.actions)
-        if of_keys and regions - {stack.place.region}:
-            partial = any(key.startswith("kms:EncryptionContext:") for _, key, _ in statement.conditions)
-            problem = "unwraps every secret of another region: add kms:EncryptionContext:..."
-            yield Verdict(statement.where, "" if partial else problem)
+    for statement in _elsewhere(stack, "kms"):
+        partial = any(key.startswith("kms:EncryptionContext:") for _, key, _ in statement.conditions)
+        problem = "unwraps every secret of another region: add kms:EncryptionContext:..."
+        yield Verdict(statement.where, "" if partial else problem)
 
 
 def _foreign(stack: Stack, resource: str, tagged: bool) -> str:
